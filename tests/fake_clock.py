@@ -1,0 +1,26 @@
+"""A clock that stands still until somebody sleeps on it."""
+
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(2026, 2, 3, 10, 0, 0, tzinfo=UTC)
+
+
+class FakeClock:
+    """Sleeping moves it on at once; `slept` keeps every wait for a test to look at."""
+
+    def __init__(self) -> None:
+        self.elapsed = 0.0
+        self.slept: list[float] = []
+
+    def monotonic(self) -> float:
+        return 1000.0 + self.elapsed
+
+    def now(self) -> datetime:
+        return EPOCH + timedelta(seconds=self.elapsed)
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.elapsed += max(0.0, seconds)
+
+    def advance(self, seconds: float) -> None:
+        self.elapsed += seconds
