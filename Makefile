@@ -1,0 +1,57 @@
+# `make demo` and `make test` are all a fresh machine needs: python3 >= 3.11 with venv, and make.
+# No recipe names the checkout's path, so that it may hold a space.
+
+PYTHON ?=
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+VERSION = $(shell sed -n 's/^image: .*:\([0-9.]*\).*/\1/p' pipe.yml)
+IMAGE  ?= nholuongut/bitbucket-deploy-pipe:$(VERSION)
+# Docker is named only where it is needed; the commit's time makes two builds of it alike.
+COMMIT  = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+EPOCH   = $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format lock image clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do \
+	  printf '  make %-8s %s\n' "$$name" "$$text"; done
+
+demo: $(STAMP) ## the pipe against a portal of its own: a good deploy, a crash rolled back
+	@$(BIN)/python -m tests.demo
+
+test: $(STAMP) ## every test; those in containers are skipped where no Docker engine answers
+	@$(BIN)/python -m pytest -n auto --dist loadgroup
+
+lint: $(STAMP) ## style, types, Dockerfile
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/hadolint Dockerfile
+
+format: $(STAMP) ## let ruff arrange the code
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+lock: $(STAMP) ## requirements*.in -> requirements*.txt, with hashes
+	@for name in requirements requirements-dev; do \
+	  UV_CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/uv pip compile --quiet --universal \
+	    --python-version 3.11 --generate-hashes --no-emit-index-url $$name.in -o $$name.txt; done
+
+image: ## the container image, as it is released
+	docker build --build-arg VERSION=$(VERSION) --build-arg REVISION=$(COMMIT) \
+	  --build-arg SOURCE_DATE_EPOCH=$(EPOCH) --tag $(IMAGE) .
+
+clean: ## remove everything that make made
+	rm -rf $(VENV) .demo build .coverage .coverage.* test-results \
+	  .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Touched last, so a half-made environment is made again.
+$(STAMP): requirements-dev.txt requirements.txt
+	@python=$$(PYTHON='$(PYTHON)' sh .ci/python) && rm -rf $(VENV) && "$$python" -m venv $(VENV)
+	@echo 'Installing what the tests need into $(VENV), once ...'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check \
+	  --require-hashes -r requirements-dev.txt
+	@touch $(STAMP)
