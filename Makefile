@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 VERSION = $(shell sed -n 's/^image: .*:\([0-9.]*\).*/\1/p' pipe.yml)
 IMAGE  ?= nholuongut/bitbucket-deploy-pipe:$(VERSION)
-# Docker is named only where it is needed; the commit's time makes two builds of it alike.
+# The commit's time makes two builds of it alike.
 COMMIT  = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 EPOCH   = $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 

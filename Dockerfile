@@ -1,0 +1,40 @@
+# The first stage picks from an ordinary Python image what the pipe needs, and nothing else
+# goes into the second: image/assemble.py does the picking, image/left_out.py has the reasons.
+FROM python:3.13-slim-trixie AS build
+
+# Debian keeps one version of a package at a time, so naming it would break the build later.
+# hadolint ignore=DL3008
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends busybox tzdata \
+ && rm -rf /var/lib/apt/lists/*
+
+COPY requirements.txt /source/
+RUN python3 -m pip install --no-cache-dir --no-compile --no-deps --require-hashes \
+      --target /site --requirement /source/requirements.txt
+
+COPY image /source/image
+COPY pipe /source/pipe
+COPY pipe.yml README.m[d] LICENSE /source/
+# The commit's time, so that two builds of one commit are alike.
+ARG SOURCE_DATE_EPOCH=0
+RUN PYTHONHASHSEED=0 python3 /source/image/assemble.py /site /source /rootfs
+
+
+FROM scratch
+COPY --from=build /rootfs /
+
+ARG VERSION=unknown
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="bitbucket-deploy-pipe" \
+      org.opencontainers.image.description="Deploys a container image to a nholuongut service" \
+      org.opencontainers.image.source="https://bitbucket.org/nholuongut/bitbucket-deploy-pipe" \
+      org.opencontainers.image.vendor="nholuongut" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+
+ENV PATH=/usr/local/bin:/usr/bin:/bin
+STOPSIGNAL SIGTERM
+# -I: neither variables nor files of the clone folder change what is imported; -u: every line
+# reaches the log at once.
+ENTRYPOINT ["python3", "-I", "-u", "-m", "pipe"]
