@@ -1,0 +1,20 @@
+"""A stateful stand-in for the portal, following its API with all its oddities."""
+
+from tests.sandbox.app import create_app
+from tests.sandbox.behaviour import Behaviour
+from tests.sandbox.record import RequestRecord
+from tests.sandbox.script import ApiFault
+from tests.sandbox.server import Server
+from tests.sandbox.world import DEFAULT_TOKEN, World
+from tests.sandbox.wsgi import WsgiAdapter
+
+__all__ = [
+    "DEFAULT_TOKEN",
+    "ApiFault",
+    "Behaviour",
+    "RequestRecord",
+    "Server",
+    "World",
+    "WsgiAdapter",
+    "create_app",
+]

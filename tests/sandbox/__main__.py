@@ -1,0 +1,69 @@
+"""Runs the sandbox for a person: `python -m tests.sandbox`."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import threading
+from pathlib import Path
+
+from pipe.clock import SystemClock
+from tests.sandbox import RequestRecord, Server, World, create_app
+from tests.sandbox.demo import seed_demo
+
+
+def main() -> None:
+    """Serve the demo tenant until interrupted."""
+    options = _options()
+    world = World(SystemClock(), portal="old" if options.old else "new")
+    seed_demo(world)
+    world.listeners.append(_tell)
+    app = create_app(world, seed=seed_demo)
+    done = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: done.set())
+    with Server(world, tls=options.tls, host=options.host, port=options.port, app=app) as server:
+        print(_welcome(world, server), flush=True)
+        if options.ready_file is not None:
+            options.ready_file.write_text(server.url + "\n", encoding="utf-8")
+        done.wait()
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.sandbox", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=8181, help="0 takes any free port")
+    parser.add_argument("--tls", type=Path, metavar="DIR", help="serve https; DIR gets ca.pem")
+    parser.add_argument("--old", action="store_true", help="a portal without the newer routes")
+    parser.add_argument("--ready-file", type=Path, help="gets the address once it can be used")
+    return parser.parse_args()
+
+
+def _welcome(world: World, server: Server) -> str:
+    tenant = world.tenant("dev01")
+    trust = f" --cacert '{server.ca_path}'" if server.ca_path else ""
+    return f"""The {world.portal} portal listens on {server.url}
+  token    {world.token}
+  tenant   {tenant.name} ({tenant.id})
+  images   team/web:1.4.2 runs; team/web:crash, :missing, :flaky-pull, :never-ready, :too-big fail
+{f"  CA       {server.ca_path}" if server.ca_path else ""}
+Try:
+  curl{trust} {server.url}/sandbox/
+  curl{trust} {server.url}/sandbox/state
+  curl{trust} -H 'Authorization: Bearer {world.token}' {server.url}/admin/GetTenantsForUser
+  DUPLO_HOST={server.url} DUPLO_TOKEN={world.token} TENANT=dev01 SERVICE=web \\
+    IMAGE=team/web:1.4.2 python -m pipe
+
+Writes appear below; Ctrl-C ends it."""
+
+
+def _tell(record: RequestRecord) -> None:
+    """One line per request that writes."""
+    if record.writes:
+        outcome = f"-> {record.status}" if record.status else "-> no answer"
+        trouble = f" ({record.fault})" if record.fault else ""
+        print(f"{record.method} {record.path} {record.body!r} {outcome}{trouble}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

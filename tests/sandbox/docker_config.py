@@ -1,0 +1,55 @@
+"""Side and init containers, which live inside the text of `OtherDockerConfig`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+SIDECARS, INITS = "additionalcontainers", "initcontainers"
+
+
+def parse(text: str | None) -> dict[str, Any]:
+    """The settings as an object; broken or absent text counts as empty."""
+    try:
+        parsed = json.loads(text or "{}")
+    except json.JSONDecodeError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def pick(found: dict[str, Any], key: str) -> Any:
+    """The value under a key, whatever its case."""
+    return next((value for name, value in found.items() if name.lower() == key.lower()), None)
+
+
+def images(text: str | None, section: str) -> dict[str, str]:
+    """Image by container name in one section."""
+    return {
+        str(pick(entry, "name")): str(pick(entry, "image"))
+        for entry in pick(parse(text), section) or []
+    }
+
+
+def with_image(text: str, container: str, image: str) -> str | None:
+    """The text with one container's image replaced; None when there is no such container."""
+    config = parse(text)
+    for section in (SIDECARS, INITS):
+        for entry in pick(config, section) or []:
+            if pick(entry, "name") == container:
+                key = next(name for name in entry if name.lower() == "image")
+                entry[key] = image
+                return json.dumps(config, separators=(",", ":"))
+    return None
+
+
+def compose(
+    sidecars: dict[str, str] | None,
+    inits: dict[str, str] | None,
+    extra: dict[str, Any] | None,
+) -> str:
+    """The text for a new service."""
+    config: dict[str, Any] = {"Env": [{"Name": "LOG", "Value": "info"}]}
+    for key, wanted in (("additionalContainers", sidecars), ("initContainers", inits)):
+        if wanted:
+            config[key] = [{"name": name, "image": image} for name, image in wanted.items()]
+    return json.dumps({**config, **(extra or {})}, separators=(",", ":"))

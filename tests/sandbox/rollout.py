@@ -1,0 +1,91 @@
+"""How a service's pods are brought in line with its template."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.sandbox.pods import Pod
+
+if TYPE_CHECKING:
+    from tests.sandbox.service import Service
+
+
+def reconcile(service: Service) -> None:
+    """Take the next possible steps towards the wanted pods."""
+    service.unsettled = True
+    if service.reconciling:
+        # A pod that changes while it is being made: the loop below comes round once more.
+        return
+    service.reconciling = True
+    try:
+        while service.unsettled:
+            service.unsettled = False
+            service.pods = [pod for pod in service.pods if not pod.gone]
+            if service.statefulset or service.daemonset:
+                _one_by_one(service)
+            else:
+                _with_surge(service)
+    finally:
+        service.reconciling = False
+
+
+def _with_surge(service: Service) -> None:
+    """A Deployment: one pod more than wanted, never one less."""
+    live = [pod for pod in service.pods if not pod.leaving]
+    current = [pod for pod in live if pod.generation == service.generation]
+    old = [pod for pod in live if pod.generation != service.generation]
+    for pod in [pod for pod in old if not pod.ready]:
+        pod.leave()
+        old.remove(pod)
+    # The unready leave first when there are too many of the right kind.
+    for pod in sorted(current, key=lambda pod: pod.ready)[: max(0, len(current) - service.wanted)]:
+        pod.leave()
+        current.remove(pod)
+    available = sum(pod.ready for pod in current + old)
+    for pod in list(old):
+        if available > service.wanted:
+            pod.leave()
+            old.remove(pod)
+            available -= 1
+    while len(current) < service.wanted and len(current + old) < service.wanted + 1:
+        current.append(service.start_pod(_free_ordinal(current)))
+    _mark_next_to_go(service, current, old)
+
+
+def _free_ordinal(current: list[Pod]) -> int:
+    taken = {pod.ordinal for pod in current}
+    return next(number for number in range(len(taken) + 1) if number not in taken)
+
+
+def _mark_next_to_go(service: Service, current: list[Pod], old: list[Pod]) -> None:
+    """Native docker announces which pod goes as soon as its successor is up."""
+    if not service.native:
+        return
+    for pod in current:
+        pod.awaiting = False
+    waiting_for_successor = any(not pod.ready for pod in current)
+    for position, pod in enumerate(old):
+        pod.awaiting = waiting_for_successor and position == 0
+
+
+def _one_by_one(service: Service) -> None:
+    """A StatefulSet or DaemonSet: a pod goes first, then its successor comes."""
+    for pod in service.pods:
+        if pod.ordinal >= service.wanted:
+            pod.leave()
+    held = {pod.ordinal for pod in service.pods}
+    for ordinal in range(service.wanted):
+        if ordinal not in held:
+            service.start_pod(ordinal)
+    live = [pod for pod in service.pods if not pod.leaving]
+    outdated = [pod for pod in live if pod.generation != service.generation]
+    if len(live) < len(service.pods) or not outdated:
+        return
+    broken = [pod for pod in outdated if not pod.ready]
+    if broken:
+        # A StatefulSet keeps waiting for its broken pod, even when the template is put back.
+        if not (service.statefulset and service.world.statefulset_sticks):
+            broken[-1].leave()
+        return
+    if all(pod.ready for pod in live):
+        max(outdated, key=lambda pod: pod.ordinal).leave()

@@ -1,0 +1,237 @@
+"""A service: its settings, how they are changed, and its pods."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from tests.sandbox import docker_config
+from tests.sandbox.pods import Pod, Template
+from tests.sandbox.rollout import reconcile
+from tests.sandbox.stamp import stamp, suffix
+
+if TYPE_CHECKING:
+    from tests.sandbox.world import Tenant, World
+
+MAIN_CONTAINER = "duplo-main-container"
+ActiveCount = Literal[True, False, "flaky", "existing"]
+
+# What a new service has; a v2 change that leaves one out puts False there.
+FLAGS = {
+    "IsAnyHostAllowed": False,
+    "IsLBSyncedDeployment": True,
+    "IsReplicaCollocationAllowed": True,
+    "IsCloudCredsFromK8sServiceAccount": True,
+    "IsUniqueK8sNodeRequired": False,
+    "ShouldSpreadAcrossZones": False,
+}
+
+
+class UnknownContainerError(Exception):
+    """A container name that the service does not have."""
+
+
+@dataclass
+class Service:
+    """A replication controller, in the platform's words."""
+
+    world: World
+    tenant: Tenant
+    name: str
+    image: str
+    replicas: int = 1
+    platform: int = 7
+    cloud: int = 0
+    hpa: tuple[int, int] | None = None
+    hpa_replicas: int | None = None
+    daemonset: bool = False
+    statefulset: bool = False
+    asg: str = ""
+    allocation_tags: str = ""
+    other_docker_config: str = ""
+    lb: dict[str, Any] | None = None
+    replicas_active: ActiveCount = True
+    keeps_history: bool = True
+    replicas_prev: int = 0
+    extra_config: str = ""
+    flags: dict[str, bool] = field(default_factory=lambda: dict(FLAGS))
+    restart_time: str | None = None
+    image_update_time: str | None = None
+    last_deployed_by: str | None = "setup"
+    last_deployed_at: datetime | None = None
+    history: list[dict[str, Any]] = field(default_factory=list)
+    pods: list[Pod] = field(default_factory=list)
+    starts: int = 0
+    """Pods created since the service was added, its first ones not counted."""
+    generations: list[str] = field(default_factory=list)
+    """Names of the pod templates rolled out so far, the first one included."""
+    looks: int = 99
+    """How often somebody read the service since its last change."""
+    reconciling: bool = False
+    unsettled: bool = False
+
+    @property
+    def wanted(self) -> int:
+        """How many pods there should be."""
+        if self.replicas == 0:
+            return 0
+        if self.daemonset or self.asg:
+            return len(self.world.hosts)
+        if self.hpa is not None:
+            return self.hpa[0] if self.hpa_replicas is None else self.hpa_replicas
+        return self.replicas
+
+    @property
+    def native(self) -> bool:
+        """Whether docker hosts run it, without Kubernetes."""
+        return self.platform in (0, 5)
+
+    @property
+    def sidecars(self) -> dict[str, str]:
+        """Side container images by name."""
+        return docker_config.images(self.other_docker_config, docker_config.SIDECARS)
+
+    @property
+    def inits(self) -> dict[str, str]:
+        """Init container images by name."""
+        return docker_config.images(self.other_docker_config, docker_config.INITS)
+
+    @property
+    def generation(self) -> str:
+        """Name of the present pod template; an earlier template brings its name back."""
+        parts = [
+            self.tenant.id,
+            self.name,
+            self.image,
+            self.other_docker_config,
+            self.extra_config,
+            self.allocation_tags,
+            self.restart_time,
+        ]
+        return f"{self.name}-{suffix(json.dumps(parts), 10)}"
+
+    def template(self) -> Template:
+        """What the next pod will be made from."""
+        return Template(
+            name=self.name,
+            containers=((self.name, self.image), *self.sidecars.items()),
+            inits=tuple(self.inits.items()),
+            platform=self.platform,
+            cloud=self.cloud,
+            allocation_tags=self.allocation_tags,
+            other_docker_config=self.other_docker_config,
+        )
+
+    def establish(self) -> None:
+        """Have the first pods up since long ago."""
+        self.last_deployed_at = self.world.now()
+        self._remember()
+        self.generations.append(self.generation)
+        self.pods = [self._make_pod(ordinal) for ordinal in range(self.wanted)]
+        for pod in list(self.pods):
+            pod.settle()
+
+    def start_pod(self, ordinal: int) -> Pod:
+        """Create one more pod of the present template."""
+        pod = self._make_pod(ordinal)
+        self.pods.append(pod)
+        self.starts += 1
+        pod.live()
+        return pod
+
+    def set_images(self, images: dict[str, str], user: str) -> None:
+        """Change images by container name, all of them or none."""
+        main, config = self.image, self.other_docker_config
+        for container, image in images.items():
+            if container == MAIN_CONTAINER:
+                main = image
+                continue
+            changed = docker_config.with_image(config, container, image)
+            if changed is None:
+                raise UnknownContainerError(container)
+            config = changed
+        self.image, self.other_docker_config = main, config
+        self.deployed(user)
+
+    def deployed(self, user: str) -> None:
+        """Note who changed the images when, and roll the change out."""
+        self.last_deployed_by = user
+        self.last_deployed_at = self.world.now()
+        self.image_update_time = stamp(self.world.now())
+        self._remember()
+        self.roll()
+
+    def restart(self) -> None:
+        """Replace all pods; the deploy stamp stays as it is."""
+        self.restart_time = stamp(self.world.now())
+        self.roll()
+
+    def scale(self, replicas: int) -> None:
+        """Ask for another number of pods."""
+        self.replicas = replicas
+        self.roll()
+
+    def stop(self) -> None:
+        """Let all pods go, and remember how many there were."""
+        if self.replicas:
+            self.replicas_prev, self.replicas = self.replicas, 0
+        self.roll()
+
+    def start(self) -> None:
+        """Bring back as many pods as there were before the stop."""
+        if not self.replicas:
+            self.replicas, self.replicas_prev = self.replicas_prev or 1, 0
+        self.roll()
+
+    def roll(self) -> None:
+        """Bring the pods in line with what was just changed."""
+        self.looks = 0
+        if self.generation != self.generations[-1]:
+            self.generations.append(self.generation)
+        reconcile(self)
+
+    def _remember(self) -> None:
+        record = {
+            "Image": self.image,
+            "InitContainerImages": _image_list(self.inits),
+            "AdditionalContainerImages": _image_list(self.sidecars),
+            "DeployedAt": stamp(self.world.now()),
+        }
+        known = self.history[-1] if self.history else {}
+        if {**record, "DeployedAt": None} != {**known, "DeployedAt": None}:
+            self.history.append(record)
+
+    def _make_pod(self, ordinal: int) -> Pod:
+        index = self.world.next_pod_index()
+        return Pod(
+            world=self.world,
+            tenant_id=self.tenant.id,
+            account=self.tenant.name,
+            template=self.template(),
+            name=self._pod_name(ordinal, index),
+            generation=self.generation,
+            controller=self._controller(),
+            index=index,
+            changed=lambda: reconcile(self),
+            ordinal=ordinal,
+        )
+
+    def _pod_name(self, ordinal: int, index: int) -> str:
+        if self.statefulset:
+            return f"{self.name}-{ordinal}"
+        owner = self.name if self.daemonset or self.native else self.generation
+        return f"{owner}-{suffix(f'{self.tenant.id}/{index}', 5)}"
+
+    def _controller(self) -> dict[str, str] | None:
+        if self.native or self.cloud == 2:
+            return None
+        if self.statefulset or self.daemonset:
+            kind = "StatefulSet" if self.statefulset else "DaemonSet"
+            return {"QualifiedType": f"kubernetes:apps/v1/{kind}", "NativeId": self.name}
+        return {"QualifiedType": "kubernetes:apps/v1/ReplicaSet", "NativeId": self.generation}
+
+
+def _image_list(images: dict[str, str]) -> list[dict[str, str]]:
+    return [{"ContainerName": name, "ImageName": image} for name, image in images.items()]
