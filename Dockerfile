@@ -9,8 +9,8 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/*
 
 COPY requirements.txt /source/
-RUN python3 -m pip install --no-cache-dir --no-compile --no-deps --require-hashes \
-      --target /site --requirement /source/requirements.txt
+RUN python3 -m pip install --root-user-action ignore --no-cache-dir --no-compile --no-deps \
+      --require-hashes --requirement /source/requirements.txt --target /site
 
 COPY image /source/image
 COPY pipe /source/pipe

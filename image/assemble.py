@@ -60,12 +60,9 @@ def copy_interpreter(root: Path) -> None:
     for name in ("python3", "python"):
         (root / "usr/local/bin" / name).symlink_to(VERSION)
     stdlib = Path(sysconfig.get_path("stdlib"))
-    elsewhere = ("lib-dynload", "site-packages", "dist-packages")
-    copy_tree(stdlib, root / LIB, [*left_out.STDLIB, *elsewhere])
-    extensions = [f"{name}.*.so" for name in left_out.EXTENSIONS]
-    # A distribution may have compiled every extension in; the interpreter wants the folder.
-    make(root / LIB / "lib-dynload")
-    copy_tree(Path(sysconfig.get_config_var("DESTSHARED")), root / LIB / "lib-dynload", extensions)
+    extensions = [f"lib-dynload/{name}.*" for name in left_out.EXTENSIONS]
+    installed = ["site-packages", "dist-packages"]
+    copy_tree(stdlib, root / LIB, [*left_out.STDLIB, *extensions, *installed])
 
 
 def copy_packages(site: Path, target: Path) -> None:
