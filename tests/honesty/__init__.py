@@ -1,0 +1,1 @@
+"""Tests of the sandbox against parts that nobody here wrote."""

@@ -1,0 +1,196 @@
+"""Checks exchanges with the portal against the vendor's generated models.
+
+The models mark every field optional and ignore keys they do not know, so loading alone would
+prove only types. What went in is therefore compared with what came out: a key that got lost is
+either listed in `BEYOND_THE_MODELS`, with its reason, or it is an invention.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from duplocloud_sdk.models.container_image import ContainerImage
+from duplocloud_sdk.models.container_log_request import ContainerLogRequest
+from duplocloud_sdk.models.container_log_response import ContainerLogResponse
+from duplocloud_sdk.models.container_state import ContainerState
+from duplocloud_sdk.models.container_state_request import ContainerStateRequest
+from duplocloud_sdk.models.fault_info import FaultInfo
+from duplocloud_sdk.models.lb_configuration import LBConfiguration
+from duplocloud_sdk.models.load_balancer import LoadBalancer
+from duplocloud_sdk.models.master_features import MasterFeatures
+from duplocloud_sdk.models.pod import Pod
+from duplocloud_sdk.models.replication_controller import ReplicationController
+from duplocloud_sdk.models.replication_controller_change_request import (
+    ReplicationControllerChangeRequest,
+)
+from duplocloud_sdk.models.tenant import Tenant
+from duplocloud_sdk.models.tenant_features import TenantFeatures
+
+from tests.sandbox.record import RequestRecord
+
+VOID_BODIES = ("", "null", '""')
+# With these the body was tampered with on purpose, or never sent.
+TAMPERED = frozenset({"status", "truncated", "html", "huge", "redirect", "rate-exceeded"})
+BEYOND_THE_MODELS = frozenset(
+    {
+        "RestartCount",  # of another version's description of the API
+        "LastContainerState",  # the same
+        "StartTime",  # the same
+        "ResourceName",  # faults in the shape of Azure
+        "ResourceNamePrefix",  # read by other clients from the portal's features
+        "IsInitContainer",  # of a second model for the same request
+    }
+)
+
+
+class Model(Protocol):
+    """What every generated model offers."""
+
+    @classmethod
+    def from_dict(cls, obj: dict[str, Any] | None) -> Any:
+        """Load from parsed JSON, checking types."""
+
+
+class DishonestError(AssertionError):
+    """A body that the vendor's own models do not know."""
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """What a route takes and gives."""
+
+    method: str
+    path: str
+    request: type[Model] | None = None
+    response: type[Model] | None = None
+    listed: bool = False
+    """Whether the answer is a list."""
+    void: bool = False
+    """Whether the answer says nothing."""
+    free: bool = False
+    """Whether no model describes the answer."""
+
+
+_V2 = r"/subscriptions/[^/]+"
+_V3 = r"/v3/subscriptions/[^/]+"
+_CONTAINERS = rf"{_V3}/containers/replicationcontroller/[^/]+"
+EXCHANGES = (
+    Exchange("GET", "/admin/GetTenantsForUser", response=Tenant, listed=True),
+    Exchange("GET", "/adminproxy/GetTenantNames", response=Tenant, listed=True),
+    Exchange("GET", "/admin/GetUserRoleInfo", free=True),
+    Exchange("GET", "/v3/version", free=True),
+    Exchange("GET", "/v3/features/system", response=MasterFeatures),
+    Exchange("GET", r"/v3/features/tenant/[^/]+", response=TenantFeatures),
+    Exchange(
+        "GET", f"{_V2}/GetReplicationControllers", response=ReplicationController, listed=True
+    ),
+    Exchange("GET", f"{_V3}/replicationcontroller/[^/]+", response=ReplicationController),
+    Exchange("PUT", f"{_CONTAINERS}/containerimage", request=ContainerImage, void=True),
+    Exchange("PUT", rf"{_CONTAINERS}/rollback(/\d+)?", void=True),
+    Exchange(
+        "POST",
+        f"{_V2}/ReplicationController(Change|BulkChange|BulkChangeAll)",
+        request=ReplicationControllerChangeRequest,
+        void=True,
+    ),
+    Exchange("POST", f"{_V2}/ReplicationController(Reboot|Stop|Start)/[^/]+", void=True),
+    Exchange("GET", f"{_V2}/GetPods", response=Pod, listed=True),
+    Exchange("GET", f"{_V2}/GetFaultsByTenant", response=FaultInfo, listed=True),
+    Exchange(
+        "POST",
+        f"{_V2}/findContainerLogs",
+        request=ContainerLogRequest,
+        response=ContainerLogResponse,
+    ),
+    Exchange(
+        "POST",
+        f"{_V2}/FindContainerState",
+        request=ContainerStateRequest,
+        response=ContainerState,
+    ),
+    Exchange("GET", f"{_V2}/GetLBConfigurations", response=LBConfiguration, listed=True),
+    Exchange("GET", rf"{_V2}/GetLbDetailsInService/[^/]+", response=LoadBalancer),
+    Exchange("GET", f"{_CONTAINERS}/lbDetails", free=True),
+)
+
+
+def check_log(records: Iterable[RequestRecord]) -> None:
+    """Check every exchange of a log."""
+    for record in records:
+        check_exchange(record)
+
+
+def check_exchange(record: RequestRecord) -> None:
+    """Check one exchange; raises `DishonestError` with what is wrong."""
+    exchange = _exchange_for(record)
+    if exchange is None:
+        # A route the portal does not have either; a client may try one.
+        if record.status in (None, 401, 404, 405) or record.fault in TAMPERED:
+            return
+        raise DishonestError(f"{_name(record)}: no model is known for this route")
+    if exchange.request is not None:
+        _load_all(f"{_name(record)} request", exchange.request, record.body)
+    answered = record.status is not None and 200 <= record.status < 300
+    if answered and record.fault not in TAMPERED:
+        _check_response(record, exchange)
+
+
+def _exchange_for(record: RequestRecord) -> Exchange | None:
+    path = re.sub("//+", "/", record.path)
+    for exchange in EXCHANGES:
+        if exchange.method == record.method and re.fullmatch(exchange.path, path, re.IGNORECASE):
+            return exchange
+    return None
+
+
+def _check_response(record: RequestRecord, exchange: Exchange) -> None:
+    where = f"{_name(record)} response"
+    if exchange.free:
+        return
+    if exchange.void:
+        if record.response_text not in VOID_BODIES:
+            raise DishonestError(f"{where}: {record.response_text[:80]!r} is not one of the voids")
+        return
+    assert exchange.response is not None
+    # Null stands for an empty list, and for an object that is not there.
+    if record.response is None:
+        return
+    if isinstance(record.response, list) != exchange.listed:
+        raise DishonestError(f"{where}: a list {'was' if exchange.listed else 'was not'} expected")
+    _load_all(where, exchange.response, record.response)
+
+
+def _load_all(where: str, model: type[Model], body: Any) -> None:
+    for entry in body if isinstance(body, list) else [body]:
+        if not isinstance(entry, dict):
+            raise DishonestError(f"{where}: {entry!r} is not an object")
+        try:
+            loaded = model.from_dict(entry)
+        except (TypeError, ValueError, AttributeError) as problem:
+            raise DishonestError(f"{where}: does not load: {problem}") from problem
+        invented = set(_lost(entry, loaded.to_dict())) - BEYOND_THE_MODELS
+        if invented:
+            raise DishonestError(f"{where}: unknown to the vendor: {', '.join(sorted(invented))}")
+
+
+def _lost(sent: Any, loaded: Any) -> Iterator[str]:
+    """The keys that went in and did not come out."""
+    if isinstance(sent, dict) and isinstance(loaded, dict):
+        for key, value in sent.items():
+            # The models leave nulls out; a null under an unknown key cannot be told from that.
+            if value is None:
+                continue
+            if key not in loaded:
+                yield key
+            else:
+                yield from _lost(value, loaded[key])
+    if isinstance(sent, list) and isinstance(loaded, list):
+        for one, other in zip(sent, loaded, strict=False):
+            yield from _lost(one, other)
+
+
+def _name(record: RequestRecord) -> str:
+    return f"{record.method} {record.path}"
