@@ -1,0 +1,208 @@
+"""The sequence of a deploy.
+
+Nothing is touched before the plan stands and has been looked at a second time. What is to be
+put back is recorded before the first write, because Bitbucket may kill the run at any moment.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pipe import plan as planning
+from pipe import undo
+from pipe.clock import Clock, Deadline
+from pipe.errors import Conflict, DeployFailed, ExitCode, PipeError, PlatformError
+from pipe.kinds.interface import Evidence, Kind, Watcher
+from pipe.model import Change, Plan, Target
+from pipe.report import Record
+from pipe.rollout import Doomed, Late, Overtaken, Verdict
+from pipe.rollout.loop import follow
+from pipe.rollout.progress import words
+from pipe.settings import Settings
+from pipe.undo import Fate
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Deploy:
+    """One run of the sequence. `save` writes the record so far to disk."""
+
+    settings: Settings
+    kind: Kind
+    clock: Clock
+    record: Record
+    save: Callable[[], None]
+    made: list[Change] = field(default_factory=list)
+    watcher: Watcher | None = None
+
+    def run(self) -> str:
+        """Do it; the sentence that says how it went. Raises the `PipeError` it ends with."""
+        plan = self._plan()
+        if not plan.changes:
+            return _nothing_to_do(plan)
+        if self.settings.dry_run:
+            return "This was a dry run: the plan is printed and nothing was changed."
+        plan = planning.look_again(plan, self.kind)
+        changes = tuple(self.kind.prepare(plan.changes)) if self.settings.wait else plan.changes
+        try:
+            self._change(changes)
+            if not self.settings.wait:
+                return f"Changed, and not followed: WAIT is 'false'. {self.what_runs_now()}"
+            return self._follow(changes)
+        except PipeError as error:
+            if self.settings.rollback and self.made:
+                raise self._put_back(error) from error
+            raise
+
+    def what_runs_now(self) -> str:
+        """What is known of the targets that this run changed, from what it saw last."""
+        if not self.made:
+            return "Nothing was changed."
+        told = (f"{change.target} {self._state(change)}" for change in self.made)
+        return f"Now: {'; '.join(told)}."
+
+    def _plan(self) -> Plan:
+        plan = planning.build(self.settings, self.kind)
+        for change in plan.changes:
+            self.record.plan(change)
+            log.info("Plan: %s", planning.describe(change))
+        for snapshot in plan.unchanged:
+            log.info("Plan: %s: nothing to change", snapshot.target)
+        return plan
+
+    def _change(self, changes: Sequence[Change]) -> None:
+        self.record.changed = any(not change.picked_up for change in changes)
+        self.save()
+        for change in changes:
+            # Noted first: a run that ends in the middle of the change must not deny it.
+            self.made.append(change)
+            if change.picked_up:
+                continue
+            try:
+                self.kind.change(change)
+            except PlatformError as error:
+                if not error.passing:
+                    self.made.remove(change)
+                raise
+            log.info("%s: changed.", change.target)
+
+    def _follow(self, changes: Sequence[Change]) -> str:
+        settings = self.settings
+        log.info(
+            "Following the rollout for at most %g s; new pods must stay up for %g s.",
+            settings.wait_timeout,
+            settings.stable_seconds,
+        )
+        self.watcher = self.kind.watch(changes, settings.stable_seconds)
+        started = self.clock.monotonic()
+        try:
+            deadline = Deadline.after(self.clock, settings.wait_timeout)
+            verdicts = follow([self.watcher], deadline, self.clock)
+        except PipeError as error:
+            raise PlatformError(
+                f"The change was made, but its rollout cannot be seen: {error.diagnosis}",
+                error.remedy,
+            ) from error
+        finally:
+            self._note(changes, self.watcher, self.clock.monotonic() - started)
+        if failure := self._failure(verdicts):
+            raise failure
+        told = (_served(change, verdicts[change.target]) for change in changes)
+        return f"{'; '.join(told)}."
+
+    def _note(self, changes: Sequence[Change], watcher: Watcher, seconds: float) -> None:
+        for change in changes:
+            entry = self.record.targets[str(change.target)]
+            entry.state = watcher.state(change.target)
+            entry.samples = tuple(watcher.samples(change.target))
+            entry.seconds = seconds
+
+    def _failure(self, verdicts: Mapping[Target, Verdict]) -> PipeError | None:
+        """The error that verdicts deserve, with evidence gathered before anything is undone."""
+        bad = {target: v for target, v in verdicts.items() if isinstance(v, (Doomed, Late))}
+        for target, failed in bad.items():
+            self._gather(target, failed)
+        for target, verdict in verdicts.items():
+            if isinstance(verdict, Overtaken) and not bad:
+                return Conflict(
+                    f"{target}: {words(verdict)}; this run leaves it alone.",
+                    "See who deploys it, and run the step again if yours is to serve.",
+                )
+        if not bad:
+            return None
+        told = "; ".join(f"{target}: {words(failed)}" for target, failed in bad.items())
+        return DeployFailed(ExitCode.FAILED, f"{told}.", self._advice())
+
+    def _gather(self, target: Target, verdict: Verdict) -> None:
+        assert self.watcher is not None  # noqa: S101 - verdicts come from it
+        evidence = self.watcher.evidence(target, verdict)
+        self.record.evidence.append(evidence)
+        _show(evidence)
+
+    def _advice(self) -> str:
+        known = [change for change in self.made if change.back]
+        if self.settings.rollback or not known:
+            return "Mend the image, and deploy it again."
+        images = ", ".join(image for change in known for image in (change.back or {}).values())
+        return (
+            f"Mend the image, or put the version before back with IMAGE: '{images}'. "
+            "ROLLBACK: 'true' would do that at once."
+        )
+
+    def _put_back(self, error: PipeError) -> PipeError:
+        log.info("Putting back what ran before (ROLLBACK: 'true').")
+        endings, watcher = undo.put_back(self.made, self.kind, self.settings, self.clock)
+        self.watcher = watcher or self.watcher
+        for ending in endings:
+            entry = self.record.targets[str(ending.change.target)]
+            entry.state = self._state(ending.change)
+        fates = {ending.fate for ending in endings}
+        told = "; ".join(f"{ending.change.target}: {ending.told}" for ending in endings)
+        if fates == {Fate.RESTORED}:
+            return DeployFailed(
+                ExitCode.RESTORED,
+                f"{error.diagnosis} The version before was put back and verified: {told}.",
+                error.remedy,
+            )
+        if Fate.FAILED not in fates and isinstance(error, Conflict):
+            return error
+        return DeployFailed(
+            ExitCode.NOT_RESTORED,
+            f"{error.diagnosis} And the way back did not work out: {told}.",
+            "Look at the targets in the portal now.",
+        )
+
+    def _state(self, change: Change) -> str:
+        if self.watcher is None:
+            return f"was told to run {change.main_image}"
+        return self.watcher.state(change.target)
+
+
+def _nothing_to_do(plan: Plan) -> str:
+    told = ", ".join(
+        f"{snapshot.target} runs {', '.join(snapshot.images.values())} already"
+        for snapshot in plan.unchanged
+    )
+    return f"Nothing to change: {told}."
+
+
+def _served(change: Change, verdict: Verdict) -> str:
+    how = verdict.detail if isinstance(verdict, Ready) else words(verdict)
+    if change.restart:
+        return f"{change.target} was restarted on {change.main_image}: {how}"
+    before = "" if change.picked_up else f" (before: {change.main_image_before})"
+    return f"{change.target} runs {change.main_image}{before}: {how}"
+
+
+def _show(evidence: Evidence) -> None:
+    for text in evidence.faults:
+        log.error("  fault: %s", text)
+    if evidence.log:
+        log.error("  last log lines of %s:", evidence.pod)
+    elif evidence.pod:
+        log.error("  %s has written no log that the portal can show.", evidence.pod)
+    for line in evidence.log:
+        log.error("  | %s", line)

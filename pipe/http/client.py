@@ -1,0 +1,142 @@
+"""Requests to one host that end in a reply or in an error that says what is wrong."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+from pipe.clock import Clock
+from pipe.errors import Unreachable
+from pipe.http.limits import BodyTooLarge, Limits
+from pipe.http.trouble import explain
+
+log = logging.getLogger(__name__)
+
+_CHUNK = 1 << 16
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A complete answer."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether the request did what it asked for."""
+        return 200 <= self.status < 300
+
+    def json(self) -> Any:
+        """The decoded body; raises `ValueError` when it is no JSON, too deep ones included."""
+        try:
+            return json.loads(self.body)
+        except RecursionError as error:
+            raise ValueError(str(error)) from None
+
+    def text(self) -> str:
+        """The body as text, whatever its encoding."""
+        return self.body.decode("utf-8", "replace")
+
+
+Verdict = Callable[[Reply], bool]
+
+
+class HttpClient:
+    """Talks to one base address. Never follows a redirect: the token must not travel.
+
+    `setting` is the variable that gave the address, for messages that say what to correct.
+    """
+
+    def __init__(
+        self,
+        base: str,
+        session: requests.Session,
+        clock: Clock,
+        *,
+        setting: str,
+        limits: Limits | None = None,
+    ) -> None:
+        self.base = base
+        self._setting = setting
+        self._session = session
+        self._clock = clock
+        self.limits = limits or Limits()
+
+    def limited(self, limits: Limits) -> HttpClient:
+        """The same connection under other limits."""
+        return HttpClient(
+            self.base, self._session, self._clock, setting=self._setting, limits=limits
+        )
+
+    def once(self, method: str, path: str, body: object = None) -> Reply:
+        """One try, for whatever must not be repeated blindly; raises `Unreachable`."""
+        started = self._clock.monotonic()
+        url = f"{self.base}/{path}"
+        try:
+            with self._session.request(
+                method,
+                url,
+                json=body,
+                timeout=(self.limits.connect, self.limits.read),
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                content = self._content(response, started)
+                status, headers = response.status_code, dict(response.headers)
+        except (requests.RequestException, OSError) as error:
+            trouble = explain(error, self.base, self._setting, self.limits)
+            log.debug("%s %s: %s", method, path, trouble.diagnosis)
+            raise trouble from error
+        seconds = self._clock.monotonic() - started
+        log.debug("%s %s: %s, %d bytes, %.3f s", method, path, status, len(content), seconds)
+        return Reply(status, headers, content, seconds)
+
+    def repeatable(
+        self, method: str, path: str, body: object = None, *, transient: Verdict
+    ) -> Reply:
+        """A request that changes nothing: tried again while its failure may pass.
+
+        `transient` judges replies. The last reply is handed out, good or bad; a last failure
+        to get one is raised as `Unreachable`.
+        """
+        until = self._clock.monotonic() + self.limits.patience
+        for attempt in range(1, self.limits.tries + 1):
+            last = attempt == self.limits.tries
+            try:
+                reply = self.once(method, path, body)
+            except Unreachable as trouble:
+                pause = self._pause(attempt)
+                if last or not trouble.passing or self._clock.monotonic() + pause > until:
+                    raise
+                what = trouble.diagnosis
+            else:
+                pause = self._pause(attempt, reply)
+                if last or not transient(reply) or self._clock.monotonic() + pause > until:
+                    return reply
+                what = f"{self.base} answered {reply.status}."
+            log.warning("%s Trying again in %g s.", what, pause)
+            self._clock.sleep(pause)
+        raise AssertionError  # pragma: no cover - the last try always returns or raises
+
+    def _content(self, response: requests.Response, started: float) -> bytes:
+        received = bytearray()
+        for chunk in response.iter_content(_CHUNK):
+            received += chunk
+            if len(received) > self.limits.body:
+                raise BodyTooLarge
+            if self._clock.monotonic() - started > self.limits.whole:
+                raise requests.ReadTimeout
+        return bytes(received)
+
+    def _pause(self, attempt: int, reply: Reply | None = None) -> float:
+        asked = reply.headers.get("Retry-After", "") if reply else ""
+        pause = float(asked) if asked.isdigit() else float(2 ** (attempt - 1))
+        return min(pause, self.limits.longest_pause)

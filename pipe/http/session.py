@@ -1,0 +1,62 @@
+"""The `requests` session that every connection uses: certificates, proxies, no surprises."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import BaseAdapter, HTTPAdapter
+from requests.utils import should_bypass_proxies
+
+from pipe.settings import Proxies
+
+_NEVER_PROXIED = ("localhost", "127.0.0.1", "::1", "host.docker.internal")
+
+
+class VerifyingAdapter(HTTPAdapter):
+    """Speaks TLS 1.2 or newer and trusts `ca_cert` besides the usual authorities."""
+
+    def __init__(self, ca_cert: str) -> None:
+        self._context = ssl.create_default_context()
+        self._context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if ca_cert:
+            self._context.load_verify_locations(cadata=ca_cert)
+        # Retries belong to HttpClient, which knows what may be repeated.
+        super().__init__(max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Give the pool this adapter's trust."""
+        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        """Give connections through a proxy the same trust."""
+        return super().proxy_manager_for(*args, ssl_context=self._context, **kwargs)
+
+
+def open_session(
+    url: str, proxies: Proxies, ca_cert: str = "", adapter: BaseAdapter | None = None
+) -> requests.Session:
+    """A session for requests to `url`'s host; `adapter` replaces the network in tests.
+
+    The environment is not trusted: requests would otherwise take proxies, certificates and,
+    from a .netrc file, even another Authorization header from it.
+    """
+    session = requests.Session()
+    session.trust_env = False
+    parts = urlsplit(url)
+    if adapter is None and parts.scheme == "https":
+        adapter = VerifyingAdapter(ca_cert)
+    if adapter is not None:
+        session.mount(f"{parts.scheme}://", adapter)
+    if _uses_proxy(url, proxies):
+        given = {"http": proxies.http, "https": proxies.https}
+        session.proxies = {scheme: address for scheme, address in given.items() if address}
+    return session
+
+
+def _uses_proxy(url: str, proxies: Proxies) -> bool:
+    if urlsplit(url).hostname in _NEVER_PROXIED:
+        return False
+    return not should_bypass_proxies(url, no_proxy=proxies.exempt)

@@ -1,0 +1,131 @@
+"""From exceptions of the network libraries to errors that people can act on."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import requests
+import urllib3.exceptions
+
+from pipe.errors import Unreachable
+from pipe.http.limits import BodyTooLarge, Limits
+
+
+def explain(error: Exception, base: str, setting: str, limits: Limits) -> Unreachable:
+    """The error to raise for `error`, which a request to `base` ended with.
+
+    `setting` is the variable that holds the address.
+    """
+    host = urlsplit(base).netloc
+    causes = list(_chain(error))
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return _bad_certificate(host, setting, cause)
+    if isinstance(error, requests.exceptions.ProxyError):
+        return _bad_proxy(host, causes)
+    for cause in causes:
+        if isinstance(cause, (urllib3.exceptions.NameResolutionError, socket.gaierror)):
+            return _no_such_host(host, setting)
+        if isinstance(cause, ssl.SSLError):
+            return _no_tls(host, setting, cause)
+        if isinstance(cause, ConnectionRefusedError):
+            return Unreachable(
+                f"{host} refuses the connection: nothing listens there.",
+                _check_address(setting),
+                acted=False,
+            )
+    return _broken(error, host, setting, limits)
+
+
+def _broken(error: Exception, host: str, setting: str, limits: Limits) -> Unreachable:
+    if isinstance(error, requests.ConnectTimeout):
+        return Unreachable(
+            f"{host} does not answer: no connection within {limits.connect:g} s.",
+            _check_address(setting),
+            acted=False,
+        )
+    if isinstance(error, requests.Timeout):
+        return Unreachable(f"{host} took the request and stayed silent for {limits.read:g} s.")
+    if isinstance(error, BodyTooLarge):
+        return Unreachable(
+            f"{host} sent an answer of more than {limits.body >> 20} MB; expected far less.",
+            f"Check that {setting} is the right address.",
+            passing=False,
+        )
+    if isinstance(error, requests.ConnectionError) and _never_connected(error):
+        return Unreachable(
+            f"There is no way to {host}: {_innermost(error)}.", _check_address(setting), acted=False
+        )
+    return Unreachable(f"The connection to {host} broke before the answer was complete.")
+
+
+def _bad_certificate(host: str, setting: str, cause: ssl.SSLCertVerificationError) -> Unreachable:
+    reason = cause.verify_message or cause.reason or "it cannot be verified"
+    return Unreachable(
+        f"The certificate of {host} is not trusted: {reason}.",
+        "If your network or portal uses certificates of its own, give the issuer's certificate "
+        f"as CA_CERT (PEM text, or a path in the clone folder); otherwise check {setting}.",
+        acted=False,
+        passing=False,
+    )
+
+
+def _no_tls(host: str, setting: str, cause: ssl.SSLError) -> Unreachable:
+    return Unreachable(
+        f"{host} does not speak TLS 1.2 or newer with us: {cause.reason or cause}.",
+        f"Check scheme and port in {setting}.",
+        acted=False,
+    )
+
+
+def _no_such_host(host: str, setting: str) -> Unreachable:
+    return Unreachable(
+        f"The name {host} is not known to DNS.",
+        f"Check the spelling of {setting}, and that this machine can resolve it.",
+        acted=False,
+    )
+
+
+def _bad_proxy(host: str, causes: list[BaseException]) -> Unreachable:
+    return Unreachable(
+        f"The proxy does not let us through to {host}: {_one_line(causes[-1])}.",
+        "Check HTTPS_PROXY (address, user, password), or exempt the host in NO_PROXY.",
+        acted=False,
+    )
+
+
+def _check_address(setting: str) -> str:
+    return f"Check {setting}, and that this machine may connect to it (HTTPS_PROXY, firewall)."
+
+
+def _never_connected(error: BaseException) -> bool:
+    early = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
+    return any(isinstance(cause, early) for cause in _chain(error))
+
+
+def _innermost(error: BaseException) -> str:
+    for cause in reversed(list(_chain(error))):
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror.lower()
+    return "the connection fails"
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and everything it was caused by; urllib3 keeps causes in `reason` and `args`."""
+    seen: set[int] = set()
+    waiting: list[object] = [error]
+    while waiting:
+        current = waiting.pop(0)
+        if not isinstance(current, BaseException) or id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        waiting += [current.__cause__, current.__context__, getattr(current, "reason", None)]
+        waiting += current.args
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -1,0 +1,1 @@
+"""The kinds of targets, each behind the same interface."""

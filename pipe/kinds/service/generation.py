@@ -1,0 +1,114 @@
+"""Telling the pods of the wanted version from the ones before, and counting how many it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pipe import image
+from pipe.model import MAIN, Change, Snapshot
+from pipe.portal import Container, Phase, Pod, Service
+
+_REPLICA_SET = "/ReplicaSet"
+_GOING = (Phase.DELETE, Phase.DELETED)
+_GONE = (Phase.DELETED, Phase.SUCCEEDED)
+
+
+@dataclass(frozen=True)
+class Before:
+    """What a service's snapshot keeps besides images: enough to tell old from new later."""
+
+    service: Service
+    pods: tuple[Pod, ...] = ()
+    faults: frozenset[tuple[frozenset[str], str]] = frozenset()
+
+
+def detail(snapshot: Snapshot) -> Before:
+    """The part of a service's snapshot that only this kind can read."""
+    if not isinstance(snapshot.detail, Before):
+        raise TypeError(snapshot)
+    return snapshot.detail
+
+
+@dataclass(frozen=True)
+class Generations:
+    """A service's pods, told apart. Pods on their way out are in neither list."""
+
+    new: tuple[Pod, ...]
+    old: tuple[Pod, ...]
+
+
+def split(change: Change, pods: Sequence[Pod]) -> Generations:
+    """Tell the pods that belong to `change` from the others."""
+    staying = [pod for pod in pods if pod.desired not in _GOING and pod.phase not in _GONE]
+    new = tuple(pod for pod in staying if is_new(change, pod))
+    return Generations(new, tuple(pod for pod in staying if pod not in new))
+
+
+def is_new(change: Change, pod: Pod) -> bool:
+    """Whether `pod` runs what `change` asks for, because of it.
+
+    The image decides wherever it differs from the one before. A way back reuses the earlier
+    ReplicaSet and its surviving pods, so a controller's name proves nothing there. For a
+    restart the images are the same and only a pod that was not there before is new.
+    """
+    before = detail(change.before)
+    checked = [
+        image.same(wanted, seen)
+        for container, wanted in change.wanted.items()
+        if (seen := _shown_image(before.service.name, pod, container))
+    ]
+    if not all(checked):
+        return False
+    if change.restart or not checked:
+        return not _was_there(pod, before.pods)
+    return True
+
+
+def owner(pod: Pod) -> str:
+    """The service a pod belongs to; of a nameless pod its ReplicaSet's name tells."""
+    if pod.owner or not pod.controller_kind.endswith(_REPLICA_SET):
+        return pod.owner
+    return pod.controller.rpartition("-")[0]
+
+
+def needed(service: Service, active: int | None) -> tuple[int, bool]:
+    """How many new pods it takes, and whether that number is exact.
+
+    Where something else than the configured count rules (autoscaler, one pod per host), the
+    portal's own count is right when it is there (`active`: the last one seen). Otherwise only
+    a lower bound is known, and the rollout is over when nothing old is left as well.
+    """
+    if not service.autoscaled and not service.follows_hosts:
+        return service.replicas, True
+    least = 1 if service.least is None else service.least
+    return (least, False) if active is None else (max(least, active), True)
+
+
+def _was_there(pod: Pod, before: Sequence[Pod]) -> bool:
+    if pod.controller_kind.endswith(_REPLICA_SET):
+        return pod.controller in {other.controller for other in before}
+    # A set's pods keep their names, and native docker has no controller: containers tell.
+    known = {container.docker_id for other in before for container in other.containers}
+    ids = {container.docker_id for container in pod.containers if container.docker_id}
+    return bool(ids & known) if ids else pod.name in {other.name for other in before}
+
+
+def _shown_image(service: str, pod: Pod, container: str) -> str:
+    """The image a pod shows for a container, empty when it does not show it."""
+    if container != MAIN:
+        shown = (*pod.containers, *pod.init_containers)
+        return next((entry.image for entry in shown if entry.name == container), "")
+    named = [entry for entry in pod.containers if entry.name == service]
+    return next((entry.image for entry in [*named, *pod.containers]), "")
+
+
+def containers(pod: Pod) -> Iterator[Container]:
+    """Every container of a pod, init ones first, as they start."""
+    yield from pod.init_containers
+    yield from pod.containers
+
+
+def images(service: Service) -> Mapping[str, str]:
+    """A service's images by container name."""
+    return {MAIN: service.image, **service.other_images}

@@ -1,0 +1,137 @@
+"""The verdict on one service's rollout: a pure function of what is known and of time."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from pipe import image
+from pipe.kinds.service import symptoms
+from pipe.kinds.service.generation import images, needed
+from pipe.kinds.service.track import Track, Trouble, body, takes
+from pipe.model import MAIN
+from pipe.portal import Phase
+from pipe.rollout import Doomed, Late, Overtaken, Ready, Verdict, Waiting
+
+_QUIET = 15.0
+"""Seconds of full calm after which fewer pods than configured are taken for a scaler's will."""
+
+_WORDS = {
+    Phase.UNKNOWN: "in an unknown state",
+    Phase.RUNNING: "up",
+    Phase.STOPPED: "stopped",
+    Phase.PENDING: "starting",
+    Phase.WAITING: "waiting",
+    Phase.FAILED: "failed",
+    Phase.SCHEDULING_FAILED: "without a host",
+    Phase.IMAGE_NOT_FOUND: "without image",
+    Phase.EVICTED: "evicted",
+}
+
+
+def judge(track: Track, stable_seconds: float, deadline: float) -> Verdict:
+    """Judge what `track` holds at its moment; `deadline` is on the same clock."""
+    if overtaken := _overtaken(track):
+        return overtaken
+    if doomed := _doomed(track):
+        return doomed
+    verdict = _progress(track, stable_seconds)
+    if isinstance(verdict, Waiting) and track.at >= deadline:
+        return Late(f"{verdict.detail}; {verdict.stuck}" if verdict.stuck else verdict.detail)
+    return verdict
+
+
+def _overtaken(track: Track) -> Overtaken | None:
+    asked, change = images(track.service), track.change
+    if takes(change, track.service):
+        return None
+    for container, wanted in change.images.items():
+        now, before = asked.get(container, ""), change.before.images.get(container, "")
+        still_old = image.same(before, now) and not track.took
+        if not image.same(wanted, now) and not still_old:
+            return Overtaken(now or "nothing")
+    return None
+
+
+def _doomed(track: Track) -> Doomed | None:
+    hopeless = [
+        (trouble.since, pod, trouble)
+        for pod, trouble in track.troubles.items()
+        if _is_hopeless(trouble)
+    ]
+    if not hopeless:
+        return None
+    _, pod, trouble = min(hopeless, key=lambda entry: entry[:2])
+    why = f": {trouble.symptom.why}" if trouble.symptom.why else ""
+    return Doomed(f"pod {pod} {trouble.symptom.what}{why}", pod)
+
+
+def _is_hopeless(trouble: Trouble) -> bool:
+    patience = trouble.symptom.patience
+    if patience is None:
+        return False
+    enough = patience == symptoms.AT_ONCE or trouble.looks > 1
+    return enough and trouble.last - trouble.since >= patience
+
+
+def _progress(track: Track, stable_seconds: float) -> Verdict:
+    if not track.took:
+        return Waiting("the portal still shows the image from before")
+    count, exact = needed(track.service, track.active)
+    new, old = track.generations.new, track.generations.old
+    if count == 0 and not new:
+        return Ready("stopped: there are no pods to wait for")
+    up = [pod for pod in new if body(pod) in track.up_since]
+    since = max((track.up_since[body(pod)] for pod in up), default=track.at)
+    all_up = bool(up) and len(up) == len(new)
+    enough = len(up) >= count and (exact or not old)
+    wait = stable_seconds
+    if all_up and not enough and not old and track.active == len(up):
+        enough, wait = True, max(stable_seconds, _QUIET)
+    if not (all_up and enough):
+        return Waiting(_describe(track, len(up), count, exact=exact), _stuck(track))
+    if track.at - since < wait:
+        return Waiting(f"{_pods(len(up))} up; staying up for {wait:g} s", until=since + wait)
+    return Ready(f"{_pods(len(up))} up for {wait:g} s" if wait else f"{_pods(len(up))} up")
+
+
+def _describe(track: Track, up: int, count: int, *, exact: bool) -> str:
+    new, old = track.generations.new, track.generations.old
+    others = Counter(
+        _WORDS.get(pod.phase, "going") for pod in new if body(pod) not in track.up_since
+    )
+    if others.pop("up", 0):
+        others["restarting"] += 1
+    goal = f"{up} of {max(count, len(new)) if exact else f'at least {count}'} new pods up"
+    parts = [goal, *(f"{number} {word}" for word, number in sorted(others.items()))]
+    if old:
+        parts.append(f"{_pods(len(old))} of the version before still there")
+    return ", ".join(parts)
+
+
+def _stuck(track: Track) -> str:
+    """The reason to show while waiting: the longest-lasting trouble of a pod that is not up."""
+    if not track.troubles:
+        return ""
+    pod, trouble = min(track.troubles.items(), key=lambda entry: (entry[1].since, entry[0]))
+    why = f": {trouble.symptom.why}" if trouble.symptom.why else ""
+    return f"pod {pod} {trouble.symptom.what}{why}"
+
+
+def state(track: Track) -> str:
+    """What runs now, for people: the image asked for, and the pods by image and condition."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for pod in (*track.generations.new, *track.generations.old):
+        shown = next((entry.image for entry in pod.containers), "an unknown image")
+        word = "up" if symptoms.is_up(pod) else _WORDS.get(pod.phase, "going")
+        if pod.name in track.troubles and word in ("up", "waiting"):
+            word = "in trouble"
+        counts[image.normalise(shown), word] += 1
+    listed = [
+        f"{_pods(number)} {word} on {shown}" for (shown, word), number in sorted(counts.items())
+    ]
+    asked = images(track.service).get(MAIN, "")
+    return f"asks for {asked}, with {', '.join(listed) or 'no pods'}"
+
+
+def _pods(number: int) -> str:
+    return "1 pod" if number == 1 else f"{number} pods"

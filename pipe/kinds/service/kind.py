@@ -1,0 +1,148 @@
+"""Reading and changing services."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from pipe import image
+from pipe.clock import Clock
+from pipe.errors import PlatformError, Unreachable
+from pipe.kinds.service import symptoms
+from pipe.kinds.service.generation import Before, detail, images, owner, split
+from pipe.kinds.service.judge import judge
+from pipe.kinds.service.track import Look, begin, fold, takes
+from pipe.kinds.service.watcher import ServiceWatcher, read_services
+from pipe.model import MAIN, Change, Snapshot, Target
+from pipe.portal import Phase, Service, TenantPortal
+from pipe.rollout import Ready
+
+log = logging.getLogger(__name__)
+
+_TRIES = 4
+_PAUSE = 2.0
+
+
+class ServiceKind:
+    """See `Kind`."""
+
+    def __init__(self, portal: TenantPortal, clock: Clock) -> None:
+        self._portal = portal
+        self._clock = clock
+
+    def read(self, targets: Sequence[Target]) -> Mapping[Target, Snapshot]:
+        """See `Kind`."""
+        found = read_services(self._portal, [target.name for target in targets])
+        return {
+            target: _snapshot(target, found[target.name])
+            for target in targets
+            if target.name in found
+        }
+
+    def known(self) -> Iterable[str]:
+        """See `Kind`."""
+        return [service.name for service in self._portal.services()]
+
+    def prepare(self, changes: Sequence[Change]) -> Sequence[Change]:
+        """See `Kind`."""
+        pods, faults = self._portal.pods(), self._portal.faults()
+        prepared = []
+        for change in changes:
+            own = tuple(pod for pod in pods if owner(pod) == change.target.name)
+            # A run that picks up finds its own pods' faults there already: they are no old ones.
+            names = {pod.name for pod in own} if change.picked_up else set()
+            old = frozenset(fault.key for fault in faults if not names & fault.resources)
+            before = Before(detail(change.before).service, own, old)
+            prepared.append(change.seen_again(replace(change.before, detail=before)))
+        return prepared
+
+    def settled(self, snapshots: Sequence[Snapshot]) -> Mapping[Target, bool]:
+        """See `Kind`."""
+        pods, faults = self._portal.pods(), self._portal.faults()
+        return {
+            snapshot.target: self._is_settled(
+                snapshot,
+                Look(
+                    self._clock.monotonic(),
+                    tuple(pod for pod in pods if owner(pod) == snapshot.target.name),
+                    detail(snapshot).service,
+                    faults,
+                ),
+            )
+            for snapshot in snapshots
+        }
+
+    def change(self, change: Change) -> None:
+        """See `Kind`."""
+        service = detail(change.before).service
+        for attempt in range(1, _TRIES + 1):
+            try:
+                self._send(change, service)
+            except PlatformError as trouble:
+                if not trouble.passing or attempt == _TRIES:
+                    if self._took_hold(change, trouble):
+                        return
+                    raise
+                log.warning("%s Looking whether the change of %s arrived.", trouble, service.name)
+                if self._took_hold(change, trouble):
+                    log.info("It did; %s is not changed a second time.", service.name)
+                    return
+            else:
+                return
+
+    def watch(self, changes: Sequence[Change], stable_seconds: float) -> ServiceWatcher:
+        """See `Kind`."""
+        return ServiceWatcher(self._portal, self._clock, changes, stable_seconds)
+
+    def previous(self, snapshot: Snapshot) -> Mapping[str, str] | None:
+        """See `Kind`."""
+        service = detail(snapshot).service
+        earlier = [entry for entry in service.history if not image.same(entry, service.image)]
+        return {MAIN: earlier[-1]} if earlier else None
+
+    def _send(self, change: Change, service: Service) -> None:
+        if change.restart:
+            self._portal.restart(service)
+        else:
+            self._portal.change_images(service, change.images)
+
+    def _took_hold(self, change: Change, trouble: PlatformError) -> bool:
+        """Whether the portal made the change although its reply was lost.
+
+        Asked twice with a pause: an answer may get lost before the portal has finished.
+        """
+        if isinstance(trouble, Unreachable) and not trouble.acted:
+            self._clock.sleep(_PAUSE)
+            return False
+        for _ in range(2):
+            self._clock.sleep(_PAUSE)
+            if self._shows(change):
+                return True
+        return False
+
+    def _shows(self, change: Change) -> bool:
+        service = self._portal.service(change.target.name)
+        if service is None:
+            return False
+        if not change.restart:
+            return takes(change, service)
+        before = detail(change.before)
+        if service.restarted_at != before.service.restarted_at:
+            return True
+        own = [pod for pod in self._portal.pods() if owner(pod) == change.target.name]
+        return bool(split(change, own).new)
+
+    def _is_settled(self, snapshot: Snapshot, look: Look) -> bool:
+        as_it_is = Change(snapshot, {MAIN: snapshot.images[MAIN]}, picked_up=True)
+        known = fold(begin(as_it_is, look.at), look)
+        calm = not known.troubles and all(
+            symptoms.restarts(pod) == 0 and pod.phase is Phase.RUNNING
+            for pod in known.generations.new
+        )
+        return calm and isinstance(judge(known, 0.0, float("inf")), Ready)
+
+
+def _snapshot(target: Target, service: Service) -> Snapshot:
+    version = "|".join([service.deployed_at, service.restarted_at, *images(service).values()])
+    return Snapshot(target, images(service), version, Before(service))

@@ -1,0 +1,16 @@
+"""The platform's HTTP API: dictionaries in, frozen types out, both generations hidden."""
+
+from pipe.portal.client import BearerAuth, Portal, TenantPortal
+from pipe.portal.model import Container, Fault, Phase, Pod, Service, Tenant
+
+__all__ = [
+    "BearerAuth",
+    "Container",
+    "Fault",
+    "Phase",
+    "Pod",
+    "Portal",
+    "Service",
+    "Tenant",
+    "TenantPortal",
+]

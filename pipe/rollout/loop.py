@@ -1,0 +1,73 @@
+"""The one loop that follows all rollouts of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pipe.clock import Clock, Deadline
+from pipe.errors import IdentityError, PlatformError
+from pipe.kinds.interface import Watcher
+from pipe.model import Target
+from pipe.rollout.progress import Progress
+from pipe.rollout.verdict import Ready, Verdict, Waiting
+
+_FIRST_PAUSE = 0.5
+_SHARE = 9.0
+"""Pauses are at least this many times as long as the look before: a tenth of the time at most."""
+_LONGEST_PAUSE = 15.0
+_REFUSALS = 2
+"""Looks in a row that must be refused before it counts as final."""
+
+
+def follow(
+    watchers: Sequence[Watcher], deadline: Deadline, clock: Clock
+) -> Mapping[Target, Verdict]:
+    """Look until every target is ready or one cannot become so; the last verdicts.
+
+    A portal that cannot be reached is waited for until the deadline, a refusal is not.
+    Raises the last `PipeError` when no look succeeded at the end.
+    """
+    progress = Progress(clock)
+    refused = 0
+    while True:
+        started = clock.monotonic()
+        until = None
+        try:
+            verdicts = {
+                target: verdict
+                for watcher in watchers
+                for target, verdict in watcher.look(deadline).items()
+            }
+        except (PlatformError, IdentityError) as error:
+            refused = 0 if isinstance(error, PlatformError) and error.passing else refused + 1
+            if refused >= _REFUSALS or deadline.passed():
+                raise
+            progress.trouble(error)
+        else:
+            refused = 0
+            progress.show(verdicts)
+            if _is_over(verdicts):
+                return verdicts
+            until = _moment(verdicts)
+        clock.sleep(_pause(clock, started, until, deadline))
+
+
+def _is_over(verdicts: Mapping[Target, Verdict]) -> bool:
+    waiting = any(isinstance(verdict, Waiting) for verdict in verdicts.values())
+    bad = any(not isinstance(verdict, (Waiting, Ready)) for verdict in verdicts.values())
+    return bad or not waiting
+
+
+def _moment(verdicts: Mapping[Target, Verdict]) -> float | None:
+    """When the last of the waiting targets turns good by itself, if all of them do."""
+    moments = [verdict.until for verdict in verdicts.values() if isinstance(verdict, Waiting)]
+    known = [moment for moment in moments if moment is not None]
+    return max(known) if known and len(known) == len(moments) else None
+
+
+def _pause(clock: Clock, started: float, until: float | None, deadline: Deadline) -> float:
+    now = clock.monotonic()
+    took = now - started
+    pause = min(max(_FIRST_PAUSE - took, _SHARE * took), _LONGEST_PAUSE)
+    ends = [deadline.left(), *([max(0.0, until - now)] if until is not None else [])]
+    return min([pause, *ends])

@@ -1,0 +1,50 @@
+"""The five things a look at a rollout can conclude."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Not there yet: `detail` says what is waited for, `stuck` why it may not come.
+
+    `until` is the moment (monotonic seconds) at which the verdict turns good if nothing else
+    happens, so that nobody looks later than needed.
+    """
+
+    detail: str
+    stuck: str = ""
+    until: float | None = None
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The new version serves."""
+
+    detail: str
+
+
+@dataclass(frozen=True)
+class Doomed:
+    """It will not come up: `reason` says why, `pod` is the one to look at, if it is one's fault."""
+
+    reason: str
+    pod: str = ""
+
+
+@dataclass(frozen=True)
+class Overtaken:
+    """Somebody else changed the target; it is to run `image` now."""
+
+    image: str
+
+
+@dataclass(frozen=True)
+class Late:
+    """The time is up: `detail` is what was still waited for."""
+
+    detail: str
+
+
+Verdict = Waiting | Ready | Doomed | Overtaken | Late

@@ -1,0 +1,217 @@
+"""From variables to `Settings`: every problem in one error, and nothing guessed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TypeVar
+
+from bitbucket_pipes_toolkit import Pipe
+
+from pipe.errors import ConfigError, Problem
+from pipe.image import Image
+from pipe.model import Kind, Target
+from pipe.secret import Secret
+from pipe.settings import text
+from pipe.settings.model import Action, Proxies, Settings, Step, Wish
+from pipe.settings.variables import BY_NAME, VARIABLES, Variable
+
+T = TypeVar("T")
+
+_LITERAL = re.compile(r"\$\{?\w+\}?")
+_NO_IMAGE = Image("", "", "", "")
+_LONGEST_WAIT = 24 * 3600
+
+
+class _Variables(Pipe):  # type: ignore[misc]
+    """The toolkit's variables, read as the strings they are.
+
+    The toolkit would pass everything else through YAML, where `010` is 8 and `on` is True.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        schema = {variable.name: {"type": "string"} for variable in VARIABLES}
+        super().__init__(schema=schema, env=dict(environ))
+
+    def enable_debug_log_level(self) -> None:
+        """Leave levels alone: the toolkit would take the text `false` for a yes."""
+
+
+class _Reader:
+    """Hands out values by name and collects what is wrong with them."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._values = _Variables(environ)
+        self.problems: list[Problem] = []
+
+    def raw(self, name: str) -> str:
+        """The value, without blanks around it; empty and absent are the same."""
+        return (self._values.get_variable(name) or "").strip()
+
+    def value(self, name: str) -> str:
+        """The value or its default; refuses what is required, literal or not available yet."""
+        variable, value = BY_NAME[name], self.raw(name)
+        if value and not variable.ready:
+            self.refuse(name, "is not available in this version", f"Remove the line {name}: ...")
+        elif value and not variable.may_hold_dollar and _LITERAL.fullmatch(value):
+            self._refuse_literal(variable, value)
+        elif not value and variable.required:
+            self._refuse_missing(variable)
+        else:
+            return value or variable.default
+        return ""
+
+    def read(self, name: str, parse: text.Parser[T], otherwise: T) -> T:
+        """The value as `parse` reads it; `otherwise` stands in where there is a problem."""
+        variable, value = BY_NAME[name], self.value(name)
+        if not value:
+            return otherwise
+        try:
+            return parse(value)
+        except ValueError as error:
+            if not variable.secret and (literal := _LITERAL.search(value)):
+                self._refuse_literal(variable, literal[0])
+            else:
+                self.refuse(name, str(error))
+            return otherwise
+
+    def refuse(self, name: str, what: str, fix: str = "") -> None:
+        """Note a problem; the line to write is the variable's own unless `fix` says more."""
+        self.problems.append(
+            Problem(name, what, fix or f"Write under variables:   {BY_NAME[name].line}")
+        )
+
+    def _refuse_literal(self, variable: Variable, value: str) -> None:
+        self.refuse(
+            variable.name,
+            f"still holds the literal text {value}: nothing gave it a value",
+            f"Write under variables:   {variable.line}   (a variable used there must be defined "
+            "in the repository, the workspace or the deployment)",
+        )
+
+    def _refuse_missing(self, variable: Variable) -> None:
+        others = set(self._environ) - set(BY_NAME)
+        near = get_close_matches(variable.name, others, 1, 0.8)
+        what = "is empty" if variable.name in self._environ else "is missing"
+        self.refuse(variable.name, f"{what} (there is {near[0]}: a typo?)" if near else what)
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """Read the environment; raises `ConfigError` with every problem found."""
+    reader = _Reader(environ)
+    step = _step(environ)
+    for variable in VARIABLES:
+        if not variable.ready:
+            reader.value(variable.name)
+    settings = Settings(
+        host=reader.read("DUPLO_HOST", text.portal_address, ""),
+        token=reader.read("DUPLO_TOKEN", text.token, Secret("")),
+        tenant=reader.read("TENANT", text.tenant, ""),
+        wishes=_wishes(reader),
+        action=_action(reader),
+        wait=reader.read("WAIT", text.yes_or_no, otherwise=True),
+        wait_timeout=reader.read("WAIT_TIMEOUT", text.seconds(1, _LONGEST_WAIT), 900.0),
+        stable_seconds=reader.read("STABLE_SECONDS", text.seconds(0, _LONGEST_WAIT), 5.0),
+        rollback=reader.read("ROLLBACK", text.yes_or_no, otherwise=False),
+        restart=reader.read("RESTART", text.yes_or_no, otherwise=False),
+        dry_run=reader.read("DRY_RUN", text.yes_or_no, otherwise=False),
+        debug=reader.read("DEBUG", text.yes_or_no, otherwise=False),
+        report_dir=_report_dir(reader, environ, step),
+        ca_cert=reader.read("CA_CERT", text.certificates(step.clone_dir), ""),
+        proxies=Proxies(
+            http=reader.read("HTTP_PROXY", text.proxy, ""),
+            https=reader.read("HTTPS_PROXY", text.proxy, ""),
+            exempt=reader.value("NO_PROXY"),
+        ),
+        step=step,
+    )
+    _cross_check(settings, reader)
+    if reader.problems:
+        raise ConfigError(_in_order(reader.problems))
+    return settings
+
+
+def debug_wanted(environ: Mapping[str, str]) -> bool:
+    """Whether to log in detail, known before anything else is read and never a reason to fail."""
+    return environ.get("DEBUG", "").strip().lower() == "true"
+
+
+def secrets(environ: Mapping[str, str]) -> tuple[Secret, ...]:
+    """Every secret value that the environment holds, whether or not the run will use it."""
+    names = [variable.name for variable in VARIABLES if variable.secret]
+    ambient = ["BITBUCKET_STEP_OIDC_TOKEN", "PIPELINES_JWT_TOKEN"]
+    values = [environ.get(name, "").strip() for name in [*names, *ambient]]
+    proxies = [environ.get(name, "").strip() for name in ("HTTP_PROXY", "HTTPS_PROXY")]
+    found = [*values, *map(text.proxy_password, proxies)]
+    return tuple(Secret(value) for value in found if value and not _LITERAL.fullmatch(value))
+
+
+def _wishes(reader: _Reader) -> tuple[Wish, ...]:
+    kind = reader.read("KIND", _kind, Kind.SERVICE)
+    none: tuple[str, ...] = ()
+    names = reader.read("SERVICE", text.names, none)
+    wanted = reader.read("IMAGE", text.image, _NO_IMAGE)
+    if len(names) > 1:
+        reader.refuse("SERVICE", "names several services, which this version cannot do yet")
+    return tuple(Wish(Target(kind, name), wanted) for name in names)
+
+
+def _kind(value: str) -> Kind:
+    if value in ("ecs", "lambda", "cronjob"):
+        message = f'is "{value}", which is not available in this version'
+        raise ValueError(message)
+    return text.choice(Kind)(value)
+
+
+def _action(reader: _Reader) -> Action:
+    action = reader.read("ACTION", text.choice(Action), Action.DEPLOY)
+    if action is not Action.DEPLOY:
+        reader.refuse("ACTION", f'is "{action}", which is not available in this version')
+    return action
+
+
+def _report_dir(reader: _Reader, environ: Mapping[str, str], step: Step) -> Path | None:
+    given = reader.value("REPORT_DIR") or environ.get("BITBUCKET_PIPE_STORAGE_DIR", "").strip()
+    return step.clone_dir / given if given else None
+
+
+def _cross_check(settings: Settings, reader: _Reader) -> None:
+    if settings.stable_seconds >= settings.wait_timeout:
+        reader.refuse(
+            "STABLE_SECONDS",
+            f"({settings.stable_seconds:g}) leaves no time within WAIT_TIMEOUT "
+            f"({settings.wait_timeout:g})",
+        )
+    if settings.rollback and not settings.wait:
+        reader.refuse(
+            "ROLLBACK",
+            "needs WAIT: a rollout that is not followed cannot be judged",
+            "Remove WAIT: 'false', or remove ROLLBACK: 'true'",
+        )
+
+
+def _step(environ: Mapping[str, str]) -> Step:
+    def ambient(name: str) -> str:
+        return environ.get(f"BITBUCKET_{name}", "").strip()
+
+    return Step(
+        workspace=ambient("WORKSPACE"),
+        repository=ambient("REPO_SLUG"),
+        build_number=ambient("BUILD_NUMBER"),
+        run_number=ambient("STEP_RUN_NUMBER"),
+        commit=ambient("COMMIT"),
+        branch=ambient("BRANCH"),
+        tag=ambient("TAG"),
+        deployment=ambient("DEPLOYMENT_ENVIRONMENT"),
+        pipeline=ambient("PIPELINE_UUID"),
+        step=ambient("STEP_UUID"),
+        clone_dir=Path(ambient("CLONE_DIR") or Path.cwd()),
+    )
+
+
+def _in_order(problems: list[Problem]) -> list[Problem]:
+    order = list(BY_NAME)
+    return sorted(problems, key=lambda problem: order.index(problem.variable))

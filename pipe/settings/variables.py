@@ -1,0 +1,191 @@
+"""Every variable of the contract with users, declared once.
+
+README and `pipe.yml` are tested against this table, and `load` walks it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One variable as users see it.
+
+    `default` is what an absent or empty value means, as text. `example` completes the line
+    that a problem message tells people to add. `ready` is False while this version cannot
+    honour the variable yet: it is then refused, never ignored. `may_hold_dollar` marks
+    values in which `$` stands in its own right.
+    """
+
+    name: str
+    usage: str
+    default: str = ""
+    example: str = ""
+    required: bool = False
+    secret: bool = False
+    may_hold_dollar: bool = False
+    ready: bool = True
+
+    @property
+    def line(self) -> str:
+        """The line to write under `variables:` in bitbucket-pipelines.yml."""
+        return f"{self.name}: {self.example or repr(self.default or 'value')}"
+
+
+VARIABLES = (
+    # What to deploy
+    Variable(
+        "DUPLO_HOST",
+        "Address of the portal.",
+        example="'https://example.nholuongut.net'",
+        required=True,
+    ),
+    Variable(
+        "DUPLO_TOKEN",
+        "API token of a service account.",
+        example="$DUPLO_TOKEN",
+        required=True,
+        secret=True,
+    ),
+    Variable(
+        "DUPLO_TOKEN_SECRET",
+        "Instead of `DUPLO_TOKEN`: name or ARN of an AWS Secrets Manager secret that holds it.",
+        ready=False,
+    ),
+    Variable("TENANT", "Name (any case) or id of the tenant.", example="'dev01'", required=True),
+    Variable("SERVICE", "Name of the service.", example="'myservice'", required=True),
+    Variable(
+        "IMAGE",
+        "The new image, `repository:tag` or `repository@sha256:...`.",
+        example="'myimage:1.2.3'",
+        required=True,
+    ),
+    Variable(
+        "SERVICES",
+        "Instead of `SERVICE` and `IMAGE`: a list of `[kind:]name[/container]=image`.",
+        ready=False,
+    ),
+    Variable(
+        "KIND",
+        "What the names mean: `service`, `ecs`, `lambda` or `cronjob`.",
+        default="service",
+    ),
+    # Image
+    Variable(
+        "VERIFY_IMAGE",
+        "Prove before any change that the image exists: `auto`, `true` or `false`.",
+        default="auto",
+        ready=False,
+    ),
+    Variable(
+        "PIN_DIGEST",
+        "Deploy `repository@sha256:...` instead of the tag.",
+        default="false",
+        ready=False,
+    ),
+    Variable(
+        "MAX_SEVERITY",
+        "Refuse an image whose ECR scan holds findings above this: `NONE`, `LOW`, `MEDIUM`, "
+        "`HIGH`.",
+        ready=False,
+    ),
+    Variable("REGISTRY_USERNAME", "User for a private registry that is not ECR.", ready=False),
+    Variable(
+        "REGISTRY_PASSWORD",
+        "Password for a private registry that is not ECR.",
+        secret=True,
+        ready=False,
+    ),
+    # AWS
+    Variable(
+        "AWS_OIDC_ROLE_ARN",
+        "Role to assume with the step's web identity (`oidc: true`).",
+        ready=False,
+    ),
+    Variable("AWS_DEFAULT_REGION", "Region for STS and ECR.", ready=False),
+    Variable("AWS_ROLE_SESSION_NAME", "Name of the role's session.", ready=False),
+    Variable(
+        "AWS_ROLE_DURATION",
+        "How long the role's credentials last, in seconds.",
+        default="3600",
+        ready=False,
+    ),
+    Variable("AWS_ACCESS_KEY_ID", "Used only when no role is given.", ready=False),
+    Variable("AWS_SECRET_ACCESS_KEY", "Used only when no role is given.", secret=True, ready=False),
+    Variable("AWS_SESSION_TOKEN", "Used only when no role is given.", secret=True, ready=False),
+    # Rollout
+    Variable("WAIT", "Follow the rollout until the new version serves.", default="true"),
+    Variable("WAIT_TIMEOUT", "How long to follow a rollout, in seconds.", default="900"),
+    Variable(
+        "STABLE_SECONDS",
+        "How long every new pod must stay up before the rollout counts as done.",
+        default="5",
+    ),
+    Variable(
+        "ROLLBACK",
+        "Put the previous image back when the rollout or a post-deploy test fails, and verify "
+        "that it runs.",
+        default="false",
+    ),
+    Variable("RESTART", "Restart the pods although the image is unchanged.", default="false"),
+    # Tests
+    Variable(
+        "PRE_DEPLOY_TEST",
+        "Shell command, run in the clone folder before anything changes.",
+        may_hold_dollar=True,
+        ready=False,
+    ),
+    Variable(
+        "POST_DEPLOY_TEST",
+        "Shell command, run after the rollout.",
+        may_hold_dollar=True,
+        ready=False,
+    ),
+    Variable("PRE_DEPLOY_TEST_IMAGE", "Run `PRE_DEPLOY_TEST` inside this image.", ready=False),
+    Variable("POST_DEPLOY_TEST_IMAGE", "Run `POST_DEPLOY_TEST` inside this image.", ready=False),
+    Variable(
+        "POST_DEPLOY_URL",
+        "Address, or path on the service's own address, to probe after the rollout.",
+        ready=False,
+    ),
+    Variable("POST_DEPLOY_STATUS", "Accepted status codes.", default="200-399", ready=False),
+    Variable(
+        "POST_DEPLOY_BODY",
+        "Regular expression that the answer must contain.",
+        may_hold_dollar=True,
+        ready=False,
+    ),
+    Variable("TEST_TIMEOUT", "Seconds for each test.", default="300", ready=False),
+    # Telling people
+    Variable(
+        "REPORT_DIR",
+        "Where `deploy.json` and `deploy.env` are written; the pipe's storage folder when "
+        "not given.",
+    ),
+    Variable(
+        "TEST_REPORT_DIR", "Where the JUnit report goes.", default="test-results", ready=False
+    ),
+    Variable("CODE_INSIGHTS", "Put a report on the commit.", default="false", ready=False),
+    Variable("SLACK_WEBHOOK", "Where to post messages.", secret=True, ready=False),
+    Variable("NOTIF_REGION", "Region named in the messages.", ready=False),
+    Variable("NOTIF_ACCOUNT", "Account named in the messages.", ready=False),
+    Variable("NOTIF_ENV", "Environment named in the messages.", ready=False),
+    # General
+    Variable(
+        "ACTION",
+        "What to do: `deploy`, `check`, `rollback` or `trust-policy`.",
+        default="deploy",
+    ),
+    Variable("DRY_RUN", "Print the plan and stop.", default="false"),
+    Variable(
+        "CA_CERT",
+        "PEM text, or a path in the clone folder, of certificates to trust besides the usual.",
+    ),
+    Variable("HTTPS_PROXY", "Proxy for https addresses."),
+    Variable("HTTP_PROXY", "Proxy for http addresses."),
+    Variable("NO_PROXY", "Hosts that are reached without the proxy, separated by commas."),
+    Variable("DEBUG", "Show more detail; never a secret.", default="false"),
+)
+
+BY_NAME = {variable.name: variable for variable in VARIABLES}
