@@ -17,7 +17,7 @@ from pipe.errors import Conflict, DeployFailed, ExitCode, PipeError, PlatformErr
 from pipe.kinds.interface import Evidence, Kind, Watcher
 from pipe.model import Change, Plan, Target
 from pipe.report import Record
-from pipe.rollout import Doomed, Late, Overtaken, Verdict
+from pipe.rollout import Doomed, Late, Overtaken, Ready, Verdict
 from pipe.rollout.loop import follow
 from pipe.rollout.progress import words
 from pipe.settings import Settings

@@ -50,10 +50,8 @@ def run(environ: Mapping[str, str], wires: Wires) -> ExitCode:
     except KeyboardInterrupt:
         output.result(mask, "Cancelled; nothing was changed. (exit code 11)", good=False)
         return ExitCode.CANCELLED
-    except Exception as error:  # noqa: BLE001 - the one place where a bug is told as one
-        output.defect(mask, error)
-        what = "This is a defect of the pipe; what runs now is not known."
-        output.result(mask, f"{what} Please report it: {_ISSUES} (exit code 1)", good=False)
+    except Exception as error:  # noqa: BLE001 - a bug outside of any run is told as one
+        output.result(mask, f"{_defect(error, mask)} (exit code 1)", good=False)
         return ExitCode.DEFECT
 
 
@@ -75,6 +73,8 @@ class _Run:
             code, told = self._failed(error)
         except KeyboardInterrupt:
             code, told = self._failed(_cancelled())
+        except Exception as error:  # noqa: BLE001 - a bug is told as one, and recorded
+            code, told = ExitCode.DEFECT, _defect(error, self._mask)
         self._record.finish(code, told, self._wires.clock.now())
         report.write(self._record, self._mask)
         ending = f" (exit code {code})" if code else ""
@@ -112,6 +112,11 @@ class _Run:
         raise NotFound.named(
             "tenant", "TENANT", settings.tenant, [tenant.name for tenant in tenants]
         )
+
+
+def _defect(error: Exception, mask: Mask) -> str:
+    output.defect(mask, error)
+    return f"This is a defect of the pipe; what runs now is not known. Please report it: {_ISSUES}"
 
 
 def _cancelled() -> Cancelled:
