@@ -63,18 +63,16 @@ class Run:
 
     @property
     def result(self) -> str:
-        """The last line that says anything."""
-        return next(line for line in reversed(self.text_in_order) if line.strip())
+        """The last line: the toolkit prints it on standard output, the log is on the other."""
+        return self.out.rstrip().rpartition("\n")[2]
 
-    @property
-    def text_in_order(self) -> list[str]:
-        """Log first: the result line goes to standard output, and last."""
-        return [*self.err.splitlines(), *self.out.splitlines()]
+    def left_behind(self, name: str) -> Path:
+        """A file that the pipe wrote to its storage folder."""
+        return self.clone / Path(OWN_STORAGE).relative_to(CLONE) / name
 
     def record(self) -> dict:
-        """The machine-readable record that the pipe left in its storage folder."""
-        storage = self.clone / Path(OWN_STORAGE).relative_to(CLONE)
-        return json.loads((storage / "deploy.json").read_text())
+        """The machine-readable record of the run."""
+        return json.loads(self.left_behind("deploy.json").read_text())
 
 
 @dataclass(frozen=True)
@@ -103,19 +101,26 @@ class Agent:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def run(self, variables: Mapping[str, str], options: Iterable[str] = ()) -> Run:
-        """Run the pipe; `options` are further ones of `docker run`."""
-        environment = {**STEP, **variables}
-        done = self.docker(
-            "run", "--rm",
+        """Run the pipe in a step; `options` are further ones of `docker run`."""
+        return self._run(self.command(variables, options))
+
+    def bare(self, variables: Mapping[str, str], options: Iterable[str] = ()) -> Run:
+        """Run the pipe as a person does, with no more than the clone folder and the variables."""
+        mounted = [f"--volume={self.clone}:/work", "--workdir=/work", *options]
+        return self._run(docker_run(self.image, variables, mounted))
+
+    def command(self, variables: Mapping[str, str], options: Iterable[str] = ()) -> list[str]:
+        """The line that Bitbucket runs in a step."""
+        of_bitbucket = [
             f"--volume={self.clone}:{CLONE}",
             f"--volume={self.folder / 'ssh'}:{AGENT}/ssh:ro",
             f"--workdir={CLONE}",
             "--label=org.bitbucket.pipelines.system=true",
-            f"--add-host={HOST}:{gateway()}",
-            *(f"--env={name}={value}" for name, value in environment.items()),
-            *options,
-            self.image,
-        )  # fmt: skip
+        ]
+        return docker_run(self.image, {**STEP, **variables}, [*of_bitbucket, *options])
+
+    def _run(self, line: list[str]) -> Run:
+        done = self.docker(*line[1:])
         return Run(done.returncode, done.stdout, done.stderr, self.clone)
 
     def python(self, code: str, options: Iterable[str] = ()) -> subprocess.CompletedProcess[str]:
@@ -133,6 +138,13 @@ class Agent:
         return subprocess.run(
             ["docker", *arguments], capture_output=True, text=True, timeout=120, check=False
         )
+
+
+def docker_run(image: str, variables: Mapping[str, str], options: Iterable[str]) -> list[str]:
+    """A `docker run` that reaches this machine as `host.docker.internal`."""
+    environment = [f"--env={name}={value}" for name, value in variables.items()]
+    host = f"--add-host={HOST}:{gateway()}"
+    return ["docker", "run", "--rm", host, *options, *environment, image]
 
 
 def gateway() -> str:
