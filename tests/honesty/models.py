@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from duplocloud_sdk.models.container_image import ContainerImage
@@ -173,23 +174,31 @@ def _load_all(where: str, model: type[Model], body: Any) -> None:
             raise DishonestError(f"{where}: does not load: {problem}") from problem
         invented = set(_lost(entry, loaded.to_dict())) - BEYOND_THE_MODELS
         if invented:
-            raise DishonestError(f"{where}: unknown to the vendor: {', '.join(sorted(invented))}")
+            raise DishonestError(
+                f"{where}: unknown or of another type: {', '.join(sorted(invented))}"
+            )
 
 
 def _lost(sent: Any, loaded: Any) -> Iterator[str]:
-    """The keys that went in and did not come out."""
+    """The keys that went in and did not come out, or not as they were."""
     if isinstance(sent, dict) and isinstance(loaded, dict):
         for key, value in sent.items():
             # The models leave nulls out; a null under an unknown key cannot be told from that.
             if value is None:
                 continue
-            if key not in loaded:
+            if key not in loaded or _bent(value, loaded[key]):
                 yield key
             else:
                 yield from _lost(value, loaded[key])
     if isinstance(sent, list) and isinstance(loaded, list):
         for one, other in zip(sent, loaded, strict=False):
             yield from _lost(one, other)
+
+
+def _bent(sent: Any, loaded: Any) -> bool:
+    """Whether a plain value only fitted after a conversion, as text does for a number."""
+    plain = isinstance(sent, str | int | float) and not isinstance(loaded, datetime)
+    return plain and bool(sent != loaded)
 
 
 def _name(record: RequestRecord) -> str:

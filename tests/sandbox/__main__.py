@@ -25,7 +25,10 @@ def main() -> None:
     with Server(world, tls=options.tls, host=options.host, port=options.port, app=app) as server:
         print(_welcome(world, server), flush=True)
         if options.ready_file is not None:
-            options.ready_file.write_text(server.url + "\n", encoding="utf-8")
+            # Renamed into place, so that nobody reads half of it.
+            draft = options.ready_file.with_name(f"{options.ready_file.name}.part")
+            draft.write_text(f"{server.url}\n", encoding="utf-8")
+            draft.replace(options.ready_file)
         done.wait()
 
 

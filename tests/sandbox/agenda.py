@@ -19,6 +19,7 @@ class Agenda:
         self.at = start
         self._queue: list[tuple[float, int, Action]] = []
         self._order = itertools.count()
+        self._advancing = False
 
     def later(self, seconds: float, action: Action) -> None:
         """Perform the action that many seconds from now."""
@@ -26,6 +27,16 @@ class Agenda:
 
     def advance(self, to: float) -> None:
         """Let time pass, performing what falls due on the way."""
+        if self._advancing:
+            # An action that looks at the world sees it as it is at the action's own moment.
+            return
+        self._advancing = True
+        try:
+            self._perform(to)
+        finally:
+            self._advancing = False
+
+    def _perform(self, to: float) -> None:
         while self._queue and self._queue[0][0] <= to + _HAIR:
             moment, _, action = heapq.heappop(self._queue)
             self.at = max(self.at, moment)

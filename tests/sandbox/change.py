@@ -26,7 +26,7 @@ def apply_change(service: Service, given: dict[str, Any], user: str) -> str | No
     if config is not None:
         service.other_docker_config = config
     if image:
-        service.image = image
+        service.main_image = image
     if replicas is not None:
         service.replicas = replicas
     if redeployed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tests.sandbox.behaviour import (
@@ -58,7 +59,7 @@ class Pod:
     step: Step = field(default_factory=established)
     troubled: str = ""
     behaviour: Behaviour = field(default_factory=Behaviour)
-    fault: Fault | None = None
+    complaints: list[Fault] = field(default_factory=list)
     born: float = 0.0
 
     @property
@@ -135,7 +136,7 @@ class Pod:
             pod=self.name, container=self.troubled, image=images.get(self.troubled, self.image)
         )
         per_service = self.template.cloud == 2
-        self.fault = self.world.faults.report(
+        fault = self.world.faults.report(
             Fault(
                 self.tenant_id,
                 self.account,
@@ -146,12 +147,14 @@ class Pod:
                 per_service,
             )
         )
+        if fault not in self.complaints:
+            self.complaints.append(fault)
 
     def _expire(self) -> None:
         # The list is slow to forget: a fault outlives its cause.
-        if self.fault is not None:
-            fault, self.fault = self.fault, None
-            self.world.agenda.later(self.world.fault_linger, lambda: self.world.faults.drop(fault))
+        faults, self.complaints = self.complaints, []
+        for fault in faults:
+            self.world.agenda.later(self.world.fault_linger, partial(self.world.faults.drop, fault))
 
     def container_id(self, container: str) -> str:
         """The id of the container that runs now; a restart brings a new one."""

@@ -20,7 +20,7 @@ def reconcile(service: Service) -> None:
     try:
         while service.unsettled:
             service.unsettled = False
-            service.pods = [pod for pod in service.pods if not pod.gone]
+            service.members = [pod for pod in service.members if not pod.gone]
             if service.statefulset or service.daemonset:
                 _one_by_one(service)
             else:
@@ -31,7 +31,7 @@ def reconcile(service: Service) -> None:
 
 def _with_surge(service: Service) -> None:
     """A Deployment: one pod more than wanted, never one less."""
-    live = [pod for pod in service.pods if not pod.leaving]
+    live = [pod for pod in service.members if not pod.leaving]
     current = [pod for pod in live if pod.generation == service.generation]
     old = [pod for pod in live if pod.generation != service.generation]
     for pod in [pod for pod in old if not pod.ready]:
@@ -70,16 +70,16 @@ def _mark_next_to_go(service: Service, current: list[Pod], old: list[Pod]) -> No
 
 def _one_by_one(service: Service) -> None:
     """A StatefulSet or DaemonSet: a pod goes first, then its successor comes."""
-    for pod in service.pods:
+    for pod in service.members:
         if pod.ordinal >= service.wanted:
             pod.leave()
-    held = {pod.ordinal for pod in service.pods}
+    held = {pod.ordinal for pod in service.members}
     for ordinal in range(service.wanted):
         if ordinal not in held:
             service.start_pod(ordinal)
-    live = [pod for pod in service.pods if not pod.leaving]
+    live = [pod for pod in service.members if not pod.leaving]
     outdated = [pod for pod in live if pod.generation != service.generation]
-    if len(live) < len(service.pods) or not outdated:
+    if len(live) < len(service.members) or not outdated:
         return
     broken = [pod for pod in outdated if not pod.ready]
     if broken:

@@ -40,7 +40,7 @@ class Service:
     world: World
     tenant: Tenant
     name: str
-    image: str
+    main_image: str
     replicas: int = 1
     platform: int = 7
     cloud: int = 0
@@ -62,15 +62,32 @@ class Service:
     last_deployed_by: str | None = "setup"
     last_deployed_at: datetime | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
-    pods: list[Pod] = field(default_factory=list)
-    starts: int = 0
-    """Pods created since the service was added, its first ones not counted."""
+    members: list[Pod] = field(default_factory=list)
+    started: int = 0
     generations: list[str] = field(default_factory=list)
     """Names of the pod templates rolled out so far, the first one included."""
     looks: int = 99
     """How often somebody read the service since its last change."""
     reconciling: bool = False
     unsettled: bool = False
+
+    @property
+    def pods(self) -> list[Pod]:
+        """The pods that are listed at this moment."""
+        self.world.advance()
+        return list(self.members)
+
+    @property
+    def starts(self) -> int:
+        """Pods created until now since the service was added, its first ones not counted."""
+        self.world.advance()
+        return self.started
+
+    @property
+    def image(self) -> str:
+        """The main container's image at this moment."""
+        self.world.advance()
+        return self.main_image
 
     @property
     def wanted(self) -> int:
@@ -104,7 +121,7 @@ class Service:
         parts = [
             self.tenant.id,
             self.name,
-            self.image,
+            self.main_image,
             self.other_docker_config,
             self.extra_config,
             self.allocation_tags,
@@ -116,7 +133,7 @@ class Service:
         """What the next pod will be made from."""
         return Template(
             name=self.name,
-            containers=((self.name, self.image), *self.sidecars.items()),
+            containers=((self.name, self.main_image), *self.sidecars.items()),
             inits=tuple(self.inits.items()),
             platform=self.platform,
             cloud=self.cloud,
@@ -129,21 +146,21 @@ class Service:
         self.last_deployed_at = self.world.now()
         self._remember()
         self.generations.append(self.generation)
-        self.pods = [self._make_pod(ordinal) for ordinal in range(self.wanted)]
-        for pod in list(self.pods):
+        self.members = [self._make_pod(ordinal) for ordinal in range(self.wanted)]
+        for pod in list(self.members):
             pod.settle()
 
     def start_pod(self, ordinal: int) -> Pod:
         """Create one more pod of the present template."""
         pod = self._make_pod(ordinal)
-        self.pods.append(pod)
-        self.starts += 1
+        self.members.append(pod)
+        self.started += 1
         pod.live()
         return pod
 
     def set_images(self, images: dict[str, str], user: str) -> None:
         """Change images by container name, all of them or none."""
-        main, config = self.image, self.other_docker_config
+        main, config = self.main_image, self.other_docker_config
         for container, image in images.items():
             if container == MAIN_CONTAINER:
                 main = image
@@ -152,7 +169,7 @@ class Service:
             if changed is None:
                 raise UnknownContainerError(container)
             config = changed
-        self.image, self.other_docker_config = main, config
+        self.main_image, self.other_docker_config = main, config
         self.deployed(user)
 
     def deployed(self, user: str) -> None:
@@ -161,6 +178,8 @@ class Service:
         self.last_deployed_at = self.world.now()
         self.image_update_time = stamp(self.world.now())
         self._remember()
+        if self.world.same_image_restarts and self.generation == self.generations[-1]:
+            self.restart_time = self.image_update_time
         self.roll()
 
     def restart(self) -> None:
@@ -194,7 +213,7 @@ class Service:
 
     def _remember(self) -> None:
         record = {
-            "Image": self.image,
+            "Image": self.main_image,
             "InitContainerImages": _image_list(self.inits),
             "AdditionalContainerImages": _image_list(self.sidecars),
             "DeployedAt": stamp(self.world.now()),

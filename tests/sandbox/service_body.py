@@ -51,7 +51,7 @@ def _active_count(service: Service) -> dict[str, Any]:
         return {}
     if mode == "flaky" and service.looks == 2:
         return {"ReplicasActive": None}
-    existing = sum(not pod.leaving for pod in service.pods)
+    existing = sum(not pod.leaving for pod in service.members)
     return {"ReplicasActive": existing if mode == "existing" else service.wanted}
 
 
@@ -64,7 +64,7 @@ def _template(service: Service) -> dict[str, Any]:
         "AgentPlatform": service.platform,
         "Cloud": service.cloud,
         "AllocationTags": service.allocation_tags,
-        "Containers": [{"Name": service.name, "Image": service.image}],
+        "Containers": [{"Name": service.name, "Image": service.main_image}],
         "InitContainers": [],
         "Interfaces": [{"NetworkId": "default"}],
         "OtherDockerConfig": service.other_docker_config,

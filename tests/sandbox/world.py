@@ -161,7 +161,7 @@ class World:
             world=self,
             tenant=self.tenant(tenant),
             name=name,
-            image=image,
+            main_image=image,
             replicas=0 if stopped else replicas,
             replicas_prev=replicas if stopped else 0,
             platform=platform,
@@ -257,7 +257,7 @@ class World:
 
     def pods_of(self, tenant: Tenant) -> list[Pod]:
         """Every pod of the tenant, of services and jobs alike, in no useful order."""
-        owned = [pod for service in self.services_of(tenant) for pod in service.pods]
+        owned = [pod for service in self.services_of(tenant) for pod in service.members]
         jobs = [pod for pod in self.job_pods if pod.tenant_id == tenant.id]
         return sorted(jobs + owned, key=lambda pod: pod.name)
 
