@@ -17,21 +17,13 @@ from tests.sandbox.faults import Fault, FaultList
 from tests.sandbox.jobs import make_job_pod
 from tests.sandbox.pods import Pod, Template
 from tests.sandbox.record import RequestRecord
-from tests.sandbox.script import ApiFault, Intrusion, matches
+from tests.sandbox.script import ApiFault, Intrusion
 from tests.sandbox.service import ActiveCount, Service
 
 __all__ = ["DEFAULT_TOKEN", "Tenant", "World"]
 
 DEFAULT_TOKEN = "sandbox-token-0123456789abcdef"
 VOID_FORMS = ("no-content", "empty", "null", "quotes")
-
-# What portals of last year do not have; the rest of the routes they share.
-NEWER_ROUTES = (
-    ("GET|DELETE", r"^/v3/subscriptions/[^/]+/replicationcontroller(/|$)"),
-    ("PUT", r"/containerimage$"),
-    ("PUT", r"/rollback(/|$)"),
-    ("GET", r"^/v3/version$"),
-)
 
 
 class World:
@@ -280,12 +272,6 @@ class World:
             if behaviour.fate != "run":
                 return container, behaviour
         return scripted[0] if scripted else (template.containers[0][0], Behaviour())
-
-    def is_missing(self, method: str, path: str) -> bool:
-        """Whether this portal is too old for the route."""
-        return self.portal == "old" and any(
-            matches(wanted, pattern, method, path) for wanted, pattern in NEWER_ROUTES
-        )
 
     def shown_image(self, image: str, index: int) -> str:
         """The image as a pod shows it."""
