@@ -37,7 +37,8 @@ def set_up(mask: Mask, *, debug: bool) -> None:
     root = get_logger()
     for handler in root.handlers:
         if type(handler) is logging.StreamHandler:
-            handler.setStream(sys.stderr)
+            # Not setStream, which flushes the old stream: it may be closed already.
+            handler.stream = sys.stderr
             handler.setFormatter(LineFormatter(mask))
     # Libraries speak up only when something is wrong; what they say passes the same mask.
     root.setLevel(logging.WARNING)

@@ -1,0 +1,91 @@
+"""The portal acts and the answer is lost: looked up, never sent twice."""
+
+import pytest
+
+from tests.sandbox import ApiFault
+from tests.stage import Stage
+
+
+@pytest.mark.parametrize("portal", ["new", "old"])
+@pytest.mark.parametrize("kind", ["reset-after", "silence-after"])
+def test_a_change_that_took_hold_is_not_sent_again(stage: Stage, kind: str, portal: str) -> None:
+    """One write, one rollout, exit 0."""
+    stage.world.portal = portal
+    web = stage.web()
+    path = "containerimage" if portal == "new" else "ReplicationControllerChange"
+    stage.world.script(ApiFault("PUT|POST", path, kind=kind))
+    ending = stage.deploy()
+    assert ending.code == 0
+    assert len(stage.world.writes()) == 1
+    assert web.starts == 2
+    assert "not changed a second time" in ending.log
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        ApiFault(kind="refused"),
+        ApiFault(kind="reset-before"),
+        ApiFault(status=502),
+        ApiFault(status=503),
+        ApiFault(status=429, headers={"Retry-After": "3"}),
+        ApiFault(kind="rate-exceeded"),
+    ],
+    ids=lambda fault: f"{fault.kind}{fault.status}",
+)
+def test_a_change_that_did_not_arrive_is_sent_again(stage: Stage, fault: ApiFault) -> None:
+    """Read back, then repeated: exactly one takes hold."""
+    fault.method, fault.path, fault.times = "PUT", "containerimage", 1
+    web = stage.web()
+    stage.world.script(fault)
+    ending = stage.deploy()
+    assert ending.code == 0
+    assert len(stage.world.writes()) == 1
+    assert web.starts == 2
+
+
+def test_a_lost_reply_to_a_restart_does_not_restart_twice(stage: Stage) -> None:
+    """A restart leaves its time on the service: that is looked up."""
+    web = stage.web()
+    stage.world.script(ApiFault("POST", "Reboot", kind="reset-after"))
+    ending = stage.deploy("team/web:1.4.1", RESTART="true")
+    assert ending.code == 0
+    assert web.starts == 2
+
+
+def test_a_portal_that_never_takes_the_change_is_given_up(stage: Stage) -> None:
+    """Exit 4, and the image is the one from before."""
+    web = stage.web()
+    stage.world.script(ApiFault("PUT", "containerimage", status=503, times=99))
+    ending = stage.deploy()
+    assert ending.code == 4
+    assert web.image == "team/web:1.4.1"
+
+
+def test_a_portal_that_goes_away_during_the_rollout_is_waited_for(stage: Stage) -> None:
+    """An outage shorter than WAIT_TIMEOUT is no failed deploy."""
+    stage.web()
+    stage.world.script(ApiFault("GET", "GetPods", kind="refused", skip=3, times=10))
+    ending = stage.deploy()
+    assert ending.code == 0
+    assert "cannot look" in ending.log
+
+
+def test_a_portal_that_stays_away_is_told_with_what_was_done(stage: Stage) -> None:
+    """Exit 4: the change was made, its rollout cannot be seen."""
+    stage.web()
+    stage.world.script(ApiFault("GET", "GetPods", status=503, skip=2, times=9999))
+    ending = stage.deploy(WAIT_TIMEOUT="60")
+    assert ending.code == 4
+    assert "The change was made, but its rollout cannot be seen" in ending.result
+    assert ending.seconds < 70
+
+
+def test_a_token_that_expires_meanwhile_is_told_with_what_was_done(stage: Stage) -> None:
+    """Not exit 3, which would mean that nothing was changed."""
+    stage.web()
+    stage.world.script(ApiFault("GET", "GetPods", status=401, body="expired", skip=2, times=999))
+    ending = stage.deploy()
+    assert ending.code == 4
+    assert "expired" in ending.result
+    assert ending.seconds < 10
