@@ -167,8 +167,8 @@ class Deploy:
                 f"{error.diagnosis} The version before was put back and verified: {told}.",
                 error.remedy,
             )
-        if Fate.FAILED not in fates and isinstance(error, Conflict):
-            return error
+        if Fate.FAILED not in fates:
+            return Conflict(f"{error.diagnosis} On the way back, {told}.", error.remedy)
         return DeployFailed(
             ExitCode.NOT_RESTORED,
             f"{error.diagnosis} And the way back did not work out: {told}.",

@@ -15,7 +15,7 @@ import pytest
 from pipe.run import Wires, run
 from tests.fake_clock import FakeClock
 from tests.honesty.models import check_exchange
-from tests.sandbox import WsgiAdapter, World, create_app
+from tests.sandbox import World, WsgiAdapter, create_app
 
 HOST = "https://portal.example"
 LATENCY = 0.02

@@ -1,0 +1,81 @@
+"""Runs that are stopped: what they say, and how the next one picks up."""
+
+import json
+
+from tests.sandbox import Behaviour
+from tests.stage import Stage, ticking
+
+
+def interrupt() -> None:
+    """What SIGTERM and Ctrl-C become inside a run."""
+    raise KeyboardInterrupt
+
+
+def test_a_stop_during_the_rollout_says_what_was_left(stage: Stage) -> None:
+    """Exit 11 with the state of the target, and the platform goes on."""
+    stage.web()
+    ticking(stage.clock, 3.0, interrupt)
+    ending = stage.deploy(ROLLBACK="true")
+    assert ending.code == 11
+    assert "Cancelled. Now: web asks for team/web:1.4.2" in ending.result
+    assert "picks it up" in ending.log
+    assert len(stage.world.writes()) == 1
+
+
+def test_a_stop_before_the_change_left_nothing(stage: Stage) -> None:
+    """Exit 11, and it says that nothing was changed."""
+    stage.web()
+    stage.world.intrude(lambda _: interrupt(), when=("GET", "replicationcontroller/web", 2))
+    ending = stage.deploy()
+    assert ending.code == 11
+    assert "Nothing was changed." in ending.result
+    assert stage.world.write_attempts() == []
+
+
+def test_the_next_run_picks_a_rollout_up(stage: Stage) -> None:
+    """Same step again: followed to the end, pods are not restarted a second time."""
+    web = stage.web()
+    ticking(stage.clock, 3.0, interrupt)
+    stage.deploy()
+    ending = stage.deploy(BITBUCKET_STEP_RUN_NUMBER="2")
+    assert ending.code == 0
+    assert "its rollout is followed" in ending.log
+    assert web.starts == 2
+    assert len(stage.world.writes()) == 1
+
+
+def test_a_picked_up_rollout_that_fails_is_put_back_from_history(stage: Stage) -> None:
+    """The portal remembers what ran before, so the way back is known to a second run too."""
+    stage.web()
+    stage.world.behave("team/web:bad", Behaviour("crash"))
+    ticking(stage.clock, 1.0, interrupt)
+    stage.deploy("team/web:bad")
+    ending = stage.deploy("team/web:bad", ROLLBACK="true")
+    assert ending.code == 8
+    assert stage.world.service("web").image == "team/web:1.4.1"
+
+
+def test_a_picked_up_rollout_without_history_is_not_guessed_back(stage: Stage) -> None:
+    """Nobody knows what ran before: exit 9 says so and changes nothing."""
+    stage.web(history=False)
+    stage.world.behave("team/web:bad", Behaviour("crash"))
+    ticking(stage.clock, 1.0, interrupt)
+    stage.deploy("team/web:bad", REPORT_DIR="")
+    ending = stage.deploy("team/web:bad", ROLLBACK="true", REPORT_DIR="")
+    assert ending.code == 9
+    assert "nobody knows what ran before" in ending.result
+    assert len(stage.world.writes()) == 1
+
+
+def test_what_to_return_to_is_on_disk_before_the_first_write(stage: Stage) -> None:
+    """A kill at any later moment leaves a record that knows the way back."""
+    stage.web()
+    seen = []
+
+    def look(_: object) -> None:
+        seen.append(json.loads((stage.report_dir / "deploy.json").read_text("utf-8")))
+
+    stage.world.intrude(look, when=("PUT", "containerimage", 1), moment="before")
+    stage.deploy()
+    assert seen[0]["outcome"] == "running"
+    assert seen[0]["targets"][0]["back"] == {"": "team/web:1.4.1"}
