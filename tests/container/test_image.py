@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import zlib
-from pathlib import Path
 
 import pytest
 
 import pipe
 from tests.container.bitbucket import Agent
+from tests.container.conftest import ROOT
 
 pytestmark = [pytest.mark.container, pytest.mark.xdist_group("container")]
 
 MEGABYTE = 1_000_000
-ROOT = Path(__file__).resolve().parents[2]
 
 PACKAGES = [
     "bitbucket_pipes_toolkit",
