@@ -10,9 +10,11 @@ IMAGE  ?= nholuongut/bitbucket-deploy-pipe:$(VERSION)
 # The commit's time makes two builds of it alike.
 COMMIT  = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 EPOCH   = $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+LABELS  = --build-arg VERSION=$(VERSION) --build-arg REVISION=$(COMMIT) \
+	  --build-arg SOURCE_DATE_EPOCH=$(EPOCH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format lock image clean
+.PHONY: help demo test lint format lock image images clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do \
@@ -39,9 +41,11 @@ lock: $(STAMP) ## requirements*.in -> requirements*.txt, with hashes
 	  UV_CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/uv pip compile --quiet --universal \
 	    --python-version 3.11 --generate-hashes --no-emit-index-url $$name.in -o $$name.txt; done
 
-image: ## the container image, as it is released
-	docker build --build-arg VERSION=$(VERSION) --build-arg REVISION=$(COMMIT) \
-	  --build-arg SOURCE_DATE_EPOCH=$(EPOCH) --tag $(IMAGE) .
+image: ## the container image for this machine
+	docker build $(LABELS) --tag $(IMAGE) .
+
+images: ## the container image for both architectures, with docker buildx
+	docker buildx build $(LABELS) --platform linux/amd64,linux/arm64 --tag $(IMAGE) .
 
 clean: ## remove everything that make made
 	rm -rf $(VENV) .demo build .coverage .coverage.* test-results \
