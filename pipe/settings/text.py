@@ -168,6 +168,8 @@ def _read(path: Path) -> str:
 def _address(value: str) -> SplitResult:
     # What stands before an @ may be a password.
     message = f'is no address: "{_short(value.rpartition("@")[2])}"'
+    if not value.isprintable():  # urlsplit would drop line breaks in silence
+        raise ValueError(message)
     try:
         parts = urlsplit(value)
         port_is_fine = parts.port is None or parts.port > 0
