@@ -25,6 +25,7 @@ import left_out
 
 VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
 LIB = Path("usr/local/lib") / VERSION
+UTC = Path("/usr/share/zoneinfo/UTC")
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
 
@@ -36,9 +37,10 @@ def main(site: Path, source: Path, root: Path) -> None:
     copy_pipe(source, root)
     add_certificates(root)
     add_busybox(root)
-    shutil.copy("/usr/share/zoneinfo/UTC", make(root / "usr/share/zoneinfo") / "UTC")
+    shutil.copy(UTC, make(root / UTC.parent.relative_to("/")))
     shutil.copytree(source / "image/etc", root / "etc", dirs_exist_ok=True)
-    add_libraries(root)
+    libraries = add_libraries(root)
+    note_packages(root, [Path(sys.executable), find_busybox(), UTC, *libraries])
     set_times(root, int(os.environ.get("SOURCE_DATE_EPOCH", "0")))
 
 
@@ -119,15 +121,18 @@ def add_certificates(root: Path) -> None:
 
 def add_busybox(root: Path) -> None:
     """A shell and the usual small tools, because tests run with `sh -c`."""
-    busybox = shutil.which("busybox") or sys.exit("assemble: no busybox here")
-    shutil.copy(busybox, root / "usr/bin/busybox")
-    for applet in output(busybox, "--list").split():
+    shutil.copy(find_busybox(), root / "usr/bin/busybox")
+    for applet in output("busybox", "--list").split():
         link = root / "usr/bin" / applet
         if not link.exists():
             link.symlink_to("busybox")
 
 
-def add_libraries(root: Path) -> None:
+def find_busybox() -> Path:
+    return Path(shutil.which("busybox") or sys.exit("assemble: no busybox here"))
+
+
+def add_libraries(root: Path) -> list[Path]:
     """What `ldd` says every program and extension in the image needs, where the loader looks."""
     # Threads that end early have the C library load this one by name.
     wanted = {"libgcc_s.so.1": find_library("libgcc_s.so.1")}
@@ -140,6 +145,19 @@ def add_libraries(root: Path) -> None:
         make(target.parent)
         shutil.copy(path.resolve(), target)
         target.chmod(0o755)
+    return list(wanted.values())
+
+
+def note_packages(root: Path, files: list[Path]) -> None:
+    """Which Debian packages the files are from, where scanners of images look for that."""
+    shutil.copy("/etc/os-release", root / "etc")
+    asked = ["dpkg-query", "--search", *(str(file.resolve()) for file in files)]
+    # Not every file is from a package, which the command takes for a failure.
+    answer = subprocess.run(asked, check=False, capture_output=True, text=True).stdout
+    owners = {line.split(":")[0] for line in answer.splitlines() if ": /" in line}
+    notes = make(root / "var/lib/dpkg/status.d")
+    for package in owners:
+        (notes / package).write_text(output("dpkg-query", "--status", package))
 
 
 def executables(root: Path) -> Iterator[Path]:

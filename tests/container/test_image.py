@@ -156,6 +156,12 @@ def test_has_a_shell_and_small_tools(agent: Agent):
         assert agent.shell(f"command -v {tool}").returncode == 0, tool
 
 
+def test_scanners_learn_where_the_libraries_are_from(agent: Agent):
+    done = agent.shell("cat /etc/os-release /var/lib/dpkg/status.d/*")
+    for line in ("ID=debian", "Package: libc6", "Package: libssl3t64", "Package: busybox"):
+        assert line in done.stdout.splitlines()
+
+
 def test_anybody_can_write_to_tmp(agent: Agent):
     done = agent.shell("umask 077; echo kept > /tmp/x && cat /tmp/x", ["--user=12345:12345"])
     assert done.stdout == "kept\n"
