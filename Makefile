@@ -14,7 +14,7 @@ LABELS  = --build-arg VERSION=$(VERSION) --build-arg REVISION=$(COMMIT) \
 	  --build-arg SOURCE_DATE_EPOCH=$(EPOCH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format lock image images clean
+.PHONY: help demo test lint audit format lock image images clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do \
@@ -31,6 +31,9 @@ lint: $(STAMP) ## style, types, Dockerfile
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/hadolint Dockerfile
+
+audit: $(STAMP) ## known weaknesses of what the image is made of
+	$(BIN)/pip-audit --disable-pip --require-hashes -r requirements.txt
 
 format: $(STAMP) ## let ruff arrange the code
 	$(BIN)/ruff check --fix
