@@ -27,8 +27,8 @@ def explain(error: Exception, base: str, setting: str, limits: Limits) -> Unreac
     if isinstance(error, requests.exceptions.ProxyError):
         return _bad_proxy(host, causes)
     for cause in causes:
-        if isinstance(cause, (urllib3.exceptions.NameResolutionError, socket.gaierror)):
-            return _no_such_host(host, setting)
+        if isinstance(cause, socket.gaierror):
+            return _no_such_host(host, setting, cause)
         if isinstance(cause, ssl.SSLError):
             return _no_tls(host, setting, cause)
         if isinstance(cause, ConnectionRefusedError):
@@ -81,11 +81,12 @@ def _no_tls(host: str, setting: str, cause: ssl.SSLError) -> Unreachable:
     )
 
 
-def _no_such_host(host: str, setting: str) -> Unreachable:
+def _no_such_host(host: str, setting: str, cause: socket.gaierror) -> Unreachable:
     return Unreachable(
-        f"The name {host} is not known to DNS.",
+        f"The name {host} is not known to DNS ({cause.strerror}).",
         f"Check the spelling of {setting}, and that this machine can resolve it.",
         acted=False,
+        passing=cause.errno == socket.EAI_AGAIN,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pipe.clock import Clock, Deadline
-from pipe.errors import IdentityError, PlatformError
+from pipe.errors import IdentityError, PlatformError, Unreachable
 from pipe.kinds.interface import Watcher
 from pipe.model import Target
 from pipe.rollout.progress import Progress
@@ -39,7 +39,10 @@ def follow(
                 for target, verdict in watcher.look(deadline).items()
             }
         except (PlatformError, IdentityError) as error:
-            refused = 0 if isinstance(error, PlatformError) and error.passing else refused + 1
+            waitable = isinstance(error, PlatformError) and (
+                error.passing or isinstance(error, Unreachable)
+            )
+            refused = 0 if waitable else refused + 1
             if refused >= _REFUSALS or deadline.passed():
                 raise
             progress.trouble(error)

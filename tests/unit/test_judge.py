@@ -118,9 +118,7 @@ def test_old_pods_hold_up_an_unknown_count() -> None:
     scaled = service(least=1)
     with_old = Look(6.0, (*TWO_UP, *TWO_OLD), scaled)
     assert isinstance(verdict(PLAIN, Look(1.0, TWO_UP, scaled), with_old), Waiting)
-    assert isinstance(
-        verdict(PLAIN, Look(1.0, TWO_UP, scaled), Look(6.0, TWO_UP, scaled)), Ready
-    )
+    assert isinstance(verdict(PLAIN, Look(1.0, TWO_UP, scaled), Look(6.0, TWO_UP, scaled)), Ready)
 
 
 def test_a_count_that_includes_surge_pods_is_waited_for() -> None:
@@ -135,12 +133,8 @@ def test_a_count_that_includes_surge_pods_is_waited_for() -> None:
 def test_fewer_pods_than_configured_are_a_scalers_will_after_a_calm() -> None:
     """An autoscaler the portal does not know of may want fewer pods than `Replicas`."""
     scaled = service(replicas=3, replicas_active=2)
-    assert isinstance(
-        verdict(PLAIN, Look(1.0, TWO_UP, scaled), Look(8.0, TWO_UP, scaled)), Waiting
-    )
-    assert isinstance(
-        verdict(PLAIN, Look(1.0, TWO_UP, scaled), Look(17.0, TWO_UP, scaled)), Ready
-    )
+    assert isinstance(verdict(PLAIN, Look(1.0, TWO_UP, scaled), Look(8.0, TWO_UP, scaled)), Waiting)
+    assert isinstance(verdict(PLAIN, Look(1.0, TWO_UP, scaled), Look(17.0, TWO_UP, scaled)), Ready)
 
 
 def test_a_pod_that_restarts_begins_its_stable_time_anew() -> None:
@@ -288,4 +282,6 @@ def test_the_state_counts_pods_by_image_and_condition() -> None:
     """For the sentence that says what runs now."""
     crashing = pod("a", NEW, phase=4, waiting="CrashLoopBackOff")
     told = state(watch(PLAIN, Look(1.0, (crashing, *TWO_OLD), service())))
-    assert told == "asks for team/web:2, with 2 pods up on team/web:1, 1 pod in trouble on team/web:2"
+    assert (
+        told == "asks for team/web:2, with 2 pods up on team/web:1, 1 pod in trouble on team/web:2"
+    )

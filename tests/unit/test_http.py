@@ -1,0 +1,214 @@
+"""Requests, their limits and their repetition."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import requests
+from requests.adapters import BaseAdapter
+from urllib3 import HTTPHeaderDict
+from urllib3.response import HTTPResponse
+
+from pipe.errors import Unreachable
+from pipe.http import HttpClient, Limits, Reply
+from pipe.http.session import open_session
+from pipe.portal import said
+from pipe.settings import Proxies
+from tests.fake_clock import FakeClock
+
+URL = "https://portal.example"
+
+
+class Answers(BaseAdapter):
+    """Gives prepared answers in turn: a status, a (status, body, headers), or an exception."""
+
+    def __init__(self, *answers: Any) -> None:
+        super().__init__()
+        self.answers = list(answers)
+        self.requests: list[requests.PreparedRequest] = []
+
+    def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:
+        self.requests.append(request)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        status, body, headers = answer if isinstance(answer, tuple) else (answer, b"[]", {})
+        raw = HTTPResponse(
+            body=io.BytesIO(body),
+            status=status,
+            headers=HTTPHeaderDict(headers),
+            preload_content=False,
+        )
+        response = requests.adapters.HTTPAdapter().build_response(request, raw)
+        response.url = request.url or ""
+        return response
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def client(adapter: Answers, limits: Limits | None = None) -> tuple[HttpClient, FakeClock]:
+    """A client that is answered by `adapter`, and its clock."""
+    clock = FakeClock()
+    session = open_session(URL, Proxies(), adapter=adapter)
+    return HttpClient(URL, session, clock, setting="DUPLO_HOST", limits=limits), clock
+
+
+def read(adapter: Answers) -> tuple[Callable[[], Reply], FakeClock]:
+    """A repeatable read, and the clock it waits on."""
+    http, clock = client(adapter)
+    return lambda: http.repeatable("GET", "x", transient=said.transient), clock
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        429,
+        500,
+        502,
+        503,
+        504,
+        (400, b'{"Message":"Rate exceeded"}', {}),
+        (400, b'"Exception from HRESULT: 0x800"', {}),
+        (200, b'[{"Name": "we', {}),
+        (200, b"<html>busy</html>", {}),
+        requests.ConnectionError("reset"),
+        requests.ReadTimeout("silent"),
+    ],
+    ids=str,
+)
+def test_what_may_pass_is_asked_again(first: Any) -> None:
+    """Gateways, throttling, cut answers and broken connections (trap 26)."""
+    adapter = Answers(first, 200)
+    ask, clock = read(adapter)
+    assert ask().status == 200
+    assert clock.slept == [1.0]
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 301])
+def test_a_refusal_is_not_asked_again(status: int) -> None:
+    """Retrying what can never succeed only costs time."""
+    adapter = Answers((status, b"no", {}), 200)
+    ask, clock = read(adapter)
+    assert ask().status == status
+    assert clock.slept == []
+
+
+def test_pauses_grow_and_end() -> None:
+    """Own delays, capped, and bounded by tries."""
+    adapter = Answers(503)
+    ask, clock = read(adapter)
+    assert ask().status == 503
+    assert clock.slept == [1.0, 2.0, 4.0, 8.0]
+
+
+@pytest.mark.parametrize(("asked", "pause"), [("3", 3.0), ("600", 15.0), ("soon", 1.0)])
+def test_retry_after_is_honoured_within_reason(asked: str, pause: float) -> None:
+    """A portal that asks for ten minutes does not get them."""
+    adapter = Answers((429, b"", {"Retry-After": asked}), 200)
+    ask, clock = read(adapter)
+    ask()
+    assert clock.slept == [pause]
+
+
+def test_silence_is_not_multiplied() -> None:
+    """All tries of one request end within its patience."""
+    clock = FakeClock()
+
+    class Silent(Answers):
+        def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:
+            clock.advance(60)
+            raise requests.ReadTimeout
+
+    session = open_session(URL, Proxies(), adapter=Silent(0))
+    http = HttpClient(URL, session, clock, setting="DUPLO_HOST")
+    with pytest.raises(Unreachable, match="stayed silent for 60 s"):
+        http.repeatable("GET", "x", transient=said.transient)
+    assert clock.elapsed <= 125
+
+
+def test_a_huge_answer_is_cut_off() -> None:
+    """Memory is bounded whatever the other side sends."""
+    http, _ = client(Answers((200, b"x" * (2 << 20), {})), Limits(body=1 << 20))
+    with pytest.raises(Unreachable, match="more than 1 MB"):
+        http.once("GET", "x")
+
+
+def test_redirects_are_not_followed() -> None:
+    """The token must not travel."""
+    adapter = Answers((302, b"", {"Location": "https://evil.example/"}), 200)
+    http, _ = client(adapter)
+    assert http.once("GET", "x").status == 302
+    assert len(adapter.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "acted", "passing"),
+    [
+        (requests.ConnectTimeout(), False, True),
+        (requests.ReadTimeout(), True, True),
+        (requests.ConnectionError(ConnectionResetError()), True, True),
+        (requests.ConnectionError(ConnectionRefusedError()), False, True),
+        (requests.exceptions.ChunkedEncodingError(), True, True),
+        (requests.exceptions.ProxyError(OSError("407")), False, True),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_whether_the_portal_may_have_acted_is_known(
+    error: Exception, acted: bool, passing: bool
+) -> None:
+    """A change that certainly never arrived needs no reading back."""
+    http, _ = client(Answers(error))
+    with pytest.raises(Unreachable) as caught:
+        http.once("PUT", "x", {})
+    assert (caught.value.acted, caught.value.passing) == (acted, passing)
+
+
+def test_the_environment_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proxies and certificates come from the settings alone."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://elsewhere:1")
+    session = open_session(URL, Proxies())
+    assert not session.trust_env
+    assert session.proxies == {}
+
+
+@pytest.mark.parametrize(
+    ("url", "exempt", "used"),
+    [
+        ("https://portal.example", "", True),
+        ("https://portal.example", "other.example", True),
+        ("https://portal.example", "portal.example", False),
+        ("https://portal.example", ".example", False),
+        ("http://localhost:1", "", False),
+        ("http://127.0.0.1:1", "", False),
+        ("http://host.docker.internal:1", "", False),
+    ],
+)
+def test_the_proxy_is_used_where_it_should_be(url: str, exempt: str, used: bool) -> None:
+    """Never for this machine, never for exempt hosts."""
+    proxies = Proxies(http="http://proxy:1", https="http://proxy:2", exempt=exempt)
+    assert bool(open_session(url, proxies).proxies) is used
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"Service web does not exist", "Service web does not exist"),
+        (b'{"Message": "Rate exceeded"}', "Rate exceeded"),
+        (b'"Service is being updated"', "Service is being updated"),
+        (b'{"message": "no"}', "no"),
+        (b'{"error": {"message": "deep"}}', "deep"),
+        (b'{"title": "Bad", "detail": "x"}', "Bad"),
+        (b"<html><style>p{}</style><h1>502</h1>\nBad\tGateway</html>", "502 Bad Gateway"),
+        (b"", ""),
+        (b"\x1b[31mred\x00", "[31mred"),
+        (b"\xff\xfe", "\ufffd\ufffd"),
+        (b"[" * 100_000, "[" * 300 + "..."),
+    ],
+)
+def test_every_form_of_error_body_becomes_one_line(body: bytes, words: str) -> None:
+    """Five forms on the wire, one on the screen."""
+    assert said.message(Reply(400, {}, body, 0.0)) == words

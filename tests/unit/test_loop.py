@@ -1,0 +1,102 @@
+"""The loop that follows rollouts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from pipe.clock import Deadline
+from pipe.errors import IdentityError, PipeError, Refused, Unreachable
+from pipe.model import Kind, Target
+from pipe.rollout import Doomed, Ready, Verdict, Waiting
+from pipe.rollout.loop import follow
+from tests.fake_clock import FakeClock
+
+WEB, API = Target(Kind.SERVICE, "web"), Target(Kind.SERVICE, "api")
+DOWN = Unreachable("down")
+DENIED = IdentityError("denied")
+
+
+class Script:
+    """A watcher that says what it is told to, each look taking some time."""
+
+    def __init__(
+        self, clock: FakeClock, *says: PipeError | Mapping[Target, Verdict], takes: float = 0.0
+    ) -> None:
+        self.clock, self.says, self.takes = clock, list(says), takes
+        self.looked_at: list[float] = []
+
+    def look(self, deadline: Deadline) -> Mapping[Target, Verdict]:
+        self.looked_at.append(self.clock.elapsed)
+        self.clock.advance(self.takes)
+        now = self.says.pop(0) if len(self.says) > 1 else self.says[0]
+        if isinstance(now, PipeError):
+            raise now
+        return now
+
+
+def run(script: Script, seconds: float = 100.0) -> Mapping[Target, Verdict]:
+    """Follow one watcher."""
+    clock = script.clock
+    return follow([script], Deadline.after(clock, seconds), clock)  # type: ignore[list-item]
+
+
+def test_it_ends_when_all_are_ready() -> None:
+    """One that still waits keeps the loop going."""
+    half = {WEB: Ready("up"), API: Waiting("coming")}
+    done = {WEB: Ready("up"), API: Ready("up")}
+    script = Script(FakeClock(), half, half, done)
+    assert run(script) == done
+    assert len(script.looked_at) == 3
+
+
+def test_it_ends_as_soon_as_one_cannot_succeed() -> None:
+    """The others need not be waited for."""
+    bad = {WEB: Doomed("crash"), API: Waiting("coming")}
+    assert run(Script(FakeClock(), bad)) == bad
+
+
+def test_looks_are_close_at_first() -> None:
+    """Twice a second, while the portal answers at once."""
+    script = Script(FakeClock(), *[{WEB: Waiting("x")}] * 4, {WEB: Ready("up")})
+    run(script)
+    assert script.looked_at == [0.0, 0.5, 1.0, 1.5, 2.0]
+
+
+@pytest.mark.parametrize("takes", [0.1, 0.5, 1.0])
+def test_a_slow_portal_is_asked_a_tenth_of_the_time(takes: float) -> None:
+    """Pauses grow with the answer time."""
+    waiting = [{WEB: Waiting("x")}] * 10
+    script = Script(FakeClock(), *waiting, {WEB: Ready("up")}, takes=takes)
+    run(script, 1000.0)
+    assert len(script.looked_at) * takes <= script.clock.elapsed / 10 + takes
+
+
+def test_the_last_look_comes_exactly_when_it_is_due() -> None:
+    """A verdict that turns good by itself is not slept over."""
+    script = Script(FakeClock(), {WEB: Waiting("stable", until=1000.3)}, {WEB: Ready("up")})
+    run(script)
+    assert script.looked_at == pytest.approx([0.0, 0.3])
+
+
+def test_an_outage_is_waited_for() -> None:
+    """Connection errors during a rollout say nothing about the rollout."""
+    script = Script(FakeClock(), *[DOWN] * 20, {WEB: Ready("up")})
+    assert run(script) == {WEB: Ready("up")}
+
+
+def test_an_outage_ends_at_the_deadline() -> None:
+    """With the outage as the reason."""
+    script = Script(FakeClock(), DOWN)
+    with pytest.raises(Unreachable):
+        run(script, 60.0)
+    assert 60.0 <= script.clock.elapsed < 61.0
+
+
+@pytest.mark.parametrize("refusal", [DENIED, Refused("403")], ids=["identity", "rights"])
+def test_a_refusal_is_final_the_second_time(refusal: PipeError) -> None:
+    """Once may be a hiccup of the portal's own sign-in."""
+    assert run(Script(FakeClock(), refusal, {WEB: Ready("up")})) == {WEB: Ready("up")}
+    with pytest.raises(type(refusal)):
+        run(Script(FakeClock(), refusal))
