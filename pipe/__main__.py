@@ -10,13 +10,16 @@ from pipe.run import Wires, run
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-    """Let SIGTERM end a run as Ctrl-C does."""
+    """End the run as Ctrl-C does, once: what follows must be able to finish the report."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def main() -> int:
     """Run the pipe once."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _interrupt)
     return run(os.environ, Wires())
 
 

@@ -70,6 +70,7 @@ class Deploy:
             self.record.plan(change)
             log.info("Plan: %s", planning.describe(change))
         for snapshot in plan.unchanged:
+            self.record.plan(Change(snapshot, {}))
             log.info("Plan: %s: nothing to change", snapshot.target)
         return plan
 
@@ -83,7 +84,7 @@ class Deploy:
                 continue
             try:
                 self.kind.change(change)
-            except PlatformError as error:
+            except PipeError as error:
                 if not error.passing:
                     self.made.remove(change)
                 raise

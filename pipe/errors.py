@@ -44,9 +44,11 @@ class PipeError(Exception):
     """A run that cannot go on, told so that a tired person knows what to do.
 
     `diagnosis` says what happened and what was expected, `remedy` what to do about it.
+    `passing` says whether the same request may succeed later.
     """
 
     code = ExitCode.DEFECT
+    passing = False
 
     def __init__(self, diagnosis: str, remedy: str = "") -> None:
         super().__init__(diagnosis)
@@ -93,14 +95,13 @@ class PlatformError(PipeError):
     """The portal cannot be used for what is needed."""
 
     code = ExitCode.PLATFORM
-    passing = False
 
 
 class Unreachable(PlatformError):
     """No usable answer came.
 
     `acted` says whether the portal may have done what was asked: False when the request
-    certainly never arrived. `passing` says whether the same request may succeed later.
+    certainly never arrived.
     """
 
     def __init__(
@@ -112,10 +113,7 @@ class Unreachable(PlatformError):
 
 
 class Refused(PlatformError):
-    """An answer that says no, or that is not what the portal's API promises.
-
-    `passing` says whether the same request may succeed later.
-    """
+    """An answer that says no, or that is not what the portal's API promises."""
 
     def __init__(self, diagnosis: str, remedy: str = "", *, passing: bool = False) -> None:
         super().__init__(diagnosis, remedy)

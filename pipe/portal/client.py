@@ -63,6 +63,11 @@ class Portal:
             mine = self._calls.read("adminproxy/GetTenantNames")
         if mine.status == 403:
             raise IdentityError.token_refused(self._calls.host, said.message(mine))
+        if mine.status == 404:
+            raise Refused(
+                f"{self._calls.host} has no list of tenants: this is not the portal.",
+                "Check DUPLO_HOST.",
+            )
         return self._calls.decode(mine, "the list of tenants", wire.tenants)
 
     def tenant(self, tenant: Tenant) -> TenantPortal:

@@ -12,9 +12,9 @@ from pipe.rollout.progress import Progress
 from pipe.rollout.verdict import Ready, Verdict, Waiting
 
 _FIRST_PAUSE = 0.5
+_PAUSE_AFTER_TROUBLE = 2.0
 _SHARE = 9.0
 """Pauses are at least this many times as long as the look before: a tenth of the time at most."""
-_LONGEST_PAUSE = 15.0
 _REFUSALS = 2
 """Looks in a row that must be refused before it counts as final."""
 
@@ -46,13 +46,15 @@ def follow(
             if refused >= _REFUSALS or deadline.passed():
                 raise
             progress.trouble(error)
+            pause = _PAUSE_AFTER_TROUBLE
         else:
             refused = 0
             progress.show(verdicts)
             if _is_over(verdicts):
                 return verdicts
             until = _moment(verdicts)
-        clock.sleep(_pause(clock, started, until, deadline))
+            pause = _FIRST_PAUSE
+        progress.wait(_pause(clock, started, pause, until, deadline))
 
 
 def _is_over(verdicts: Mapping[Target, Verdict]) -> bool:
@@ -68,9 +70,11 @@ def _moment(verdicts: Mapping[Target, Verdict]) -> float | None:
     return max(known) if known and len(known) == len(moments) else None
 
 
-def _pause(clock: Clock, started: float, until: float | None, deadline: Deadline) -> float:
+def _pause(
+    clock: Clock, started: float, least: float, until: float | None, deadline: Deadline
+) -> float:
     now = clock.monotonic()
     took = now - started
-    pause = min(max(_FIRST_PAUSE - took, _SHARE * took), _LONGEST_PAUSE)
+    pause = max(least - took, _SHARE * took)
     ends = [deadline.left(), *([max(0.0, until - now)] if until is not None else [])]
     return min([pause, *ends])

@@ -13,6 +13,7 @@ from pipe.rollout.verdict import Doomed, Late, Overtaken, Ready, Verdict, Waitin
 log = logging.getLogger(__name__)
 
 _SIGN_OF_LIFE = 15.0
+_SHORTEST_SLEEP = 0.01
 
 
 class Progress:
@@ -22,17 +23,33 @@ class Progress:
         self._clock = clock
         self._started = self._said_at = clock.monotonic()
         self._said: dict[Target, str] = {}
+        self._shown: Mapping[Target, Verdict] = {}
+        self._trouble = ""
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, with a sign of life when that takes long."""
+        until = self._clock.monotonic() + seconds
+        while (left := until - self._clock.monotonic()) > 0:
+            said_before = self._clock.monotonic() - self._said_at
+            quiet = _SIGN_OF_LIFE - said_before if self._shown else left
+            self._clock.sleep(min(left, max(_SHORTEST_SLEEP, quiet)))
+            if self._clock.monotonic() < until:
+                self.show(self._shown)
 
     def show(self, verdicts: Mapping[Target, Verdict]) -> None:
         """Say what changed since the last time, or that nothing did for long."""
+        self._shown = verdicts
+        self._trouble = ""
         told = {target: words(verdict) for target, verdict in verdicts.items()}
         changed = {target: text for target, text in told.items() if self._said.get(target) != text}
-        if not changed and self._clock.monotonic() - self._said_at >= _SIGN_OF_LIFE:
+        quiet = self._clock.monotonic() - self._said_at
+        if not changed and quiet >= _SIGN_OF_LIFE:
             changed = {
                 target: f"still: {told[target]}"
                 for target, verdict in verdicts.items()
                 if not isinstance(verdict, Ready)
             }
+            self._said_at = self._clock.monotonic()
         for target, text in changed.items():
             good = isinstance(verdicts[target], (Waiting, Ready))
             self._say(f"{target}: {text}", logging.INFO if good else logging.ERROR)
@@ -40,8 +57,12 @@ class Progress:
 
     def trouble(self, error: PipeError) -> None:
         """Say that a look failed and that the rollout goes on all the same."""
+        quiet = self._clock.monotonic() - self._said_at
+        if error.diagnosis != self._trouble or quiet >= _SIGN_OF_LIFE:
+            self._say(f"cannot look: {error} The rollout goes on; looking again.", logging.WARNING)
+        self._trouble = error.diagnosis
         self._said.clear()
-        self._say(f"cannot look: {error} The rollout goes on; looking again.", logging.WARNING)
+        self._shown = {}
 
     def _say(self, text: str, level: int) -> None:
         self._said_at = self._clock.monotonic()

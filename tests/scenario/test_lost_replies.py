@@ -89,3 +89,11 @@ def test_a_token_that_expires_meanwhile_is_told_with_what_was_done(stage: Stage)
     assert ending.code == 4
     assert "expired" in ending.result
     assert ending.seconds < 10
+
+
+def test_an_outage_is_told_without_flooding_the_log(stage: Stage) -> None:
+    """A line when it begins, and one every fifteen seconds."""
+    stage.web()
+    stage.world.script(ApiFault("GET", "GetPods", status=503, skip=2, times=9999))
+    ending = stage.deploy(WAIT_TIMEOUT="60")
+    assert 3 <= ending.log.count("cannot look") <= 5

@@ -80,14 +80,14 @@ class ServiceKind:
             try:
                 self._send(change, service)
             except PlatformError as trouble:
-                if not trouble.passing or attempt == _TRIES:
-                    if self._took_hold(change, trouble):
-                        return
+                if not trouble.passing:
                     raise
                 log.warning("%s Looking whether the change of %s arrived.", trouble, service.name)
                 if self._took_hold(change, trouble):
                     log.info("It did; %s is not changed a second time.", service.name)
                     return
+                if attempt == _TRIES:
+                    raise
             else:
                 return
 
