@@ -5,7 +5,7 @@ Usage: assemble.py SITE SOURCE ROOT
   SOURCE  the repository
   ROOT    folder to make; becomes / of the image
 
-Works on any Debian with any CPython >= 3.12: the interpreter is asked where its parts are,
+Works on any image with Debian and CPython: the interpreter is asked where its parts are,
 shared libraries are those that `ldd` names. Every file gets the time SOURCE_DATE_EPOCH.
 """
 
