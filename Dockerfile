@@ -14,7 +14,7 @@ RUN python3 -m pip install --root-user-action ignore --no-cache-dir --no-compile
 
 COPY image /source/image
 COPY pipe /source/pipe
-COPY pipe.yml README.m[d] LICENSE /source/
+COPY pipe.yml README.md LICENSE /source/
 # The commit's time, so that two builds of one commit are alike.
 ARG SOURCE_DATE_EPOCH=0
 RUN PYTHONHASHSEED=0 python3 /source/image/assemble.py /site /source /rootfs

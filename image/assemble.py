@@ -91,8 +91,7 @@ def copy_pipe(source: Path, root: Path) -> None:
     if not compile_all(target, root, legacy=False):
         sys.exit("assemble: the pipe does not compile")
     for name in ("pipe.yml", "README.md", "LICENSE"):
-        if (source / name).exists():
-            shutil.copy(source / name, root / name)
+        shutil.copy(source / name, root / name)
 
 
 def compile_all(folder: Path, root: Path, *, legacy: bool) -> bool:
