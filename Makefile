@@ -6,7 +6,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 VERSION = $(shell sed -n 's/^image: .*:\([0-9.]*\).*/\1/p' pipe.yml)
-IMAGE  ?= nholuongut/bitbucket-deploy-pipe:$(VERSION)
+IMAGE   = nholuongut/bitbucket-deploy-pipe:$(VERSION)
 # The commit's time makes two builds of it alike.
 COMMIT  = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 EPOCH   = $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
