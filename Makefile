@@ -14,7 +14,7 @@ LABELS  = --build-arg VERSION=$(VERSION) --build-arg REVISION=$(COMMIT) \
 	  --build-arg SOURCE_DATE_EPOCH=$(EPOCH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint audit format lock image images clean
+.PHONY: help demo test bench lint audit format lock image images clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do \
@@ -25,6 +25,9 @@ demo: $(STAMP) ## the pipe against a portal of its own: a good deploy, a crash r
 
 test: $(STAMP) ## every test; those in containers are skipped where no Docker engine answers
 	@$(BIN)/python -m pytest -n auto --dist loadgroup
+
+bench: $(STAMP) ## the pipe side by side with the vendor's command line, on the sandbox
+	@$(BIN)/python -m tests.bench
 
 lint: $(STAMP) ## style, types, Dockerfile
 	$(BIN)/ruff check

@@ -7,6 +7,8 @@ put back is recorded before the first write, because Bitbucket may kill the run 
 from __future__ import annotations
 
 import logging
+import threading
+from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -14,8 +16,10 @@ from pipe import plan as planning
 from pipe import undo
 from pipe.clock import Clock, Deadline
 from pipe.errors import Conflict, DeployFailed, ExitCode, PipeError, PlatformError
-from pipe.kinds.interface import Evidence, Kind, Watcher
+from pipe.kinds import Kinds
+from pipe.kinds.interface import Evidence, Watcher
 from pipe.model import Change, Plan, Target
+from pipe.parallel import side_by_side
 from pipe.report import Record
 from pipe.rollout import Doomed, Late, Overtaken, Ready, Verdict
 from pipe.rollout.loop import follow
@@ -25,13 +29,16 @@ from pipe.undo import Fate
 
 log = logging.getLogger(__name__)
 
+_FEW = 3
+"""Targets of which each is told in the last line; more make it unreadable."""
+
 
 @dataclass
 class Deploy:
     """One run of the sequence. `save` writes the record so far to disk."""
 
     settings: Settings
-    kind: Kind
+    kinds: Kinds
     clock: Clock
     record: Record
     save: Callable[[], None]
@@ -45,8 +52,8 @@ class Deploy:
             return _nothing_to_do(plan)
         if self.settings.dry_run:
             return "This was a dry run: the plan is printed and nothing was changed."
-        plan = planning.look_again(plan, self.kind)
-        changes = tuple(self.kind.prepare(plan.changes)) if self.settings.wait else plan.changes
+        plan = planning.look_again(plan, self.kinds)
+        changes = tuple(self.kinds.prepare(plan.changes)) if self.settings.wait else plan.changes
         try:
             self._change(changes)
             if not self.settings.wait:
@@ -61,11 +68,15 @@ class Deploy:
         """What is known of the targets that this run changed, from what it saw last."""
         if not self.made:
             return "Nothing was changed."
-        told = (f"{change.target} {self._state(change)}" for change in self.made)
-        return f"Now: {'; '.join(told)}."
+        told = [f"{change.target} {self._state(change)}" for change in self.made]
+        if len(told) <= _FEW:
+            return f"Now: {'; '.join(told)}."
+        for line in told:
+            log.info("Now: %s.", line)
+        return "What each target runs now is told above."
 
     def _plan(self) -> Plan:
-        plan = planning.build(self.settings, self.kind)
+        plan = planning.build(self.settings, self.kinds)
         for change in plan.changes:
             self.record.plan(change)
             log.info("Plan: %s", planning.describe(change))
@@ -77,18 +88,29 @@ class Deploy:
     def _change(self, changes: Sequence[Change]) -> None:
         self.record.changed = any(not change.picked_up for change in changes)
         self.save()
-        for change in changes:
-            # Noted first: a run that ends in the middle of the change must not deny it.
-            self.made.append(change)
+        order = {change.target: place for place, change in enumerate(changes)}
+        lock = threading.Lock()
+
+        def make(change: Change) -> None:
+            with lock:
+                # Noted first: a run that ends in the middle of the change must not deny it.
+                insort(self.made, change, key=lambda one: order[one.target])
             if change.picked_up:
-                continue
+                return
             try:
-                self.kind.change(change)
+                self.kinds.change(change)
             except PipeError as error:
                 if not error.passing:
-                    self.made.remove(change)
+                    with lock:
+                        self.made.remove(change)
                 raise
             log.info("%s: changed.", change.target)
+
+        first, *others = side_by_side(make, changes) or (None,)
+        for error in others:
+            log.error("%s", error)
+        if first is not None:
+            raise first
 
     def _follow(self, changes: Sequence[Change]) -> str:
         settings = self.settings
@@ -97,7 +119,7 @@ class Deploy:
             settings.wait_timeout,
             settings.stable_seconds,
         )
-        self.watcher = self.kind.watch(changes, settings.stable_seconds)
+        self.watcher = self.kinds.watch(changes, settings.stable_seconds)
         started = self.clock.monotonic()
         try:
             deadline = Deadline.after(self.clock, settings.wait_timeout)
@@ -111,6 +133,9 @@ class Deploy:
             self._note(changes, self.watcher, self.clock.monotonic() - started)
         if failure := self._failure(verdicts):
             raise failure
+        if len(changes) > _FEW:
+            listed = ", ".join(f"{change.target} {change.main_image}" for change in changes)
+            return f"{len(changes)} targets run what was asked for: {listed}."
         told = (_served(change, verdicts[change.target]) for change in changes)
         return f"{'; '.join(told)}."
 
@@ -147,6 +172,11 @@ class Deploy:
         known = [change for change in self.made if change.back]
         if self.settings.rollback or not known:
             return "Mend the image, and deploy it again."
+        if len(known) > 1:
+            return (
+                "Mend the images, or put the versions before back with ACTION: 'rollback'. "
+                "ROLLBACK: 'true' would do that at once."
+            )
         images = ", ".join(image for change in known for image in (change.back or {}).values())
         return (
             f"Mend the image, or put the version before back with IMAGE: '{images}'. "
@@ -155,7 +185,7 @@ class Deploy:
 
     def _put_back(self, error: PipeError) -> PipeError:
         log.info("Putting back what ran before (ROLLBACK: 'true').")
-        endings, watcher = undo.put_back(self.made, self.kind, self.settings, self.clock)
+        endings, watcher = undo.put_back(self.made, self.kinds, self.settings, self.clock)
         self.watcher = watcher or self.watcher
         for ending in endings:
             entry = self.record.targets[str(ending.change.target)]

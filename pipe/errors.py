@@ -132,6 +132,12 @@ class NotFound(PlatformError):
             f"Correct {variable}. {_choice(what, names)}",
         )
 
+    @classmethod
+    def together(cls, errors: Sequence[NotFound]) -> NotFound:
+        """One error for all the names that are wrong: one at a time would cost a run each."""
+        remedies = dict.fromkeys(error.remedy for error in errors)
+        return cls(" ".join(error.diagnosis for error in errors), " ".join(remedies))
+
 
 class Conflict(PipeError):
     """Somebody else changes a target; theirs stays."""

@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from pipe import image
-from pipe.errors import Conflict, NotFound
-from pipe.kinds.interface import Kind
-from pipe.model import Change, Plan, Snapshot, Target
-from pipe.settings import Settings, Wish
+from pipe.errors import ConfigError, Conflict, NotFound, Problem
+from pipe.kinds import Kinds
+from pipe.model import MAIN, Change, Plan, Snapshot, Target
+from pipe.rollback import earlier_images
+from pipe.settings import Action, Settings
 
 
-def build(settings: Settings, kind: Kind) -> Plan:
+def build(settings: Settings, kinds: Kinds) -> Plan:
     """Read every target once and decide what to do with it; raises `NotFound`."""
     targets = tuple(dict.fromkeys(wish.target for wish in settings.wishes))
-    found = kind.read(targets)
-    for target in targets:
-        if target not in found:
-            raise NotFound.named(target.kind, "SERVICE", target.name, kind.known())
-    changes = [_change(found[target], settings) for target in targets]
+    found = kinds.read(targets)
+    _check_names(settings, targets, found, kinds)
+    if settings.action is Action.ROLLBACK:
+        wanted = earlier_images(settings, found, kinds)
+    else:
+        wanted = {target: _wanted(found[target], settings) for target in targets}
+    changes = [_change(found[target], wanted[target], settings) for target in targets]
     idle = [change for change in changes if change.picked_up]
-    settled = kind.settled([change.before for change in idle]) if idle and settings.wait else {}
+    settled = kinds.settled([change.before for change in idle]) if idle and settings.wait else {}
     unchanged = [change.before for change in idle if settled.get(change.target, not settings.wait)]
     followed = [
-        _with_way_back(change, kind) for change in changes if change.before not in unchanged
+        _with_way_back(change, kinds) for change in changes if change.before not in unchanged
     ]
     return Plan(tuple(followed), tuple(unchanged))
 
 
-def look_again(plan: Plan, kind: Kind) -> Plan:
+def look_again(plan: Plan, kinds: Kinds) -> Plan:
     """The same plan on a fresher look; raises `Conflict` when a target changed since."""
-    now = kind.read([change.target for change in plan.changes])
+    now = kinds.read([change.target for change in plan.changes])
     for change in plan.changes:
         fresh = now.get(change.target)
         if fresh is None or fresh.version != change.before.version:
@@ -57,8 +60,32 @@ def describe(change: Change) -> str:
     return f"{change.target}: {', '.join(parts)}"
 
 
-def _change(before: Snapshot, settings: Settings) -> Change:
-    wanted = _wanted(before.target, settings.wishes)
+def _check_names(
+    settings: Settings,
+    targets: tuple[Target, ...],
+    found: Mapping[Target, Snapshot],
+    kinds: Kinds,
+) -> None:
+    """Refuse names that are not there, all of them at once."""
+    missing = [target for target in targets if target not in found]
+    known = {kind: tuple(kinds.known(kind)) for kind in {target.kind for target in missing}}
+    variable = "SERVICE" if all(not wish.container for wish in settings.wishes) else "SERVICES"
+    errors = [
+        NotFound.named(str(target.kind), variable, target.name, known[target.kind])
+        for target in missing
+    ]
+    for wish in settings.wishes:
+        now = found.get(wish.target)
+        if now and wish.container and now.container(wish.container) not in now.images:
+            names = [now.main, *(name for name in now.images if name != MAIN)]
+            errors.append(
+                NotFound.named(f"container of {wish.target}", variable, wish.container, names)
+            )
+    if errors:
+        raise errors[0] if len(errors) == 1 else NotFound.together(errors)
+
+
+def _change(before: Snapshot, wanted: Mapping[str, str], settings: Settings) -> Change:
     differing = {
         name: new
         for name, new in wanted.items()
@@ -70,12 +97,22 @@ def _change(before: Snapshot, settings: Settings) -> Change:
     return Change(before, wanted, restart=settings.restart, picked_up=not settings.restart)
 
 
-def _wanted(target: Target, wishes: Sequence[Wish]) -> Mapping[str, str]:
-    return {wish.container: str(wish.image) for wish in wishes if wish.target == target}
+def _wanted(now: Snapshot, settings: Settings) -> Mapping[str, str]:
+    """The images by container; raises `ConfigError` when two names mean the main one."""
+    found: dict[str, str] = {}
+    for wish in settings.wishes:
+        if wish.target != now.target:
+            continue
+        name = now.container(wish.container)
+        if name in found:
+            what = f"names the main container of {now.target} twice, once as {now.main}"
+            raise ConfigError([Problem("SERVICES", what, f"Keep one entry for {now.target}")])
+        found[name] = str(wish.image)
+    return found
 
 
-def _with_way_back(change: Change, kind: Kind) -> Change:
+def _with_way_back(change: Change, kinds: Kinds) -> Change:
     """Fill in where a picked-up change came from, as far as the portal remembers."""
     if not change.picked_up:
         return change
-    return Change(change.before, change.images, kind.previous(change.before), picked_up=True)
+    return Change(change.before, change.images, kinds.previous(change.before), picked_up=True)

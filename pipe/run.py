@@ -14,7 +14,7 @@ from pipe.deploy import Deploy
 from pipe.errors import Cancelled, ConfigError, ExitCode, NotFound, PipeError
 from pipe.http import HttpClient
 from pipe.http.session import open_session
-from pipe.kinds.service import ServiceKind
+from pipe.kinds import open_kinds
 from pipe.portal import BearerAuth, Portal, TenantPortal
 from pipe.report import Record
 from pipe.secret import Mask
@@ -85,7 +85,7 @@ class _Run:
         portal = self._tenant_portal()
         self._deploy = Deploy(
             self._settings,
-            ServiceKind(portal, self._wires.clock),
+            open_kinds(portal, self._wires.clock),
             self._wires.clock,
             self._record,
             lambda: report.write(self._record, self._mask),

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import requests
@@ -28,6 +29,7 @@ class Reply:
     headers: dict[str, str]
     body: bytes
     seconds: float
+    decode: Callable[[bytes], Any] = json.loads
 
     @property
     def ok(self) -> bool:
@@ -36,8 +38,13 @@ class Reply:
 
     def json(self) -> Any:
         """The decoded body; raises `ValueError` when it is no JSON, too deep ones included."""
+        return self._decoded
+
+    @cached_property
+    def _decoded(self) -> Any:
+        """Decoded once: whoever judges a reply and whoever reads it both ask."""
         try:
-            return json.loads(self.body)
+            return self.decode(self.body)
         except RecursionError as error:
             raise ValueError(str(error)) from None
 
@@ -76,8 +83,17 @@ class HttpClient:
             self.base, self._session, self._clock, setting=self._setting, limits=limits
         )
 
-    def once(self, method: str, path: str, body: object = None) -> Reply:
-        """One try, for whatever must not be repeated blindly; raises `Unreachable`."""
+    def once(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        decode: Callable[[bytes], Any] = json.loads,
+    ) -> Reply:
+        """One try, for whatever must not be repeated blindly; raises `Unreachable`.
+
+        `decode` is what the reply's `json` makes of its body.
+        """
         started = self._clock.monotonic()
         url = f"{self.base}/{path}"
         try:
@@ -97,10 +113,16 @@ class HttpClient:
             raise trouble from error
         seconds = self._clock.monotonic() - started
         log.debug("%s %s: %s, %d bytes, %.3f s", method, path, status, len(content), seconds)
-        return Reply(status, headers, content, seconds)
+        return Reply(status, headers, content, seconds, decode)
 
     def repeatable(
-        self, method: str, path: str, body: object = None, *, transient: Verdict
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        transient: Verdict,
+        decode: Callable[[bytes], Any] = json.loads,
     ) -> Reply:
         """A request that changes nothing: tried again while its failure may pass.
 
@@ -111,7 +133,7 @@ class HttpClient:
         for attempt in range(1, self.limits.tries + 1):
             last = attempt == self.limits.tries
             try:
-                reply = self.once(method, path, body)
+                reply = self.once(method, path, body, decode)
             except Unreachable as trouble:
                 pause = self._pause(attempt)
                 if last or not trouble.passing or self._clock.monotonic() + pause > until:

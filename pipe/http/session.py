@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ssl
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import BaseAdapter, HTTPAdapter
+from requests.adapters import DEFAULT_CA_BUNDLE_PATH, BaseAdapter, HTTPAdapter
 from requests.utils import should_bypass_proxies
 
 from pipe.settings import Proxies
@@ -21,6 +22,7 @@ class VerifyingAdapter(HTTPAdapter):
     def __init__(self, ca_cert: str) -> None:
         self._context = ssl.create_default_context()
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self._context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
         if ca_cert:
             self._context.load_verify_locations(cadata=ca_cert)
         # Retries belong to HttpClient, which knows what may be repeated.
@@ -29,6 +31,14 @@ class VerifyingAdapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Give the pool this adapter's trust."""
         super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Leave the trust to the context: requests would load its authorities again each time.
+
+        That takes longer than the handshake itself, on every connection.
+        """
+        del url, verify, cert
+        conn.cert_reqs = "CERT_REQUIRED"
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
         """Give connections through a proxy the same trust."""
@@ -45,6 +55,8 @@ def open_session(
     """
     session = requests.Session()
     session.trust_env = False
+    # Threads share the session: a jar that stays empty is one that nobody changes under another.
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     parts = urlsplit(url)
     if adapter is None and parts.scheme == "https":
         adapter = VerifyingAdapter(ca_cert)

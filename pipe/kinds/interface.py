@@ -48,7 +48,7 @@ class Watcher(Protocol):
 
 
 class Kind(Protocol):
-    """Reads and changes targets of one kind."""
+    """Reads and changes targets of one kind; `change` may be called from several threads."""
 
     def read(self, targets: Sequence[Target]) -> Mapping[Target, Snapshot]:
         """The present state; targets that do not exist are absent."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 
 
 class Phase(IntEnum):
@@ -53,7 +54,7 @@ class Container:
     exit_code: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Pod:
     """One pod; `owner` is the service's name, empty when the portal does not say.
 
@@ -70,6 +71,12 @@ class Pod:
     controller_kind: str
     containers: tuple[Container, ...]
     init_containers: tuple[Container, ...] = ()
+
+    @cached_property
+    def body(self) -> str:
+        """What stays the same while it lives undisturbed: a restarted container is another."""
+        parts = [f"{entry.docker_id}#{entry.restarts or 0}" for entry in self.containers]
+        return " ".join([self.name, *parts])
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +105,8 @@ class Service:
     the autoscaler's lower bound (None without autoscaler). `follows_hosts` is true for daemon
     sets and services with one pod per host. `image` is the main container's; `other_images`
     holds side and init containers by name. `flags` are switches that older calls reset unless
-    they are sent again.
+    they are sent again. `history` holds the images of each deploy by container, oldest first;
+    `docker_config` is the text in which side and init containers are kept.
     """
 
     name: str
@@ -115,8 +123,9 @@ class Service:
     deployed_at: str
     deployed_by: str
     restarted_at: str
-    history: tuple[str, ...]
+    history: tuple[Mapping[str, str], ...]
     flags: Mapping[str, bool]
+    docker_config: str = ""
 
     @property
     def native_docker(self) -> bool:

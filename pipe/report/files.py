@@ -17,6 +17,8 @@ from pipe.secret import Mask
 
 log = logging.getLogger(__name__)
 
+RECORD = "deploy.json"
+
 
 def write(record: Record, mask: Mask) -> None:
     """Write `deploy.json` and `deploy.env`; a failure warns and changes nothing else."""
@@ -26,7 +28,7 @@ def write(record: Record, mask: Mask) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(record.as_dict(), indent=2, ensure_ascii=False) + "\n"
-        _replace(folder / "deploy.json", mask.text(text))
+        _replace(folder / RECORD, mask.text(text))
         _replace(folder / "deploy.env", mask.text(_env(record)))
     except OSError as error:
         reason = error.strerror or "it fails"

@@ -54,6 +54,7 @@ class Record:
         return {
             "schema": 1,
             "pipe_version": __version__,
+            "action": str(self.settings.action),
             "outcome": "running" if self.code is None else self.code.name.lower().replace("_", "-"),
             "exit_code": None if self.code is None else int(self.code),
             "summary": self.summary,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,17 +10,15 @@ from typing import TypeVar
 from bitbucket_pipes_toolkit import Pipe
 
 from pipe.errors import ConfigError, Problem
-from pipe.image import Image
-from pipe.model import Kind, Target
+from pipe.model import Kind
 from pipe.secret import Secret
 from pipe.settings import text
-from pipe.settings.model import Action, Proxies, Settings, Step, Wish
+from pipe.settings.model import Action, Proxies, Settings, Step
+from pipe.settings.targets import read_wishes
 from pipe.settings.variables import BY_NAME, VARIABLES, Variable
 
 T = TypeVar("T")
 
-_LITERAL = re.compile(r"\$\{?\w+\}?")
-_NO_IMAGE = Image("", "", "", "")
 _LONGEST_WAIT = 24 * 3600
 
 
@@ -56,7 +53,7 @@ class _Reader:
         variable, value = BY_NAME[name], self.raw(name)
         if value and not variable.ready:
             self.refuse(name, "is not available in this version", f"Remove the line {name}: ...")
-        elif value and not variable.may_hold_dollar and _LITERAL.fullmatch(value):
+        elif value and not variable.may_hold_dollar and text.LITERAL.fullmatch(value):
             self._refuse_literal(variable, value)
         elif not value and variable.required:
             self._refuse_missing(variable)
@@ -72,7 +69,7 @@ class _Reader:
         try:
             return parse(value)
         except ValueError as error:
-            if not variable.secret and (literal := _LITERAL.search(value)):
+            if not variable.secret and (literal := text.LITERAL.search(value)):
                 self._refuse_literal(variable, literal[0])
             else:
                 self.refuse(name, str(error))
@@ -106,12 +103,13 @@ def load(environ: Mapping[str, str]) -> Settings:
     for variable in VARIABLES:
         if not variable.ready:
             reader.value(variable.name)
+    action = _action(reader)
     settings = Settings(
         host=reader.read("DUPLO_HOST", text.portal_address, ""),
         token=reader.read("DUPLO_TOKEN", text.token, Secret("")),
         tenant=reader.read("TENANT", text.tenant, ""),
-        wishes=_wishes(reader),
-        action=_action(reader),
+        wishes=read_wishes(reader, environ, action),
+        action=action,
         wait=reader.read("WAIT", text.yes_or_no, otherwise=True),
         wait_timeout=reader.read("WAIT_TIMEOUT", text.seconds(1, _LONGEST_WAIT), 900.0),
         stable_seconds=reader.read("STABLE_SECONDS", text.seconds(0, _LONGEST_WAIT), 5.0),
@@ -146,29 +144,12 @@ def secrets(environ: Mapping[str, str]) -> tuple[Secret, ...]:
     values = [environ.get(name, "").strip() for name in [*names, *ambient]]
     proxies = [environ.get(name, "").strip() for name in ("HTTP_PROXY", "HTTPS_PROXY")]
     found = [*values, *map(text.proxy_password, proxies)]
-    return tuple(Secret(value) for value in found if value and not _LITERAL.fullmatch(value))
-
-
-def _wishes(reader: _Reader) -> tuple[Wish, ...]:
-    kind = reader.read("KIND", _kind, Kind.SERVICE)
-    none: tuple[str, ...] = ()
-    names = reader.read("SERVICE", text.names, none)
-    wanted = reader.read("IMAGE", text.image, _NO_IMAGE)
-    if len(names) > 1:
-        reader.refuse("SERVICE", "names several services, which this version cannot do yet")
-    return tuple(Wish(Target(kind, name), wanted) for name in names)
-
-
-def _kind(value: str) -> Kind:
-    if value in ("ecs", "lambda", "cronjob"):
-        message = f'is "{value}", which is not available in this version'
-        raise ValueError(message)
-    return text.choice(Kind)(value)
+    return tuple(Secret(value) for value in found if value and not text.LITERAL.fullmatch(value))
 
 
 def _action(reader: _Reader) -> Action:
     action = reader.read("ACTION", text.choice(Action), Action.DEPLOY)
-    if action is not Action.DEPLOY:
+    if action in (Action.CHECK, Action.TRUST_POLICY):
         reader.refuse("ACTION", f'is "{action}", which is not available in this version')
     return action
 
@@ -184,6 +165,13 @@ def _cross_check(settings: Settings, reader: _Reader) -> None:
             "STABLE_SECONDS",
             f"({settings.stable_seconds:g}) leaves no time within WAIT_TIMEOUT "
             f"({settings.wait_timeout:g})",
+        )
+    jobs = [wish.target for wish in settings.wishes if wish.target.kind is Kind.CRONJOB]
+    if settings.restart and jobs:
+        reader.refuse(
+            "RESTART",
+            f"means nothing for {', '.join(map(str, jobs))}: a CronJob has no pods to restart",
+            "Remove RESTART: 'true'",
         )
     if settings.rollback and not settings.wait:
         reader.refuse(

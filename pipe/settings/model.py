@@ -22,7 +22,10 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class Wish:
-    """One target and the image it is to run; `container` is empty for the main one."""
+    """One target and the image it is to run; `container` is empty for the main one.
+
+    `image` may be `pipe.image.NONE` for a rollback only, which finds out by itself.
+    """
 
     target: Target
     image: Image

@@ -54,7 +54,12 @@ VARIABLES = (
         ready=False,
     ),
     Variable("TENANT", "Name (any case) or id of the tenant.", example="'dev01'", required=True),
-    Variable("SERVICE", "Name of the service.", example="'myservice'", required=True),
+    Variable(
+        "SERVICE",
+        "One name, or several separated by commas or spaces.",
+        example="'myservice'",
+        required=True,
+    ),
     Variable(
         "IMAGE",
         "The new image, `repository:tag` or `repository@sha256:...`.",
@@ -64,7 +69,7 @@ VARIABLES = (
     Variable(
         "SERVICES",
         "Instead of `SERVICE` and `IMAGE`: a list of `[kind:]name[/container]=image`.",
-        ready=False,
+        example="['web=myimage:1.2.3', 'web/sidecar=other:4', 'lambda:resize=resize:7']",
     ),
     Variable(
         "KIND",

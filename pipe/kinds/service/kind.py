@@ -10,7 +10,7 @@ from pipe import image
 from pipe.clock import Clock
 from pipe.errors import PlatformError, Unreachable
 from pipe.kinds.service import symptoms
-from pipe.kinds.service.generation import Before, detail, images, owner, split
+from pipe.kinds.service.generation import Before, by_owner, detail, images, owner, split
 from pipe.kinds.service.judge import judge
 from pipe.kinds.service.track import Look, begin, fold, takes
 from pipe.kinds.service.watcher import ServiceWatcher, read_services
@@ -46,26 +46,28 @@ class ServiceKind:
 
     def prepare(self, changes: Sequence[Change]) -> Sequence[Change]:
         """See `Kind`."""
-        pods, faults = self._portal.pods(), self._portal.faults()
+        pods, faults = by_owner(self._portal.pods()), self._portal.faults()
+        known = frozenset(fault.key for fault in faults)
         prepared = []
         for change in changes:
-            own = tuple(pod for pod in pods if owner(pod) == change.target.name)
-            # A run that picks up finds its own pods' faults there already: they are no old ones.
-            names = {pod.name for pod in own} if change.picked_up else set()
-            old = frozenset(fault.key for fault in faults if not names & fault.resources)
+            own, old = pods[change.target.name], known
+            if change.picked_up:
+                # It finds its own pods' faults there already: they are no old ones.
+                names = {pod.name for pod in own}
+                old = frozenset(fault.key for fault in faults if not names & fault.resources)
             before = Before(detail(change.before).service, own, old)
             prepared.append(change.seen_again(replace(change.before, detail=before)))
         return prepared
 
     def settled(self, snapshots: Sequence[Snapshot]) -> Mapping[Target, bool]:
         """See `Kind`."""
-        pods, faults = self._portal.pods(), self._portal.faults()
+        pods, faults = by_owner(self._portal.pods()), self._portal.faults()
         return {
             snapshot.target: self._is_settled(
                 snapshot,
                 Look(
                     self._clock.monotonic(),
-                    tuple(pod for pod in pods if owner(pod) == snapshot.target.name),
+                    pods[snapshot.target.name],
                     detail(snapshot).service,
                     faults,
                 ),
@@ -97,9 +99,15 @@ class ServiceKind:
 
     def previous(self, snapshot: Snapshot) -> Mapping[str, str] | None:
         """See `Kind`."""
-        service = detail(snapshot).service
-        earlier = [entry for entry in service.history if not image.same(entry, service.image)]
-        return {MAIN: earlier[-1]} if earlier else None
+        for deployed in reversed(detail(snapshot).service.history):
+            differing = {
+                name: then
+                for name, then in deployed.items()
+                if name in snapshot.images and not image.same(then, snapshot.images[name])
+            }
+            if differing:
+                return differing
+        return None
 
     def _send(self, change: Change, service: Service) -> None:
         if change.restart:
@@ -145,4 +153,4 @@ class ServiceKind:
 
 def _snapshot(target: Target, service: Service) -> Snapshot:
     version = "|".join([service.deployed_at, service.restarted_at, *images(service).values()])
-    return Snapshot(target, images(service), version, Before(service))
+    return Snapshot(target, images(service), version, Before(service), main=service.name)

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pipe.clock import Clock, Deadline
 from pipe.kinds.interface import Evidence, Sample
 from pipe.kinds.service import symptoms, track
-from pipe.kinds.service.generation import detail, owner
+from pipe.kinds.service.generation import by_owner, detail
 from pipe.kinds.service.judge import judge, state
 from pipe.kinds.service.track import Look, Track
 from pipe.model import Change, Target
@@ -40,6 +40,8 @@ class ServiceWatcher:
         self._started = clock.monotonic()
         self._tracks = {change.target: track.begin(change, self._started) for change in changes}
         self._samples: dict[Target, list[Sample]] = defaultdict(list)
+        # Pods that showed no trouble: while a pod is the very same one it need not be asked.
+        self._calm: dict[str, Pod] = {}
         self._looks = 0
 
     def look(self, deadline: Deadline) -> Mapping[Target, Verdict]:
@@ -83,12 +85,8 @@ class ServiceWatcher:
         return Evidence(target, pod.name if pod else "", texts, lines)
 
     def _pods(self, portal: TenantPortal) -> Mapping[str, tuple[Pod, ...]]:
-        wanted = {target.name for target in self._tracks}
-        found: dict[str, list[Pod]] = {name: [] for name in wanted}
-        for pod in portal.pods():
-            if (name := owner(pod)) in wanted:
-                found[name].append(pod)
-        return {name: tuple(pods) for name, pods in found.items()}
+        pods = by_owner(portal.pods())
+        return {target.name: pods[target.name] for target in self._tracks}
 
     def _services(self, portal: TenantPortal) -> Mapping[str, Service]:
         return read_services(portal, [target.name for target in self._tracks])
@@ -109,7 +107,12 @@ class ServiceWatcher:
         )
 
     def _shows_trouble(self, pod: Pod) -> bool:
-        return symptoms.diagnose(pod, ()) is not None
+        if self._calm.get(pod.name) is pod:
+            return False
+        if symptoms.diagnose(pod, ()) is not None:
+            return True
+        self._calm[pod.name] = pod
+        return False
 
     def _any_coming_up(self, pods: Mapping[str, tuple[Pod, ...]]) -> bool:
         return any(not symptoms.is_up(pod) for found in pods.values() for pod in found)
