@@ -25,7 +25,7 @@ from pipe.rollout import Doomed, Late, Overtaken, Ready, Verdict
 from pipe.rollout.loop import follow
 from pipe.rollout.progress import words
 from pipe.settings import Settings
-from pipe.undo import Fate
+from pipe.undo import Ending, Fate
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +44,7 @@ class Deploy:
     save: Callable[[], None]
     made: list[Change] = field(default_factory=list)
     watcher: Watcher | None = None
+    endings: dict[Target, Ending] = field(default_factory=dict)
 
     def run(self) -> str:
         """Do it; the sentence that says how it went. Raises the `PipeError` it ends with."""
@@ -185,8 +186,8 @@ class Deploy:
 
     def _put_back(self, error: PipeError) -> PipeError:
         log.info("Putting back what ran before (ROLLBACK: 'true').")
-        endings, watcher = undo.put_back(self.made, self.kinds, self.settings, self.clock)
-        self.watcher = watcher or self.watcher
+        endings = undo.put_back(self.made, self.kinds, self.settings, self.clock)
+        self.endings = {ending.change.target: ending for ending in endings}
         for ending in endings:
             entry = self.record.targets[str(ending.change.target)]
             entry.state = self._state(ending.change)
@@ -207,6 +208,9 @@ class Deploy:
         )
 
     def _state(self, change: Change) -> str:
+        if ending := self.endings.get(change.target):
+            watcher = ending.watcher
+            return f"({ending.told})" if watcher is None else watcher.state(change.target)
         if self.watcher is None:
             return f"was told to run {change.main_image}"
         return self.watcher.state(change.target)

@@ -43,8 +43,7 @@ def run(environ: Mapping[str, str], wires: Wires) -> ExitCode:
     try:
         return _Run(load(environ), wires, mask).run()
     except ConfigError as error:
-        for problem in error.problems:
-            log.error("%s %s. %s", problem.variable, problem.what, problem.fix)  # noqa: TRY400
+        _tell(error)
         output.result(mask, f"{error.diagnosis} (exit code {error.code})", good=False)
         return error.code
     except KeyboardInterrupt:
@@ -93,6 +92,9 @@ class _Run:
         return self._deploy.run()
 
     def _failed(self, error: PipeError) -> tuple[ExitCode, str]:
+        if isinstance(error, ConfigError):
+            _tell(error)
+            return error.code, error.diagnosis
         if error.remedy:
             log.error("What to do: %s", error.remedy)
         now = self._deploy.what_runs_now() if self._deploy else "Nothing was changed."
@@ -112,6 +114,11 @@ class _Run:
         raise NotFound.named(
             "tenant", "TENANT", settings.tenant, [tenant.name for tenant in tenants]
         )
+
+
+def _tell(error: ConfigError) -> None:
+    for problem in error.problems:
+        log.error("%s %s. %s", problem.variable, problem.what, problem.fix)
 
 
 def _defect(error: Exception, mask: Mask) -> str:

@@ -35,26 +35,29 @@ class Fate(Enum):
 
 @dataclass(frozen=True)
 class Ending:
-    """One target after the way back; `told` is the rest of a sentence about it."""
+    """One target after the way back; `told` is the rest of a sentence about it.
+
+    `watcher` has seen what it runs now, if it was followed.
+    """
 
     change: Change
     fate: Fate
     told: str
+    watcher: Watcher | None = None
 
 
 def put_back(
     made: Sequence[Change], kinds: Kinds, settings: Settings, clock: Clock
-) -> tuple[tuple[Ending, ...], Watcher | None]:
+) -> tuple[Ending, ...]:
     """Put the images from before back, last change first, and verify that they run.
 
-    Never raises a `PipeError`: a failure is an ending too. Also hands out the watcher that
-    saw the result, if anything was put back at all.
+    Never raises a `PipeError`: a failure is an ending too.
     """
     newest_first = tuple(reversed(made))
     try:
         endings, ways = _ways_back(newest_first, kinds)
     except PipeError as error:
-        return tuple(Ending(one, Fate.FAILED, error.diagnosis) for one in newest_first), None
+        return tuple(Ending(one, Fate.FAILED, error.diagnosis) for one in newest_first)
     sent: list[tuple[Change, Change]] = []
     for change, back in ways:
         try:
@@ -64,10 +67,9 @@ def put_back(
         else:
             sent.append((change, back))
     if not sent:
-        return tuple(endings), None
+        return tuple(endings)
     watcher = kinds.watch([back for _, back in sent], settings.stable_seconds)
-    endings += _verify(sent, watcher, settings, clock)
-    return tuple(endings), watcher
+    return (*endings, *_verify(sent, watcher, settings, clock))
 
 
 def _ways_back(
@@ -126,10 +128,10 @@ def _verify(
     try:
         verdicts = follow([watcher], deadline, clock, to_the_end=True)
     except PipeError as error:
-        return [Ending(change, Fate.FAILED, error.diagnosis) for change, _ in sent]
+        return [Ending(change, Fate.FAILED, error.diagnosis, watcher) for change, _ in sent]
     endings = []
     for change, back in sent:
         verdict = verdicts[back.target]
         fate = Fate.RESTORED if isinstance(verdict, Ready) else Fate.FAILED
-        endings.append(Ending(change, fate, words(verdict)))
+        endings.append(Ending(change, fate, words(verdict), watcher))
     return endings

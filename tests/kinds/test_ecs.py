@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.sandbox import ApiFault, Behaviour
-from tests.sandbox.ecs import ADDED
+from tests.sandbox.ecs import ADDED, usual_definition
 
 IGNORED = {"TaskDefinitionArn", "Revision", "RegisteredAt", "Status", *ADDED}
 
@@ -70,9 +70,8 @@ def test_somebody_elses_revision_stays(stage):
     """Whoever deploys over us keeps what they deployed."""
     world = stage.world
     api = world.ecs.add("api", "team/api:1")
-    theirs = world.ecs.register(
-        {**definition_of(world, 0), "Family": "duploservices-dev01-api"}, world.tenants[0]
-    )
+    family = {"Family": "duploservices-dev01-api"}
+    theirs = world.ecs.register(usual_definition({"default": "t:9"}) | family, world.tenants[0])
     world.intrude(
         lambda _: api.update({**api.document, "TaskDefinition": theirs}),
         when=("POST", "UpdateEcsService$", 1),

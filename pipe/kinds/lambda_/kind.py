@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from pipe import image
 from pipe.clock import Clock
@@ -39,8 +40,15 @@ class LambdaKind:
         return [short(function.name, tenant) for function in self._portal.lambdas.functions()]
 
     def prepare(self, changes: Sequence[Change]) -> Sequence[Change]:
-        """See `Kind`; the snapshot holds all there is to remember."""
-        return changes
+        """See `Kind`.
+
+        Where the last update failed, which image the function runs is not certain: it is told
+        once more, whatever the portal shows.
+        """
+        return [
+            replace(change, picked_up=change.picked_up and detail(change.before).status != "Failed")
+            for change in changes
+        ]
 
     def settled(self, snapshots: Sequence[Snapshot]) -> Mapping[Target, bool]:
         """See `Kind`."""

@@ -158,10 +158,11 @@ class ServiceWatcher:
         return next(iter(worst_first), None)
 
     def _log(self, pod: Pod) -> tuple[str, ...]:
-        """The first log a container of the pod has, the main one's first."""
+        """The first log a container of the pod has, of one in trouble before the main one."""
         if pod.phase not in _SPEAKING or not pod.host:
             return ()
-        for container in (*pod.containers, *pod.init_containers):
+        in_order = (*pod.containers, *pod.init_containers)
+        for container in sorted(in_order, key=lambda one: not (one.waiting or one.restarts)):
             if container.docker_id and (lines := self._portal.log_tail(pod, container.docker_id)):
                 return lines
         return ()
