@@ -143,8 +143,10 @@ def _symptom(
     restarts: Mapping[str, int],
     falls: int,
 ) -> Symptom | None:
-    names = {pod.name, service.name} if service.faults_by_service else {pod.name}
-    concerning = [fault for fault in faults if names & fault.resources]
+    concerning = []
+    if faults:
+        names = {pod.name, service.name} if service.faults_by_service else {pod.name}
+        concerning = [fault for fault in faults if names & fault.resources]
     symptom = symptoms.diagnose(pod, concerning, restarts.get(pod.name, 0))
     if falls >= 2 and (symptom is None or symptom.patience is None):
         why = symptom.why if symptom else ""
