@@ -21,6 +21,9 @@ def build(settings: Settings, kind: Kind) -> Plan:
     changes = [_change(found[target], settings) for target in targets]
     idle = [change for change in changes if change.picked_up]
     settled = kind.settled([change.before for change in idle]) if idle and settings.wait else {}
+    if settings.tests_again:
+        # The run before this one may have been stopped between its rollout and its tests.
+        settled = dict.fromkeys(settled, False)
     unchanged = [change.before for change in idle if settled.get(change.target, not settings.wait)]
     followed = [
         _with_way_back(change, kind) for change in changes if change.before not in unchanged

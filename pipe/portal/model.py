@@ -91,13 +91,31 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
+class Listener:
+    """One listener of a service's load balancer.
+
+    `kind` is the platform's code (1 and 5 application, 6 network, ...); `host` is the
+    listener's own name; `port` is the public one, 0 when the portal does not say; `secure`
+    means that it takes TLS.
+    """
+
+    kind: int
+    protocol: str
+    port: int
+    host: str
+    internal: bool
+    secure: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """One service.
 
     `replicas` is the configured count, `replicas_active` what newer portals count, `least`
     the autoscaler's lower bound (None without autoscaler). `follows_hosts` is true for daemon
     sets and services with one pod per host. `image` is the main container's; `other_images`
-    holds side and init containers by name. `flags` are switches that older calls reset unless
+    holds side and init containers by name. `hosts` are its public names, the best first.
+    `flags` are switches that older calls reset unless
     they are sent again.
     """
 
@@ -117,6 +135,8 @@ class Service:
     restarted_at: str
     history: tuple[str, ...]
     flags: Mapping[str, bool]
+    hosts: tuple[str, ...] = ()
+    listeners: tuple[Listener, ...] = ()
 
     @property
     def native_docker(self) -> bool:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
 
-from pipe.portal.model import Container, Fault, Phase, Pod, Service, Tenant
+from pipe.portal.model import Container, Fault, Listener, Phase, Pod, Service, Tenant
 
 MAIN_CONTAINER = "duplo-main-container"
 """The wire's name for the main container in an image update."""
@@ -68,6 +68,11 @@ def faults(body: Any) -> tuple[Fault, ...]:
     return tuple(_fault(item) for item in _list(body))
 
 
+def load_balancer(body: Any) -> str:
+    """`GetLbDetailsInService`: its name in DNS; null and the like when there is none."""
+    return _text(body, "DNSName") if isinstance(body, dict) else ""
+
+
 def log_lines(body: Any) -> tuple[str, ...]:
     """`findContainerLogs`; `Data` may be missing or null."""
     return tuple(_text(body, "Data").splitlines()) if isinstance(body, dict) else ()
@@ -94,6 +99,27 @@ def _service(item: Mapping[str, Any]) -> Service:
         restarted_at=_text(template, "RestartTime"),
         history=_history(item),
         flags={key: item[key] for key in _FLAGS if isinstance(item.get(key), bool)},
+        hosts=tuple(host for key in ("FqdnEx", "Fqdn") if (host := _text(item, key))),
+        listeners=_listeners(template),
+    )
+
+
+def _listeners(template: Mapping[str, Any]) -> tuple[Listener, ...]:
+    """The listeners inside a service: an object whose keys say nothing new."""
+    found = _items(list(_object(template, "LBConfigurations").values()))
+    return tuple(_listener(item) for item in found)
+
+
+def _listener(item: Mapping[str, Any]) -> Listener:
+    port = _count(item, "ExternalPort") or 0
+    protocol = _text(item, "Protocol").casefold()
+    return Listener(
+        kind=_code(item, "LbType"),
+        protocol=protocol,
+        port=port,
+        host=_text(item, "DnsName"),
+        internal=item.get("IsInternal") is True,
+        secure=bool(_text(item, "CertificateArn")) or port == 443 or protocol == "https",
     )
 
 
