@@ -8,7 +8,7 @@ from typing import Any
 
 from pipe.report.markup import Markup, join, tag, text
 from pipe.report.style import STYLE
-from pipe.report.timeline import timeline
+from pipe.report.timeline import BACK, timeline
 
 Data = Mapping[str, Any]
 
@@ -108,7 +108,7 @@ def _targets(data: Data) -> Iterator[Markup]:
             _told("Way back", target["way_back"], None),
             _told("Now", target["state"], None),
             timeline(target["timeline"], "Pods during the rollout"),
-            timeline(target["timeline_back"], "Pods on the way back (the failed version is old)"),
+            timeline(target["timeline_back"], "Pods on the way back", BACK),
         )
 
 
@@ -132,7 +132,7 @@ def _told(what: str, how: str, passed: bool | None) -> Markup:
     if not how:
         return Markup()
     mood = {True: "good", False: "bad", None: ""}[passed]
-    return tag("p", tag("b", what), " ", how, class_=f"told {mood}".strip())
+    return tag("p", tag("b", what), tag("span", how), class_=f"told {mood}".strip())
 
 
 def _tests(data: Data) -> Iterator[Markup]:

@@ -35,8 +35,8 @@ h2 { margin: 0 0 .6rem; font-size: 1.15rem; }
 small { color: var(--soft); font-weight: 400; font-size: .82rem; }
 h2 small { margin-left: .5rem; }
 .summary { margin: .3rem 0 1rem; }
-dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: .6rem 1rem;
-  margin: 0; padding-top: .9rem; border-top: 1px solid var(--line); }
+dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(10rem, 45%), 1fr));
+  gap: .6rem 1rem; margin: 0; padding-top: .9rem; border-top: 1px solid var(--line); }
 dt { color: var(--soft); font-size: .78rem; }
 dd { margin: 0; font-size: .92rem; }
 a { color: var(--busy); }
@@ -49,8 +49,8 @@ code, pre, del, ins { font-family: ui-monospace, "SF Mono", Menlo, Consolas, mon
 .diff del { color: var(--bad); text-decoration: none; }
 .diff ins { color: var(--good); text-decoration: none; }
 .sign { display: inline-block; width: 1.3rem; color: var(--soft); }
-.told { margin: .3rem 0; }
-.told b { display: inline-block; min-width: 5.2rem; color: var(--soft); font-weight: 500; }
+.told { display: grid; grid-template-columns: 5.5rem 1fr; margin: .3rem 0; }
+.told b { color: var(--soft); font-weight: 500; }
 .told.bad { color: var(--bad); }
 .told.good { color: var(--good); }
 figure { margin: 1.1rem 0 0; }
@@ -59,8 +59,9 @@ figcaption { color: var(--soft); font-size: .85rem; margin-bottom: .7rem; }
 .chart svg { display: block; grid-column: 2; background: var(--code); border-radius: 6px; }
 .levels { position: relative; grid-row: 1; }
 .levels span { position: absolute; right: .5rem; transform: translateY(50%); }
-.ticks { position: relative; grid-column: 2; height: 1.4rem; margin-right: 1.6rem; }
-.ticks span { position: absolute; top: .2rem; white-space: nowrap; }
+.ticks { position: relative; grid-column: 2; height: 1.4rem; }
+.ticks span { position: absolute; top: .2rem; white-space: nowrap; transform: translateX(-50%); }
+.ticks span:first-child { transform: none; }
 .levels, .ticks { color: var(--soft); font-size: .75rem; font-variant-numeric: tabular-nums; }
 .level { stroke: var(--line); stroke-width: 1; }
 rect.up { fill: var(--up); } rect.starting { fill: var(--starting); } rect.old { fill: var(--old); }
@@ -89,7 +90,7 @@ footer { color: var(--soft); font-size: .8rem; text-align: center; padding: .5re
   body { padding: .6rem; }
   header, section { padding: .9rem 1rem; border-radius: 10px; }
   h1 { font-size: 1.4rem; }
-  .told b { display: block; }
+  .told { grid-template-columns: 1fr; }
 }
 @media print { body { max-width: none; } pre { max-height: none; } }
 """

@@ -9,13 +9,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipe.report.markup import Markup, join, tag
+from pipe.report.markup import Markup, tag
 
 _HEIGHT = 150
-_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
+_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 180, 300, 600, 900, 1800, 3600, 7200, 14400)
 _MOST_TICKS = 6
+_LAST_TICK = 0.97
 _MOST_LINES = 5
-_LAYERS = (("up", "new, up"), ("starting", "new, starting"), ("old", "version before"))
+_LAYERS = ("up", "starting", "old")
+
+FORTH = ("new, up", "new, starting", "version before")
+BACK = ("version before, up", "version before, starting", "failed version")
+"""What the layers are called, on the way forth and back."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +36,13 @@ class _Span:
         return sum(self.counts.values())
 
 
-def timeline(samples: Sequence[Mapping[str, Any]], caption: str) -> Markup:
-    """The drawing with its legend and, for those who cannot see it, its numbers."""
+def timeline(
+    samples: Sequence[Mapping[str, Any]], caption: str, names: Sequence[str] = FORTH
+) -> Markup:
+    """The drawing with its legend and, for those who cannot see it, its numbers.
+
+    `names` are those of the pods that are up, that start, and that are to go.
+    """
     spans = list(_spans(samples))
     if not spans:
         return Markup()
@@ -44,12 +54,12 @@ def timeline(samples: Sequence[Mapping[str, Any]], caption: str) -> Markup:
         tag(
             "div",
             tag("div", *_levels(top), class_="levels", aria_hidden="true"),
-            _drawing(spans, length, top),
+            _drawing(spans, length, top, names),
             tag("div", *_ticks(length), class_="ticks", aria_hidden="true"),
             class_="chart",
         ),
-        _legend(spans[-1]),
-        _numbers(spans),
+        _legend(spans[-1], names),
+        _numbers(spans, names),
     )
 
 
@@ -67,17 +77,17 @@ def _spans(samples: Sequence[Mapping[str, Any]]) -> Iterator[_Span]:
 
 
 def _counts(sample: Mapping[str, Any]) -> Mapping[str, int]:
-    return {name: int(sample[name]) for name, _ in _LAYERS}
+    return {name: int(sample[name]) for name in _LAYERS}
 
 
-def _drawing(spans: Sequence[_Span], length: float, top: int) -> Markup:
+def _drawing(spans: Sequence[_Span], length: float, top: int, names: Sequence[str]) -> Markup:
     lines = [
         tag("line", x1="0", x2="100%", y1=y, y2=y, class_="level")
         for level in _marks(top)
         for y in [round(_HEIGHT * (1 - level / top), 1)]
     ]
-    bars = [bar for span in spans for bar in _bars(span, length, top)]
-    words = "; ".join(f"from {span.begin:.0f} s {_words(span)}" for span in spans[:40])
+    bars = [bar for span in spans for bar in _bars(span, length, top, names)]
+    words = ". ".join(f"from {span.begin:.0f} s {_words(span, names)}" for span in spans[:40])
     return tag(
         "svg",
         *bars,
@@ -89,15 +99,15 @@ def _drawing(spans: Sequence[_Span], length: float, top: int) -> Markup:
     )
 
 
-def _bars(span: _Span, length: float, top: int) -> Iterator[Markup]:
+def _bars(span: _Span, length: float, top: int, names: Sequence[str]) -> Iterator[Markup]:
     below = 0
-    for name, _ in _LAYERS:
+    for name in _LAYERS:
         count = span.counts[name]
         if count:
             below += count
             yield tag(
                 "rect",
-                tag("title", f"{span.begin:.1f} s to {span.end:.1f} s: {_words(span)}"),
+                tag("title", f"{span.begin:.1f} s to {span.end:.1f} s: {_words(span, names)}"),
                 x=f"{100 * span.begin / length:.3f}%",
                 # A hair wider than it is, or the background shines through between two.
                 width=f"{100 * (span.end - span.begin) / length + 0.1:.3f}%",
@@ -121,22 +131,26 @@ def _ticks(length: float) -> Iterator[Markup]:
     step = next((step for step in _STEPS if length / step <= _MOST_TICKS), length)
     for number in range(int(length / step) + 1):
         seconds = number * step
-        yield tag("span", f"{seconds:g} s", style=f"left:{100 * seconds / length:.2f}%")
+        # One that would stick out at the end is left out.
+        if number == 0 or seconds / length <= _LAST_TICK:
+            yield tag("span", f"{seconds:g} s", style=f"left:{100 * seconds / length:.2f}%")
 
 
-def _legend(last: _Span) -> Markup:
+def _legend(last: _Span, names: Sequence[str]) -> Markup:
     entries = [
         tag("li", tag("i", class_=name), tag("b", last.counts[name]), f" {words}")
-        for name, words in _LAYERS
+        for name, words in zip(_LAYERS, names, strict=True)
     ]
     return tag("ul", tag("li", "at the end:"), *entries, class_="legend")
 
 
-def _numbers(spans: Sequence[_Span]) -> Markup:
-    head = tag("tr", *(tag("th", words) for words in ("from", *(words for _, words in _LAYERS))))
+def _numbers(spans: Sequence[_Span], names: Sequence[str]) -> Markup:
+    head = tag("tr", *(tag("th", words) for words in ("from", *names)))
     rows = [
         tag(
-            "tr", tag("td", f"{span.begin:.1f} s"), *(tag("td", span.counts[n]) for n, _ in _LAYERS)
+            "tr",
+            tag("td", f"{span.begin:.1f} s"),
+            *(tag("td", span.counts[layer]) for layer in _LAYERS),
         )
         for span in spans
     ]
@@ -144,8 +158,6 @@ def _numbers(spans: Sequence[_Span]) -> Markup:
     return tag("details", tag("summary", "The same in numbers"), tag("div", table, class_="wide"))
 
 
-def _words(span: _Span) -> str:
-    return join(
-        f"{span.counts['up']} new up, {span.counts['starting']} new starting, ",
-        f"{span.counts['old']} of the version before",
-    )
+def _words(span: _Span, names: Sequence[str]) -> str:
+    told = zip(_LAYERS, names, strict=True)
+    return "; ".join(f"{words}: {span.counts[layer]}" for layer, words in told)
