@@ -181,21 +181,33 @@ def _follow(container: Container, lines: Lines, deadline: Deadline) -> Mapping[s
     stream = container.attach(stream=True, logs=True, stdout=True, stderr=True)
     listener = threading.Thread(target=_listen, args=(stream, lines), daemon=True)
     listener.start()
-    container.start()
+    ended: dict[str, Any] = {}
     try:
+        container.start()
         ended = dict(container.wait(timeout=deadline.left()))
     except (requests.ConnectionError, requests.Timeout):
         # What a wait without end looks like, and a service that went away, too.
         if not deadline.passed():
             raise
         container.stop(timeout=_GRACE)
-        ended = {}
-    listener.join(_LAST_WORDS)
+    else:
+        listener.join(_LAST_WORDS)
+    finally:
+        _hang_up(stream)
+        listener.join(_LAST_WORDS)
     lines.close()
     if ended.get("StatusCode") == 137:
         container.reload()
         ended["OOMKilled"] = bool(container.attrs["State"].get("OOMKilled"))
     return ended
+
+
+def _hang_up(stream: Any) -> None:
+    """End the stream; whoever reads it gets an end as well."""
+    with contextlib.suppress(OSError, AttributeError):
+        stream.close()
+    # The stream gives its socket up, not the connection that the socket belongs to.
+    stream._response.close()  # noqa: SLF001
 
 
 def _listen(stream: Iterator[bytes], lines: Lines) -> None:

@@ -31,16 +31,20 @@ def write(record: Record, mask: Mask) -> None:
     if folder is None:
         return
     data = mask.data(record.as_dict())
-    _save(folder, "deploy.json", json.dumps(data, indent=2, ensure_ascii=False) + "\n")
-    _save(folder, "deploy.env", _env(mask.data(variables(record))))
-    _save(folder, "deploy.html", page(data))
+    files = {
+        "deploy.json": json.dumps(data, indent=2, ensure_ascii=False) + "\n",
+        "deploy.env": _env(mask.data(variables(record))),
+        "deploy.html": page(data),
+    }
+    _save("report", folder, files)
 
 
 def write_tests(record: Record, mask: Mask) -> None:
     """Write the JUnit report where Bitbucket looks for it; a failure warns."""
+    folder = record.settings.telling.test_report_dir
     text = junit(mask.data(record.as_dict()))
-    if text:
-        _save(record.settings.telling.test_report_dir, _junit_name(record), text)
+    if folder and text:
+        _save("test report", folder, {_junit_name(record): text})
 
 
 def variables(record: Record) -> Mapping[str, str]:
@@ -74,17 +78,21 @@ def _junit_name(record: Record) -> str:
     return f"{re.sub(r'[^A-Za-z0-9._-]', '_', names)[:_LONGEST_NAME]}.xml"
 
 
-def _save(folder: Path, name: str, text: str) -> None:
-    path = folder / name
-    fresh = folder / f".{name}.{os.getpid()}"
+def _save(what: str, folder: Path, files: Mapping[str, str]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        try:
-            # What a program printed may hold halves of characters, which UTF-8 cannot.
-            fresh.write_text(text, "utf-8", "replace")
-            fresh.replace(path)
-        finally:
-            fresh.unlink(missing_ok=True)
+        for name, text in files.items():
+            _replace(folder / name, text)
     except OSError as error:
         reason = error.strerror or "it fails"
-        log.warning("Cannot write %s: %s.", path, reason.lower())
+        log.warning("Cannot write the %s to %s: %s.", what, folder, reason.lower())
+
+
+def _replace(path: Path, text: str) -> None:
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        # What a program printed may hold halves of characters, which UTF-8 cannot.
+        fresh.write_text(text, "utf-8", "replace")
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)

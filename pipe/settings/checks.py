@@ -9,7 +9,7 @@ from pipe.image import Image
 from pipe.secret import Secret
 from pipe.settings import text
 from pipe.settings.model import Step, Telling, Tests
-from pipe.settings.variables import AMBIENT_SECRETS, VARIABLES
+from pipe.settings.variables import AMBIENT_SECRETS, BY_NAME, VARIABLES
 
 if TYPE_CHECKING:
     from pipe.settings.load import Reader
@@ -40,7 +40,7 @@ def read_tests(reader: Reader, environ: Mapping[str, str]) -> Tests:
         ("POST_DEPLOY_STATUS", "POST_DEPLOY_URL"),
         ("POST_DEPLOY_BODY", "POST_DEPLOY_URL"),
     ):
-        if reader.raw(name) and not reader.raw(needed):
+        if reader.raw(name) not in ("", BY_NAME[name].default) and not reader.raw(needed):
             reader.refuse(
                 name,
                 f"is given without {needed}, so there is nothing to use it for",
@@ -49,10 +49,15 @@ def read_tests(reader: Reader, environ: Mapping[str, str]) -> Tests:
     return tests
 
 
-def read_telling(reader: Reader, step: Step) -> Telling:
-    """Who is told about the run, and where its test report goes."""
+def read_telling(reader: Reader, environ: Mapping[str, str], step: Step) -> Telling:
+    """Who is told about the run, and where its test report goes.
+
+    Bitbucket finds the default by itself; a run anywhere else leaves nothing behind unasked.
+    """
+    folder = reader.value("TEST_REPORT_DIR")
+    wanted = folder != BY_NAME["TEST_REPORT_DIR"].default or environ.get("BITBUCKET_CLONE_DIR")
     return Telling(
-        test_report_dir=step.clone_dir / reader.value("TEST_REPORT_DIR"),
+        test_report_dir=step.clone_dir / folder if folder and wanted else None,
         code_insights=reader.read("CODE_INSIGHTS", text.yes_or_no, otherwise=False),
         slack=reader.read("SLACK_WEBHOOK", text.webhook, Secret("")),
         region=reader.value("NOTIF_REGION"),

@@ -129,7 +129,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         ),
         step=step,
         tests=read_tests(reader, environ),
-        telling=read_telling(reader, step),
+        telling=read_telling(reader, environ, step),
     )
     _cross_check(settings, reader)
     if reader.problems:

@@ -73,7 +73,7 @@ class Tests:
     status: tuple[tuple[int, int], ...]
     body: re.Pattern[str] | None
     seconds: float
-    environment: Mapping[str, str] = field(repr=False)
+    environment: Mapping[str, str] = field(repr=False, compare=False)
 
     @property
     def any_after(self) -> bool:
@@ -83,9 +83,12 @@ class Tests:
 
 @dataclass(frozen=True)
 class Telling:
-    """Who hears of the run: people through Slack, Bitbucket through reports."""
+    """Who hears of the run: people through Slack, Bitbucket through reports.
 
-    test_report_dir: Path
+    `test_report_dir` is None in a local run that does not ask for it.
+    """
+
+    test_report_dir: Path | None
     code_insights: bool
     slack: Secret
     region: str
