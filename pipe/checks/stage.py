@@ -55,6 +55,9 @@ class Checks:
         tests = self.settings.tests
         if tests.url and not probe.address(self.settings, deploy["DEPLOY_URL"]):
             raise ConfigError([_no_address(deploy["DEPLOY_TARGETS"])])
+        if tests.withheld and (tests.before or tests.after):
+            names = ", ".join(tests.withheld)
+            log.warning("Tests do not see %s: a secret of the pipe is in the value.", names)
         for name, text in ((BEFORE, tests.before), (AFTER, tests.after)):
             if text:
                 self.runner.ready(self._command(name, deploy))

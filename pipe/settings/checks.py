@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _LONGEST_TEST = 24 * 3600
 _KEPT_BACK = ("AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE")
 """No secrets by themselves, but each would make a tool look for the half that is one."""
+_SECRETS = frozenset((*(entry.name for entry in VARIABLES if entry.secret), *AMBIENT_SECRETS))
 _SHORTEST = 8
 """Values shorter than this occur in others by accident."""
 
@@ -33,6 +34,7 @@ def read_tests(reader: Reader, environ: Mapping[str, str]) -> Tests:
         body=reader.read("POST_DEPLOY_BODY", text.expression, None),
         seconds=reader.read("TEST_TIMEOUT", text.seconds(1, _LONGEST_TEST), 300.0),
         environment=visible(environ),
+        withheld=quoting(environ),
     )
     for name, needed in (
         ("PRE_DEPLOY_TEST_IMAGE", "PRE_DEPLOY_TEST"),
@@ -67,20 +69,24 @@ def read_telling(reader: Reader, environ: Mapping[str, str], step: Step) -> Tell
 
 
 def visible(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """The environment without the pipe's own secrets, by name and by value.
+    """The environment without the pipe's own secrets, whatever variable quotes them.
 
-    By value too: a variable that quotes a token under another name gives it away as well.
     Proxies stay, password and all: without them a test reaches nothing.
     """
-    secret = {*(entry.name for entry in VARIABLES if entry.secret), *AMBIENT_SECRETS}
-    values = [value for name in secret if len(value := environ.get(name, "").strip()) >= _SHORTEST]
-    return {
-        name: value
+    hidden = {*_SECRETS, *_KEPT_BACK, *quoting(environ)}
+    return {name: value for name, value in environ.items() if name not in hidden}
+
+
+def quoting(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Variables of the user's own that hold the value of one of the pipe's secrets."""
+    values = [
+        value for name in _SECRETS if len(value := environ.get(name, "").strip()) >= _SHORTEST
+    ]
+    return tuple(
+        name
         for name, value in environ.items()
-        if name not in secret
-        and name not in _KEPT_BACK
-        and not any(hidden in value for hidden in values)
-    }
+        if name not in _SECRETS and any(secret in value for secret in values)
+    )
 
 
 def _image(reader: Reader, name: str) -> Image | None:

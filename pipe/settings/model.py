@@ -62,7 +62,8 @@ class Tests:
     """What is to be proven before and after the change; empty where nothing is asked for.
 
     `status` holds ranges of accepted codes, both ends included; `seconds` is the limit of each
-    test; `environment` is what commands may see of the run's own.
+    test; `environment` is what commands may see of the run's own, `withheld` the names of
+    variables that they may not see because they quote a secret of the pipe.
     """
 
     before: str
@@ -74,6 +75,7 @@ class Tests:
     body: re.Pattern[str] | None
     seconds: float
     environment: Mapping[str, str] = field(repr=False, compare=False)
+    withheld: tuple[str, ...] = ()
 
     @property
     def any_after(self) -> bool:
