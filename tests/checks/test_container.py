@@ -52,9 +52,9 @@ def run(text: str, folder: Path, **given) -> tuple[Ending, list[str]]:
     return StepRunner().run(wanted, told.append), told
 
 
-def containers(label: str = "com.nholuongut.deploy-pipe=test") -> list[str]:
-    """Containers of tests that exist, running or not."""
-    listed = ["docker", "ps", "-aq", "--filter", f"label={label}"]
+def containers(folder: Path) -> list[str]:
+    """Containers that have the folder mounted, running or not."""
+    listed = ["docker", "ps", "-aq", "--filter", f"volume={folder}"]
     return subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()
 
 
@@ -65,7 +65,7 @@ def test_the_clone_folder_is_there_at_its_own_path(tmp_path: Path) -> None:
     assert ending.passed, describe(ending, 30)
     assert told == [str(tmp_path), "hello"]
     assert (tmp_path / "made").read_text() == "made\n"
-    assert containers() == []
+    assert containers(tmp_path) == []
 
 
 def test_the_program_is_the_images_own(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_a_container_that_hangs_is_ended_and_removed(tmp_path: Path) -> None:
     ending, told = run("trap '' TERM; echo begun; sleep 600 & wait; sleep 600", tmp_path, seconds=1)
     assert told == ["begun"]
     assert ending.timed_out
-    assert containers() == []
+    assert containers(tmp_path) == []
 
 
 def test_an_interrupt_removes_the_container(tmp_path: Path) -> None:
@@ -126,14 +126,14 @@ def test_an_interrupt_removes_the_container(tmp_path: Path) -> None:
         def monotonic(self) -> float:
             self.asked += 1
             if self.asked == 3:
-                assert len(containers()) == 1
+                assert len(containers(tmp_path)) == 1
                 raise KeyboardInterrupt
             return super().monotonic()
 
     wanted = command("sleep 600", tmp_path, image=DEBIAN)
     with pytest.raises(KeyboardInterrupt):
         StepRunner(Stopped()).run(wanted, lambda _: None)
-    assert containers() == []
+    assert containers(tmp_path) == []
 
 
 def test_all_of_a_long_output_arrives(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_an_image_without_a_shell_is_told(tmp_path: Path) -> None:
     finally:
         subprocess.run(["docker", "rmi", "-f", name], capture_output=True, check=False)
     assert "the image has no shell (sh)" in describe(ending, 30)
-    assert containers() == []
+    assert containers(tmp_path) == []
 
 
 def test_an_image_that_is_not_there_is_a_problem_of_the_variable(tmp_path: Path) -> None:
