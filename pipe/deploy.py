@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 
 from pipe import plan as planning
 from pipe import undo
+from pipe.checks import Checks
 from pipe.clock import Clock, Deadline
 from pipe.errors import Conflict, DeployFailed, ExitCode, PipeError, PlatformError
 from pipe.kinds import Kinds
 from pipe.kinds.interface import Evidence, Watcher
 from pipe.model import Change, Plan, Target
 from pipe.parallel import side_by_side
-from pipe.report import Record
+from pipe.report import Record, variables
 from pipe.rollout import Doomed, Late, Overtaken, Ready, Verdict
 from pipe.rollout.loop import follow
 from pipe.rollout.progress import words
@@ -35,13 +36,15 @@ _FEW = 3
 
 @dataclass
 class Deploy:
-    """One run of the sequence. `save` writes the record so far to disk."""
+    """One run of the sequence. `save` writes the record so far to disk, `begun` tells people."""
 
     settings: Settings
     kinds: Kinds
     clock: Clock
     record: Record
     save: Callable[[], None]
+    checks: Checks
+    begun: Callable[[], None]
     made: list[Change] = field(default_factory=list)
     watcher: Watcher | None = None
     endings: dict[Target, Ending] = field(default_factory=dict)
@@ -53,13 +56,16 @@ class Deploy:
             return _nothing_to_do(plan)
         if self.settings.dry_run:
             return "This was a dry run: the plan is printed and nothing was changed."
+        self._test_before(plan)
         plan = planning.look_again(plan, self.kinds)
         changes = tuple(self.kinds.prepare(plan.changes)) if self.settings.wait else plan.changes
         try:
             self._change(changes)
             if not self.settings.wait:
                 return f"Changed, and not followed: WAIT is 'false'. {self.what_runs_now()}"
-            return self._follow(changes)
+            told = self._follow(changes)
+            self._test_after()
+            return told  # noqa: TRY300 - whatever fails until here is undone
         except PipeError as error:
             if self.settings.rollback and self.made:
                 raise self._put_back(error) from error
@@ -86,9 +92,31 @@ class Deploy:
             log.info("Plan: %s: nothing to change", snapshot.target)
         return plan
 
+    def _test_before(self, plan: Plan) -> None:
+        self.record.url = self.kinds.address(plan.changes[0].before)
+        deploy = variables(self.record)
+        self.checks.prove_ready(deploy)
+        if all(change.picked_up for change in plan.changes):
+            # An earlier run has tested and changed; there is no "before" any more.
+            return
+        self.checks.before(deploy)
+
+    def _test_after(self) -> None:
+        failed = self.checks.after(variables(self.record))
+        if failed is None:
+            return
+        for change in self.made:
+            self._gather(change.target, Ready("but a test failed"))
+        raise DeployFailed(
+            ExitCode.FAILED,
+            f"The rollout worked, but {failed.name} {failed.told}.",
+            f"The test's output is above. {self._advice()}",
+        )
+
     def _change(self, changes: Sequence[Change]) -> None:
         self.record.changed = any(not change.picked_up for change in changes)
         self.save()
+        self.begun()
         order = {change.target: place for place, change in enumerate(changes)}
         lock = threading.Lock()
 
@@ -125,7 +153,9 @@ class Deploy:
         try:
             deadline = Deadline.after(self.clock, settings.wait_timeout)
             verdicts = follow([self.watcher], deadline, self.clock)
+            self.record.judge(verdicts)
         except PipeError as error:
+            self.record.lose_sight(error.diagnosis)
             raise PlatformError(
                 f"The change was made, but its rollout cannot be seen: {error.diagnosis}",
                 error.remedy,
@@ -191,6 +221,9 @@ class Deploy:
         for ending in endings:
             entry = self.record.targets[str(ending.change.target)]
             entry.state = self._state(ending.change)
+            entry.way_back = f"{ending.fate}: {ending.told}"
+            if ending.watcher and ending.fate is not Fate.THEIRS:
+                entry.samples_back = tuple(ending.watcher.samples(ending.change.target))
         fates = {ending.fate for ending in endings}
         told = "; ".join(f"{ending.change.target}: {ending.told}" for ending in endings)
         if fates == {Fate.RESTORED}:

@@ -7,6 +7,7 @@ PipeError
 |  |- Unreachable          no usable answer: DNS, connection, certificate, silence
 |  |- Refused              an answer that says no, or that makes no sense
 |  `- NotFound             a tenant or a target that is not there
+|- PreTestFailed       6   the test before the change failed
 |- Conflict            7   somebody else changes a target
 |- DeployFailed            the rollout failed after the change
 |  `- code 8, 9 or 10      restored / the way back failed / left as it is
@@ -137,6 +138,20 @@ class NotFound(PlatformError):
         """One error for all the names that are wrong: one at a time would cost a run each."""
         remedies = dict.fromkeys(error.remedy for error in errors)
         return cls(" ".join(error.diagnosis for error in errors), " ".join(remedies))
+
+
+class PreTestFailed(PipeError):
+    """The test before the change failed."""
+
+    code = ExitCode.PRE_TEST
+
+    @classmethod
+    def told(cls, name: str, how: str) -> PreTestFailed:
+        """The test called `name` ended as `how` says."""
+        return cls(
+            f"{name} {how}; the deploy stops here.",
+            "The test's output is above. Mend what it found, or the test itself.",
+        )
 
 
 class Conflict(PipeError):

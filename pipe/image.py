@@ -80,6 +80,12 @@ def same(wanted: str, seen: str) -> bool:
     return _without_tag(wanted) == _without_tag(seen)
 
 
+def digest(text: str) -> str:
+    """The digest that a reference names, empty when it names none."""
+    found = text.rpartition("@")[2]
+    return found if _DIGEST.fullmatch(found) else ""
+
+
 def _without_tag(text: str) -> str:
     name, _, digest = text.partition("@")
     folder, slash, last = name.rpartition("/")

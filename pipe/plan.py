@@ -24,6 +24,9 @@ def build(settings: Settings, kinds: Kinds) -> Plan:
     changes = [_change(found[target], wanted[target], settings) for target in targets]
     idle = [change for change in changes if change.picked_up]
     settled = kinds.settled([change.before for change in idle]) if idle and settings.wait else {}
+    if settings.tests_again:
+        # The run before this one may have been stopped between its rollout and its tests.
+        settled = dict.fromkeys(settled, False)
     unchanged = [change.before for change in idle if settled.get(change.target, not settings.wait)]
     followed = [
         _with_way_back(change, kinds) for change in changes if change.before not in unchanged

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from requests.adapters import BaseAdapter
 
 from pipe import __version__, output, report
+from pipe.checks import Checks, Runner, StepRunner
 from pipe.clock import Clock, SystemClock
 from pipe.deploy import Deploy
 from pipe.errors import Cancelled, ConfigError, ExitCode, NotFound, PipeError
@@ -16,7 +17,8 @@ from pipe.http import HttpClient
 from pipe.http.session import open_session
 from pipe.kinds import open_kinds
 from pipe.portal import BearerAuth, Portal, TenantPortal
-from pipe.report import Record
+from pipe.report import Record, insights
+from pipe.report.notices import SECONDS, Notices
 from pipe.secret import Mask
 from pipe.settings import Settings, load
 from pipe.settings.load import debug_wanted, secrets
@@ -28,10 +30,18 @@ _ISSUES = "https://bitbucket.org/nholuongut/bitbucket-deploy-pipe/issues"
 
 @dataclass(frozen=True)
 class Wires:
-    """What a run is connected to; tests replace time and the network."""
+    """What a run is connected to; tests replace time and the network.
+
+    `adapter` leads to the portal, `outside` to whatever else is asked or told; `notice_seconds`
+    is what telling people may cost.
+    """
 
     clock: Clock = field(default_factory=SystemClock)
     adapter: BaseAdapter | None = None
+    outside: BaseAdapter | None = None
+    runner: Runner = field(default_factory=StepRunner)
+    insights_proxy: str = insights.PROXY
+    notice_seconds: float = SECONDS
 
 
 def run(environ: Mapping[str, str], wires: Wires) -> ExitCode:
@@ -43,7 +53,7 @@ def run(environ: Mapping[str, str], wires: Wires) -> ExitCode:
     try:
         return _Run(load(environ), wires, mask).run()
     except ConfigError as error:
-        _tell(error)
+        _list(error)
         output.result(mask, f"{error.diagnosis} (exit code {error.code})", good=False)
         return error.code
     except KeyboardInterrupt:
@@ -63,6 +73,13 @@ class _Run:
         self._mask = mask
         self._record = Record(settings, wires.clock.now())
         self._deploy: Deploy | None = None
+        self._notices = Notices(
+            self._record,
+            mask,
+            seconds=wires.notice_seconds,
+            adapter=wires.outside,
+            insights_proxy=wires.insights_proxy,
+        )
 
     def run(self) -> ExitCode:
         log.info("Deploy pipe %s, portal %s", __version__, self._settings.host)
@@ -75,7 +92,7 @@ class _Run:
         except Exception as error:  # noqa: BLE001 - a bug is told as one, and recorded
             code, told = ExitCode.DEFECT, _defect(error, self._mask)
         self._record.finish(code, told, self._wires.clock.now())
-        report.write(self._record, self._mask)
+        self._tell()
         ending = f" (exit code {code})" if code else ""
         output.result(self._mask, f"{told}{ending}", good=code is ExitCode.DONE)
         return code
@@ -88,13 +105,36 @@ class _Run:
             self._wires.clock,
             self._record,
             lambda: report.write(self._record, self._mask),
+            self._checks(),
+            self._notices.begun,
         )
         return self._deploy.run()
 
+    def _checks(self) -> Checks:
+        return Checks(
+            self._settings,
+            self._wires.runner,
+            self._wires.clock,
+            self._record.checks.append,
+            self._mask.text,
+            adapter=self._wires.outside,
+        )
+
+    def _tell(self) -> None:
+        """Write the reports and tell people, neither of which changes how the run ends."""
+        try:
+            report.write(self._record, self._mask)
+            report.write_tests(self._record, self._mask)
+            if not self._settings.dry_run:
+                self._notices.ended()
+        except Exception as error:  # noqa: BLE001 - see above
+            log.warning("The report has a defect: %r. The deploy is not touched by it.", error)
+        except KeyboardInterrupt:
+            log.warning("Stopped while telling people; the deploy is not touched by it.")
+
     def _failed(self, error: PipeError) -> tuple[ExitCode, str]:
         if isinstance(error, ConfigError):
-            _tell(error)
-            return error.code, error.diagnosis
+            _list(error)
         if error.remedy:
             log.error("What to do: %s", error.remedy)
         now = self._deploy.what_runs_now() if self._deploy else "Nothing was changed."
@@ -116,7 +156,7 @@ class _Run:
         )
 
 
-def _tell(error: ConfigError) -> None:
+def _list(error: ConfigError) -> None:
     for problem in error.problems:
         log.error("%s %s. %s", problem.variable, problem.what, problem.fix)
 

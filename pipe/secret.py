@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 STARS = "***"
@@ -62,6 +63,16 @@ class Mask:
     def text(self, text: str) -> str:
         """`text` with every secret replaced by `***`."""
         return self._pattern.sub(STARS, text) if self._pattern else text
+
+    def data(self, value: Any) -> Any:
+        """Plain data with every text in it masked, before any writer escapes it."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, Mapping):
+            return {self.text(key): self.data(entry) for key, entry in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.data(entry) for entry in value]
+        return value
 
 
 def _forms(value: str) -> Iterator[str]:

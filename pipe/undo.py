@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 from pipe import image
 from pipe.clock import Clock, Deadline
@@ -25,7 +25,7 @@ from pipe.settings import Settings
 log = logging.getLogger(__name__)
 
 
-class Fate(Enum):
+class Fate(StrEnum):
     """What became of one target on the way back."""
 
     RESTORED = "restored"

@@ -47,6 +47,8 @@ class Stage:
         self.world.add_tenant("dev01")
         self.folder = folder
         self.report_dir = folder / "report"
+        self.wires: dict[str, Any] = {}
+        """What else a run is connected to, by name."""
         self._capsys = capsys
 
     def web(self, image: str = "team/web:1.4.1", **options: Any) -> Any:
@@ -71,7 +73,7 @@ class Stage:
         """Run the pipe with exactly these variables."""
         before = self.clock.elapsed
         adapter = WsgiAdapter(create_app(self.world), latency=LATENCY)
-        code = run(environ, Wires(self.clock, adapter))
+        code = run(environ, Wires(self.clock, adapter, **self.wires))
         captured = self._capsys.readouterr()
         ending = Ending(
             int(code),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -23,10 +23,10 @@ _CHUNK = 1 << 16
 
 @dataclass(frozen=True)
 class Reply:
-    """A complete answer."""
+    """A complete answer; its headers are found in any case."""
 
     status: int
-    headers: dict[str, str]
+    headers: Mapping[str, str]
     body: bytes
     seconds: float
     decode: Callable[[bytes], Any] = json.loads
@@ -106,7 +106,7 @@ class HttpClient:
                 stream=True,
             ) as response:
                 content = self._content(response, started)
-                status, headers = response.status_code, dict(response.headers)
+                status, headers = response.status_code, response.headers
         except (requests.RequestException, OSError) as error:
             trouble = explain(error, self.base, self._setting, self.limits)
             log.debug("%s %s: %s", method, path, trouble.diagnosis)

@@ -76,6 +76,10 @@ class Kinds:
         }
         return next(iter(watchers.values())) if len(watchers) == 1 else _Watchers(watchers)
 
+    def address(self, snapshot: Snapshot) -> str:
+        """See `Kind`."""
+        return self.by_name[snapshot.target.kind].address(snapshot)
+
     def previous(self, snapshot: Snapshot) -> Mapping[str, str] | None:
         """See `Kind`."""
         return self.by_name[snapshot.target.kind].previous(snapshot)

@@ -68,5 +68,8 @@ class Kind(Protocol):
     def watch(self, changes: Sequence[Change], stable_seconds: float) -> Watcher:
         """Begin to follow changes that have just been made."""
 
+    def address(self, snapshot: Snapshot) -> str:
+        """Scheme and host under which people reach the target; empty when nobody knows."""
+
     def previous(self, snapshot: Snapshot) -> Mapping[str, str] | None:
         """The images before the present ones, from the portal's history; None when unknown."""

@@ -5,7 +5,7 @@ from pipe.portal.client import Portal, TenantPortal
 from pipe.portal.cronjob import CronJob
 from pipe.portal.ecs import Deployment, EcsService, TaskDefinition
 from pipe.portal.lambda_ import Function
-from pipe.portal.model import Container, Fault, Phase, Pod, Service, Tenant
+from pipe.portal.model import Container, Fault, Listener, Phase, Pod, Service, Tenant
 
 __all__ = [
     "BearerAuth",
@@ -15,6 +15,7 @@ __all__ = [
     "EcsService",
     "Fault",
     "Function",
+    "Listener",
     "Phase",
     "Pod",
     "Portal",

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from pipe.clock import Deadline
-from pipe.errors import IdentityError, Refused, Unreachable
+from pipe.errors import IdentityError, PlatformError, Refused, Unreachable
 from pipe.http import HttpClient, Reply
 from pipe.model import MAIN
 from pipe.portal import docker_config, said, wire
@@ -116,6 +116,15 @@ class TenantPortal:
         except (Unreachable, ValueError) as trouble:
             log.debug("no log of %s: %s", pod.name, trouble)
             return ()
+
+    def load_balancer(self, service: Service) -> str:
+        """The DNS name of the load balancer before a service, empty when nobody can tell."""
+        try:
+            reply = self._calls.read(self._scope.v2("GetLbDetailsInService", service.name))
+            return wire.load_balancer(reply.json()) if reply.ok else ""
+        except (PlatformError, ValueError) as trouble:
+            log.debug("no load balancer of %s: %s", service.name, trouble)
+            return ""
 
     def change_images(self, service: Service, images: Mapping[str, str]) -> None:
         """Give containers of `service` new images, by container name.

@@ -98,6 +98,23 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
+class Listener:
+    """One listener of a service's load balancer.
+
+    `kind` is the platform's code (1 and 5 application, 6 network, ...); `host` is the
+    listener's own name; `port` is the public one, 0 when the portal does not say; `secure`
+    means that it takes TLS.
+    """
+
+    kind: int
+    protocol: str
+    port: int
+    host: str
+    internal: bool
+    secure: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """One service.
 
@@ -106,7 +123,8 @@ class Service:
     sets and services with one pod per host. `image` is the main container's; `other_images`
     holds side and init containers by name. `flags` are switches that older calls reset unless
     they are sent again. `history` holds the images of each deploy by container, oldest first;
-    `docker_config` is the text in which side and init containers are kept.
+    `docker_config` is the text in which side and init containers are kept. `hosts` are its
+    public names, the best first.
     """
 
     name: str
@@ -126,6 +144,8 @@ class Service:
     history: tuple[Mapping[str, str], ...]
     flags: Mapping[str, bool]
     docker_config: str = ""
+    hosts: tuple[str, ...] = ()
+    listeners: tuple[Listener, ...] = ()
 
     @property
     def native_docker(self) -> bool:

@@ -25,7 +25,7 @@ from pipe.portal.fields import (
     objects,
     text,
 )
-from pipe.portal.model import Container, Fault, Phase, Pod, Service, Tenant
+from pipe.portal.model import Container, Fault, Listener, Phase, Pod, Service, Tenant
 
 MAIN_CONTAINER = "duplo-main-container"
 """The wire's name for the main container in an image update."""
@@ -85,6 +85,11 @@ def faults(body: Any) -> tuple[Fault, ...]:
     return tuple(_fault(item) for item in listed(body))
 
 
+def load_balancer(body: Any) -> str:
+    """`GetLbDetailsInService`: its name in DNS; null and the like when there is none."""
+    return text(body, "DNSName") if isinstance(body, dict) else ""
+
+
 def log_lines(body: Any) -> tuple[str, ...]:
     """`findContainerLogs`; `Data` may be missing or null."""
     return tuple(text(body, "Data").splitlines()) if isinstance(body, dict) else ()
@@ -112,6 +117,27 @@ def _service(item: Mapping[str, Any]) -> Service:
         history=_history(item),
         flags={key: item[key] for key in _FLAGS if isinstance(item.get(key), bool)},
         docker_config=text(template, "OtherDockerConfig"),
+        hosts=tuple(host for key in ("FqdnEx", "Fqdn") if (host := text(item, key))),
+        listeners=_listeners(template),
+    )
+
+
+def _listeners(template: Mapping[str, Any]) -> tuple[Listener, ...]:
+    """The listeners inside a service: an object whose keys say nothing new."""
+    found = items(list(nested(template, "LBConfigurations").values()))
+    return tuple(_listener(item) for item in found)
+
+
+def _listener(item: Mapping[str, Any]) -> Listener:
+    port = count(item, "ExternalPort") or 0
+    protocol = text(item, "Protocol").casefold()
+    return Listener(
+        kind=code(item, "LbType"),
+        protocol=protocol,
+        port=port,
+        host=text(item, "DnsName"),
+        internal=item.get("IsInternal") is True,
+        secure=bool(text(item, "CertificateArn")) or port == 443 or protocol == "https",
     )
 
 

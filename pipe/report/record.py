@@ -7,10 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from pipe import __version__
+from pipe import __version__, image
+from pipe.checks.model import CheckResult
 from pipe.errors import ExitCode
 from pipe.kinds.interface import Evidence, Sample
-from pipe.model import Change
+from pipe.model import Change, Target
+from pipe.report.link import step_page
+from pipe.rollout import Ready, Verdict, Waiting
+from pipe.rollout.progress import words
 from pipe.settings import Settings
 
 
@@ -18,44 +22,67 @@ from pipe.settings import Settings
 class TargetRecord:
     """One target's part: what it ran, what it was to run, and how that went.
 
-    `state` tells people what runs now; `seconds` is how long it was followed.
+    `state` tells people what runs now; `seconds` is how long it was followed; `passed` is None
+    while nobody can say; `told` says why; `way_back` how it went to put the version before back.
     """
 
     change: Change
     state: str = ""
     seconds: float = 0.0
     samples: tuple[Sample, ...] = ()
+    passed: bool | None = None
+    told: str = ""
+    way_back: str = ""
+    samples_back: tuple[Sample, ...] = ()
 
 
 @dataclass
 class Record:
-    """What `deploy.json` says."""
+    """What `deploy.json` says. `url` is where people reach the first target, if known."""
 
     settings: Settings
     started: datetime
     targets: dict[str, TargetRecord] = field(default_factory=dict)
+    checks: list[CheckResult] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
     changed: bool = False
+    url: str = ""
     finished: datetime | None = None
     code: ExitCode | None = None
     summary: str = ""
 
+    @property
+    def outcome(self) -> str:
+        """The exit code's name; "running" until the run has ended."""
+        return "running" if self.code is None else self.code.name.lower().replace("_", "-")
+
     def plan(self, change: Change) -> None:
         """Take up a target with the state to return to."""
         self.targets[str(change.target)] = TargetRecord(change)
+
+    def judge(self, verdicts: Mapping[Target, Verdict]) -> None:
+        """Note how the rollouts ended."""
+        for target, verdict in verdicts.items():
+            entry = self.targets[str(target)]
+            entry.passed = None if isinstance(verdict, Waiting) else isinstance(verdict, Ready)
+            entry.told = words(verdict)
+
+    def lose_sight(self, why: str) -> None:
+        """Note that nobody can say how the rollouts ended."""
+        for entry in self.targets.values():
+            entry.passed, entry.told = False, why
 
     def finish(self, code: ExitCode, summary: str, at: datetime) -> None:
         """Note how the run ended."""
         self.code, self.summary, self.finished = code, summary, at
 
     def as_dict(self) -> Mapping[str, Any]:
-        """The record as plain data; `outcome` is "running" until the run has ended."""
-        step = self.settings.step
+        """The record as plain data, as schema/deploy.schema.json describes it."""
         return {
             "schema": 1,
             "pipe_version": __version__,
             "action": str(self.settings.action),
-            "outcome": "running" if self.code is None else self.code.name.lower().replace("_", "-"),
+            "outcome": self.outcome,
             "exit_code": None if self.code is None else int(self.code),
             "summary": self.summary,
             "started": self.started.isoformat(timespec="seconds"),
@@ -63,20 +90,27 @@ class Record:
             "changed": self.changed,
             "portal": self.settings.host,
             "tenant": self.settings.tenant,
+            "url": self.url or None,
             "targets": [_target(entry) for entry in self.targets.values()],
+            "tests": [_check(entry) for entry in self.checks],
             "evidence": [_evidence(entry) for entry in self.evidence],
-            "step": {
-                "workspace": step.workspace,
-                "repository": step.repository,
-                "build_number": step.build_number,
-                "run_number": step.run_number,
-                "pipeline": step.pipeline,
-                "step": step.step,
-                "commit": step.commit,
-                "branch": step.branch,
-                "tag": step.tag,
-                "deployment": step.deployment,
-            },
+            "step": self._step(),
+        }
+
+    def _step(self) -> Mapping[str, str]:
+        step = self.settings.step
+        return {
+            "workspace": step.workspace,
+            "repository": step.repository,
+            "build_number": step.build_number,
+            "run_number": step.run_number,
+            "pipeline": step.pipeline,
+            "step": step.step,
+            "commit": step.commit,
+            "branch": step.branch,
+            "tag": step.tag,
+            "deployment": step.deployment,
+            "link": step_page(step),
         }
 
 
@@ -88,14 +122,37 @@ def _target(entry: TargetRecord) -> Mapping[str, Any]:
         "before": dict(change.before.images),
         "after": dict(change.wanted),
         "back": None if change.back is None else dict(change.back),
+        "digest": image.digest(change.main_image) or None,
         "restart": change.restart,
         "picked_up": change.picked_up,
         "state": entry.state,
+        "passed": entry.passed,
+        "told": entry.told,
+        "way_back": entry.way_back or None,
         "seconds": round(entry.seconds, 3),
-        "timeline": [
-            {"seconds": round(s.seconds, 3), "old": s.old, "up": s.up, "starting": s.starting}
-            for s in entry.samples
-        ],
+        "timeline": [_sample(sample) for sample in entry.samples],
+        "timeline_back": [_sample(sample) for sample in entry.samples_back],
+    }
+
+
+def _sample(sample: Sample) -> Mapping[str, Any]:
+    return {
+        "seconds": round(sample.seconds, 3),
+        "old": sample.old,
+        "up": sample.up,
+        "starting": sample.starting,
+    }
+
+
+def _check(entry: CheckResult) -> Mapping[str, Any]:
+    return {
+        "name": entry.name,
+        "kind": entry.kind,
+        "subject": entry.subject,
+        "passed": entry.passed,
+        "told": entry.told,
+        "seconds": round(entry.seconds, 3),
+        "output": list(entry.output),
     }
 
 

@@ -13,9 +13,10 @@ from pipe.errors import ConfigError, Problem
 from pipe.model import Kind
 from pipe.secret import Secret
 from pipe.settings import text
+from pipe.settings.checks import read_telling, read_tests
 from pipe.settings.model import Action, Proxies, Settings, Step
 from pipe.settings.targets import read_wishes
-from pipe.settings.variables import BY_NAME, VARIABLES, Variable
+from pipe.settings.variables import AMBIENT_SECRETS, BY_NAME, VARIABLES, Variable
 
 T = TypeVar("T")
 
@@ -36,7 +37,7 @@ class _Variables(Pipe):  # type: ignore[misc]
         """Leave levels alone: the toolkit would take the text `false` for a yes."""
 
 
-class _Reader:
+class Reader:
     """Hands out values by name and collects what is wrong with them."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
@@ -98,7 +99,7 @@ class _Reader:
 
 def load(environ: Mapping[str, str]) -> Settings:
     """Read the environment; raises `ConfigError` with every problem found."""
-    reader = _Reader(environ)
+    reader = Reader(environ)
     step = _step(environ)
     for variable in VARIABLES:
         if not variable.ready:
@@ -125,6 +126,8 @@ def load(environ: Mapping[str, str]) -> Settings:
             exempt=reader.value("NO_PROXY"),
         ),
         step=step,
+        tests=read_tests(reader, environ),
+        telling=read_telling(reader, environ, step),
     )
     _cross_check(settings, reader)
     if reader.problems:
@@ -140,26 +143,26 @@ def debug_wanted(environ: Mapping[str, str]) -> bool:
 def secrets(environ: Mapping[str, str]) -> tuple[Secret, ...]:
     """Every secret value that the environment holds, whether or not the run will use it."""
     names = [variable.name for variable in VARIABLES if variable.secret]
-    ambient = ["BITBUCKET_STEP_OIDC_TOKEN", "PIPELINES_JWT_TOKEN"]
-    values = [environ.get(name, "").strip() for name in [*names, *ambient]]
+    values = [environ.get(name, "").strip() for name in [*names, *AMBIENT_SECRETS]]
     proxies = [environ.get(name, "").strip() for name in ("HTTP_PROXY", "HTTPS_PROXY")]
-    found = [*values, *map(text.proxy_password, proxies)]
+    webhook = text.webhook_path(environ.get("SLACK_WEBHOOK", "").strip())
+    found = [*values, *map(text.proxy_password, proxies), webhook]
     return tuple(Secret(value) for value in found if value and not text.LITERAL.fullmatch(value))
 
 
-def _action(reader: _Reader) -> Action:
+def _action(reader: Reader) -> Action:
     action = reader.read("ACTION", text.choice(Action), Action.DEPLOY)
     if action in (Action.CHECK, Action.TRUST_POLICY):
         reader.refuse("ACTION", f'is "{action}", which is not available in this version')
     return action
 
 
-def _report_dir(reader: _Reader, environ: Mapping[str, str], step: Step) -> Path | None:
+def _report_dir(reader: Reader, environ: Mapping[str, str], step: Step) -> Path | None:
     given = reader.value("REPORT_DIR") or environ.get("BITBUCKET_PIPE_STORAGE_DIR", "").strip()
     return step.clone_dir / given if given else None
 
 
-def _cross_check(settings: Settings, reader: _Reader) -> None:
+def _cross_check(settings: Settings, reader: Reader) -> None:
     if settings.stable_seconds >= settings.wait_timeout:
         reader.refuse(
             "STABLE_SECONDS",
@@ -178,6 +181,13 @@ def _cross_check(settings: Settings, reader: _Reader) -> None:
             "ROLLBACK",
             "needs WAIT: a rollout that is not followed cannot be judged",
             "Remove WAIT: 'false', or remove ROLLBACK: 'true'",
+        )
+    if settings.tests.any_after and not settings.wait:
+        name = "POST_DEPLOY_TEST" if settings.tests.after else "POST_DEPLOY_URL"
+        reader.refuse(
+            name,
+            "needs WAIT: before the rollout is over it would test the version before",
+            f"Remove WAIT: 'false', or remove {name}",
         )
 
 

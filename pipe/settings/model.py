@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -59,6 +61,47 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Tests:
+    """What is to be proven before and after the change; empty where nothing is asked for.
+
+    `status` holds ranges of accepted codes, both ends included; `seconds` is the limit of each
+    test; `environment` is what commands may see of the run's own, `withheld` the names of
+    variables that they may not see because they quote a secret of the pipe.
+    """
+
+    before: str
+    before_image: Image | None
+    after: str
+    after_image: Image | None
+    url: str
+    status: tuple[tuple[int, int], ...]
+    body: re.Pattern[str] | None
+    seconds: float
+    environment: Mapping[str, str] = field(repr=False, compare=False)
+    withheld: tuple[str, ...] = ()
+
+    @property
+    def any_after(self) -> bool:
+        """Whether anything is tested after the rollout."""
+        return bool(self.after or self.url)
+
+
+@dataclass(frozen=True)
+class Telling:
+    """Who hears of the run: people through Slack, Bitbucket through reports.
+
+    `test_report_dir` is None in a local run that does not ask for it.
+    """
+
+    test_report_dir: Path | None
+    code_insights: bool
+    slack: Secret
+    region: str
+    account: str
+    environment: str
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything the variables say, checked and typed. Durations are seconds."""
 
@@ -78,3 +121,10 @@ class Settings:
     ca_cert: str
     proxies: Proxies
     step: Step
+    tests: Tests
+    telling: Telling
+
+    @property
+    def tests_again(self) -> bool:
+        """Whether this is another run of a step whose first one may not have lived to test."""
+        return self.tests.any_after and self.step.run_number not in ("", "1")

@@ -4,29 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING
 
 from pipe import image
 from pipe.model import Kind, Target
 from pipe.settings import text
 from pipe.settings.model import Action, Wish
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from pipe.settings.load import Reader
 
 _MOST_ENTRIES = 1000
-
-
-class Reader(Protocol):
-    """What is needed of the reader of variables."""
-
-    def read(self, name: str, parse: text.Parser[T], otherwise: T) -> T:
-        """The value as `parse` reads it, `otherwise` where there is a problem."""
-
-    def refuse(self, name: str, what: str, fix: str = "") -> None:
-        """Note a problem."""
-
-    def raw(self, name: str) -> str:
-        """The value as it is."""
 
 
 def read_wishes(reader: Reader, environ: Mapping[str, str], action: Action) -> tuple[Wish, ...]:

@@ -32,6 +32,7 @@ _LONGEST_SHOWN = 60
 LITERAL = re.compile(r"\$\{?\w+\}?")
 """A variable that nothing gave a value to: Bitbucket passes its name on as it stands."""
 
+_SHORTEST_PATH = 12
 _PEM = "-----BEGIN CERTIFICATE-----"
 
 
@@ -165,6 +166,72 @@ def entry(default: Kind) -> Parser[Wish]:
         return Wish(Target(kind, _name(name)), image(given) if equals else NONE, container)
 
     return parse
+
+
+def probe_address(value: str) -> str:
+    """A full http address, or a path that begins with a slash."""
+    if not value.isprintable() or " " in value:
+        message = "holds blanks or line breaks, which no address has"
+        raise ValueError(message)
+    if value.startswith("/") and not value.startswith("//"):
+        return value
+    parts = _address(value)
+    if parts.scheme not in ("http", "https") or parts.username is not None:
+        message = (
+            "must be a path such as /health, or an address that begins with https:// or http:// "
+            "and holds no password"
+        )
+        raise ValueError(message)
+    return value
+
+
+def status_codes(value: str) -> tuple[tuple[int, int], ...]:
+    """Codes and ranges of codes, separated by commas or blanks: `200-399` or `200, 204`."""
+    ranges = []
+    for part in re.split(r"[,\s]+", value):
+        if not (found := re.fullmatch(r"([1-5][0-9]{2})(?:-([1-5][0-9]{2}))?", part)):
+            message = f'must be codes such as 200 or 200-399, not "{short(value)}"'
+            raise ValueError(message)
+        first, last = int(found[1]), int(found[2] or found[1])
+        if first > last:
+            message = f'holds the range "{part}", which ends before it begins'
+            raise ValueError(message)
+        ranges.append((first, last))
+    return tuple(ranges)
+
+
+def expression(value: str) -> re.Pattern[str] | None:
+    """A regular expression; `^` and `$` mean lines."""
+    try:
+        return re.compile(value, re.MULTILINE)
+    except (re.error, OverflowError, RecursionError) as error:
+        message = f'is no regular expression: "{short(value)}": {error}'
+        raise ValueError(message) from None
+
+
+def webhook(value: str) -> Secret:
+    """The address of a webhook, which is a secret as a whole."""
+    try:
+        parts = urlsplit(value)
+        fine = parts.port is None or parts.port > 0
+    except ValueError:
+        fine = False
+    if not fine or parts.scheme not in ("http", "https") or not parts.hostname:
+        message = "must be the whole address of the webhook, beginning with https://"
+        raise ValueError(message)
+    if parts.scheme == "http" and parts.hostname not in _PLAIN_HTTP_HOSTS:
+        message = "must begin with https://: plain http would show it to anyone on the way"
+        raise ValueError(message)
+    return Secret(value)
+
+
+def webhook_path(value: str) -> str:
+    """What is secret in a webhook's address, empty when there is nothing worth hiding."""
+    try:
+        path = urlsplit(value).path.strip("/")
+    except ValueError:
+        return ""
+    return path if len(path) >= _SHORTEST_PATH else ""
 
 
 def certificates(base: Path) -> Parser[str]:

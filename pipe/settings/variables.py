@@ -139,43 +139,37 @@ VARIABLES = (
         "PRE_DEPLOY_TEST",
         "Shell command, run in the clone folder before anything changes.",
         may_hold_dollar=True,
-        ready=False,
     ),
     Variable(
         "POST_DEPLOY_TEST",
         "Shell command, run after the rollout.",
         may_hold_dollar=True,
-        ready=False,
     ),
-    Variable("PRE_DEPLOY_TEST_IMAGE", "Run `PRE_DEPLOY_TEST` inside this image.", ready=False),
-    Variable("POST_DEPLOY_TEST_IMAGE", "Run `POST_DEPLOY_TEST` inside this image.", ready=False),
+    Variable("PRE_DEPLOY_TEST_IMAGE", "Run `PRE_DEPLOY_TEST` inside this image."),
+    Variable("POST_DEPLOY_TEST_IMAGE", "Run `POST_DEPLOY_TEST` inside this image."),
     Variable(
         "POST_DEPLOY_URL",
         "Address, or path on the service's own address, to probe after the rollout.",
-        ready=False,
     ),
-    Variable("POST_DEPLOY_STATUS", "Accepted status codes.", default="200-399", ready=False),
+    Variable("POST_DEPLOY_STATUS", "Accepted status codes.", default="200-399"),
     Variable(
         "POST_DEPLOY_BODY",
         "Regular expression that the answer must contain.",
         may_hold_dollar=True,
-        ready=False,
     ),
-    Variable("TEST_TIMEOUT", "Seconds for each test.", default="300", ready=False),
+    Variable("TEST_TIMEOUT", "Seconds for each test.", default="300"),
     # Telling people
     Variable(
         "REPORT_DIR",
-        "Where `deploy.json` and `deploy.env` are written; the pipe's storage folder when "
-        "not given.",
+        "Where `deploy.json`, `deploy.env` and `deploy.html` are written; the pipe's storage "
+        "folder when not given.",
     ),
-    Variable(
-        "TEST_REPORT_DIR", "Where the JUnit report goes.", default="test-results", ready=False
-    ),
-    Variable("CODE_INSIGHTS", "Put a report on the commit.", default="false", ready=False),
-    Variable("SLACK_WEBHOOK", "Where to post messages.", secret=True, ready=False),
-    Variable("NOTIF_REGION", "Region named in the messages.", ready=False),
-    Variable("NOTIF_ACCOUNT", "Account named in the messages.", ready=False),
-    Variable("NOTIF_ENV", "Environment named in the messages.", ready=False),
+    Variable("TEST_REPORT_DIR", "Where the JUnit report goes.", default="test-results"),
+    Variable("CODE_INSIGHTS", "Put a report on the commit.", default="false"),
+    Variable("SLACK_WEBHOOK", "Where to post messages.", secret=True),
+    Variable("NOTIF_REGION", "Region named in the messages."),
+    Variable("NOTIF_ACCOUNT", "Account named in the messages."),
+    Variable("NOTIF_ENV", "Environment named in the messages."),
     # General
     Variable(
         "ACTION",
@@ -192,5 +186,8 @@ VARIABLES = (
     Variable("NO_PROXY", "Hosts that are reached without the proxy, separated by commas."),
     Variable("DEBUG", "Show more detail; never a secret.", default="false"),
 )
+
+AMBIENT_SECRETS = ("BITBUCKET_STEP_OIDC_TOKEN", "PIPELINES_JWT_TOKEN")
+"""Tokens that Bitbucket puts into the environment by itself."""
 
 BY_NAME = {variable.name: variable for variable in VARIABLES}

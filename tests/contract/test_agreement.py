@@ -55,9 +55,9 @@ def test_the_yaml_definition_lists_every_variable() -> None:
 
 
 def test_pipe_yml_lists_every_variable_with_its_default() -> None:
-    """Secrets have no default but the variable of the same name."""
+    """A required secret's default is the variable of the same name; an optional one has none."""
     listed = {entry["name"]: entry.get("default", "") for entry in PIPE["variables"]}
-    expected = {v.name: f"${v.name}" if v.secret else v.default for v in READY}
+    expected = {v.name: f"${v.name}" if v.secret and v.required else v.default for v in READY}
     assert listed == expected
 
 

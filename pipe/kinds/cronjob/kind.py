@@ -61,6 +61,11 @@ class CronJobKind:
         del stable_seconds
         return CronJobWatcher(self._portal, self._clock, changes)
 
+    def address(self, snapshot: Snapshot) -> str:
+        """See `Kind`; nobody visits a CronJob."""
+        del snapshot
+        return ""
+
     def previous(self, snapshot: Snapshot) -> Mapping[str, str] | None:
         """See `Kind`; the portal keeps no history of a CronJob."""
         del snapshot

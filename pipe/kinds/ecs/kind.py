@@ -95,6 +95,11 @@ class EcsKind:
         before = {change.target: detail(change.before).service for change in changes}
         return EcsWatcher(self._portal, self._clock, wanted, before, stable_seconds)
 
+    def address(self, snapshot: Snapshot) -> str:
+        """See `Kind`; an ECS service's address is not among what the portal tells of it."""
+        del snapshot
+        return ""
+
     def previous(self, snapshot: Snapshot) -> Mapping[str, str] | None:
         """See `Kind`; earlier revisions exist, but nothing tells which of them ever ran."""
         del snapshot

@@ -77,6 +77,11 @@ class LambdaKind:
         del stable_seconds
         return LambdaWatcher(self._portal, self._clock, changes)
 
+    def address(self, snapshot: Snapshot) -> str:
+        """See `Kind`; a function is called, not visited."""
+        del snapshot
+        return ""
+
     def previous(self, snapshot: Snapshot) -> Mapping[str, str] | None:
         """See `Kind`; the portal keeps no history of a function."""
         del snapshot

@@ -10,6 +10,7 @@ from pipe import image
 from pipe.clock import Clock
 from pipe.errors import PlatformError, Unreachable
 from pipe.kinds.service import symptoms
+from pipe.kinds.service.address import address, listener
 from pipe.kinds.service.generation import Before, by_owner, detail, images, owner, split
 from pipe.kinds.service.judge import judge
 from pipe.kinds.service.track import Look, begin, fold, takes
@@ -96,6 +97,16 @@ class ServiceKind:
     def watch(self, changes: Sequence[Change], stable_seconds: float) -> ServiceWatcher:
         """See `Kind`."""
         return ServiceWatcher(self._portal, self._clock, changes, stable_seconds)
+
+    def address(self, snapshot: Snapshot) -> str:
+        """See `Kind`."""
+        service = detail(snapshot).service
+        entry = listener(service)
+        if entry is None:
+            return ""
+        return address(service, entry) or address(
+            service, entry, self._portal.load_balancer(service)
+        )
 
     def previous(self, snapshot: Snapshot) -> Mapping[str, str] | None:
         """See `Kind`."""

@@ -154,6 +154,8 @@ class ServiceWatcher:
             *(pod for pod in new if pod.name == named),
             *(pod for pod in new if pod.name in known.troubles),
             *(pod for pod in new if not symptoms.is_up(pod)),
+            # All are well, yet something is wrong with what they do: any one's log may say what.
+            *new,
         ]
         return next(iter(worst_first), None)
 
