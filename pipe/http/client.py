@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,8 +76,19 @@ class HttpClient:
             self.base, self._session, self._clock, setting=self._setting, limits=limits
         )
 
-    def once(self, method: str, path: str, body: object = None) -> Reply:
-        """One try, for whatever must not be repeated blindly; raises `Unreachable`."""
+    def once(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        data: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """One try, for whatever must not be repeated blindly; raises `Unreachable`.
+
+        `body` travels as JSON, `data` as it is.
+        """
         started = self._clock.monotonic()
         url = f"{self.base}/{path}"
         try:
@@ -85,6 +96,8 @@ class HttpClient:
                 method,
                 url,
                 json=body,
+                data=data,
+                headers=headers,
                 timeout=(self.limits.connect, self.limits.read),
                 allow_redirects=False,
                 stream=True,

@@ -1,10 +1,10 @@
 """The platform's HTTP API: dictionaries in, frozen types out, both generations hidden."""
 
-from pipe.portal.client import BearerAuth, Portal, TenantPortal
+from pipe.portal.client import Portal, TenantPortal
+from pipe.portal.connect import choose, connect
 from pipe.portal.model import Container, Fault, Phase, Pod, Service, Tenant
 
 __all__ = [
-    "BearerAuth",
     "Container",
     "Fault",
     "Phase",
@@ -13,4 +13,6 @@ __all__ = [
     "Service",
     "Tenant",
     "TenantPortal",
+    "choose",
+    "connect",
 ]

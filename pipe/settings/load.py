@@ -15,6 +15,7 @@ from pipe.image import Image
 from pipe.model import Kind, Target
 from pipe.secret import Secret
 from pipe.settings import text
+from pipe.settings.aws import cross_check, read_aws, read_image_rules, secret_name
 from pipe.settings.model import Action, Proxies, Settings, Step, Wish
 from pipe.settings.variables import BY_NAME, VARIABLES, Variable
 
@@ -45,6 +46,8 @@ class _Reader:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
         self._values = _Variables(environ)
+        self.excused: frozenset[str] = frozenset()
+        """Names of required variables that this run can do without."""
         self.problems: list[Problem] = []
 
     def raw(self, name: str) -> str:
@@ -58,7 +61,7 @@ class _Reader:
             self.refuse(name, "is not available in this version", f"Remove the line {name}: ...")
         elif value and not variable.may_hold_dollar and _LITERAL.fullmatch(value):
             self._refuse_literal(variable, value)
-        elif not value and variable.required:
+        elif not value and variable.required and name not in self.excused:
             self._refuse_missing(variable)
         else:
             return value or variable.default
@@ -106,12 +109,19 @@ def load(environ: Mapping[str, str]) -> Settings:
     for variable in VARIABLES:
         if not variable.ready:
             reader.value(variable.name)
+    action = _action(reader)
+    token_secret = reader.read("DUPLO_TOKEN_SECRET", secret_name, "")
+    reader.excused = _excused(action, token_secret)
+    wishes = _wishes(reader)
     settings = Settings(
         host=reader.read("DUPLO_HOST", text.portal_address, ""),
         token=reader.read("DUPLO_TOKEN", text.token, Secret("")),
+        token_secret=token_secret,
         tenant=reader.read("TENANT", text.tenant, ""),
-        wishes=_wishes(reader),
-        action=_action(reader),
+        wishes=wishes,
+        image_rules=read_image_rules(reader),
+        aws=read_aws(reader, environ, step, wishes, token_secret),
+        action=action,
         wait=reader.read("WAIT", text.yes_or_no, otherwise=True),
         wait_timeout=reader.read("WAIT_TIMEOUT", text.seconds(1, _LONGEST_WAIT), 900.0),
         stable_seconds=reader.read("STABLE_SECONDS", text.seconds(0, _LONGEST_WAIT), 5.0),
@@ -168,9 +178,15 @@ def _kind(value: str) -> Kind:
 
 def _action(reader: _Reader) -> Action:
     action = reader.read("ACTION", text.choice(Action), Action.DEPLOY)
-    if action is not Action.DEPLOY:
+    if action is Action.ROLLBACK:
         reader.refuse("ACTION", f'is "{action}", which is not available in this version')
     return action
+
+
+def _excused(action: Action, token_secret: str) -> frozenset[str]:
+    if action is Action.TRUST_POLICY:
+        return frozenset(BY_NAME)
+    return frozenset({"DUPLO_TOKEN"}) if token_secret else frozenset()
 
 
 def _report_dir(reader: _Reader, environ: Mapping[str, str], step: Step) -> Path | None:
@@ -191,6 +207,8 @@ def _cross_check(settings: Settings, reader: _Reader) -> None:
             "needs WAIT: a rollout that is not followed cannot be judged",
             "Remove WAIT: 'false', or remove ROLLBACK: 'true'",
         )
+    if settings.action is not Action.TRUST_POLICY:
+        cross_check(reader, settings.aws, settings.image_rules, settings.token_secret)
 
 
 def _step(environ: Mapping[str, str]) -> Step:
@@ -199,13 +217,16 @@ def _step(environ: Mapping[str, str]) -> Step:
 
     return Step(
         workspace=ambient("WORKSPACE"),
+        workspace_id=ambient("WORKSPACE_UUID") or ambient("REPO_OWNER_UUID"),
         repository=ambient("REPO_SLUG"),
+        repository_id=ambient("REPO_UUID"),
         build_number=ambient("BUILD_NUMBER"),
         run_number=ambient("STEP_RUN_NUMBER"),
         commit=ambient("COMMIT"),
         branch=ambient("BRANCH"),
         tag=ambient("TAG"),
         deployment=ambient("DEPLOYMENT_ENVIRONMENT"),
+        deployment_id=ambient("DEPLOYMENT_ENVIRONMENT_UUID"),
         pipeline=ambient("PIPELINE_UUID"),
         step=ambient("STEP_UUID"),
         clone_dir=Path(ambient("CLONE_DIR") or Path.cwd()),

@@ -34,7 +34,7 @@ def yes_or_no(value: str) -> bool:
     try:
         return {"true": True, "false": False}[value.lower()]
     except KeyError:
-        message = f'must be true or false, not "{_short(value)}"'
+        message = f'must be true or false, not "{short(value)}"'
         raise ValueError(message) from None
 
 
@@ -44,7 +44,7 @@ def seconds(least: int, most: int) -> Parser[float]:
     def parse(value: str) -> float:
         if not re.fullmatch(r"[0-9]{1,9}", value) or not least <= int(value) <= most:
             message = (
-                f'must be a whole number of seconds from {least} to {most}, not "{_short(value)}"'
+                f'must be a whole number of seconds from {least} to {most}, not "{short(value)}"'
             )
             raise ValueError(message)
         return float(value)
@@ -60,7 +60,7 @@ def choice(options: type[E]) -> Parser[E]:
             return options(value)
         except ValueError:
             listed = ", ".join(options)
-            message = f'must be one of {listed}, not "{_short(value)}"'
+            message = f'must be one of {listed}, not "{short(value)}"'
             raise ValueError(message) from None
 
     return parse
@@ -70,7 +70,7 @@ def portal_address(value: str) -> str:
     """The portal's scheme, host and port; whatever else the address holds is dropped."""
     parts = _address(value if "://" in value else f"https://{value}")
     if parts.scheme not in ("http", "https"):
-        message = f'must begin with https://, not "{_short(parts.scheme)}://"'
+        message = f'must begin with https://, not "{short(parts.scheme)}://"'
         raise ValueError(message)
     if parts.username is not None:
         message = "must not hold a user or password; the token goes into DUPLO_TOKEN"
@@ -90,7 +90,7 @@ def proxy(value: str) -> str:
     """A proxy's address, http:// when no scheme is given."""
     parts = _address(value if "://" in value else f"http://{value}")
     if parts.scheme not in ("http", "https"):
-        message = f'must be an http:// proxy, not "{_short(parts.scheme)}://"'
+        message = f'must be an http:// proxy, not "{short(parts.scheme)}://"'
         raise ValueError(message)
     return parts.geturl()
 
@@ -119,7 +119,7 @@ def image(value: str) -> Image:
     try:
         return reference.parse(value)
     except reference.ImageError as error:
-        message = f'"{_short(value)}" {error}'
+        message = f'"{short(value)}" {error}'
         raise ValueError(message) from None
 
 
@@ -157,17 +157,17 @@ def _read(path: Path) -> str:
         text = path.read_text("utf-8")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a text file"
-        message = f'is neither PEM text nor a readable file: "{_short(str(path))}": {reason}'
+        message = f'is neither PEM text nor a readable file: "{short(str(path))}": {reason}'
         raise ValueError(message) from None
     if _PEM not in text:
-        message = f'names the file "{_short(str(path))}", which holds no PEM certificate'
+        message = f'names the file "{short(str(path))}", which holds no PEM certificate'
         raise ValueError(message)
     return text
 
 
 def _address(value: str) -> SplitResult:
     # What stands before an @ may be a password.
-    message = f'is no address: "{_short(value.rpartition("@")[2])}"'
+    message = f'is no address: "{short(value.rpartition("@")[2])}"'
     if not value.isprintable():  # urlsplit would drop line breaks in silence
         raise ValueError(message)
     try:
@@ -182,12 +182,12 @@ def _address(value: str) -> SplitResult:
 
 def _name(value: str) -> str:
     if len(value) > _LONGEST_NAME or not _NAME.fullmatch(value):
-        message = f'holds "{_short(value)}", which is no name: letters, digits, ".", "_", "-" only'
+        message = f'holds "{short(value)}", which is no name: letters, digits, ".", "_", "-" only'
         raise ValueError(message)
     return value
 
 
-def _short(value: str) -> str:
+def short(value: str) -> str:
     """At most 60 printable characters: a value in a message must not forge a line."""
     shown = "".join(char if char.isprintable() else "?" for char in value)
     return shown if len(shown) <= _LONGEST_SHOWN else f"{shown[: _LONGEST_SHOWN - 3]}..."
