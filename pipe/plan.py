@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from pipe import image
 from pipe.errors import Conflict, NotFound
@@ -10,15 +10,22 @@ from pipe.kinds.interface import Kind
 from pipe.model import Change, Plan, Snapshot, Target
 from pipe.settings import Settings, Wish
 
+Resolve = Callable[[Sequence[Wish]], Sequence[Wish]]
+"""Turns what is asked for into what is deployed, once each image is known to be there."""
 
-def build(settings: Settings, kind: Kind) -> Plan:
-    """Read every target once and decide what to do with it; raises `NotFound`."""
+
+def build(settings: Settings, kind: Kind, resolve: Resolve) -> Plan:
+    """Read every target once, prove every image, and decide what to do.
+
+    Raises `NotFound` and `ImageRefused`.
+    """
     targets = tuple(dict.fromkeys(wish.target for wish in settings.wishes))
     found = kind.read(targets)
     for target in targets:
         if target not in found:
             raise NotFound.named(target.kind, "SERVICE", target.name, kind.known())
-    changes = [_change(found[target], settings) for target in targets]
+    wishes = resolve(settings.wishes)
+    changes = [_change(found[target], wishes, settings) for target in targets]
     idle = [change for change in changes if change.picked_up]
     settled = kind.settled([change.before for change in idle]) if idle and settings.wait else {}
     unchanged = [change.before for change in idle if settled.get(change.target, not settings.wait)]
@@ -57,8 +64,8 @@ def describe(change: Change) -> str:
     return f"{change.target}: {', '.join(parts)}"
 
 
-def _change(before: Snapshot, settings: Settings) -> Change:
-    wanted = _wanted(before.target, settings.wishes)
+def _change(before: Snapshot, wishes: Sequence[Wish], settings: Settings) -> Change:
+    wanted = _wanted(before.target, wishes)
     differing = {
         name: new
         for name, new in wanted.items()
