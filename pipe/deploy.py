@@ -28,12 +28,13 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Deploy:
-    """One run of the sequence. `save` writes the record so far to disk."""
+    """One run of the sequence. `resolve` proves images, `save` writes the record so far to disk."""
 
     settings: Settings
     kind: Kind
     clock: Clock
     record: Record
+    resolve: planning.Resolve
     save: Callable[[], None]
     made: list[Change] = field(default_factory=list)
     watcher: Watcher | None = None
@@ -65,7 +66,7 @@ class Deploy:
         return f"Now: {'; '.join(told)}."
 
     def _plan(self) -> Plan:
-        plan = planning.build(self.settings, self.kind)
+        plan = planning.build(self.settings, self.kind, self.resolve)
         for change in plan.changes:
             self.record.plan(change)
             log.info("Plan: %s", planning.describe(change))

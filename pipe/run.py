@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from requests.adapters import BaseAdapter
 
 from pipe import __version__, output, report
+from pipe.check.fact import Fact, Verdict
+from pipe.check.survey import Survey
 from pipe.clock import Clock, SystemClock
 from pipe.deploy import Deploy
-from pipe.errors import Cancelled, ConfigError, ExitCode, NotFound, PipeError
-from pipe.http import HttpClient
-from pipe.http.session import open_session
+from pipe.errors import Cancelled, ChecksFailed, ConfigError, ExitCode, PipeError
+from pipe.http import Network
+from pipe.identity import claims, trust
+from pipe.identity.establish import establish
+from pipe.kinds.interface import Kind
 from pipe.kinds.service import ServiceKind
-from pipe.portal import BearerAuth, Portal, TenantPortal
+from pipe.portal import TenantPortal, choose, connect
+from pipe.registry.choose import registries
+from pipe.registry.proof import ImageProver
 from pipe.report import Record
 from pipe.secret import Mask
-from pipe.settings import Settings, load
+from pipe.settings import Action, Settings, load
 from pipe.settings.load import debug_wanted, secrets
 
 log = logging.getLogger(__name__)
@@ -62,13 +68,15 @@ class _Run:
         self._settings = settings
         self._wires = wires
         self._mask = mask
+        self._network = Network(settings.proxies, settings.ca_cert, wires.clock, wires.adapter)
         self._record = Record(settings, wires.clock.now())
         self._deploy: Deploy | None = None
 
     def run(self) -> ExitCode:
-        log.info("Deploy pipe %s, portal %s", __version__, self._settings.host)
+        portal = f", portal {self._settings.host}" if self._settings.host else ""
+        log.info("Deploy pipe %s%s", __version__, portal)
         try:
-            code, told = ExitCode.DONE, self._deploy_now()
+            code, told = ExitCode.DONE, self._act()
         except PipeError as error:
             code, told = self._failed(error)
         except KeyboardInterrupt:
@@ -81,37 +89,81 @@ class _Run:
         output.result(self._mask, f"{told}{ending}", good=code is ExitCode.DONE)
         return code
 
+    def _act(self) -> str:
+        match self._settings.action:
+            case Action.TRUST_POLICY:
+                return self._print_trust_policy()
+            case Action.CHECK:
+                return self._check()
+            case _:
+                return self._deploy_now()
+
     def _deploy_now(self) -> str:
-        portal = self._tenant_portal()
+        settings, network = self._settings, self._network
+        identity = establish(settings, network, self._mask)
+        portal = connect(settings.host, identity.token, network)
+        tenant = choose(portal.tenants(), settings.tenant)
+        log.info("Tenant %s", tenant.name)
+        registry_of = registries(settings, identity, network, self._mask)
+        prover = ImageProver(settings.image_rules, registry_of)
+        self._record.proofs = prover.proofs
         self._deploy = Deploy(
-            self._settings,
-            ServiceKind(portal, self._wires.clock),
+            settings,
+            self._kind_in(portal.tenant(tenant)),
             self._wires.clock,
             self._record,
+            prover.resolve,
             lambda: report.write(self._record, self._mask),
         )
         return self._deploy.run()
 
+    def _kind_in(self, tenant: TenantPortal) -> Kind:
+        return ServiceKind(tenant, self._wires.clock)
+
+    def _check(self) -> str:
+        Survey(self._settings, self._network, self._mask, self._kind_in, self._tell).run()
+        facts = self._record.checks
+        bad = [fact for fact in facts if fact.verdict is Verdict.BAD]
+        if bad:
+            names = ", ".join(fact.topic for fact in bad)
+            raise ChecksFailed(bad[0].code, f"{len(bad)} of {len(facts)} facts are bad: {names}.")
+        left = sum(fact.verdict is Verdict.OPEN for fact in facts)
+        unproven = f", {left} could not be looked at" if left else ""
+        return f"Nothing wrong in {len(facts)} facts{unproven}. Nothing was changed."
+
+    def _tell(self, fact: Fact) -> None:
+        """Note a fact and show it."""
+        self._record.checks.append(fact)
+        level = logging.ERROR if fact.verdict is Verdict.BAD else logging.INFO
+        log.log(level, "[%s] %s: %s", fact.verdict, fact.topic, fact.told)
+        if fact.remedy and fact.verdict is not Verdict.GOOD:
+            self._advise(level, fact.remedy, fact.details)
+
+    def _print_trust_policy(self) -> str:
+        aws, step = self._settings.aws, self._settings.step
+        if aws.web_identity:
+            needed = trust.from_claims(claims.read(aws.web_identity), aws.role_arn)
+        else:
+            needed = trust.from_step(step, aws.role_arn)
+        audiences = ", ".join(needed.audiences)
+        log.info("Identity provider in IAM: URL https://%s", needed.provider)
+        log.info("Its audience: %s", audiences)
+        log.info("The policy lets in %s.", needed.bound_to)
+        for missing in needed.unknown:
+            log.warning("%s", missing)
+        output.document(self._mask, trust.text(needed.policy()))
+        return "This is the trust policy for the role. Nothing was changed."
+
     def _failed(self, error: PipeError) -> tuple[ExitCode, str]:
         if error.remedy:
-            log.error("What to do: %s", error.remedy)
+            self._advise(logging.ERROR, error.remedy, error.details)
         now = self._deploy.what_runs_now() if self._deploy else "Nothing was changed."
         return error.code, f"{error.diagnosis} {now}"
 
-    def _tenant_portal(self) -> TenantPortal:
-        settings, wires = self._settings, self._wires
-        session = open_session(settings.host, settings.proxies, settings.ca_cert, wires.adapter)
-        session.auth = BearerAuth(settings.token)
-        portal = Portal(HttpClient(settings.host, session, wires.clock, setting="DUPLO_HOST"))
-        wanted = settings.tenant.casefold()
-        tenants = portal.tenants()
-        for tenant in tenants:
-            if wanted in (tenant.name.casefold(), tenant.id.casefold()):
-                log.info("Tenant %s", tenant.name)
-                return portal.tenant(tenant)
-        raise NotFound.named(
-            "tenant", "TENANT", settings.tenant, [tenant.name for tenant in tenants]
-        )
+    def _advise(self, level: int, remedy: str, details: Sequence[str]) -> None:
+        log.log(level, "What to do: %s", remedy)
+        for line in details:
+            log.log(level, "  %s", line)
 
 
 def _defect(error: Exception, mask: Mask) -> str:

@@ -8,9 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from pipe import __version__
+from pipe.check.fact import Fact
 from pipe.errors import ExitCode
 from pipe.kinds.interface import Evidence, Sample
 from pipe.model import Change
+from pipe.registry.proof import Proof
 from pipe.settings import Settings
 
 
@@ -35,6 +37,8 @@ class Record:
     started: datetime
     targets: dict[str, TargetRecord] = field(default_factory=dict)
     evidence: list[Evidence] = field(default_factory=list)
+    proofs: Mapping[str, Proof] = field(default_factory=dict)
+    checks: list[Fact] = field(default_factory=list)
     changed: bool = False
     finished: datetime | None = None
     code: ExitCode | None = None
@@ -62,7 +66,12 @@ class Record:
             "changed": self.changed,
             "portal": self.settings.host,
             "tenant": self.settings.tenant,
-            "targets": [_target(entry) for entry in self.targets.values()],
+            "targets": [
+                {**_target(entry), "digest": self._digest(entry.change.main_image)}
+                for entry in self.targets.values()
+            ],
+            "images": [_image(proof) for proof in self.proofs.values()],
+            "checks": [fact.as_dict() for fact in self.checks],
             "evidence": [_evidence(entry) for entry in self.evidence],
             "step": {
                 "workspace": step.workspace,
@@ -77,6 +86,25 @@ class Record:
                 "deployment": step.deployment,
             },
         }
+
+    def _digest(self, image: str) -> str:
+        """The digest of a deployed image, empty when nobody could tell."""
+        proven = (proof.digest for proof in self.proofs.values() if str(proof.deploy) == image)
+        return next(proven, "")
+
+
+def _image(proof: Proof) -> Mapping[str, Any]:
+    found = proof.findings
+    return {
+        "image": str(proof.image),
+        "deployed": str(proof.deploy),
+        "digest": proof.digest,
+        "pushed": proof.pushed and proof.pushed.isoformat(timespec="seconds"),
+        "findings": None
+        if found is None
+        else [{"name": one.name, "severity": one.severity} for one in found],
+        "why_not_proven": proof.why_not,
+    }
 
 
 def _target(entry: TargetRecord) -> Mapping[str, Any]:
