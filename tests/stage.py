@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -16,6 +17,7 @@ from pipe.run import Wires, run
 from tests.fake_clock import FakeClock
 from tests.honesty.models import check_exchange
 from tests.sandbox import World, WsgiAdapter, create_app
+from tests.sandbox.hosts import Hosts
 
 HOST = "https://portal.example"
 LATENCY = 0.02
@@ -67,11 +69,12 @@ class Stage:
         }
         return self.run(variables)
 
-    def run(self, environ: Mapping[str, str]) -> Ending:
-        """Run the pipe with exactly these variables."""
+    def run(self, environ: Mapping[str, str], *, sockets: bool = False) -> Ending:
+        """Run the pipe with exactly these variables, in process or over real sockets."""
         before = self.clock.elapsed
-        adapter = WsgiAdapter(create_app(self.world), latency=LATENCY)
-        code = run(environ, Wires(self.clock, adapter))
+        portal = WsgiAdapter(create_app(self.world), latency=LATENCY)
+        hosts = Hosts({urlsplit(HOST).hostname or "": portal})
+        code = run(environ, Wires(self.clock, None if sockets else hosts))
         captured = self._capsys.readouterr()
         ending = Ending(
             int(code),
