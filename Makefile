@@ -20,7 +20,7 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do \
 	  printf '  make %-8s %s\n' "$$name" "$$text"; done
 
-demo: $(STAMP) ## the pipe against a portal of its own: a good deploy, a crash rolled back
+demo: $(STAMP) ## the pipe against a portal and AWS of its own: role, proof, deploy, rollback
 	@$(BIN)/python -m tests.demo
 
 test: $(STAMP) ## every test; those in containers are skipped where no Docker engine answers

@@ -36,12 +36,16 @@ _FEW = 3
 
 @dataclass
 class Deploy:
-    """One run of the sequence. `save` writes the record so far to disk, `begun` tells people."""
+    """One run of the sequence.
+
+    `resolve` proves images, `save` writes the record so far to disk, `begun` tells people.
+    """
 
     settings: Settings
     kinds: Kinds
     clock: Clock
     record: Record
+    resolve: planning.Resolve
     save: Callable[[], None]
     checks: Checks
     begun: Callable[[], None]
@@ -83,7 +87,7 @@ class Deploy:
         return "What each target runs now is told above."
 
     def _plan(self) -> Plan:
-        plan = planning.build(self.settings, self.kinds)
+        plan = planning.build(self.settings, self.kinds, self.resolve)
         for change in plan.changes:
             self.record.plan(change)
             log.info("Plan: %s", planning.describe(change))

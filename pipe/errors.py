@@ -2,15 +2,17 @@
 
 PipeError
 |- ConfigError         2   variables missing, malformed or contradictory, all of them at once
-|- IdentityError       3   the portal refuses the token
+|- IdentityError       3   the portal refuses the token, or AWS refuses the role
 |- PlatformError       4
 |  |- Unreachable          no usable answer: DNS, connection, certificate, silence
 |  |- Refused              an answer that says no, or that makes no sense
 |  `- NotFound             a tenant or a target that is not there
+|- ImageRefused        5   the image is absent, unsound, or cannot be proven as asked
 |- PreTestFailed       6   the test before the change failed
 |- Conflict            7   somebody else changes a target
 |- DeployFailed            the rollout failed after the change
 |  `- code 8, 9 or 10      restored / the way back failed / left as it is
+|- ChecksFailed            ACTION: check found something wrong; the code a deploy would end with
 `- Cancelled          11   SIGTERM or Ctrl-C
 
 The code answers the first question after a red step: what runs now?
@@ -44,17 +46,19 @@ class ExitCode(IntEnum):
 class PipeError(Exception):
     """A run that cannot go on, told so that a tired person knows what to do.
 
-    `diagnosis` says what happened and what was expected, `remedy` what to do about it.
-    `passing` says whether the same request may succeed later.
+    `diagnosis` says what happened and what was expected, `remedy` what to do about it;
+    `details` are lines to show after the remedy, a text to copy for instance. `passing` says
+    whether the same request may succeed later.
     """
 
     code = ExitCode.DEFECT
     passing = False
 
-    def __init__(self, diagnosis: str, remedy: str = "") -> None:
+    def __init__(self, diagnosis: str, remedy: str = "", details: Sequence[str] = ()) -> None:
         super().__init__(diagnosis)
         self.diagnosis = diagnosis
         self.remedy = remedy
+        self.details = tuple(details)
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ class ConfigError(PipeError):
 
 
 class IdentityError(PipeError):
-    """The portal does not accept who we are."""
+    """The portal, or AWS, does not accept who we are."""
 
     code = ExitCode.IDENTITY
 
@@ -154,6 +158,12 @@ class PreTestFailed(PipeError):
         )
 
 
+class ImageRefused(PipeError):
+    """The image must not be deployed: it is not there, not sound enough, or not provably so."""
+
+    code = ExitCode.IMAGE
+
+
 class Conflict(PipeError):
     """Somebody else changes a target; theirs stays."""
 
@@ -165,6 +175,14 @@ class DeployFailed(PipeError):
 
     def __init__(self, code: ExitCode, diagnosis: str, remedy: str = "") -> None:
         super().__init__(diagnosis, remedy)
+        self.code = code
+
+
+class ChecksFailed(PipeError):
+    """Something is wrong that a deploy would stumble over; `code` is what it would end with."""
+
+    def __init__(self, code: ExitCode, diagnosis: str) -> None:
+        super().__init__(diagnosis)
         self.code = code
 
 

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from pipe import image
 from pipe.errors import ConfigError, Conflict, NotFound, Problem
 from pipe.kinds import Kinds
 from pipe.model import MAIN, Change, Plan, Snapshot, Target
 from pipe.rollback import earlier_images
-from pipe.settings import Action, Settings
+from pipe.settings import Action, Settings, Wish
+
+Resolve = Callable[[Sequence[Wish]], Sequence[Wish]]
+"""Turns what is asked for into what is deployed, once each image is known to be there."""
 
 
-def build(settings: Settings, kinds: Kinds) -> Plan:
-    """Read every target once and decide what to do with it; raises `NotFound`."""
+def build(settings: Settings, kinds: Kinds, resolve: Resolve) -> Plan:
+    """Read every target once, prove every image, and decide what to do.
+
+    Raises `NotFound` and `ImageRefused`.
+    """
     targets = tuple(dict.fromkeys(wish.target for wish in settings.wishes))
     found = kinds.read(targets)
     _check_names(settings, targets, found, kinds)
     if settings.action is Action.ROLLBACK:
         wanted = earlier_images(settings, found, kinds)
     else:
-        wanted = {target: _wanted(found[target], settings) for target in targets}
+        wishes = resolve(settings.wishes)
+        wanted = {target: _wanted(found[target], wishes) for target in targets}
     changes = [_change(found[target], wanted[target], settings) for target in targets]
     idle = [change for change in changes if change.picked_up]
     settled = kinds.settled([change.before for change in idle]) if idle and settings.wait else {}
@@ -100,10 +107,10 @@ def _change(before: Snapshot, wanted: Mapping[str, str], settings: Settings) -> 
     return Change(before, wanted, restart=settings.restart, picked_up=not settings.restart)
 
 
-def _wanted(now: Snapshot, settings: Settings) -> Mapping[str, str]:
+def _wanted(now: Snapshot, wishes: Sequence[Wish]) -> Mapping[str, str]:
     """The images by container; raises `ConfigError` when two names mean the main one."""
     found: dict[str, str] = {}
-    for wish in settings.wishes:
+    for wish in wishes:
         if wish.target != now.target:
             continue
         name = now.container(wish.container)

@@ -89,10 +89,14 @@ class HttpClient:
         path: str,
         body: object = None,
         decode: Callable[[bytes], Any] = json.loads,
+        *,
+        data: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Reply:
         """One try, for whatever must not be repeated blindly; raises `Unreachable`.
 
-        `decode` is what the reply's `json` makes of its body.
+        `body` travels as JSON, `data` as it is; `decode` is what the reply's `json` makes of
+        its body.
         """
         started = self._clock.monotonic()
         url = f"{self.base}/{path}"
@@ -101,6 +105,8 @@ class HttpClient:
                 method,
                 url,
                 json=body,
+                data=data,
+                headers=headers,
                 timeout=(self.limits.connect, self.limits.read),
                 allow_redirects=False,
                 stream=True,

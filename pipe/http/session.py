@@ -20,11 +20,7 @@ class VerifyingAdapter(HTTPAdapter):
     """Speaks TLS 1.2 or newer and trusts `ca_cert` besides the usual authorities."""
 
     def __init__(self, ca_cert: str) -> None:
-        self._context = ssl.create_default_context()
-        self._context.minimum_version = ssl.TLSVersion.TLSv1_2
-        self._context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
-        if ca_cert:
-            self._context.load_verify_locations(cadata=ca_cert)
+        self._context = trusting(ca_cert)
         # Retries belong to HttpClient, which knows what may be repeated.
         super().__init__(max_retries=0)
 
@@ -45,6 +41,16 @@ class VerifyingAdapter(HTTPAdapter):
         return super().proxy_manager_for(*args, ssl_context=self._context, **kwargs)
 
 
+def trusting(ca_cert: str) -> ssl.SSLContext:
+    """TLS 1.2 or newer, with the usual authorities and those in `ca_cert` (PEM text)."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
+    if ca_cert:
+        context.load_verify_locations(cadata=ca_cert)
+    return context
+
+
 def open_session(
     url: str, proxies: Proxies, ca_cert: str = "", adapter: BaseAdapter | None = None
 ) -> requests.Session:
@@ -62,13 +68,16 @@ def open_session(
         adapter = VerifyingAdapter(ca_cert)
     if adapter is not None:
         session.mount(f"{parts.scheme}://", adapter)
-    if _uses_proxy(url, proxies):
-        given = {"http": proxies.http, "https": proxies.https}
-        session.proxies = {scheme: address for scheme, address in given.items() if address}
+    if address := proxy_for(url, proxies):
+        session.proxies = {parts.scheme: address}
     return session
 
 
-def _uses_proxy(url: str, proxies: Proxies) -> bool:
-    if urlsplit(url).hostname in _NEVER_PROXIED:
-        return False
-    return not should_bypass_proxies(url, no_proxy=proxies.exempt)
+def proxy_for(url: str, proxies: Proxies) -> str:
+    """The proxy that requests to `url` go through, empty for none."""
+    parts = urlsplit(url)
+    if parts.hostname in _NEVER_PROXIED:
+        return ""
+    if should_bypass_proxies(url, no_proxy=proxies.exempt):
+        return ""
+    return proxies.https if parts.scheme == "https" else proxies.http

@@ -1,14 +1,13 @@
 """The platform's HTTP API: dictionaries in, frozen types out, both generations hidden."""
 
-from pipe.portal.calls import BearerAuth
 from pipe.portal.client import Portal, TenantPortal
+from pipe.portal.connect import choose, connect
 from pipe.portal.cronjob import CronJob
 from pipe.portal.ecs import Deployment, EcsService, TaskDefinition
 from pipe.portal.lambda_ import Function
 from pipe.portal.model import Container, Fault, Listener, Phase, Pod, Service, Tenant
 
 __all__ = [
-    "BearerAuth",
     "Container",
     "CronJob",
     "Deployment",
@@ -23,4 +22,6 @@ __all__ = [
     "TaskDefinition",
     "Tenant",
     "TenantPortal",
+    "choose",
+    "connect",
 ]

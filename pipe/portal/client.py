@@ -54,6 +54,14 @@ class Portal:
             )
         return self._calls.decode(mine, "the list of tenants", wire.tenants)
 
+    def user(self) -> str:
+        """Whose token it is, empty when the portal does not tell."""
+        reply = self._calls.read("admin/GetUserRoleInfo", final=_NO_FIND_ROUTE)
+        try:
+            return wire.username(reply.json()) if reply.ok else ""
+        except ValueError:
+            return ""
+
     def tenant(self, tenant: Tenant) -> TenantPortal:
         """The calls inside one tenant."""
         return TenantPortal(self._calls, tenant)

@@ -51,6 +51,11 @@ def tenants(body: Any) -> tuple[Tenant, ...]:
     return tuple(tenant for tenant in found if tenant.id and tenant.name)
 
 
+def username(body: Any) -> str:
+    """`GetUserRoleInfo`; whatever else it holds, a session's token for one, stays unread."""
+    return text(body, "Username") if isinstance(body, dict) else ""
+
+
 def services(body: Any) -> tuple[Service, ...]:
     """`GetReplicationControllers`."""
     found = (_service(item) for item in listed(body))

@@ -12,10 +12,12 @@ from pipe.checks.model import CheckResult
 from pipe.errors import ExitCode
 from pipe.kinds.interface import Evidence, Sample
 from pipe.model import Change, Target
+from pipe.registry.proof import Proof
 from pipe.report.link import step_page
 from pipe.rollout import Ready, Verdict, Waiting
 from pipe.rollout.progress import words
 from pipe.settings import Settings
+from pipe.survey.fact import Fact
 
 
 @dataclass
@@ -45,6 +47,8 @@ class Record:
     targets: dict[str, TargetRecord] = field(default_factory=dict)
     checks: list[CheckResult] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
+    proofs: Mapping[str, Proof] = field(default_factory=dict)
+    facts: list[Fact] = field(default_factory=list)
     changed: bool = False
     url: str = ""
     finished: datetime | None = None
@@ -91,8 +95,13 @@ class Record:
             "portal": self.settings.host,
             "tenant": self.settings.tenant,
             "url": self.url or None,
-            "targets": [_target(entry) for entry in self.targets.values()],
+            "targets": [
+                {**_target(entry), "digest": self._digest(entry.change.main_image)}
+                for entry in self.targets.values()
+            ],
             "tests": [_check(entry) for entry in self.checks],
+            "images": [_image(proof) for proof in self.proofs.values()],
+            "checks": [fact.as_dict() for fact in self.facts],
             "evidence": [_evidence(entry) for entry in self.evidence],
             "step": self._step(),
         }
@@ -113,6 +122,25 @@ class Record:
             "link": step_page(step),
         }
 
+    def _digest(self, deployed: str) -> str | None:
+        """The digest of a deployed image, None when nobody could tell."""
+        proven = (proof.digest for proof in self.proofs.values() if str(proof.deploy) == deployed)
+        return next(proven, "") or image.digest(deployed) or None
+
+
+def _image(proof: Proof) -> Mapping[str, Any]:
+    found = proof.findings
+    return {
+        "image": str(proof.image),
+        "deployed": str(proof.deploy),
+        "digest": proof.digest,
+        "pushed": proof.pushed and proof.pushed.isoformat(timespec="seconds"),
+        "findings": None
+        if found is None
+        else [{"name": one.name, "severity": one.severity} for one in found],
+        "why_not_proven": proof.why_not,
+    }
+
 
 def _target(entry: TargetRecord) -> Mapping[str, Any]:
     change = entry.change
@@ -122,7 +150,6 @@ def _target(entry: TargetRecord) -> Mapping[str, Any]:
         "before": dict(change.before.images),
         "after": dict(change.wanted),
         "back": None if change.back is None else dict(change.back),
-        "digest": image.digest(change.main_image) or None,
         "restart": change.restart,
         "picked_up": change.picked_up,
         "state": entry.state,

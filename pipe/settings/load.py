@@ -13,6 +13,7 @@ from pipe.errors import ConfigError, Problem
 from pipe.model import Kind
 from pipe.secret import Secret
 from pipe.settings import text
+from pipe.settings.aws import cross_check, read_aws, read_image_rules, secret_name
 from pipe.settings.checks import read_telling, read_tests
 from pipe.settings.model import Action, Proxies, Settings, Step
 from pipe.settings.targets import read_wishes
@@ -43,6 +44,8 @@ class Reader:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
         self._values = _Variables(environ)
+        self.excused: frozenset[str] = frozenset()
+        """Names of required variables that this run can do without."""
         self.problems: list[Problem] = []
 
     def raw(self, name: str) -> str:
@@ -56,7 +59,7 @@ class Reader:
             self.refuse(name, "is not available in this version", f"Remove the line {name}: ...")
         elif value and not variable.may_hold_dollar and text.LITERAL.fullmatch(value):
             self._refuse_literal(variable, value)
-        elif not value and variable.required:
+        elif not value and variable.required and name not in self.excused:
             self._refuse_missing(variable)
         else:
             return value or variable.default
@@ -104,12 +107,18 @@ def load(environ: Mapping[str, str]) -> Settings:
     for variable in VARIABLES:
         if not variable.ready:
             reader.value(variable.name)
-    action = _action(reader)
+    action = reader.read("ACTION", text.choice(Action), Action.DEPLOY)
+    token_secret = reader.read("DUPLO_TOKEN_SECRET", secret_name, "")
+    reader.excused = _excused(action, token_secret)
+    wishes = read_wishes(reader, environ, action)
     settings = Settings(
         host=reader.read("DUPLO_HOST", text.portal_address, ""),
         token=reader.read("DUPLO_TOKEN", text.token, Secret("")),
+        token_secret=token_secret,
         tenant=reader.read("TENANT", text.tenant, ""),
-        wishes=read_wishes(reader, environ, action),
+        wishes=wishes,
+        image_rules=read_image_rules(reader),
+        aws=read_aws(reader, environ, step, wishes, token_secret),
         action=action,
         wait=reader.read("WAIT", text.yes_or_no, otherwise=True),
         wait_timeout=reader.read("WAIT_TIMEOUT", text.seconds(1, _LONGEST_WAIT), 900.0),
@@ -150,11 +159,10 @@ def secrets(environ: Mapping[str, str]) -> tuple[Secret, ...]:
     return tuple(Secret(value) for value in found if value and not text.LITERAL.fullmatch(value))
 
 
-def _action(reader: Reader) -> Action:
-    action = reader.read("ACTION", text.choice(Action), Action.DEPLOY)
-    if action in (Action.CHECK, Action.TRUST_POLICY):
-        reader.refuse("ACTION", f'is "{action}", which is not available in this version')
-    return action
+def _excused(action: Action, token_secret: str) -> frozenset[str]:
+    if action is Action.TRUST_POLICY:
+        return frozenset(BY_NAME)
+    return frozenset({"DUPLO_TOKEN"}) if token_secret else frozenset()
 
 
 def _report_dir(reader: Reader, environ: Mapping[str, str], step: Step) -> Path | None:
@@ -189,6 +197,8 @@ def _cross_check(settings: Settings, reader: Reader) -> None:
             "needs WAIT: before the rollout is over it would test the version before",
             f"Remove WAIT: 'false', or remove {name}",
         )
+    if settings.action is not Action.TRUST_POLICY:
+        cross_check(reader, settings.aws, settings.image_rules, settings.token_secret)
 
 
 def _step(environ: Mapping[str, str]) -> Step:
@@ -197,13 +207,16 @@ def _step(environ: Mapping[str, str]) -> Step:
 
     return Step(
         workspace=ambient("WORKSPACE"),
+        workspace_id=ambient("WORKSPACE_UUID") or ambient("REPO_OWNER_UUID"),
         repository=ambient("REPO_SLUG"),
+        repository_id=ambient("REPO_UUID"),
         build_number=ambient("BUILD_NUMBER"),
         run_number=ambient("STEP_RUN_NUMBER"),
         commit=ambient("COMMIT"),
         branch=ambient("BRANCH"),
         tag=ambient("TAG"),
         deployment=ambient("DEPLOYMENT_ENVIRONMENT"),
+        deployment_id=ambient("DEPLOYMENT_ENVIRONMENT_UUID"),
         pipeline=ambient("PIPELINE_UUID"),
         step=ambient("STEP_UUID"),
         clone_dir=Path(ambient("CLONE_DIR") or Path.cwd()),

@@ -34,6 +34,63 @@ class Wish:
     container: str = ""
 
 
+class Verify(StrEnum):
+    """Whether an image must be proven to exist before anything changes."""
+
+    AUTO = "auto"
+    ALWAYS = "true"
+    NEVER = "false"
+
+
+class Severity(StrEnum):
+    """The limits that `MAX_SEVERITY` may set on a scan's findings."""
+
+    NONE = "NONE"
+    LOW = "LOW"
+    MEDIUM = "MEDIUM"
+    HIGH = "HIGH"
+
+
+@dataclass(frozen=True)
+class ImageRules:
+    """What an image has to stand before it is deployed; `max_severity` is None for no limit."""
+
+    verify: Verify
+    pin_digest: bool
+    max_severity: Severity | None
+    registry_username: str
+    registry_password: Secret
+
+
+@dataclass(frozen=True)
+class Keys:
+    """A pair of AWS keys; `session_token` is empty for those of a user."""
+
+    access_key_id: str
+    secret_access_key: Secret
+    session_token: Secret
+
+
+@dataclass(frozen=True)
+class Aws:
+    """How to be somebody in AWS; without `role_arn` and `keys` the pipe is nobody there.
+
+    `region` is empty when nothing tells it. `duration` is in seconds.
+    """
+
+    role_arn: str
+    region: str
+    session_name: str
+    duration: int
+    keys: Keys | None
+    web_identity: Secret
+
+    @property
+    def given(self) -> bool:
+        """Whether there is any identity to use."""
+        return bool(self.role_arn) or self.keys is not None
+
+
 @dataclass(frozen=True)
 class Proxies:
     """The way out, where there is one; localhost never goes through it."""
@@ -45,16 +102,22 @@ class Proxies:
 
 @dataclass(frozen=True)
 class Step:
-    """What Bitbucket says of the step by itself; every field is empty in a local run."""
+    """What Bitbucket says of the step by itself; every field is empty in a local run.
+
+    The ids are in braces, as Bitbucket writes them.
+    """
 
     workspace: str
+    workspace_id: str
     repository: str
+    repository_id: str
     build_number: str
     run_number: str
     commit: str
     branch: str
     tag: str
     deployment: str
+    deployment_id: str
     pipeline: str
     step: str
     clone_dir: Path
@@ -103,12 +166,19 @@ class Telling:
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything the variables say, checked and typed. Durations are seconds."""
+    """Everything the variables say, checked and typed. Durations are seconds.
+
+    `token` is empty where `token_secret` names the place in AWS Secrets Manager to read it from.
+    For the action trust-policy everything that is not about AWS may be empty.
+    """
 
     host: str
     token: Secret
+    token_secret: str
     tenant: str
     wishes: tuple[Wish, ...]
+    image_rules: ImageRules
+    aws: Aws
     action: Action
     wait: bool
     wait_timeout: float

@@ -51,7 +51,7 @@ VARIABLES = (
     Variable(
         "DUPLO_TOKEN_SECRET",
         "Instead of `DUPLO_TOKEN`: name or ARN of an AWS Secrets Manager secret that holds it.",
-        ready=False,
+        example="'deploy/portal-token'",
     ),
     Variable("TENANT", "Name (any case) or id of the tenant.", example="'dev01'", required=True),
     Variable(
@@ -81,44 +81,63 @@ VARIABLES = (
         "VERIFY_IMAGE",
         "Prove before any change that the image exists: `auto`, `true` or `false`.",
         default="auto",
-        ready=False,
     ),
     Variable(
         "PIN_DIGEST",
         "Deploy `repository@sha256:...` instead of the tag.",
         default="false",
-        ready=False,
     ),
     Variable(
         "MAX_SEVERITY",
         "Refuse an image whose ECR scan holds findings above this: `NONE`, `LOW`, `MEDIUM`, "
         "`HIGH`.",
-        ready=False,
     ),
-    Variable("REGISTRY_USERNAME", "User for a private registry that is not ECR.", ready=False),
+    Variable("REGISTRY_USERNAME", "User for a private registry that is not ECR."),
     Variable(
         "REGISTRY_PASSWORD",
         "Password for a private registry that is not ECR.",
+        example="$REGISTRY_PASSWORD",
         secret=True,
-        ready=False,
     ),
     # AWS
     Variable(
         "AWS_OIDC_ROLE_ARN",
         "Role to assume with the step's web identity (`oidc: true`).",
-        ready=False,
+        example="'arn:aws:iam::123456789012:role/deploy'",
     ),
-    Variable("AWS_DEFAULT_REGION", "Region for STS and ECR.", ready=False),
-    Variable("AWS_ROLE_SESSION_NAME", "Name of the role's session.", ready=False),
+    Variable(
+        "AWS_DEFAULT_REGION",
+        "Region for STS and ECR; the one in an ECR image name when not given.",
+        example="'eu-west-1'",
+    ),
+    Variable(
+        "AWS_ROLE_SESSION_NAME",
+        "Name of the role's session; made of repository and build number when not given.",
+        example="'deploy'",
+    ),
     Variable(
         "AWS_ROLE_DURATION",
         "How long the role's credentials last, in seconds.",
         default="3600",
-        ready=False,
     ),
-    Variable("AWS_ACCESS_KEY_ID", "Used only when no role is given.", ready=False),
-    Variable("AWS_SECRET_ACCESS_KEY", "Used only when no role is given.", secret=True, ready=False),
-    Variable("AWS_SESSION_TOKEN", "Used only when no role is given.", secret=True, ready=False),
+    Variable(
+        "AWS_ACCESS_KEY_ID",
+        "Used only when no role is given.",
+        example="$AWS_ACCESS_KEY_ID",
+        secret=True,
+    ),
+    Variable(
+        "AWS_SECRET_ACCESS_KEY",
+        "Used only when no role is given.",
+        example="$AWS_SECRET_ACCESS_KEY",
+        secret=True,
+    ),
+    Variable(
+        "AWS_SESSION_TOKEN",
+        "Used only when no role is given.",
+        example="$AWS_SESSION_TOKEN",
+        secret=True,
+    ),
     # Rollout
     Variable("WAIT", "Follow the rollout until the new version serves.", default="true"),
     Variable("WAIT_TIMEOUT", "How long to follow a rollout, in seconds.", default="900"),

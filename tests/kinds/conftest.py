@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -10,6 +11,7 @@ from pipe.errors import ExitCode
 from pipe.run import Wires, run
 from tests.fake_clock import FakeClock
 from tests.sandbox import World, WsgiAdapter, create_app
+from tests.sandbox.hosts import Hosts
 from tests.sandbox.record import RequestRecord
 
 HOST = "https://portal.example"
@@ -26,8 +28,8 @@ class Stage:
     def run(self, **variables: str) -> ExitCode:
         """Run the program once; `told` is everything it said."""
         environ = {"DUPLO_HOST": HOST, "DUPLO_TOKEN": self.world.token, "TENANT": "dev01"}
-        adapter = WsgiAdapter(create_app(self.world))
-        code = run(environ | variables, Wires(self.world.clock, adapter))
+        portal = Hosts({urlsplit(HOST).hostname or "": WsgiAdapter(create_app(self.world))})
+        code = run(environ | variables, Wires(self.world.clock, portal))
         caught = self.capfd.readouterr()
         self.told = caught.out + caught.err
         return code

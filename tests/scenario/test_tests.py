@@ -211,7 +211,7 @@ def test_the_probe_is_asked_after_the_command(stage: Stage) -> None:
     """A path is completed with the service's own address; what fails first ends the tests."""
     stage.web(lb={"Port": "8080"})
     outside = _Outside(stage.clock)
-    stage.wires["outside"] = outside
+    stage.hosts["web-dev01.apps.example.com"] = outside
     ending = stage.deploy(POST_DEPLOY_TEST="true", POST_DEPLOY_URL="/health?deep=1")
     assert ending.code == 0, ending.log
     assert outside.urls == ["https://web-dev01.apps.example.com/health?deep=1"] * 3
