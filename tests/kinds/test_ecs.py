@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.sandbox import ApiFault, Behaviour
-from tests.sandbox.ecs import ADDED, usual_definition
+from tests.sandbox.task_definition import ADDED, usual_definition
 
 IGNORED = {"TaskDefinitionArn", "Revision", "RegisteredAt", "Status", *ADDED}
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tests.sandbox.behaviour import Behaviour
-from tests.sandbox.ecs import ACCOUNT
 from tests.sandbox.stamp import guid, stamp
+from tests.sandbox.task_definition import ACCOUNT
 
 if TYPE_CHECKING:
     from tests.sandbox.world import Tenant, World

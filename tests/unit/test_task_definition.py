@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipe.portal.ecs import TaskDefinition, registration
-from tests.sandbox.ecs import ADDED, REFUSED_ZEROS, as_aws_answers, check
+from tests.sandbox.task_definition import ADDED, REFUSED_ZEROS, as_aws_answers, check
 
 words = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=8)
 wrapped = st.fixed_dictionaries({"Value": words})

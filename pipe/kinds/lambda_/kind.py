@@ -15,7 +15,7 @@ from pipe.model import MAIN, Change, Snapshot, Target
 from pipe.portal import Function, TenantPortal
 
 _TRIES = 30
-"""An earlier update blocks the next one: about a minute of waiting for it."""
+"""An earlier update blocks the next one: about two minutes of waiting for it."""
 
 
 class LambdaKind:
