@@ -1,0 +1,104 @@
+"""docs/troubleshooting.md explains every way a run can end, and nothing that cannot happen."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from pipe import errors
+from pipe.errors import ExitCode, PipeError
+from tests.contract.documents import PENDING, ROOT
+
+PAGE = (ROOT / "docs/troubleshooting.md").read_text("utf-8")
+SECTIONS = {
+    int(code): (outcome, text)
+    for code, outcome, text in re.findall(
+        r"^## Exit code (\d+): ([\w-]+)\n(.*?)(?=^## )", PAGE, re.MULTILINE | re.DOTALL
+    )
+}
+PHRASES = re.findall(r"^\| `([^`]+)` \|", PAGE, re.MULTILINE)
+CHOSEN_LATER = {"DeployFailed": {8, 9, 10}}
+"""Classes whose errors get their exit code one by one."""
+TREES = {path: ast.parse(path.read_text("utf-8")) for path in sorted(ROOT.glob("pipe/**/*.py"))}
+
+
+def classes(root: type[PipeError] = PipeError) -> Iterator[type[PipeError]]:
+    """Every class of the error tree."""
+    yield root
+    for child in root.__subclasses__():
+        yield from classes(child)
+
+
+def literal(node: ast.expr) -> str:
+    """What is fixed in a text; what is filled in becomes a blank that no phrase holds."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        return "".join(literal(part) or "\0" for part in node.values)
+    return ""
+
+
+def texts() -> Iterator[str]:
+    """Every text in the program but its docstrings."""
+    for tree in TREES.values():
+        docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.expr) and id(node) not in docstrings:
+                yield literal(node)
+
+
+def diagnoses() -> Iterator[str]:
+    """What is said when an error of ours is made, as far as it is fixed there."""
+    names = {one.__name__ for one in classes()} - {"ConfigError"}
+    for path, tree in TREES.items():
+        made_here = {*names, "cls"} if path.name == "errors.py" else names
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                said = [text for argument in node.args if (text := literal(argument))]
+                if node.func.id in made_here and said and re.search("[a-z]{3}", said[0]):
+                    yield said[0]
+
+
+def test_every_exit_code_has_its_section() -> None:
+    """By number and by the outcome that deploy.json names."""
+    expected = {int(code): code.name.lower().replace("_", "-") for code in ExitCode}
+    assert {code: outcome for code, (outcome, _) in SECTIONS.items()} == expected
+
+
+@pytest.mark.parametrize("error", tuple(classes()), ids=lambda error: error.__name__)
+def test_every_error_class_stands_under_its_exit_code(error: type[PipeError]) -> None:
+    """In each section that it can end in."""
+    for code in CHOSEN_LATER.get(error.__name__, {int(error.code)}):
+        assert f"`{error.__name__}`" in SECTIONS[code][1]
+
+
+def test_no_class_is_explained_that_does_not_exist() -> None:
+    """A renamed class is renamed here too."""
+    named = re.findall(r"^Class(?:es)? ((?:`\w+`(?:, )?)+)", PAGE, re.MULTILINE)
+    found = {name for names in named for name in re.findall(r"\w+", names)}
+    unknown = found - {name for name in dir(errors) if isinstance(getattr(errors, name), type)}
+    assert not unknown or PENDING, unknown
+
+
+@pytest.mark.parametrize("diagnosis", tuple(dict.fromkeys(diagnoses())))
+def test_every_diagnosis_is_explained(diagnosis: str) -> None:
+    """What the log may say is on the page, as it is said."""
+    assert any(phrase in diagnosis for phrase in PHRASES)
+
+
+@pytest.mark.skipif(bool(PENDING), reason="the page is ahead of variables that are not ready")
+def test_every_phrase_is_one_that_the_program_says() -> None:
+    """Nobody searches the page for words that are never used."""
+    said = list(texts())
+    assert [phrase for phrase in PHRASES if not any(phrase in text for text in said)] == []
+
+
+def test_every_row_has_a_cause_and_a_remedy() -> None:
+    """A symptom alone helps nobody."""
+    for row in re.findall(r"^\| .*$", PAGE, re.MULTILINE):
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        assert len(cells) == 3, row
+        assert all(cells), row
