@@ -48,6 +48,9 @@ docs: $(STAMP) ## write anew what the documents take from the program
 	@$(BIN)/python -m docs.generate $(if $(RELEASE),--version $(RELEASE))
 	@$(BIN)/semversioner changelog >CHANGELOG.md
 
+picture: $(STAMP) ## photograph a report page for the README; needs chromium
+	@$(BIN)/python -m tests.picture
+
 version: ## the version in pipe.yml
 	@echo $(VERSION)
 

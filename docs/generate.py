@@ -124,7 +124,7 @@ def _metadata() -> str:
     lines: list[str] = []
     for variable in ready():
         lines.append(f"  - name: {variable.name}")
-        if variable.secret:
+        if variable.secret and variable.required:
             lines.append(f'    default: "${variable.name}"')
         elif variable.default:
             lines.append(f"    default: '{variable.default}'")
