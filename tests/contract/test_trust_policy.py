@@ -8,10 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import hcl2
+import pytest
 import yaml
 from cfnlint.api import lint_file
 
-from tests.contract.documents import ROOT
+from pipe.run import Wires, run
+from tests.contract.documents import PENDING, ROOT
+from tests.fake_clock import FakeClock
 
 FOLDER = ROOT / "examples/trust-policy"
 TRUST = json.loads((FOLDER / "json/trust-policy.json").read_text("utf-8"))
@@ -148,6 +151,22 @@ def role() -> Mapping[str, Any]:
     """The role's properties in the template."""
     content = yaml.load(TEMPLATE.read_text("utf-8"), Template)
     return content["Resources"]["Deploy"]["Properties"]
+
+
+@pytest.mark.skipif("AWS_OIDC_ROLE_ARN" in PENDING, reason="this version cannot print it yet")
+def test_the_json_is_what_the_pipe_prints(capfd: pytest.CaptureFixture[str]) -> None:
+    """ACTION: trust-policy, in a step of the example's workspace, without a token."""
+    environ = {
+        "ACTION": "trust-policy",
+        "AWS_OIDC_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/{GIVEN['role_name']}",
+        "BITBUCKET_WORKSPACE": GIVEN["workspace"],
+        "BITBUCKET_REPO_OWNER_UUID": f"{{{GIVEN['workspace_uuid']}}}",
+        "BITBUCKET_REPO_UUID": f"{{{GIVEN['repository_uuid']}}}",
+        "BITBUCKET_DEPLOYMENT_ENVIRONMENT_UUID": f"{{{ENVIRONMENT}}}",
+    }
+    assert run(environ, Wires(FakeClock())) == 0
+    printed, _ = json.JSONDecoder().raw_decode(capfd.readouterr().out)
+    assert printed == TRUST
 
 
 def test_terraform_trusts_whom_the_json_trusts() -> None:
