@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
+import botocore.session
 import hcl2
 import pytest
 import yaml
+from botocore import xform_name
 from cfnlint.api import lint_file
 
 from pipe.run import Wires, run
@@ -153,7 +156,32 @@ def role() -> Mapping[str, Any]:
     return content["Resources"]["Deploy"]["Properties"]
 
 
-@pytest.mark.skipif("AWS_OIDC_ROLE_ARN" in PENDING, reason="this version cannot print it yet")
+with_aws = pytest.mark.skipif("AWS_OIDC_ROLE_ARN" in PENDING, reason="not in this version yet")
+
+
+@with_aws
+def test_the_permissions_are_what_the_pipe_calls() -> None:
+    """Every operation whose name is in the program, and no other."""
+    texts = {
+        node.value
+        for path in ROOT.glob("pipe/**/*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    called = {
+        f"{service}:{operation}"
+        for service in ("ecr", "secretsmanager")
+        for operation in botocore.session.get_session().get_service_model(service).operation_names
+        if xform_name(operation) in texts
+    }
+    permitted: set[str] = set()
+    for statement in PERMISSIONS["Statement"]:
+        actions = statement["Action"]
+        permitted |= {actions} if isinstance(actions, str) else set(actions)
+    assert permitted == called
+
+
+@with_aws
 def test_the_json_is_what_the_pipe_prints(capfd: pytest.CaptureFixture[str]) -> None:
     """ACTION: trust-policy, in a step of the example's workspace, without a token."""
     environ = {
