@@ -90,7 +90,7 @@ def _filled(text: str) -> str:
 
 def _definition() -> str:
     lines = [f"- pipe: docker://{IMAGE}:{current_version()}", "  variables:"]
-    for variable in ready():
+    for variable in sorted(ready(), key=lambda variable: not variable.required):
         entry = f"{variable.name}: {_placeholder(variable)}"
         lines.append(f"    {entry}" if variable.required else f"    # {entry} # Optional.")
     return "\n".join(["", "```yaml", *lines, "```", "", ""])

@@ -1,4 +1,4 @@
-"""Examples whose point is how several runs work together, played through."""
+"""The example that goes back after a stop, played through on the sandbox."""
 
 from __future__ import annotations
 
