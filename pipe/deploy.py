@@ -10,8 +10,8 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pipe import earlier, undo
 from pipe import plan as planning
-from pipe import undo
 from pipe.clock import Clock, Deadline
 from pipe.errors import Conflict, DeployFailed, ExitCode, PipeError, PlatformError
 from pipe.kinds.interface import Evidence, Kind, Watcher
@@ -65,7 +65,8 @@ class Deploy:
         return f"Now: {'; '.join(told)}."
 
     def _plan(self) -> Plan:
-        plan = planning.build(self.settings, self.kind)
+        found = earlier.find(self.settings)
+        plan = planning.build(self.settings, self.kind, found, self.clock.now())
         for change in plan.changes:
             self.record.plan(change)
             log.info("Plan: %s", planning.describe(change))
@@ -76,6 +77,8 @@ class Deploy:
 
     def _change(self, changes: Sequence[Change]) -> None:
         self.record.changed = any(not change.picked_up for change in changes)
+        for change in changes:
+            self.record.plan(change)
         self.save()
         for change in changes:
             # Noted first: a run that ends in the middle of the change must not deny it.
@@ -85,10 +88,18 @@ class Deploy:
             try:
                 self.kind.change(change)
             except PipeError as error:
-                if not error.passing:
+                if not error.acted or self._is_untouched(change):
                     self.made.remove(change)
                 raise
             log.info("%s: changed.", change.target)
+
+    def _is_untouched(self, change: Change) -> bool:
+        """Whether the portal shows the target as it was before the change; False when unknown."""
+        try:
+            now = self.kind.read([change.target]).get(change.target)
+        except PipeError:
+            return False
+        return now is not None and now.version == change.before.version
 
     def _follow(self, changes: Sequence[Change]) -> str:
         settings = self.settings

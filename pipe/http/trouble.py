@@ -48,7 +48,10 @@ def _broken(error: Exception, host: str, setting: str, limits: Limits) -> Unreac
             acted=False,
         )
     if isinstance(error, requests.Timeout):
-        return Unreachable(f"{host} took the request and stayed silent for {limits.read:g} s.")
+        return Unreachable(
+            f"{host} took the request and stayed silent for {limits.read:g} s.",
+            _ask_operators(setting),
+        )
     if isinstance(error, BodyTooLarge):
         return Unreachable(
             f"{host} sent an answer of more than {limits.body >> 20} MB; expected far less.",
@@ -59,7 +62,9 @@ def _broken(error: Exception, host: str, setting: str, limits: Limits) -> Unreac
         return Unreachable(
             f"There is no way to {host}: {_innermost(error)}.", _check_address(setting), acted=False
         )
-    return Unreachable(f"The connection to {host} broke before the answer was complete.")
+    return Unreachable(
+        f"The connection to {host} broke before the answer was complete.", _ask_operators(setting)
+    )
 
 
 def _bad_certificate(host: str, setting: str, cause: ssl.SSLCertVerificationError) -> Unreachable:
@@ -95,6 +100,13 @@ def _bad_proxy(host: str, causes: list[BaseException]) -> Unreachable:
         f"The proxy does not let us through to {host}: {_one_line(causes[-1])}.",
         "Check HTTPS_PROXY (address, user, password), or exempt the host in NO_PROXY.",
         acted=False,
+    )
+
+
+def _ask_operators(setting: str) -> str:
+    return (
+        "Run the step again; if it stays, ask whoever runs the host in "
+        f"{setting} and what stands before it (proxy, load balancer)."
     )
 
 

@@ -87,7 +87,8 @@ class TenantPortal:
         """The same calls for a loop that repeats them itself: tried once, over by `deadline`."""
         left = max(_SHORTEST_READ, deadline.left())
         limits = self._calls.http.limits
-        hurried = replace(limits, tries=1, read=min(limits.read, left))
+        # Half of what is left at most: one silent answer must not take all of it.
+        hurried = replace(limits, tries=1, read=min(limits.read, max(_SHORTEST_READ, left / 2)))
         quick = TenantPortal(_Calls(self._calls.http.limited(hurried)), self.tenant)
         quick._finds_services = self._finds_services
         return quick
@@ -143,12 +144,13 @@ class TenantPortal:
             log.debug("no containerimage route here; using ReplicationControllerChange")
             self._change_image_v2(service, images)
         else:
-            self._calls.check(reply, f"the change of {service.name}")
+            self._calls.check_done(reply, f"the change of {service.name}")
 
     def restart(self, service: Service) -> None:
         """Restart the pods of `service`, rolling."""
         path = self._v2("ReplicationControllerReboot", service.name)
-        self._calls.check(self._calls.http.once("POST", path, {}), f"the restart of {service.name}")
+        reply = self._calls.http.once("POST", path, {})
+        self._calls.check_done(reply, f"the restart of {service.name}")
 
     def _change_image_v2(self, service: Service, images: Mapping[str, str]) -> None:
         if set(images) != {MAIN}:
@@ -168,9 +170,8 @@ class TenantPortal:
         if service.platform < 0:
             del body["AgentPlatform"]
         path = self._v2("ReplicationControllerChange")
-        self._calls.check(
-            self._calls.http.once("POST", path, body), f"the change of {service.name}"
-        )
+        reply = self._calls.http.once("POST", path, body)
+        self._calls.check_done(reply, f"the change of {service.name}")
 
     def _lacks_route(self, reply: Reply, service: Service) -> bool:
         if reply.status in _NO_ROUTE:
@@ -216,13 +217,21 @@ class _Calls:
         try:
             return read(reply.json())
         except wire.Shapeless as expected:
-            wrong = f"expected {expected}"
+            raise self._nonsense(what, f"expected {expected}", passing=False) from None
         except ValueError:
             wrong = f'expected JSON, got "{said.excerpt(reply)}"'
-        raise Refused(
-            f"The portal {self.host} answered nonsense for {what}: {wrong}.",
-            "Check that DUPLO_HOST is the portal itself and nothing in between.",
-        )
+            # Cut off, or a gateway's page: that is an outage, and may pass.
+            raise self._nonsense(what, wrong, passing=True) from None
+
+    def check_done(self, reply: Reply, what: str) -> None:
+        """The same for a call without result, whose good reply is empty or JSON.
+
+        A page in its place is some gateway's: nobody knows then whether the portal acted.
+        """
+        self.check(reply, what)
+        if said.transient(reply):
+            wrong = f'expected nothing or JSON, got "{said.excerpt(reply)}"'
+            raise self._nonsense(what, wrong, passing=True)
 
     def check(self, reply: Reply, what: str) -> None:
         """Raise the error that a refusing reply deserves."""
@@ -232,12 +241,20 @@ class _Calls:
             raise IdentityError.token_refused(self.host, said.message(reply))
         raise self._refusal(reply, what)
 
+    def _nonsense(self, what: str, wrong: str, *, passing: bool) -> Refused:
+        return Refused(
+            f"The portal {self.host} answered nonsense for {what}: {wrong}.",
+            "Check that DUPLO_HOST is the portal itself and nothing in between.",
+            passing=passing,
+        )
+
     def _refusal(self, reply: Reply, what: str) -> PlatformError:
         if 300 <= reply.status < 400:
             target = urlsplit(reply.headers.get("Location", "")).netloc or "another address"
             return Refused(
                 f"{self.host} sends us on to {target} for {what}; the token does not go there.",
                 "Give the portal's own address as DUPLO_HOST.",
+                acted=True,
             )
         message = said.message(reply)
         because = f': "{message}"' if message else ""

@@ -87,11 +87,19 @@ def _progress(track: Track, stable_seconds: float) -> Verdict:
     wait = stable_seconds
     if all_up and not enough and not old and track.active == len(up):
         enough, wait = True, max(stable_seconds, _QUIET)
-    if not (all_up and enough):
+    if not (all_up and enough) or _mixed(track):
         return Waiting(_describe(track, len(up), count, exact=exact), _stuck(track))
     if track.at - since < wait:
         return Waiting(f"{_pods(len(up))} up; staying up for {wait:g} s", until=since + wait)
     return Ready(f"{_pods(len(up))} up for {wait:g} s" if wait else f"{_pods(len(up))} up")
+
+
+def _mixed(track: Track) -> bool:
+    """Whether a restart whose beginning nobody saw still shows pods of two generations."""
+    change = track.change
+    if not change.restart or change.witnesses:
+        return False
+    return len({pod.controller for pod in track.generations.new}) > 1
 
 
 def _describe(track: Track, up: int, count: int, *, exact: bool) -> str:
