@@ -46,14 +46,18 @@ class Deploy:
         if self.settings.dry_run:
             return "This was a dry run: the plan is printed and nothing was changed."
         plan = planning.look_again(plan, self.kind)
-        changes = tuple(self.kind.prepare(plan.changes)) if self.settings.wait else plan.changes
+        changes = plan.changes
+        if self.settings.wait:
+            changes = tuple(self.kind.prepare(changes))
+            # Preparing takes its time in a big tenant: nothing may lie between look and change.
+            planning.confirm(changes, self.kind)
         try:
             self._change(changes)
             if not self.settings.wait:
                 return f"Changed, and not followed: WAIT is 'false'. {self.what_runs_now()}"
             return self._follow(changes)
         except PipeError as error:
-            if self.settings.rollback and self.made:
+            if self.settings.rollback and self.made and not isinstance(error, Conflict):
                 raise self._put_back(error) from error
             raise
 

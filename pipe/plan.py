@@ -38,8 +38,15 @@ def build(settings: Settings, kind: Kind, earlier: Earlier, moment: datetime) ->
 
 def look_again(plan: Plan, kind: Kind) -> Plan:
     """The same plan on a fresher look; raises `Conflict` when a target changed since."""
-    now = kind.read([change.target for change in plan.changes])
-    for change in plan.changes:
+    now = confirm(plan.changes, kind)
+    fresher = tuple(change.seen_again(now[change.target]) for change in plan.changes)
+    return Plan(fresher, plan.unchanged)
+
+
+def confirm(changes: Sequence[Change], kind: Kind) -> Mapping[Target, Snapshot]:
+    """What the targets are now; raises `Conflict` when one is not as its change found it."""
+    now = kind.read([change.target for change in changes])
+    for change in changes:
         fresh = now.get(change.target)
         if fresh is None or fresh.version != change.before.version:
             images = ", ".join(fresh.images.values()) if fresh else "nothing: it is gone"
@@ -48,8 +55,7 @@ def look_again(plan: Plan, kind: Kind) -> Plan:
                 f"it asks for {images} now, and for {change.main_image_before} before.",
                 "Nothing was changed by this run. See who deploys it, and run the step again.",
             )
-    fresher = tuple(change.seen_again(now[change.target]) for change in plan.changes)
-    return Plan(fresher, plan.unchanged)
+    return now
 
 
 def describe(change: Change) -> str:

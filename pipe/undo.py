@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from enum import Enum
 
 from pipe import image
+from pipe import plan as planning
 from pipe.clock import Clock, Deadline
-from pipe.errors import PipeError
+from pipe.errors import Conflict, PipeError
 from pipe.kinds.interface import Kind, Watcher
 from pipe.model import Change, Snapshot
-from pipe.rollout import Ready
+from pipe.rollout import Overtaken, Ready, Verdict
 from pipe.rollout.loop import follow
 from pipe.rollout.progress import words
 from pipe.settings import Settings
@@ -50,6 +51,8 @@ def put_back(
     for change in reversed(made):
         try:
             ending, back = _send_back(change, kind)
+        except Conflict as error:
+            ending, back = Ending(change, Fate.THEIRS, error.diagnosis), None
         except PipeError as error:
             ending, back = Ending(change, Fate.FAILED, error.diagnosis), None
         if back:
@@ -72,6 +75,7 @@ def _send_back(change: Change, kind: Kind) -> tuple[Ending | None, Change | None
     if change.back is None:
         return Ending(change, Fate.FAILED, _nothing_to_put_back(change)), None
     (back,) = kind.prepare([Change(now, change.back)])
+    planning.confirm([back], kind)
     log.info("%s: putting back %s.", change.target, ", ".join(change.back.values()))
     kind.change(back)
     return None, back
@@ -104,6 +108,11 @@ def _verify(
     endings = []
     for change, back in sent:
         verdict = verdicts[back.target]
-        fate = Fate.RESTORED if isinstance(verdict, Ready) else Fate.FAILED
-        endings.append(Ending(change, fate, words(verdict)))
+        endings.append(Ending(change, _fate(verdict), words(verdict)))
     return endings
+
+
+def _fate(verdict: Verdict) -> Fate:
+    if isinstance(verdict, Overtaken):
+        return Fate.THEIRS
+    return Fate.RESTORED if isinstance(verdict, Ready) else Fate.FAILED

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from pipe import image
 from pipe.clock import Clock
-from pipe.errors import PlatformError
+from pipe.errors import Conflict, PipeError, PlatformError
 from pipe.kinds.service import symptoms
 from pipe.kinds.service.generation import Before, detail, identities, images, owner, split
 from pipe.kinds.service.judge import judge
@@ -77,7 +78,16 @@ class ServiceKind:
         }
 
     def change(self, change: Change) -> None:
-        """See `Kind`."""
+        """See `Kind`; raises `Conflict` when it went over somebody else's change."""
+        self._make(change)
+        if not change.restart and (theirs := self._replaced(change)):
+            raise Conflict(
+                f"Somebody else gave {change.target} the image {theirs} at the very moment of this "
+                f"run's change to {change.main_image}, which replaced it.",
+                "See who deploys it, and run the step again if yours is to serve.",
+            )
+
+    def _make(self, change: Change) -> None:
         service = detail(change.before).service
         for attempt in range(1, _TRIES + 1):
             try:
@@ -103,6 +113,23 @@ class ServiceKind:
         service = detail(snapshot).service
         earlier = [entry for entry in service.history if not image.same(entry, service.image)]
         return {MAIN: earlier[-1]} if earlier else None
+
+    def _replaced(self, change: Change) -> str:
+        """Somebody else's image that came between the last look and our change, from history.
+
+        The portal has no conditional change; where it keeps no history this stays unknown.
+        """
+        before = detail(change.before).service
+        if not before.history:
+            return ""
+        try:
+            now = self._portal.service(before.name)
+        except PipeError:
+            return ""  # the watch that follows looks again, and has the patience to
+        added = Counter(now.history if now else ()) - Counter(before.history)
+        ours = (change.main_image, before.image)
+        theirs = [entry for entry in added if not any(image.same(own, entry) for own in ours)]
+        return theirs[-1] if theirs else ""
 
     def _send(self, change: Change, service: Service) -> None:
         if change.restart:
