@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 _NO_ROUTE = (404, 405)
 _NO_FIND_ROUTE = (404, 405, 500)
+_NO_NAMES = ("", ".", "..")
 _LOG_LINES = 50
 _SHORTEST_READ = 5.0
 
@@ -271,5 +272,10 @@ class _Calls:
 
 
 def _path(prefix: str, *parts: str) -> str:
-    """Join parts to a path; what came from people or from the portal is escaped."""
+    """Join parts to a path; what came from people or from the portal is escaped.
+
+    Raises `Refused` for what no escaping keeps from meaning another folder.
+    """
+    if any(part in _NO_NAMES for part in parts):
+        raise Refused("The portal gave an empty or dotted name for something that has a name.")
     return "/".join([prefix, *(quote(part, safe="") for part in parts)])

@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from pipe.output import printable
 from pipe.report.record import Record
 from pipe.secret import Mask
 
@@ -25,7 +26,8 @@ def write(record: Record, mask: Mask) -> None:
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(record.as_dict(), indent=2, ensure_ascii=False) + "\n"
+        # Masked before it is spelled in JSON and after: either may hide a form from the other.
+        text = json.dumps(mask.data(record.as_dict()), indent=2, ensure_ascii=False) + "\n"
         _replace(folder / "deploy.json", mask.text(text))
         _replace(folder / "deploy.env", mask.text(_env(record)))
     except OSError as error:
@@ -48,14 +50,18 @@ def variables(record: Record) -> Mapping[str, str]:
 
 
 def _env(record: Record) -> str:
-    lines = (f"{name}={shlex.quote(value)}\n" for name, value in variables(record).items())
+    # One line each: what reads this file need not be a shell.
+    lines = (
+        f"{name}={shlex.quote(printable(value))}\n" for name, value in variables(record).items()
+    )
     return "".join(lines)
 
 
 def _replace(path: Path, text: str) -> None:
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        fresh.write_text(text, "utf-8")
+        # Half a surrogate pair, which JSON can carry, is no UTF-8; escaped it is JSON again.
+        fresh.write_bytes(text.encode("utf-8", "backslashreplace"))
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)
