@@ -14,11 +14,11 @@ LABELS  = --build-arg VERSION=$(VERSION) --build-arg REVISION=$(COMMIT) \
 	  --build-arg SOURCE_DATE_EPOCH=$(EPOCH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint audit format lock image images clean
+.PHONY: help demo test fuzz reliability lint audit format lock image images clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do \
-	  printf '  make %-8s %s\n' "$$name" "$$text"; done
+	  printf '  make %-11s %s\n' "$$name" "$$text"; done
 
 demo: $(STAMP) ## the pipe against a portal of its own: a good deploy, a crash rolled back
 	@$(BIN)/python -m tests.demo
@@ -26,10 +26,17 @@ demo: $(STAMP) ## the pipe against a portal of its own: a good deploy, a crash r
 test: $(STAMP) ## every test; those in containers are skipped where no Docker engine answers
 	@$(BIN)/python -m pytest -n auto --dist loadgroup
 
-lint: $(STAMP) ## style, types, Dockerfile
+fuzz: $(STAMP) ## more than 20,000 cases of hostile input, new ones every time (ten minutes)
+	@FUZZ=full $(BIN)/python -m pytest -n auto -p no:logging tests/fuzz
+
+reliability: $(STAMP) ## every fault, kill, intruder, canary and hostile input, and one table of them
+	@$(BIN)/python -m tests.reliability
+
+lint: $(STAMP) ## style, types, weaknesses, Dockerfile
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml pipe image
 	$(BIN)/hadolint Dockerfile
 
 audit: $(STAMP) ## known weaknesses of what the image is made of

@@ -16,6 +16,7 @@ from pipe.run import Wires, run
 from tests.fake_clock import FakeClock
 from tests.honesty.models import check_exchange
 from tests.sandbox import World, WsgiAdapter, create_app
+from tests.transcript import watch
 
 HOST = "https://portal.example"
 LATENCY = 0.02
@@ -80,6 +81,7 @@ class Stage:
             self.clock.elapsed - before,
             self._report(),
         )
+        watch(ending.text)
         self._check_honesty()
         self._check_secrecy(ending)
         return ending

@@ -44,6 +44,8 @@ class BearerAuth(requests.auth.AuthBase):
         """Add the header."""
         request.headers["Authorization"] = f"Bearer {self._token.reveal()}"
         request.headers["Accept"] = "application/json"
+        # A cache in between would show a rollout as it was.
+        request.headers["Cache-Control"] = "no-cache"
         return request
 
 

@@ -18,6 +18,7 @@ from pipe.run import Wires, run
 from tests.fake_clock import FakeClock
 from tests.sandbox import Behaviour, RequestRecord, World, WsgiAdapter, create_app
 from tests.stage import HOST, LATENCY, Ending
+from tests.transcript import watch
 
 T = TypeVar("T")
 
@@ -101,6 +102,7 @@ class Scene:
         self.web = self.world.add_service("web", OLD, replicas=2, allocation_tags="tier-app")
         self.world.behave(BAD, Behaviour("crash", log=("fatal: no database",)))
         self.clock.advance(86400.0)
+        self.adapter: Callable[[Scene], WatchedAdapter] = WatchedAdapter
         self.hosts: set[str] = set()
         self.sent = 0
         self.before: Callable[[int], None] = nothing
@@ -131,14 +133,10 @@ class Scene:
         began, out, err = self.clock.elapsed, io.StringIO(), io.StringIO()
         self.sent = 0
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = run(self.environ(**extra), Wires(self.clock, WatchedAdapter(self)))
-        return Ending(
-            int(code),
-            _COLOUR.sub("", err.getvalue()),
-            _COLOUR.sub("", out.getvalue()),
-            self.clock.elapsed - began,
-            self.report(),
-        )
+            code = run(self.environ(**extra), Wires(self.clock, self.adapter(self)))
+        said = _COLOUR.sub("", err.getvalue()), _COLOUR.sub("", out.getvalue())
+        watch("\n".join(said))
+        return Ending(int(code), *said, self.clock.elapsed - began, self.report())
 
     def report(self) -> Mapping[str, Any]:
         """The record on disk; whole at every moment, or not there at all."""

@@ -6,6 +6,7 @@ import base64
 import html
 import json
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
@@ -31,9 +32,11 @@ def environ(*, ready: bool) -> dict[str, str]:
     return {**found, "HTTP_PROXY": f"http://ci:{quote(PROXY_PASSWORD, safe='')}@127.0.0.1:9"}
 
 
-def planted() -> list[str]:
-    """Every canary's value."""
-    return [*environ(ready=False).values(), PROXY_PASSWORD, DEFAULT_TOKEN]
+@cache
+def planted() -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Every canary's value, and how it may show itself."""
+    values = [*environ(ready=False).values(), PROXY_PASSWORD, DEFAULT_TOKEN]
+    return tuple((value, tuple(forms(value))) for value in values)
 
 
 def forms(value: str) -> Iterator[str]:
@@ -49,7 +52,7 @@ def forms(value: str) -> Iterator[str]:
 def found_in(text: str) -> list[str]:
     """The canaries that a text shows."""
     seen = [MARK] if MARK in text.replace(f"{MARK}-harmless", "") else []
-    return seen + [value for value in planted() for form in forms(value) if form in text]
+    return seen + [value for value, spelled in planted() if any(form in text for form in spelled)]
 
 
 def found_below(folder: Path) -> list[str]:
