@@ -7,9 +7,9 @@ import re
 import subprocess
 import sys
 import tempfile
+import xml.etree.ElementTree as ET
 from collections import Counter
 from pathlib import Path
-import xml.etree.ElementTree as ET
 
 from tests.security import canaries
 from tests.transcript import FOLDER
@@ -80,7 +80,9 @@ def left_behind(folder: Path) -> list[str]:
 def table(totals: Counter[str], cases: list[ET.Element], found: int) -> None:
     """The one table."""
     survived = totals["kills"] - totals["kills_failed"]
-    failed = [case for case in cases if case.find("failure") is not None or case.find("error") is not None]
+    failed = [
+        case for case in cases if case.find("failure") is not None or case.find("error") is not None
+    ]
     rows = [
         ("cells run", f"{totals['cells']:,}"),
         ("cells failed", f"{totals['cells_failed']:,}"),
