@@ -112,7 +112,7 @@ def play_against(
 def test_any_field_of_any_answer(tmp_path: Path, tally: Tally) -> None:
     """No defect, no hang, at most one change for each image, and the truth about it."""
 
-    @cases(6000)
+    @cases(4000)
     @given(
         plays,
         st.integers(1, 45),
@@ -140,7 +140,7 @@ def test_any_body_at_all(tmp_path: Path, tally: Tally) -> None:
     """From any JSON to types, or to a sentence that says what was expected."""
     readers = (wire.tenants, wire.services, wire.service, wire.pods, wire.faults, wire.log_lines)
 
-    @cases(4000)
+    @cases(5000)
     @given(anything)
     def holds(body: Any) -> None:
         tally.one()
@@ -157,7 +157,7 @@ def test_any_body_at_all(tmp_path: Path, tally: Tally) -> None:
 def test_any_bytes_at_all(tally: Tally) -> None:
     """Error bodies become one printable line of bounded length, certificates facts or none."""
 
-    @cases(4000)
+    @cases(6000)
     @given(st.binary(max_size=200), st.integers(100, 599))
     def holds(body: bytes, status: int) -> None:
         tally.one()
@@ -175,7 +175,7 @@ def test_any_bytes_at_all(tally: Tally) -> None:
 def test_any_secret_in_any_text(tally: Tally) -> None:
     """Masked wherever it stands, and nothing else is touched."""
 
-    @cases(2500)
+    @cases(3000)
     @given(st.text(min_size=4, max_size=40), st.text(max_size=20), st.text(max_size=20))
     def holds(secret: str, before: str, after: str) -> None:
         tally.one()

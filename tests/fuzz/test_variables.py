@@ -76,7 +76,7 @@ def check(scene: Scene, ending: Ending) -> None:
 def test_any_text_in_any_variable(tmp_path: Path, tally: Tally) -> None:
     """Exit code 2 with every problem, or a run that does what was said; never a traceback."""
 
-    @cases(9000)
+    @cases(6000)
     @given(environs)
     def holds(environ: dict[str, str]) -> None:
         folder = tmp_path / str(tally.one() % 50)
@@ -111,7 +111,7 @@ def test_any_record_of_an_earlier_run(tmp_path: Path, tally: Tally) -> None:
     keys = ("name", "version", "restart", "after", "back", "witnesses", "picked_up")
     targets = st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(keys, values)) | values)
 
-    @cases(1500)
+    @cases(1000)
     @given(targets, values, values, st.sampled_from([{}, {"RESTART": "true"}]))
     def holds(entries: Any, code: Any, number: Any, environ: dict[str, str]) -> None:
         tally.one()
