@@ -14,12 +14,12 @@ LABELS  = --build-arg VERSION=$(VERSION) --build-arg REVISION=$(COMMIT) \
 	  --build-arg SOURCE_DATE_EPOCH=$(EPOCH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo sandbox test bench lint audit format docs picture version next changes \
-	lock image images publish size sbom clean
+.PHONY: help demo sandbox test bench fuzz reliability lint audit format docs picture version \
+	next changes lock image images publish size sbom clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do \
-	  printf '  make %-8s %s\n' "$$name" "$$text"; done
+	  printf '  make %-11s %s\n' "$$name" "$$text"; done
 
 demo: $(STAMP) ## the pipe against a portal and AWS of its own: role, proof, deploy, rollback
 	@$(BIN)/python -m tests.demo
@@ -33,10 +33,17 @@ test: $(STAMP) ## every test; those in containers are skipped where no Docker en
 bench: $(STAMP) ## the pipe side by side with the vendor's command line, on the sandbox
 	@$(BIN)/python -m tests.bench
 
-lint: $(STAMP) ## style, types, Dockerfile
+fuzz: $(STAMP) ## more than 20,000 cases of hostile input, new ones every time (ten minutes)
+	@FUZZ=full $(BIN)/python -m pytest -n auto -p no:logging tests/fuzz
+
+reliability: $(STAMP) ## every fault, kill, intruder, canary and hostile input, and one table of them
+	@$(BIN)/python -m tests.reliability
+
+lint: $(STAMP) ## style, types, weaknesses, Dockerfile
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml pipe image
 	$(BIN)/hadolint Dockerfile
 
 audit: $(STAMP) ## known weaknesses of what the image is made of

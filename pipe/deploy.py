@@ -12,8 +12,8 @@ from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pipe import earlier, undo
 from pipe import plan as planning
-from pipe import undo
 from pipe.checks import Checks
 from pipe.clock import Clock, Deadline
 from pipe.errors import Conflict, DeployFailed, ExitCode, PipeError, PlatformError
@@ -52,6 +52,7 @@ class Deploy:
     made: list[Change] = field(default_factory=list)
     watcher: Watcher | None = None
     endings: dict[Target, Ending] = field(default_factory=dict)
+    theirs: set[Target] = field(default_factory=set)
 
     def run(self) -> str:
         """Do it; the sentence that says how it went. Raises the `PipeError` it ends with."""
@@ -61,8 +62,11 @@ class Deploy:
         if self.settings.dry_run:
             return "This was a dry run: the plan is printed and nothing was changed."
         self._test_before(plan)
-        plan = planning.look_again(plan, self.kinds)
-        changes = tuple(self.kinds.prepare(plan.changes)) if self.settings.wait else plan.changes
+        changes = plan.changes
+        if self.settings.wait:
+            changes = tuple(self.kinds.prepare(changes))
+        # After all that takes its time: nothing may lie between this look and the change.
+        planning.confirm(changes, self.kinds)
         try:
             self._change(changes)
             if not self.settings.wait:
@@ -71,8 +75,9 @@ class Deploy:
             self._test_after()
             return told  # noqa: TRY300 - whatever fails until here is undone
         except PipeError as error:
-            if self.settings.rollback and self.made:
-                raise self._put_back(error) from error
+            ours = [change for change in self.made if change.target not in self.theirs]
+            if self.settings.rollback and ours:
+                raise self._put_back(error, ours) from error
             raise
 
     def what_runs_now(self) -> str:
@@ -87,7 +92,9 @@ class Deploy:
         return "What each target runs now is told above."
 
     def _plan(self) -> Plan:
-        plan = planning.build(self.settings, self.kinds, self.resolve)
+        found = earlier.find(self.settings)
+        now = self.clock.now()
+        plan = planning.build(self.settings, self.kinds, self.resolve, found, now)
         for change in plan.changes:
             self.record.plan(change)
             log.info("Plan: %s", planning.describe(change))
@@ -119,6 +126,8 @@ class Deploy:
 
     def _change(self, changes: Sequence[Change]) -> None:
         self.record.changed = any(not change.picked_up for change in changes)
+        for change in changes:
+            self.record.plan(change)
         self.save()
         self.begun()
         order = {change.target: place for place, change in enumerate(changes)}
@@ -133,7 +142,7 @@ class Deploy:
             try:
                 self.kinds.change(change)
             except PipeError as error:
-                if not error.passing:
+                if not error.acted or self._is_untouched(change):
                     with lock:
                         self.made.remove(change)
                 raise
@@ -144,6 +153,14 @@ class Deploy:
             log.error("%s", error)
         if first is not None:
             raise first
+
+    def _is_untouched(self, change: Change) -> bool:
+        """Whether the portal shows the target as it was before the change; False when unknown."""
+        try:
+            now = self.kinds.read([change.target]).get(change.target)
+        except PipeError:
+            return False
+        return now is not None and now.version == change.before.version
 
     def _follow(self, changes: Sequence[Change]) -> str:
         settings = self.settings
@@ -186,8 +203,10 @@ class Deploy:
         bad = {target: v for target, v in verdicts.items() if isinstance(v, (Doomed, Late))}
         for target, failed in bad.items():
             self._gather(target, failed)
-        for target, verdict in verdicts.items():
-            if isinstance(verdict, Overtaken) and not bad:
+        overtaken = {target: v for target, v in verdicts.items() if isinstance(v, Overtaken)}
+        self.theirs.update(overtaken)
+        for target, verdict in overtaken.items():
+            if not bad:
                 return Conflict(
                     f"{target}: {words(verdict)}; this run leaves it alone.",
                     "See who deploys it, and run the step again if yours is to serve.",
@@ -218,9 +237,9 @@ class Deploy:
             "ROLLBACK: 'true' would do that at once."
         )
 
-    def _put_back(self, error: PipeError) -> PipeError:
+    def _put_back(self, error: PipeError, ours: Sequence[Change]) -> PipeError:
         log.info("Putting back what ran before (ROLLBACK: 'true').")
-        endings = undo.put_back(self.made, self.kinds, self.settings, self.clock)
+        endings = undo.put_back(ours, self.kinds, self.settings, self.clock)
         self.endings = {ending.change.target: ending for ending in endings}
         for ending in endings:
             entry = self.record.targets[str(ending.change.target)]
@@ -230,7 +249,7 @@ class Deploy:
                 entry.samples_back = tuple(ending.watcher.samples(ending.change.target))
         fates = {ending.fate for ending in endings}
         told = "; ".join(f"{ending.change.target}: {ending.told}" for ending in endings)
-        if fates == {Fate.RESTORED}:
+        if fates == {Fate.RESTORED} and not self.theirs:
             return DeployFailed(
                 ExitCode.RESTORED,
                 f"{error.diagnosis} The version before was put back and verified: {told}.",

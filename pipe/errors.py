@@ -48,11 +48,13 @@ class PipeError(Exception):
 
     `diagnosis` says what happened and what was expected, `remedy` what to do about it;
     `details` are lines to show after the remedy, a text to copy for instance. `passing` says
-    whether the same request may succeed later.
+    whether the same request may succeed later, `acted` whether the portal may have done what
+    was asked all the same.
     """
 
     code = ExitCode.DEFECT
     passing = False
+    acted = False
 
     def __init__(self, diagnosis: str, remedy: str = "", details: Sequence[str] = ()) -> None:
         super().__init__(diagnosis)
@@ -103,11 +105,7 @@ class PlatformError(PipeError):
 
 
 class Unreachable(PlatformError):
-    """No usable answer came.
-
-    `acted` says whether the portal may have done what was asked: False when the request
-    certainly never arrived.
-    """
+    """No usable answer came; `acted` is False when the request certainly never arrived."""
 
     def __init__(
         self, diagnosis: str, remedy: str = "", *, acted: bool = True, passing: bool = True
@@ -120,9 +118,18 @@ class Unreachable(PlatformError):
 class Refused(PlatformError):
     """An answer that says no, or that is not what the portal's API promises."""
 
-    def __init__(self, diagnosis: str, remedy: str = "", *, passing: bool = False) -> None:
+    def __init__(
+        self,
+        diagnosis: str,
+        remedy: str = "",
+        *,
+        passing: bool = False,
+        acted: bool | None = None,
+    ) -> None:
         super().__init__(diagnosis, remedy)
         self.passing = passing
+        # A gateway that gave up may have had the portal act behind it; a clear no is a no.
+        self.acted = passing if acted is None else acted
 
 
 class NotFound(PlatformError):

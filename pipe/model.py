@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 
 MAIN = ""
@@ -37,6 +38,7 @@ class Snapshot:
 
     `images` maps container names to images; `version` is any text that differs after
     anybody's change; `detail` belongs to the target's kind and is opaque to others.
+    `changed_at` is when somebody last changed or restarted it, None when the portal does not say.
     `main` is the main container's own name, where it has one.
     """
 
@@ -44,6 +46,7 @@ class Snapshot:
     images: Mapping[str, str]
     version: str
     detail: object = field(compare=False)
+    changed_at: datetime | None = None
     main: str = ""
 
     def container(self, name: str) -> str:
@@ -57,7 +60,8 @@ class Change:
 
     `back` holds the images to put back should it fail, None when there is nothing to put back
     or nobody knows. `picked_up` marks a change that an earlier run made and did not live to
-    follow: it is followed, not sent.
+    follow: it is followed, not sent. `witnesses` identify what ran before the change, in words of
+    the target's kind; `origin` is the target's version before a change that was picked up.
     """
 
     before: Snapshot
@@ -65,6 +69,8 @@ class Change:
     back: Mapping[str, str] | None = None
     restart: bool = False
     picked_up: bool = False
+    witnesses: frozenset[str] = frozenset()
+    origin: str = ""
 
     @property
     def target(self) -> Target:

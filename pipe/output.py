@@ -15,6 +15,7 @@ from pipe.secret import Mask
 
 log = logging.getLogger(__name__)
 
+_LONGEST = 4000
 _STYLE = "%(log_color)s%(levelname)s: %(message)s"
 
 
@@ -69,8 +70,9 @@ def defect(mask: Mask, error: BaseException) -> None:
 
 
 def one_line(text: str) -> str:
-    """`text` without anything that could forge a line of its own or move the cursor."""
-    return " ".join(printable(text).split("\n")).rstrip()
+    """`text` without anything that could forge a line of its own, move the cursor or drown it."""
+    line = printable(text).rstrip()
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
 
 
 def printable(text: str) -> str:

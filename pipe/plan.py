@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 
 from pipe import image
+from pipe.earlier import Earlier, Left
 from pipe.errors import ConfigError, Conflict, NotFound, Problem
 from pipe.kinds import Kinds
 from pipe.model import MAIN, Change, Plan, Snapshot, Target
@@ -15,10 +18,13 @@ Resolve = Callable[[Sequence[Wish]], Sequence[Wish]]
 """Turns what is asked for into what is deployed, once each image is known to be there."""
 
 
-def build(settings: Settings, kinds: Kinds, resolve: Resolve) -> Plan:
+def build(
+    settings: Settings, kinds: Kinds, resolve: Resolve, earlier: Earlier, moment: datetime
+) -> Plan:
     """Read every target once, prove every image, and decide what to do.
 
-    Raises `NotFound` and `ImageRefused`.
+    `earlier` is what is known at `moment` of a run whose place this one takes. Raises `NotFound`
+    and `ImageRefused`.
     """
     targets = tuple(dict.fromkeys(wish.target for wish in settings.wishes))
     found = kinds.read(targets)
@@ -28,37 +34,54 @@ def build(settings: Settings, kinds: Kinds, resolve: Resolve) -> Plan:
     else:
         wishes = resolve(settings.wishes)
         wanted = {target: _wanted(found[target], wishes) for target in targets}
-    changes = [_change(found[target], wanted[target], settings) for target in targets]
-    idle = [change for change in changes if change.picked_up]
+    changes = [
+        _change(found[target], wanted[target], settings, earlier.made(found[target], moment))
+        for target in targets
+    ]
+    idle = [change for change in changes if change.picked_up and not change.restart]
     settled = kinds.settled([change.before for change in idle]) if idle and settings.wait else {}
     if settings.tests_again:
         # The run before this one may have been stopped between its rollout and its tests.
         settled = dict.fromkeys(settled, False)
     unchanged = [change.before for change in idle if settled.get(change.target, not settings.wait)]
     followed = [
-        _with_way_back(change, kinds) for change in changes if change.before not in unchanged
+        _with_way_back(change, kinds, earlier)
+        for change in changes
+        if change.before not in unchanged
     ]
     return Plan(tuple(followed), tuple(unchanged))
 
 
-def look_again(plan: Plan, kinds: Kinds) -> Plan:
-    """The same plan on a fresher look; raises `Conflict` when a target changed since."""
-    now = kinds.read([change.target for change in plan.changes])
-    for change in plan.changes:
+def confirm(changes: Sequence[Change], kinds: Kinds) -> None:
+    """Look once more; raises `Conflict` when a target is not as its change found it."""
+    for conflict in conflicts(changes, kinds).values():
+        raise conflict
+
+
+def conflicts(changes: Sequence[Change], kinds: Kinds) -> Mapping[Target, Conflict]:
+    """What somebody else did to targets since their changes found them."""
+    now = kinds.read([change.target for change in changes]) if changes else {}
+    found = {}
+    for change in changes:
         fresh = now.get(change.target)
         if fresh is None or fresh.version != change.before.version:
             images = ", ".join(fresh.images.values()) if fresh else "nothing: it is gone"
-            raise Conflict(
+            found[change.target] = Conflict(
                 f"{change.target} was changed by somebody else while this run was getting ready; "
                 f"it asks for {images} now, and for {change.main_image_before} before.",
-                "Nothing was changed by this run. See who deploys it, and run the step again.",
+                "See who deploys it, and run the step again.",
             )
-    fresher = tuple(change.seen_again(now[change.target]) for change in plan.changes)
-    return Plan(fresher, plan.unchanged)
+    return found
 
 
 def describe(change: Change) -> str:
     """One line of the plan, as a diff."""
+    if change.restart and change.picked_up:
+        when = f" at {change.before.changed_at:%H:%M:%S} UTC" if change.before.changed_at else ""
+        return (
+            f"{change.target}: restarted on {change.main_image}{when}, by an earlier run of this "
+            "step; that is followed, not repeated (a new pipeline would restart it again)"
+        )
     if change.restart:
         return f"{change.target}: restart on {change.main_image}"
     if change.picked_up:
@@ -95,7 +118,9 @@ def _check_names(
         raise errors[0] if len(errors) == 1 else NotFound.together(errors)
 
 
-def _change(before: Snapshot, wanted: Mapping[str, str], settings: Settings) -> Change:
+def _change(
+    before: Snapshot, wanted: Mapping[str, str], settings: Settings, made: Left | None
+) -> Change:
     differing = {
         name: new
         for name, new in wanted.items()
@@ -104,7 +129,18 @@ def _change(before: Snapshot, wanted: Mapping[str, str], settings: Settings) -> 
     if differing:
         back = {name: before.images[name] for name in differing if name in before.images}
         return Change(before, differing, back)
-    return Change(before, wanted, restart=settings.restart, picked_up=not settings.restart)
+    if not settings.restart:
+        return Change(before, wanted, picked_up=True)
+    if made:
+        return Change(
+            before,
+            wanted,
+            restart=made.restart,
+            picked_up=True,
+            witnesses=made.witnesses,
+            origin=made.version,
+        )
+    return Change(before, wanted, restart=True)
 
 
 def _wanted(now: Snapshot, wishes: Sequence[Wish]) -> Mapping[str, str]:
@@ -121,8 +157,8 @@ def _wanted(now: Snapshot, wishes: Sequence[Wish]) -> Mapping[str, str]:
     return found
 
 
-def _with_way_back(change: Change, kinds: Kinds) -> Change:
-    """Fill in where a picked-up change came from, as far as the portal remembers."""
-    if not change.picked_up:
+def _with_way_back(change: Change, kinds: Kinds, earlier: Earlier) -> Change:
+    """Fill in where a picked-up change came from, as far as record or portal remember."""
+    if not change.picked_up or change.restart:
         return change
-    return Change(change.before, change.images, kinds.previous(change.before), picked_up=True)
+    return replace(change, back=earlier.back(change.before) or kinds.previous(change.before))

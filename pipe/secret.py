@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import html
+import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -11,6 +14,8 @@ from urllib.parse import quote, quote_plus
 STARS = "***"
 SHORTEST = 4
 """Masking anything shorter would only make the log unreadable, and protects nothing."""
+_CUT = "..."
+"""What stands where a text was cut off, perhaps in the middle of a secret."""
 
 
 class Secret:
@@ -62,26 +67,50 @@ class Mask:
 
     def text(self, text: str) -> str:
         """`text` with every secret replaced by `***`."""
-        return self._pattern.sub(STARS, text) if self._pattern else text
+        if not self._pattern:
+            return text
+        text = self._pattern.sub(STARS, text)
+        return self._without_beginnings(text) if _CUT in text else text
 
     def data(self, value: Any) -> Any:
-        """Plain data with every text in it masked, before any writer escapes it."""
+        """The same for every text in plain data."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, Mapping):
-            return {self.text(key): self.data(entry) for key, entry in value.items()}
+            return {self.data(key): self.data(entry) for key, entry in value.items()}
         if isinstance(value, (list, tuple)):
             return [self.data(entry) for entry in value]
         return value
 
+    def _without_beginnings(self, text: str) -> str:
+        """`text` without the beginning of a secret right before a place where it was cut off."""
+        parts = text.split(_CUT)
+        for number, part in enumerate(parts[:-1]):
+            known = max((_overlap(part, form) for form in self._forms), default=0)
+            if known >= SHORTEST:
+                parts[number] = part[:-known] + STARS
+        return _CUT.join(parts)
+
+
+def _overlap(text: str, form: str) -> int:
+    """How many characters at the end of `text` are the beginning of `form`."""
+    longest = min(len(text), len(form) - 1)
+    return next((n for n in range(longest, 0, -1) if text.endswith(form[:n])), 0)
+
 
 def _forms(value: str) -> Iterator[str]:
     yield value
-    yield quote(value, safe="")
-    yield quote(value)
-    yield quote_plus(value)
+    raw = value.encode("utf-8", "surrogateescape")  # as the environment spells other bytes
+    for encoded in (quote(raw, safe=""), quote(raw), quote_plus(raw)):
+        yield encoded
+        yield re.sub("%[0-9A-F]{2}", lambda hexes: hexes[0].lower(), encoded)
+    # As the files and messages spell it that hold quotes, backslashes or angle brackets.
+    yield from (json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1])
+    yield from (html.escape(value), html.escape(value, quote=False))
+    yield from (shlex.quote(value), repr(value)[1:-1])
+    # As it reads once blanks are one and what looks like a tag is gone.
+    yield " ".join(re.sub("<[^>]*>", " ", value).split())
     yield from value.splitlines() if "\n" in value else ()
-    raw = value.encode()
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         for before in range(3):
             # Only the characters that no neighbouring byte has a part in are the secret's own.

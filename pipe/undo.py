@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pipe import image
+from pipe import plan as planning
 from pipe.clock import Clock, Deadline
 from pipe.errors import PipeError
 from pipe.kinds import Kinds
 from pipe.kinds.interface import Watcher
 from pipe.model import Change, Snapshot
-from pipe.rollout import Ready
+from pipe.rollout import Overtaken, Ready, Verdict
 from pipe.rollout.loop import follow
 from pipe.rollout.progress import words
 from pipe.settings import Settings
@@ -91,7 +92,15 @@ def _ways_back(
         else:
             ways.append((change, Change(seen, change.back)))
     prepared = kinds.prepare([back for _, back in ways]) if ways else ()
-    return endings, [(change, back) for (change, _), back in zip(ways, prepared, strict=True)]
+    # Preparing takes its time: nothing may lie between the last look and the way back.
+    theirs = planning.conflicts(prepared, kinds)
+    still_ours = []
+    for (change, _), back in zip(ways, prepared, strict=True):
+        if conflict := theirs.get(back.target):
+            endings.append(Ending(change, Fate.THEIRS, conflict.diagnosis.rstrip(".")))
+        else:
+            still_ours.append((change, back))
+    return endings, still_ours
 
 
 def _send(back: Change, kinds: Kinds) -> None:
@@ -132,6 +141,11 @@ def _verify(
     endings = []
     for change, back in sent:
         verdict = verdicts[back.target]
-        fate = Fate.RESTORED if isinstance(verdict, Ready) else Fate.FAILED
-        endings.append(Ending(change, fate, words(verdict), watcher))
+        endings.append(Ending(change, _fate(verdict), words(verdict), watcher))
     return endings
+
+
+def _fate(verdict: Verdict) -> Fate:
+    if isinstance(verdict, Overtaken):
+        return Fate.THEIRS
+    return Fate.RESTORED if isinstance(verdict, Ready) else Fate.FAILED

@@ -19,6 +19,7 @@ from tests.fake_clock import FakeClock
 from tests.honesty.models import check_exchange
 from tests.sandbox import World, WsgiAdapter, create_app
 from tests.sandbox.hosts import Hosts
+from tests.transcript import watch
 
 HOST = "https://portal.example"
 LATENCY = 0.02
@@ -88,6 +89,7 @@ class Stage:
             self.clock.elapsed - before,
             self._report(),
         )
+        watch(ending.text)
         self._check_honesty()
         self._check_secrecy(ending)
         return ending

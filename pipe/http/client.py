@@ -114,7 +114,8 @@ class HttpClient:
                 content = self._content(response, started)
                 status, headers = response.status_code, response.headers
         except (requests.RequestException, OSError) as error:
-            trouble = explain(error, self.base, self._setting, self.limits)
+            proxy = self._session.proxies.get("https", "")
+            trouble = explain(error, self.base, self._setting, self.limits, proxy)
             log.debug("%s %s: %s", method, path, trouble.diagnosis)
             raise trouble from error
         seconds = self._clock.monotonic() - started

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -11,19 +12,32 @@ import requests
 import urllib3.exceptions
 
 from pipe.errors import Unreachable
+from pipe.http.certificate import Facts, look
 from pipe.http.limits import BodyTooLarge, Limits
 
+# OpenSSL's codes (X509_V_ERR_*): not valid yet, expired; host or address mismatch.
+_OUT_OF_TIME = (9, 10)
+_OTHER_NAME = (62, 64)
+_BROKEN_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+"""A handshake that broke may work the next time; one that found no common ground will not."""
+_CLEAR_NO = re.compile(r"Tunnel connection failed: 4\d\d")
 
-def explain(error: Exception, base: str, setting: str, limits: Limits) -> Unreachable:
-    """The error to raise for `error`, which a request to `base` ended with.
 
-    `setting` is the variable that holds the address.
+def explain(
+    error: Exception, base: str, setting: str, limits: Limits, proxy: str = ""
+) -> Unreachable:
+    """The error to raise for `error`, which a request to `base` through `proxy` ended with.
+
+    `setting` is the variable that holds the address. A certificate that is not trusted is
+    looked at once more, for what it says.
     """
     host = urlsplit(base).netloc
     causes = list(_chain(error))
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return _bad_certificate(host, setting, cause)
+            parts = urlsplit(base)
+            shown = look(parts.hostname or "", parts.port or 443, proxy, limits.connect)
+            return _bad_certificate(host, setting, cause, shown)
     if isinstance(error, requests.exceptions.ProxyError):
         return _bad_proxy(host, causes)
     for cause in causes:
@@ -48,7 +62,10 @@ def _broken(error: Exception, host: str, setting: str, limits: Limits) -> Unreac
             acted=False,
         )
     if isinstance(error, requests.Timeout):
-        return Unreachable(f"{host} took the request and stayed silent for {limits.read:g} s.")
+        return Unreachable(
+            f"{host} took the request and stayed silent for {limits.read:g} s.",
+            _ask_operators(setting),
+        )
     if isinstance(error, BodyTooLarge):
         return Unreachable(
             f"{host} sent an answer of more than {limits.body >> 20} MB; expected far less.",
@@ -59,17 +76,36 @@ def _broken(error: Exception, host: str, setting: str, limits: Limits) -> Unreac
         return Unreachable(
             f"There is no way to {host}: {_innermost(error)}.", _check_address(setting), acted=False
         )
-    return Unreachable(f"The connection to {host} broke before the answer was complete.")
-
-
-def _bad_certificate(host: str, setting: str, cause: ssl.SSLCertVerificationError) -> Unreachable:
-    reason = cause.verify_message or cause.reason or "it cannot be verified"
     return Unreachable(
-        f"The certificate of {host} is not trusted: {reason}.",
-        "If your network or portal uses certificates of its own, give the issuer's certificate "
-        f"as CA_CERT (PEM text, or a path in the clone folder); otherwise check {setting}.",
+        f"The connection to {host} broke before the answer was complete.", _ask_operators(setting)
+    )
+
+
+def _bad_certificate(
+    host: str, setting: str, cause: ssl.SSLCertVerificationError, shown: Facts | None
+) -> Unreachable:
+    reason = (cause.verify_message or cause.reason or "it cannot be verified").rstrip(".")
+    facts = f" {shown}." if shown else ""
+    return Unreachable(
+        f"The certificate of {host} is not trusted: {reason}.{facts}",
+        _certificate_remedy(host, setting, cause.verify_code, shown),
         acted=False,
         passing=False,
+    )
+
+
+def _certificate_remedy(host: str, setting: str, code: int, shown: Facts | None) -> str:
+    if code in _OUT_OF_TIME:
+        return (
+            f"Have whoever runs {host} renew it, or set the clock of this machine; "
+            "no variable of the pipe helps here."
+        )
+    if code in _OTHER_NAME:
+        return f"Give {setting} one of the names that the certificate is for."
+    whose = "this certificate" if shown and shown.self_signed else "the issuer's certificate"
+    return (
+        f"If your network or portal uses certificates of its own, give {whose} as CA_CERT (PEM "
+        f"text, or a path in the clone folder); otherwise check {setting}."
     )
 
 
@@ -78,6 +114,7 @@ def _no_tls(host: str, setting: str, cause: ssl.SSLError) -> Unreachable:
         f"{host} does not speak TLS 1.2 or newer with us: {cause.reason or cause}.",
         f"Check scheme and port in {setting}.",
         acted=False,
+        passing=isinstance(cause, _BROKEN_OFF),
     )
 
 
@@ -95,6 +132,14 @@ def _bad_proxy(host: str, causes: list[BaseException]) -> Unreachable:
         f"The proxy does not let us through to {host}: {_one_line(causes[-1])}.",
         "Check HTTPS_PROXY (address, user, password), or exempt the host in NO_PROXY.",
         acted=False,
+        passing=not any(_CLEAR_NO.search(str(cause)) for cause in causes),
+    )
+
+
+def _ask_operators(setting: str) -> str:
+    return (
+        "Run the step again; if it stays, ask whoever runs the host in "
+        f"{setting} and what stands before it (proxy, load balancer)."
     )
 
 

@@ -19,6 +19,7 @@ from pipe.secret import Secret
 
 T = TypeVar("T")
 
+_NO_NAMES = ("", ".", "..")
 NO_ROUTE = (404, 405)
 """What a portal answers that is too old for a route."""
 
@@ -33,6 +34,8 @@ class BearerAuth(requests.auth.AuthBase):
         """Add the header."""
         request.headers["Authorization"] = f"Bearer {self._token.reveal()}"
         request.headers["Accept"] = "application/json"
+        # A cache in between would show a rollout as it was.
+        request.headers["Cache-Control"] = "no-cache"
         return request
 
 
@@ -76,13 +79,21 @@ class Calls:
         try:
             return read(reply.json())
         except Shapeless as expected:
-            wrong = f"expected {expected}"
+            raise self._nonsense(what, f"expected {expected}", passing=False) from None
         except ValueError:
             wrong = f'expected JSON, got "{said.excerpt(reply)}"'
-        raise Refused(
-            f"The portal {self.host} answered nonsense for {what}: {wrong}.",
-            "Check that DUPLO_HOST is the portal itself and nothing in between.",
-        )
+            # Cut off, or a gateway's page: that is an outage, and may pass.
+            raise self._nonsense(what, wrong, passing=True) from None
+
+    def check_done(self, reply: Reply, what: str) -> None:
+        """The same for a call without result, whose good reply is empty or JSON.
+
+        A page in its place is some gateway's: nobody knows then whether the portal acted.
+        """
+        self.check(reply, what)
+        if said.transient(reply):
+            wrong = f'expected nothing or JSON, got "{said.excerpt(reply)}"'
+            raise self._nonsense(what, wrong, passing=True)
 
     def check(self, reply: Reply, what: str) -> None:
         """Raise the error that a refusing reply deserves."""
@@ -92,12 +103,20 @@ class Calls:
             raise IdentityError.token_refused(self.host, said.message(reply))
         raise self._refusal(reply, what)
 
+    def _nonsense(self, what: str, wrong: str, *, passing: bool) -> Refused:
+        return Refused(
+            f"The portal {self.host} answered nonsense for {what}: {wrong}.",
+            "Check that DUPLO_HOST is the portal itself and nothing in between.",
+            passing=passing,
+        )
+
     def _refusal(self, reply: Reply, what: str) -> PlatformError:
         if 300 <= reply.status < 400:
             target = urlsplit(reply.headers.get("Location", "")).netloc or "another address"
             return Refused(
                 f"{self.host} sends us on to {target} for {what}; the token does not go there.",
                 "Give the portal's own address as DUPLO_HOST.",
+                acted=True,
             )
         message = said.message(reply)
         because = f': "{message}"' if message else ""
@@ -131,10 +150,15 @@ class Scope:
     def send(self, method: str, path: str, body: object, what: str) -> Reply:
         """One write, sent once; raises what a refusal deserves, or `Unreachable`."""
         reply = self.calls.http.once(method, path, body)
-        self.calls.check(reply, what)
+        self.calls.check_done(reply, what)
         return reply
 
 
 def _path(prefix: str, *parts: str) -> str:
-    """Join parts to a path; what came from people or from the portal is escaped."""
+    """Join parts to a path; what came from people or from the portal is escaped.
+
+    Raises `Refused` for what no escaping keeps from meaning another folder.
+    """
+    if any(part in _NO_NAMES for part in parts):
+        raise Refused("The portal gave an empty or dotted name for something that has a name.")
     return "/".join([prefix, *(quote(part, safe="") for part in parts)])

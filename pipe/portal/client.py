@@ -84,7 +84,8 @@ class TenantPortal:
         """The same calls for a loop that repeats them itself: tried once, over by `deadline`."""
         left = max(_SHORTEST_READ, deadline.left())
         limits = self._calls.http.limits
-        hurried = replace(limits, tries=1, read=min(limits.read, left))
+        # Half of what is left at most: one silent answer must not take all of it.
+        hurried = replace(limits, tries=1, read=min(limits.read, max(_SHORTEST_READ, left / 2)))
         quick = TenantPortal(Calls(self._calls.http.limited(hurried)), self.tenant)
         # What one look finds out, the next need not.
         quick._lacking, quick._pods = self._lacking, self._pods
@@ -150,7 +151,7 @@ class TenantPortal:
             log.debug("no containerimage route here; using ReplicationControllerChange")
             self._change_image_v2(service, images)
         else:
-            self._calls.check(reply, f"the change of {service.name}")
+            self._calls.check_done(reply, f"the change of {service.name}")
 
     def restart(self, service: Service) -> None:
         """Restart the pods of `service`, rolling."""

@@ -8,6 +8,7 @@ from typing import Any
 from pipe.http import Reply
 
 _LONGEST = 300
+_EXCERPT = 100
 _TAG = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 _KEYS = ("Message", "message", "title", "detail", "error")
 _TRANSIENT = (429, 500, 502, 503, 504)
@@ -24,7 +25,8 @@ def message(reply: Reply) -> str:
 
 def excerpt(reply: Reply) -> str:
     """The beginning of a body that is not what it should be."""
-    return _one_line(reply.text())[:100]
+    line = _one_line(reply.text())
+    return line if len(line) <= _EXCERPT else f"{line[:_EXCERPT]}..."
 
 
 def transient(reply: Reply) -> bool:

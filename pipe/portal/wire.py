@@ -148,9 +148,10 @@ def _listener(item: Mapping[str, Any]) -> Listener:
 
 def _least(item: Mapping[str, Any]) -> int | None:
     """An autoscaler's lower bound, which Kubernetes takes as 1 when it is not given."""
-    if not isinstance(item.get("HPASpecs"), dict):
+    specs = next((key for key in ("HPASpecs", "HpaSpecs") if isinstance(item.get(key), dict)), None)
+    if specs is None:
         return None
-    given = count(nested(item, "HPASpecs"), "minReplicas")
+    given = count(nested(item, specs), "minReplicas")
     return 1 if given is None else given
 
 

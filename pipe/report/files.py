@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pipe.output import printable
 from pipe.report.html import page
 from pipe.report.junit import junit
 from pipe.report.record import Record
@@ -32,9 +33,11 @@ def write(record: Record, mask: Mask) -> None:
     if folder is None:
         return
     data = mask.data(record.as_dict())
+    text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
     files = {
-        RECORD: json.dumps(data, indent=2, ensure_ascii=False) + "\n",
-        "deploy.env": _env(mask.data(variables(record))),
+        # Masked before it is spelled in JSON and after: either may hide a form from the other.
+        RECORD: mask.text(text),
+        "deploy.env": mask.text(_env(mask.data(variables(record)))),
         "deploy.html": page(data),
     }
     _save("report", folder, files)
@@ -70,7 +73,8 @@ def _origin(url: str) -> str:
 
 
 def _env(values: Mapping[str, str]) -> str:
-    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
+    # One line each: what reads this file need not be a shell.
+    return "".join(f"{name}={shlex.quote(printable(value))}\n" for name, value in values.items())
 
 
 def _junit_name(record: Record) -> str:
@@ -92,8 +96,8 @@ def _save(what: str, folder: Path, files: Mapping[str, str]) -> None:
 def _replace(path: Path, text: str) -> None:
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        # What a program printed may hold halves of characters, which UTF-8 cannot.
-        fresh.write_text(text, "utf-8", "replace")
+        # Half a surrogate pair, which JSON can carry, is no UTF-8; escaped it is JSON again.
+        fresh.write_bytes(text.encode("utf-8", "backslashreplace"))
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)

@@ -152,6 +152,8 @@ def _target(entry: TargetRecord) -> Mapping[str, Any]:
         "back": None if change.back is None else dict(change.back),
         "restart": change.restart,
         "picked_up": change.picked_up,
+        "version": change.origin or change.before.version,
+        "witnesses": sorted(change.witnesses),
         "state": entry.state,
         "passed": entry.passed,
         "told": entry.told,

@@ -78,6 +78,7 @@ def _pause(
 ) -> float:
     now = clock.monotonic()
     took = now - started
-    pause = max(least - took, _SHARE * took)
+    # A slow answer must not take the rest of the time either: some looks are left in any case.
+    pause = min(max(least - took, _SHARE * took), max(least, deadline.left() / 4))
     ends = [deadline.left(), *([max(0.0, until - now)] if until is not None else [])]
     return min([pause, *ends])

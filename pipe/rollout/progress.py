@@ -88,6 +88,8 @@ def words(verdict: Verdict) -> str:
         return f"ready, {verdict.detail}"
     if isinstance(verdict, Doomed):
         return f"will not come up: {verdict.reason}"
+    if isinstance(verdict, Overtaken) and verdict.replaced:
+        return f"somebody else gave it {verdict.image} right before this change, which replaced it"
     if isinstance(verdict, Overtaken):
         return f"somebody else changed it; it is to run {verdict.image} now"
     if isinstance(verdict, Late):

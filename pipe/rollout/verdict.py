@@ -35,9 +35,13 @@ class Doomed:
 
 @dataclass(frozen=True)
 class Overtaken:
-    """Somebody else changed the target; it is to run `image` now."""
+    """Somebody else changed the target; it is to run `image` now.
+
+    `replaced` when theirs came right before our change, which went over it unseen.
+    """
 
     image: str
+    replaced: bool = False
 
 
 @dataclass(frozen=True)

@@ -251,6 +251,9 @@ def certificates(base: Path) -> Parser[str]:
 
 def _read(path: Path) -> str:
     try:
+        # A pipe or a device may have no end.
+        if path.exists() and not path.is_file():
+            raise OSError(0, "it is no file")  # noqa: TRY301 - told like what the system refuses
         text = path.read_text("utf-8")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a text file"
@@ -272,9 +275,15 @@ def _address(value: str) -> SplitResult:
         port_is_fine = parts.port is None or parts.port > 0
     except ValueError:
         raise ValueError(message) from None
-    if not port_is_fine or not parts.hostname or not _HOST.fullmatch(parts.hostname):
+    if not port_is_fine or not _is_host(parts.hostname or ""):
         raise ValueError(message)
     return parts
+
+
+def _is_host(name: str) -> bool:
+    """Whether it can be a host; DNS knows no longer names, nor longer parts of one."""
+    fits = len(name) <= _LONGEST_NAME and all(len(part) <= 63 for part in name.split("."))
+    return fits and bool(_HOST.fullmatch(name))
 
 
 def _name(value: str) -> str:

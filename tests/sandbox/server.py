@@ -51,7 +51,7 @@ class Server:
     def __init__(
         self,
         world: World,
-        tls: Path | str | None = None,
+        tls: Path | str | ssl.SSLContext | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
         app: Flask | None = None,
@@ -64,11 +64,14 @@ class Server:
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         wire = _wire(self.app.wsgi_app, self._closing)
         self._server = make_server(host, port, wire, threaded=True, request_handler=_Handler)
-        if tls is not None:
-            self._secure(Path(tls))
         shown = "127.0.0.1" if host in ("", "0.0.0.0", "::") else host
+        if isinstance(tls, ssl.SSLContext):
+            self._wrap(tls)
+        elif tls is not None:
+            self._secure(Path(tls), shown)
         self.host, self.port = shown, self._server.port
-        self.url = f"{'https' if tls is not None else 'http'}://{shown}:{self.port}"
+        name = f"[{shown}]" if ":" in shown else shown
+        self.url = f"{'https' if tls is not None else 'http'}://{name}:{self.port}"
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
         )
@@ -88,13 +91,16 @@ class Server:
         self._server.server_close()
         self._thread.join(5)
 
-    def _secure(self, directory: Path) -> None:
+    def _secure(self, directory: Path, host: str) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         authority = trustme.CA()
         self.ca_path = directory / "ca.pem"
         authority.cert_pem.write_to_path(str(self.ca_path))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert(*NAMES).configure_cert(context)
+        authority.issue_cert(*dict.fromkeys([*NAMES, host])).configure_cert(context)
+        self._wrap(context)
+
+    def _wrap(self, context: ssl.SSLContext) -> None:
         # The handshake is left to the thread that serves: one slow client must not hold up all.
         self._server.socket = context.wrap_socket(
             self._server.socket, server_side=True, do_handshake_on_connect=False

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipe.kinds.service.generation import Before, images
+from pipe.kinds.service.generation import Before, identities, images
 from pipe.kinds.service.judge import judge, state
 from pipe.kinds.service.track import Look, Track, begin, fold
 from pipe.model import MAIN, Change, Kind, Snapshot, Target
@@ -53,7 +53,8 @@ def change(before: Service, pods: tuple[Pod, ...] = (), to: str = NEW, **fields:
     """From the service as it was to a new main image."""
     detail = Before(before, pods)
     snapshot = Snapshot(Target(Kind.SERVICE, "web"), images(before), "", detail)
-    return Change(snapshot, {MAIN: to}, **fields)
+    seen = frozenset(one for entry in pods for one in identities(entry))
+    return Change(snapshot, {MAIN: to}, witnesses=seen, **fields)
 
 
 def watch(what: Change, *looks: Look) -> Track:

@@ -73,7 +73,7 @@ def is_new(change: Change, pod: Pod) -> bool:
     if not all(checked):
         return False
     if change.restart or not checked:
-        return not _was_there(pod, before.pods)
+        return not identities(pod) & change.witnesses
     return True
 
 
@@ -105,13 +105,13 @@ def needed(service: Service, active: int | None) -> tuple[int, bool]:
     return (least, False) if active is None else (max(least, active), True)
 
 
-def _was_there(pod: Pod, before: Sequence[Pod]) -> bool:
+def identities(pod: Pod) -> frozenset[str]:
+    """What a pod of a later generation does not share with this one."""
     if pod.controller_kind.endswith(_REPLICA_SET):
-        return pod.controller in {other.controller for other in before}
+        return frozenset({pod.controller})
     # A set's pods keep their names, and native docker has no controller: containers tell.
-    known = {container.docker_id for other in before for container in other.containers}
-    ids = {container.docker_id for container in pod.containers if container.docker_id}
-    return bool(ids & known) if ids else pod.name in {other.name for other in before}
+    ids = frozenset(container.docker_id for container in pod.containers if container.docker_id)
+    return ids or frozenset({pod.name})
 
 
 def _shown_image(service: str, pod: Pod, container: str) -> str:

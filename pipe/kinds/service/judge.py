@@ -6,10 +6,10 @@ from collections import Counter
 
 from pipe import image
 from pipe.kinds.service import symptoms
-from pipe.kinds.service.generation import images, needed
+from pipe.kinds.service.generation import detail, images, needed
 from pipe.kinds.service.track import Track, Trouble, body, takes
 from pipe.model import MAIN
-from pipe.portal import Phase
+from pipe.portal import Phase, Service
 from pipe.rollout import Doomed, Late, Overtaken, Ready, Verdict, Waiting
 
 _QUIET = 15.0
@@ -43,13 +43,34 @@ def judge(track: Track, stable_seconds: float, deadline: float) -> Verdict:
 def _overtaken(track: Track) -> Overtaken | None:
     asked, change = images(track.service), track.change
     if takes(change, track.service):
-        return None
+        theirs = _replaced(track)
+        return Overtaken(theirs, replaced=True) if theirs else None
     for container, wanted in change.images.items():
         now, before = asked.get(container, ""), change.before.images.get(container, "")
         still_old = image.same(before, now) and not track.took
         if not image.same(wanted, now) and not still_old:
             return Overtaken(now or "nothing")
     return None
+
+
+def _replaced(track: Track) -> str:
+    """Somebody else's image that came between the last look and our change, from history.
+
+    The portal has no conditional change; where it keeps no history this stays unknown.
+    """
+    change = track.change
+    before = detail(change.before).service
+    if change.restart or not before.history:
+        return ""
+    added = _deployed(track.service) - _deployed(before)
+    ours = (change.main_image, before.image)
+    theirs = [entry for entry in added if not any(image.same(own, entry) for own in ours)]
+    return theirs[-1] if theirs else ""
+
+
+def _deployed(service: Service) -> Counter[str]:
+    """How often each main image was deployed, by the portal's history."""
+    return Counter(deployed[MAIN] for deployed in service.history if MAIN in deployed)
 
 
 def _doomed(track: Track) -> Doomed | None:
@@ -87,11 +108,19 @@ def _progress(track: Track, stable_seconds: float) -> Verdict:
     wait = stable_seconds
     if all_up and not enough and not old and track.active == len(up):
         enough, wait = True, max(stable_seconds, _QUIET)
-    if not (all_up and enough):
+    if not (all_up and enough) or _mixed(track):
         return Waiting(_describe(track, len(up), count, exact=exact), _stuck(track))
     if track.at - since < wait:
         return Waiting(f"{_pods(len(up))} up; staying up for {wait:g} s", until=since + wait)
     return Ready(f"{_pods(len(up))} up for {wait:g} s" if wait else f"{_pods(len(up))} up")
+
+
+def _mixed(track: Track) -> bool:
+    """Whether a restart whose beginning nobody saw still shows pods of two generations."""
+    change = track.change
+    if not change.restart or change.witnesses:
+        return False
+    return len({pod.controller for pod in track.generations.new}) > 1
 
 
 def _describe(track: Track, up: int, count: int, *, exact: bool) -> str:

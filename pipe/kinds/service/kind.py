@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from pipe import image
 from pipe.clock import Clock
-from pipe.errors import PlatformError, Unreachable
+from pipe.errors import PlatformError
 from pipe.kinds.service import symptoms
 from pipe.kinds.service.address import address, listener
-from pipe.kinds.service.generation import Before, by_owner, detail, images, owner, split
+from pipe.kinds.service.generation import Before, by_owner, detail, identities, images, owner, split
 from pipe.kinds.service.judge import judge
 from pipe.kinds.service.track import Look, begin, fold, takes
 from pipe.kinds.service.watcher import ServiceWatcher, read_services
@@ -57,7 +58,9 @@ class ServiceKind:
                 names = {pod.name for pod in own}
                 old = frozenset(fault.key for fault in faults if not names & fault.resources)
             before = Before(detail(change.before).service, own, old)
-            prepared.append(change.seen_again(replace(change.before, detail=before)))
+            fresh = change.seen_again(replace(change.before, detail=before))
+            seen = frozenset(one for pod in own for one in identities(pod))
+            prepared.append(fresh if change.picked_up else replace(fresh, witnesses=seen))
         return prepared
 
     def settled(self, snapshots: Sequence[Snapshot]) -> Mapping[Target, bool]:
@@ -83,13 +86,13 @@ class ServiceKind:
             try:
                 self._send(change, service)
             except PlatformError as trouble:
-                if not trouble.passing:
+                if not trouble.passing and not trouble.acted:
                     raise
                 log.warning("%s Looking whether the change of %s arrived.", trouble, service.name)
                 if self._took_hold(change, trouble):
                     log.info("It did; %s is not changed a second time.", service.name)
                     return
-                if attempt == _TRIES:
+                if not trouble.passing or attempt == _TRIES:
                     raise
             else:
                 return
@@ -131,7 +134,7 @@ class ServiceKind:
 
         Asked twice with a pause: an answer may get lost before the portal has finished.
         """
-        if isinstance(trouble, Unreachable) and not trouble.acted:
+        if not trouble.acted:
             self._clock.sleep(_PAUSE)
             return False
         for _ in range(2):
@@ -149,6 +152,8 @@ class ServiceKind:
         before = detail(change.before)
         if service.restarted_at != before.service.restarted_at:
             return True
+        if not change.witnesses:
+            return False
         own = [pod for pod in self._portal.pods() if owner(pod) == change.target.name]
         return bool(split(change, own).new)
 
@@ -163,5 +168,23 @@ class ServiceKind:
 
 
 def _snapshot(target: Target, service: Service) -> Snapshot:
-    version = "|".join([service.deployed_at, service.restarted_at, *images(service).values()])
-    return Snapshot(target, images(service), version, Before(service), main=service.name)
+    asked = images(service)
+    parts = [service.deployed_at, service.restarted_at, service.allocation_tags, *asked.values()]
+    moments = (_moment(service.deployed_at), _moment(service.restarted_at))
+    return Snapshot(
+        target,
+        asked,
+        "|".join(parts),
+        Before(service),
+        max((moment for moment in moments if moment), default=None),
+        main=service.name,
+    )
+
+
+def _moment(text: str) -> datetime | None:
+    """A time as the portal writes it; in UTC where it does not say."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from pipe.clock import Clock, Deadline
+from pipe.errors import PipeError
 from pipe.kinds.interface import Evidence, Sample
 from pipe.kinds.service import symptoms, track
 from pipe.kinds.service.generation import by_owner, detail
@@ -18,7 +19,7 @@ from pipe.kinds.service.judge import judge, state
 from pipe.kinds.service.track import Look, Track
 from pipe.model import Change, Target
 from pipe.portal import Fault, Phase, Pod, Service, TenantPortal
-from pipe.rollout import Doomed, Ready, Verdict
+from pipe.rollout import Doomed, Ready, Verdict, Waiting
 
 _SPEAKING = (Phase.RUNNING, Phase.WAITING, Phase.FAILED)
 _MOST_FAULTS = 5
@@ -55,8 +56,8 @@ class ServiceWatcher:
         faults = portal.faults() if asks_faults else None
         self._looks += 1
         verdicts = self._take_in(pods, services, faults, deadline)
-        if services is None and any(isinstance(verdict, Ready) for verdict in verdicts.values()):
-            verdicts = self._take_in(pods, self._services(portal), faults, deadline)
+        if services is None and (asked := self._last_look(portal, verdicts)) is not None:
+            verdicts = self._take_in(pods, asked, faults, deadline)
         self._sample()
         return verdicts
 
@@ -90,6 +91,22 @@ class ServiceWatcher:
 
     def _services(self, portal: TenantPortal) -> Mapping[str, Service]:
         return read_services(portal, [target.name for target in self._tracks])
+
+    def _last_look(
+        self, portal: TenantPortal, verdicts: Mapping[Target, Verdict]
+    ) -> Mapping[str, Service] | None:
+        """Services once more before a verdict that ends the watch; None when it goes on.
+
+        Success needs that look. A failure is told all the same where nobody answers.
+        """
+        if any(isinstance(verdict, Ready) for verdict in verdicts.values()):
+            return self._services(portal)
+        if all(isinstance(verdict, Waiting) for verdict in verdicts.values()):
+            return None
+        try:
+            return self._services(portal)
+        except PipeError:
+            return None
 
     def _asks_services(self) -> bool:
         return (self._looks % 2 == 0 and not self._steady()) or not self._all_took()

@@ -1,0 +1,163 @@
+"""Whole runs in numbers: a small world made anew for every cell, and what a run left of it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import requests
+
+from pipe.run import Wires, run
+from tests.fake_clock import FakeClock
+from tests.sandbox import Behaviour, RequestRecord, World, WsgiAdapter, create_app
+from tests.stage import HOST, LATENCY, Ending
+from tests.transcript import watch
+
+T = TypeVar("T")
+
+FULL = os.environ.get("RELIABILITY") == "full"
+"""Whether every cell is run (`make reliability`), or a fixed share of them (`make test`)."""
+OLD, NEW, BAD = "team/web:1.4.1", "team/web:1.4.2", "team/web:bad"
+STEP = {
+    "BITBUCKET_PIPELINE_UUID": "{pipeline}",
+    "BITBUCKET_STEP_UUID": "{step}",
+    "BITBUCKET_STEP_RUN_NUMBER": "1",
+}
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class Killed(BaseException):
+    """SIGKILL, as far as it can be had within a process: nothing in the pipe catches it."""
+
+
+@dataclass(frozen=True)
+class Play:
+    """One thing to ask of the pipe, and how it ends when nothing goes wrong."""
+
+    name: str
+    code: int
+    image: str = NEW
+    left: str = NEW
+    environ: Mapping[str, str] = field(default_factory=dict)
+    portal: str = "new"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+DEPLOY = Play("deploy", 0)
+DEPLOY_OLD = Play("deploy-old-portal", 0, portal="old")
+RESTART = Play("restart", 0, image=OLD, left=OLD, environ={"RESTART": "true"})
+RESTART_NEW = Play("restart-and-change", 0, environ={"RESTART": "true"})
+ROLLBACK = Play("rollback", 8, image=BAD, left=OLD, environ={"ROLLBACK": "true"})
+LEFT_AS_IT_IS = Play("failed", 10, image=BAD, left=BAD)
+PLAYS = (DEPLOY, DEPLOY_OLD, RESTART, RESTART_NEW, ROLLBACK, LEFT_AS_IT_IS)
+
+
+class WatchedAdapter(WsgiAdapter):
+    """Counts what leaves the pipe, notes for whom, and calls `before` and `after` around it."""
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(create_app(scene.world), latency=LATENCY)
+        self._scene = scene
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
+        """Answer one request."""
+        scene = self._scene
+        scene.hosts.add(str(request.url).split("/")[2])
+        scene.sent += 1
+        number = scene.sent
+        scene.before(number)
+        response = super().send(request, **options)
+        scene.after(number)
+        return response
+
+
+def share(cells: Sequence[T], every: int) -> Sequence[T]:
+    """All cells, or one in `every` of them: always the same ones."""
+    return cells if FULL else cells[::every]
+
+
+def nothing(_: int) -> None:
+    """Let a request pass."""
+
+
+class Scene:
+    """A tenant with the service `web`, deployed long ago, and runs of the pipe against it."""
+
+    def __init__(self, folder: Path, play: Play) -> None:
+        self.play = play
+        self.folder = folder
+        self.clock = FakeClock()
+        self.world = World(self.clock)
+        self.world.portal = play.portal  # type: ignore[assignment]
+        self.world.add_tenant("dev01")
+        self.web = self.world.add_service("web", OLD, replicas=2, allocation_tags="tier-app")
+        self.world.behave(BAD, Behaviour("crash", log=("fatal: no database",)))
+        self.clock.advance(86400.0)
+        self.adapter: Callable[[Scene], WatchedAdapter] = WatchedAdapter
+        self.hosts: set[str] = set()
+        self.sent = 0
+        self.before: Callable[[int], None] = nothing
+        self.after: Callable[[int], None] = nothing
+
+    @property
+    def report_dir(self) -> Path:
+        """Where runs write their record."""
+        return self.folder / "report"
+
+    def environ(self, **extra: str) -> dict[str, str]:
+        """The variables of the play."""
+        return {
+            "DUPLO_HOST": HOST,
+            "DUPLO_TOKEN": self.world.token,
+            "TENANT": "dev01",
+            "SERVICE": "web",
+            "IMAGE": self.play.image,
+            "REPORT_DIR": str(self.report_dir),
+            "BITBUCKET_CLONE_DIR": str(self.folder),
+            **STEP,
+            **self.play.environ,
+            **extra,
+        }
+
+    def run(self, **extra: str) -> Ending:
+        """One run of the pipe; raises `Killed` where it was told to."""
+        began, out, err = self.clock.elapsed, io.StringIO(), io.StringIO()
+        self.sent = 0
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = run(self.environ(**extra), Wires(self.clock, self.adapter(self)))
+        said = _COLOUR.sub("", err.getvalue()), _COLOUR.sub("", out.getvalue())
+        watch("\n".join(said))
+        return Ending(int(code), *said, self.clock.elapsed - began, self.report())
+
+    def report(self) -> Mapping[str, Any]:
+        """The record on disk; whole at every moment, or not there at all."""
+        path = self.report_dir / "deploy.json"
+        return json.loads(path.read_text("utf-8")) if path.exists() else {}
+
+    def writes(self) -> list[RequestRecord]:
+        """What took hold at the portal."""
+        return self.world.writes()
+
+
+def nth(number: int, action: Callable[[], None]) -> Callable[[int], None]:
+    """Do `action` at the request with that number, counted from 1."""
+
+    def act(current: int) -> None:
+        if current == number:
+            action()
+
+    return act
+
+
+def kill() -> None:
+    """End the run as SIGKILL would: no handler, no last words."""
+    raise Killed

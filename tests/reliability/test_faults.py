@@ -1,0 +1,220 @@
+"""Every request x every fault x once, three times, for ever: what comes of it is never a surprise.
+
+The requests are those that an undisturbed run of each play makes; a new one is found by itself.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.reliability.scene import FULL, PLAYS, Play, Scene
+from tests.sandbox import ApiFault, RequestRecord
+from tests.stage import Ending
+
+WAIT_TIMEOUT = 60
+FOR_EVER = 10_000
+TIMES = (1, 3, FOR_EVER)
+EVIL = "evil.example"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One row of the matrix; `words` are what a run that fails because of it says."""
+
+    name: str
+    options: dict[str, Any]
+    words: str
+
+    @property
+    def passing(self) -> bool:
+        """Whether the same request may succeed later, so that once or three times does no harm."""
+        return self.name not in FINAL and self.name not in HARMLESS
+
+    @property
+    def silent(self) -> bool:
+        """Whether each time costs the whole patience for one answer."""
+        return self.name.startswith("silence")
+
+
+HARMLESS = ("content-type", "10 s")
+FINAL = ("401", "403", "404", "405", "huge", "redirect")
+FAULTS = (
+    Fault("refused", {"kind": "refused"}, "refuses the connection|no way to"),
+    Fault("reset-before", {"kind": "reset-before"}, "broke before the answer"),
+    Fault("reset-after", {"kind": "reset-after"}, "broke before the answer"),
+    Fault("10 s", {}, ""),
+    Fault("silence", {"kind": "silence"}, "stayed silent"),
+    Fault("silence-after", {"kind": "silence-after"}, "stayed silent"),
+    Fault("401", {"status": 401, "body": "token expired"}, "refuses the token"),
+    Fault("403", {"status": 403, "body": "no"}, "may not do this|refuses the token|is not open"),
+    Fault("404", {"status": 404}, "answered 404"),
+    Fault("405", {"status": 405}, "answered 405"),
+    Fault("429", {"status": 429}, "answered 429"),
+    Fault("429-after", {"status": 429, "headers": {"Retry-After": "2"}}, "answered 429"),
+    Fault("500", {"status": 500}, "answered 500"),
+    Fault("502", {"status": 502, "body": "<h1>Bad Gateway</h1>"}, "answered 502"),
+    Fault("503", {"status": 503}, "answered 503"),
+    Fault("rate", {"kind": "rate-exceeded"}, "Rate exceeded"),
+    Fault("truncated", {"kind": "truncated"}, "nonsense"),
+    Fault("html", {"kind": "html"}, "nonsense"),
+    Fault("huge", {"kind": "huge"}, "more than 32 MB"),
+    Fault("content-type", {"kind": "content-type"}, ""),
+    Fault("redirect", {"kind": "redirect", "location": f"https://{EVIL}/"}, f"on to {EVIL}"),
+)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One request of the undisturbed run: the `nth` with this method and path."""
+
+    method: str
+    path: str
+    nth: int
+    phase: str
+
+    def __str__(self) -> str:
+        folder, name = self.path.rsplit("/", 2)[-2:]
+        return f"{self.method} {folder}/{name} #{self.nth} ({self.phase})"
+
+
+def points(log: list[RequestRecord]) -> list[Point]:
+    """The first, the second, the last, and the first after a change, of every request."""
+    first_write = next(number for number, record in enumerate(log) if record.writes)
+    found: dict[tuple[str, str], list[Point]] = {}
+    for number, record in enumerate(log):
+        same = found.setdefault((record.method, record.path), [])
+        phase = "before" if number < first_write else "write" if record.writes else "after"
+        same.append(Point(record.method, record.path, len(same) + 1, phase))
+    kept: list[Point] = []
+    for same in found.values():
+        after = [point for point in same if point.phase != "before"]
+        kept += dict.fromkeys([*same[:2], *after[:1], same[-1]])
+    return kept
+
+
+def cells(play: Play, folder: Path) -> tuple[Scene, list[tuple[Point, Fault, int]]]:
+    """The undisturbed run, and everything that is to be disturbed."""
+    model = Scene(folder / "model", play)
+    assert model.run(WAIT_TIMEOUT=str(WAIT_TIMEOUT)).code == play.code
+    every = [(p, f, t) for p in points(model.world.log) for f in FAULTS for t in TIMES]
+    # A prime step meets every request, every fault and every count.
+    return model, every if FULL else every[::17]
+
+
+def disturb(scene: Scene, point: Point, fault: Fault, times: int) -> None:
+    """Plan the trouble of one cell."""
+    if fault.name == "10 s":
+        count = point.nth + times
+
+        def slow(record: RequestRecord) -> None:
+            nonlocal count
+            if (record.method, record.path) == (point.method, point.path):
+                count -= 1
+                if 0 < count <= times:
+                    scene.clock.advance(10.0)
+
+        scene.world.listeners.append(slow)
+        return
+    path = f"^{re.escape(point.path)}$"
+    options = {"skip": point.nth - 1, "times": times, **fault.options}
+    scene.world.script(ApiFault(point.method, path, **options))
+
+
+def expected(play: Play, point: Point, fault: Fault, times: int) -> set[int]:
+    """The exit codes that a cell may have."""
+    clean = {play.code}
+    if fault.name in HARMLESS and times < FOR_EVER:
+        return clean
+    if fault.passing and (times == 1 or (times == 3 and not fault.silent)):
+        return clean
+    if fault.name == "401" and point.phase == "before":
+        return {3}
+    if fault.name == "401" and point.phase == "write" and point.nth == 1:
+        return {3}
+    if point.phase == "before":
+        # Another way may be open: an older route, the other list of tenants, a later try.
+        return {4, 3, *clean} if fault.name in ("403", "404", "405", "500") else {4, *clean}
+    # After the change: seen all the same, or told as not seen; on the way back that is a failure.
+    unseen = {9, 10} if play.code == 8 else {10}
+    return {4, *clean, *unseen}
+
+
+def problems(scene: Scene, model: Scene, ending: Ending) -> Iterator[str]:
+    """What is wrong with a cell whatever its fault."""
+    acted = [json.dumps([record.path, record.body]) for record in scene.writes()]
+    if len(acted) != len(set(acted)):
+        yield f"a change that had taken hold was sent again: {acted}"
+    if scene.hosts != {"portal.example"}:
+        yield f"somebody else was spoken to: {scene.hosts}"
+    if ending.code == 1 or "Traceback" in ending.text:
+        yield "a defect"
+    image = scene.web.image
+    if ending.code == 0 and (image, len(acted)) != (scene.play.left, len(model.writes())):
+        yield f"success with {image} after {len(acted)} changes"
+    if ending.code == 0 and scene.web.starts > model.web.starts:
+        yield f"{scene.web.starts} pods were started, {model.web.starts} are enough"
+    if ending.code == 8 and image != scene.play.left:
+        yield f"restored, but {image} is asked for"
+    if ending.code == 10 and image != scene.play.image:
+        yield f"not restored, but {image} is asked for"
+    if ending.code in (2, 3, 5, 6) and acted:
+        yield "changed, with an exit code that says unchanged"
+    if "Nothing was changed" in ending.result and acted:
+        yield "changed, and denied"
+    if ending.code and not acted and "Nothing was changed" not in ending.result:
+        yield "nothing was changed, and that is not said"
+    yield from _unhelpful(scene, ending)
+
+
+def _unhelpful(scene: Scene, ending: Ending) -> Iterator[str]:
+    lines = ending.result.strip().splitlines()
+    if len(lines) != 1 or (ending.code and not lines[0].endswith(f"(exit code {ending.code})")):
+        yield f"the result is no line of its own: {lines}"
+    if ending.code and "What to do:" not in ending.log:
+        yield "no remedy"
+    if ending.seconds > 2 * WAIT_TIMEOUT + 300:
+        yield f"it took {ending.seconds:g} s"
+    if ending.report and ending.report["exit_code"] != ending.code:
+        yield f"the record says {ending.report['exit_code']}"
+    told = re.search(r"asks for (\S+?),", ending.result)
+    if told and ending.code not in (4, 9) and told[1] != scene.web.image:
+        yield f"it says {told[1]}, and {scene.web.image} is asked for"
+
+
+def check(play: Play, model: Scene, cell: tuple[Point, Fault, int], folder: Path) -> Iterator[str]:
+    """Run one cell; every line is something wrong with it."""
+    point, fault, times = cell
+    scene = Scene(folder, play)
+    disturb(scene, point, fault, times)
+    ending = scene.run(WAIT_TIMEOUT=str(WAIT_TIMEOUT))
+    found = list(problems(scene, model, ending))
+    allowed = expected(play, point, fault, times)
+    if ending.code not in allowed:
+        found.append(f"exit code {ending.code}, expected one of {sorted(allowed)}")
+    if ending.code not in (0, play.code) and not re.search(fault.words, ending.text):
+        found.append(f"it does not say: {fault.words}")
+    count = "for ever" if times == FOR_EVER else f"{times}x"
+    yield from (f"{point} {fault.name} {count}: {text}\n{ending.text}" for text in found)
+
+
+@pytest.mark.parametrize("play", PLAYS, ids=str)
+def test_every_fault_at_every_request_ends_as_it_should(
+    play: Play, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """Exit code, portal state and message are right; no change that took hold is sent twice."""
+    model, matrix = cells(play, tmp_path)
+    wrong = [
+        line
+        for number, cell in enumerate(matrix)
+        for line in check(play, model, cell, tmp_path / str(number))
+    ]
+    record_property("cells", len(matrix))
+    record_property("cells_failed", len(wrong))
+    assert not wrong, f"{len(wrong)} of {len(matrix)}\n" + "\n".join(wrong)

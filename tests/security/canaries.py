@@ -1,0 +1,65 @@
+"""Values that must never be seen, for every secret variable, and how to find them."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from urllib.parse import quote, quote_plus
+
+from pipe.settings.variables import VARIABLES
+from tests.sandbox import DEFAULT_TOKEN
+
+AMBIENT = ("BITBUCKET_STEP_OIDC_TOKEN", "PIPELINES_JWT_TOKEN")
+PROXY_PASSWORD = "cAnArY-pr0xy/pass+word=9"
+MARK = "cAnArY"
+
+
+def value_of(name: str) -> str:
+    """A canary with every character that some encoding changes."""
+    return f"{MARK}-{name.lower()}-\"q'u&o<t>e\\s/+=%-0123456789"
+
+
+def environ(*, ready: bool) -> dict[str, str]:
+    """Every secret the pipe may be given; those of later versions too unless `ready`."""
+    names = [v.name for v in VARIABLES if v.secret and (v.ready or not ready)]
+    found = {name: value_of(name) for name in (*names, *AMBIENT) if name != "DUPLO_TOKEN"}
+    if "SLACK_WEBHOOK" in found:
+        found["SLACK_WEBHOOK"] = f"https://hooks.example/services/{MARK}/webhook-0123456789"
+    return {**found, "HTTP_PROXY": f"http://ci:{quote(PROXY_PASSWORD, safe='')}@127.0.0.1:9"}
+
+
+@cache
+def planted() -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Every canary's value, and how it may show itself."""
+    values = [*environ(ready=False).values(), PROXY_PASSWORD, DEFAULT_TOKEN]
+    return tuple((value, tuple(forms(value))) for value in values)
+
+
+def forms(value: str) -> Iterator[str]:
+    """How a value may show itself."""
+    yield value
+    yield from (quote(value, safe=""), quote(value), quote_plus(value))
+    yield from (json.dumps(value)[1:-1], html.escape(value), repr(value)[1:-1])
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        for before in ("", "u", "us"):
+            yield encode(f"{before}{value}".encode()).decode().rstrip("=")[4:-4]
+
+
+def found_in(text: str) -> list[str]:
+    """The canaries that a text shows."""
+    seen = [MARK] if MARK in text.replace(f"{MARK}-harmless", "") else []
+    return seen + [value for value, spelled in planted() if any(form in text for form in spelled)]
+
+
+def found_below(folder: Path) -> list[str]:
+    """The canaries that any file below a folder shows."""
+    return [
+        f"{path.name}: {value}"
+        for path in folder.rglob("*")
+        if path.is_file()
+        for value in found_in(path.read_bytes().decode("utf-8", "replace"))
+    ]

@@ -1,0 +1,177 @@
+"""What comes from outside stays a value: in the log, in every report, in a shell, in an address."""
+
+from __future__ import annotations
+
+import html.parser
+import json
+import subprocess
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from tests.reliability.scene import LEFT_AS_IT_IS, ROLLBACK, Scene
+from tests.sandbox import ApiFault, Behaviour
+from tests.stage import Ending
+
+HOSTILE = [
+    "x\n✔ web runs team/web:1.4.2. (exit code 0)",
+    "x\r\nERROR: forged",
+    "\x1b[2J\x1b[1;31mred\x1b]0;title\x07",
+    "x\u2028INFO: forged\u2029\x85INFO: forged\x0bINFO: forged",
+    "\u202egnp.exe\u202c\u200f",
+    "$(touch pwned) `touch pwned` '; touch pwned; '\"; touch pwned; \"",
+    "x'\nDEPLOY_OUTCOME='forged",
+    "<script>alert(1)</script><img src=x onerror=alert(1)>",
+    "]]><testcase name='forged'/><!--",
+    "<!channel> <@U123|eve> *bold* <https://evil.example|click>",
+    "%s %d %(levelname)s {0} {levelname}",
+    "a" * 100_000,
+    "\ud800 lone surrogate",
+    "\x00",
+]
+# A name that is no UTF-8 cannot be in the stand-in's world; as JSON it is met above, by log lines.
+SPELLED = [text for text in HOSTILE if "surrogate" not in text]
+
+
+def brief(text: str) -> str:
+    """A test's name."""
+    return ascii(text[:12])
+
+
+class Tags(html.parser.HTMLParser):
+    """Collects elements and attributes of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        if self.seen and self.seen[-1][0] == "script":
+            self.scripts.append(data)
+
+
+def check_log(scene: Scene, ending: Ending) -> None:
+    """No line that the pipe did not write, and no control characters."""
+    assert ending.code != 1, ending.text
+    for line in ending.log.splitlines():
+        assert not line or line.split(":")[0] in ("DEBUG", "INFO", "WARNING", "ERROR"), line
+        assert line.isprintable(), ascii(line)
+        assert len(line) < 20_000
+    assert ending.result.count("✔") + ending.result.count("✖") <= 1 or "✖" in ending.result
+    assert len(ending.result.strip().splitlines()) == 1
+
+
+def check_files(scene: Scene) -> None:
+    """Every file that was written is what it says, and runs nothing."""
+    for path in scene.folder.rglob("*"):
+        if path.suffix == ".json":
+            json.loads(path.read_text("utf-8"))
+        elif path.suffix == ".env":
+            check_env(path)
+        elif path.suffix == ".html":
+            check_html(path)
+        elif path.suffix == ".xml":
+            names = [case.get("name", "") for case in ET.parse(path).iter("testcase")]
+            assert "forged" not in names
+    assert not list(scene.folder.rglob("pwned"))
+
+
+def check_env(path: Path) -> None:
+    """One assignment a line, and a shell that reads it gets values and does nothing."""
+    lines = path.read_text("utf-8").splitlines()
+    assert all(line.startswith("DEPLOY_") for line in lines), lines
+    assert len({line.split("=")[0] for line in lines}) == len(lines)
+    script = f'set -eu; . "{path}"; printf %s "$DEPLOY_OUTCOME"'
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=path.parent, capture_output=True, text=True, check=True
+    )
+    assert done.stdout != "forged"
+    assert done.stderr == ""
+
+
+def check_html(path: Path) -> None:
+    """No element and no handler that the values brought along, and nothing from elsewhere."""
+    page = Tags()
+    page.feed(path.read_text("utf-8"))
+    for tag, attributes in page.seen:
+        assert not [name for name in attributes if name.startswith("on")]
+        outside = attributes.get("src") or (attributes.get("href") if tag == "link" else None)
+        assert not outside or outside.startswith("data:")
+    assert not [text for text in page.scripts if "alert(1)" in text]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=brief)
+@pytest.mark.parametrize("play", [LEFT_AS_IT_IS, ROLLBACK], ids=str)
+def test_what_a_pod_says_stays_what_it_says(text: str, play: object, tmp_path: Path) -> None:
+    """Faults and log lines are quoted in the log and in every report."""
+    scene = Scene(tmp_path, play)  # type: ignore[arg-type]
+    fault = f"Back-off {text}".replace("{", "{{").replace("}", "}}")
+    scene.world.behave("team/web:bad", Behaviour("crash", log=(text,), fault=fault))
+    ending = scene.run()
+    assert ending.code == scene.play.code
+    check_log(scene, ending)
+    check_files(scene)
+
+
+@pytest.mark.parametrize("text", SPELLED, ids=brief)
+def test_an_image_that_somebody_else_put_there_stays_a_value(text: str, tmp_path: Path) -> None:
+    """What ran before comes from the portal, not from our grammar."""
+    scene = Scene(tmp_path, LEFT_AS_IT_IS)
+    scene.web.main_image = text
+    check_log(scene, scene.run())
+    check_files(scene)
+
+
+@pytest.mark.parametrize("text", SPELLED, ids=brief)
+def test_names_that_the_portal_lists_stay_names(text: str, tmp_path: Path) -> None:
+    """Suggestions for a wrong name come from the portal as well."""
+    scene = Scene(tmp_path, LEFT_AS_IT_IS)
+    scene.world.add_tenant(f"dev02{text}")
+    scene.world.add_service(f"webb{text}", "team/web:1")
+    for wrong in ({"SERVICE": "webc"}, {"TENANT": "dev03"}):
+        ending = scene.run(**wrong)
+        assert ending.code == 4
+        check_log(scene, ending)
+        check_files(scene)
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=brief)
+@pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 503])
+def test_what_the_portal_says_stays_what_it_says(text: str, status: int, tmp_path: Path) -> None:
+    """Error bodies and places to go."""
+    scene = Scene(tmp_path, LEFT_AS_IT_IS)
+    body = text.encode("utf-8", "replace").decode()
+    printable = "".join(char for char in body[:200] if " " <= char <= "~")
+    headers = {"Location": f"https://evil.example/{printable}", "Retry-After": printable}
+    fault = ApiFault(status=status, body=body, headers=headers, times=99, skip=1)
+    scene.world.script(fault)
+    check_log(scene, scene.run())
+    check_files(scene)
+
+
+@pytest.mark.parametrize("text", [text for text in SPELLED if "\x00" not in text], ids=brief)
+@pytest.mark.parametrize(
+    "name", ["IMAGE", "SERVICE", "TENANT", "DUPLO_HOST", "NO_PROXY", "CA_CERT"]
+)
+def test_what_a_variable_holds_forges_no_line(name: str, text: str, tmp_path: Path) -> None:
+    """Pull request titles and branch names end up in variables."""
+    scene = Scene(tmp_path, LEFT_AS_IT_IS)
+    check_log(scene, scene.run(**{name: text}))
+    check_files(scene)
+
+
+@pytest.mark.parametrize("name", ["..", "a/b", "a?b#c", "%2e%2e", "a b"])
+def test_a_name_does_not_reach_another_address(name: str, tmp_path: Path) -> None:
+    """Names are escaped in paths; most are refused before."""
+    scene = Scene(tmp_path, LEFT_AS_IT_IS)
+    scene.world.tenants[0].id = name
+    ending = scene.run()
+    assert ending.code in (0, 4, 10)
+    prefixes = ("/admin", "/subscriptions/", "/v3/subscriptions/", "/adminproxy")
+    assert all(record.path.startswith(prefixes) for record in scene.world.log)
+    assert all(record.query == "" for record in scene.world.log)
