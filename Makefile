@@ -27,7 +27,7 @@ test: $(STAMP) ## every test; those in containers are skipped where no Docker en
 	@$(BIN)/python -m pytest -n auto --dist loadgroup
 
 fuzz: $(STAMP) ## more than 20,000 cases of hostile input, new ones every time (ten minutes)
-	@FUZZ=full $(BIN)/python -m pytest -n auto -p no:logging tests/fuzz
+	@FUZZ=full $(BIN)/python -m pytest -n auto tests/fuzz
 
 reliability: $(STAMP) ## every fault, kill, intruder, canary and hostile input, and one table of them
 	@$(BIN)/python -m tests.reliability
