@@ -6,7 +6,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 VERSION = $(shell sed -n 's/^image: .*:\([0-9.]*\).*/\1/p' pipe.yml)
-IMAGE  ?= nholuongut/bitbucket-deploy-pipe:$(VERSION)
+IMAGE   = nholuongut/bitbucket-deploy-pipe:$(VERSION)
 # The commit's time makes two builds of it alike.
 COMMIT  = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 EPOCH   = $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
@@ -14,17 +14,24 @@ LABELS  = --build-arg VERSION=$(VERSION) --build-arg REVISION=$(COMMIT) \
 	  --build-arg SOURCE_DATE_EPOCH=$(EPOCH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz reliability lint audit format lock image images clean
+.PHONY: help demo sandbox test bench fuzz reliability lint audit format docs picture version next \
+	changes lock image images publish size sbom clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do \
 	  printf '  make %-11s %s\n' "$$name" "$$text"; done
 
-demo: $(STAMP) ## the pipe against a portal of its own: a good deploy, a crash rolled back
+demo: $(STAMP) ## the pipe against a portal and AWS of its own: role, proof, deploy, rollback
 	@$(BIN)/python -m tests.demo
+
+sandbox: $(STAMP) ## that portal on its own, for trying things by hand; it says how
+	@$(BIN)/python -m tests.sandbox
 
 test: $(STAMP) ## every test; those in containers are skipped where no Docker engine answers
 	@$(BIN)/python -m pytest -n auto --dist loadgroup
+
+bench: $(STAMP) ## the pipe side by side with the vendor's command line, on the sandbox
+	@$(BIN)/python -m tests.bench
 
 fuzz: $(STAMP) ## more than 20,000 cases of hostile input, new ones every time (ten minutes)
 	@FUZZ=full $(BIN)/python -m pytest -n auto tests/fuzz
@@ -46,9 +53,26 @@ format: $(STAMP) ## let ruff arrange the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+# RELEASE names a version to come: make docs RELEASE=1.1.0
+docs: $(STAMP) ## write anew what the documents take from the program
+	@$(BIN)/python -m docs.generate $(if $(RELEASE),--version $(RELEASE))
+	@$(BIN)/semversioner changelog >CHANGELOG.md
+
+picture: $(STAMP) ## photograph a report page for the README; needs chromium
+	@$(BIN)/python -m tests.picture
+
+version: ## the version in pipe.yml
+	@echo $(VERSION)
+
+next: $(STAMP) ## the version that the changesets make
+	@$(BIN)/semversioner next-version
+
+changes: $(STAMP) ## fails when there is no changeset
+	@$(BIN)/semversioner check
+
 lock: $(STAMP) ## requirements*.in -> requirements*.txt, with hashes
 	@for name in requirements requirements-dev; do \
-	  UV_CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/uv pip compile --quiet --universal \
+	  $(BIN)/uv pip compile --quiet --universal \
 	    --python-version 3.11 --generate-hashes --no-emit-index-url $$name.in -o $$name.txt; done
 
 image: ## the container image for this machine
@@ -56,6 +80,17 @@ image: ## the container image for this machine
 
 images: ## the container image for both architectures, with docker buildx
 	docker buildx build $(LABELS) --platform linux/amd64,linux/arm64 --tag $(IMAGE) .
+
+publish: ## build for both architectures and push, with SBOM and provenance
+	docker buildx build $(LABELS) --platform linux/amd64,linux/arm64 --tag $(IMAGE) \
+	  --sbom=true --provenance=mode=max --push .
+
+size: image ## what the image weighs; fails above 20 MB
+	@docker save $(IMAGE) | gzip -6 | wc -c | \
+	  awk '{ printf "%.1f MB compressed, of 20 that are allowed\n", $$1 / 1e6; exit $$1 > 20e6 }'
+
+sbom: $(STAMP) image ## what the image is made of, as CycloneDX in build/sbom.json
+	$(BIN)/python image/sbom.py $(IMAGE) build/sbom.json
 
 clean: ## remove everything that make made
 	rm -rf $(VENV) .demo build .coverage .coverage.* test-results \

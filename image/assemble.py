@@ -37,6 +37,7 @@ def main(site: Path, source: Path, root: Path) -> None:
     copy_pipe(source, root)
     add_certificates(root)
     add_busybox(root)
+    shutil.copy(source / "image/printenv", root / "usr/bin/printenv")
     shutil.copy(UTC, make(root / UTC.parent.relative_to("/")))
     shutil.copytree(source / "image/etc", root / "etc", dirs_exist_ok=True)
     libraries = add_libraries(root)

@@ -7,36 +7,51 @@ put back is recorded before the first write, because Bitbucket may kill the run 
 from __future__ import annotations
 
 import logging
+import threading
+from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipe import earlier, undo
 from pipe import plan as planning
+from pipe.checks import Checks
 from pipe.clock import Clock, Deadline
 from pipe.errors import Conflict, DeployFailed, ExitCode, PipeError, PlatformError
-from pipe.kinds.interface import Evidence, Kind, Watcher
+from pipe.kinds import Kinds
+from pipe.kinds.interface import Evidence, Watcher
 from pipe.model import Change, Plan, Target
-from pipe.report import Record
+from pipe.parallel import side_by_side
+from pipe.report import Record, variables
 from pipe.rollout import Doomed, Late, Overtaken, Ready, Verdict
 from pipe.rollout.loop import follow
 from pipe.rollout.progress import words
 from pipe.settings import Settings
-from pipe.undo import Fate
+from pipe.undo import Ending, Fate
 
 log = logging.getLogger(__name__)
+
+_FEW = 3
+"""Targets of which each is told in the last line; more make it unreadable."""
 
 
 @dataclass
 class Deploy:
-    """One run of the sequence. `save` writes the record so far to disk."""
+    """One run of the sequence.
+
+    `resolve` proves images, `save` writes the record so far to disk, `begun` tells people.
+    """
 
     settings: Settings
-    kind: Kind
+    kinds: Kinds
     clock: Clock
     record: Record
+    resolve: planning.Resolve
     save: Callable[[], None]
+    checks: Checks
+    begun: Callable[[], None]
     made: list[Change] = field(default_factory=list)
     watcher: Watcher | None = None
+    endings: dict[Target, Ending] = field(default_factory=dict)
 
     def run(self) -> str:
         """Do it; the sentence that says how it went. Raises the `PipeError` it ends with."""
@@ -45,17 +60,20 @@ class Deploy:
             return _nothing_to_do(plan)
         if self.settings.dry_run:
             return "This was a dry run: the plan is printed and nothing was changed."
-        plan = planning.look_again(plan, self.kind)
+        self._test_before(plan)
+        plan = planning.look_again(plan, self.kinds)
         changes = plan.changes
         if self.settings.wait:
-            changes = tuple(self.kind.prepare(changes))
+            changes = tuple(self.kinds.prepare(changes))
             # Preparing takes its time in a big tenant: nothing may lie between look and change.
-            planning.confirm(changes, self.kind)
+            planning.confirm(changes, self.kinds)
         try:
             self._change(changes)
             if not self.settings.wait:
                 return f"Changed, and not followed: WAIT is 'false'. {self.what_runs_now()}"
-            return self._follow(changes)
+            told = self._follow(changes)
+            self._test_after()
+            return told  # noqa: TRY300 - whatever fails until here is undone
         except PipeError as error:
             if self.settings.rollback and self.made and not isinstance(error, Conflict):
                 raise self._put_back(error) from error
@@ -65,12 +83,16 @@ class Deploy:
         """What is known of the targets that this run changed, from what it saw last."""
         if not self.made:
             return "Nothing was changed."
-        told = (f"{change.target} {self._state(change)}" for change in self.made)
-        return f"Now: {'; '.join(told)}."
+        told = [f"{change.target} {self._state(change)}" for change in self.made]
+        if len(told) <= _FEW:
+            return f"Now: {'; '.join(told)}."
+        for line in told:
+            log.info("Now: %s.", line)
+        return "What each target runs now is told above."
 
     def _plan(self) -> Plan:
         found = earlier.find(self.settings)
-        plan = planning.build(self.settings, self.kind, found, self.clock.now())
+        plan = planning.build(self.settings, self.kinds, self.resolve, found, self.clock.now())
         for change in plan.changes:
             self.record.plan(change)
             log.info("Plan: %s", planning.describe(change))
@@ -79,28 +101,61 @@ class Deploy:
             log.info("Plan: %s: nothing to change", snapshot.target)
         return plan
 
+    def _test_before(self, plan: Plan) -> None:
+        self.record.url = self.kinds.address(plan.changes[0].before)
+        deploy = variables(self.record)
+        self.checks.prove_ready(deploy)
+        if all(change.picked_up for change in plan.changes):
+            # An earlier run has tested and changed; there is no "before" any more.
+            return
+        self.checks.before(deploy)
+
+    def _test_after(self) -> None:
+        failed = self.checks.after(variables(self.record))
+        if failed is None:
+            return
+        for change in self.made:
+            self._gather(change.target, Ready("but a test failed"))
+        raise DeployFailed(
+            ExitCode.FAILED,
+            f"The rollout worked, but {failed.name} {failed.told}.",
+            f"The test's output is above. {self._advice()}",
+        )
+
     def _change(self, changes: Sequence[Change]) -> None:
         self.record.changed = any(not change.picked_up for change in changes)
         for change in changes:
             self.record.plan(change)
         self.save()
-        for change in changes:
-            # Noted first: a run that ends in the middle of the change must not deny it.
-            self.made.append(change)
+        self.begun()
+        order = {change.target: place for place, change in enumerate(changes)}
+        lock = threading.Lock()
+
+        def make(change: Change) -> None:
+            with lock:
+                # Noted first: a run that ends in the middle of the change must not deny it.
+                insort(self.made, change, key=lambda one: order[one.target])
             if change.picked_up:
-                continue
+                return
             try:
-                self.kind.change(change)
+                self.kinds.change(change)
             except PipeError as error:
                 if not error.acted or self._is_untouched(change):
-                    self.made.remove(change)
+                    with lock:
+                        self.made.remove(change)
                 raise
             log.info("%s: changed.", change.target)
+
+        first, *others = side_by_side(make, changes) or (None,)
+        for error in others:
+            log.error("%s", error)
+        if first is not None:
+            raise first
 
     def _is_untouched(self, change: Change) -> bool:
         """Whether the portal shows the target as it was before the change; False when unknown."""
         try:
-            now = self.kind.read([change.target]).get(change.target)
+            now = self.kinds.read([change.target]).get(change.target)
         except PipeError:
             return False
         return now is not None and now.version == change.before.version
@@ -112,12 +167,14 @@ class Deploy:
             settings.wait_timeout,
             settings.stable_seconds,
         )
-        self.watcher = self.kind.watch(changes, settings.stable_seconds)
+        self.watcher = self.kinds.watch(changes, settings.stable_seconds)
         started = self.clock.monotonic()
         try:
             deadline = Deadline.after(self.clock, settings.wait_timeout)
             verdicts = follow([self.watcher], deadline, self.clock)
+            self.record.judge(verdicts)
         except PipeError as error:
+            self.record.lose_sight(error.diagnosis)
             raise PlatformError(
                 f"The change was made, but its rollout cannot be seen: {error.diagnosis}",
                 error.remedy,
@@ -126,6 +183,9 @@ class Deploy:
             self._note(changes, self.watcher, self.clock.monotonic() - started)
         if failure := self._failure(verdicts):
             raise failure
+        if len(changes) > _FEW:
+            listed = ", ".join(f"{change.target} {change.main_image}" for change in changes)
+            return f"{len(changes)} targets run what was asked for: {listed}."
         told = (_served(change, verdicts[change.target]) for change in changes)
         return f"{'; '.join(told)}."
 
@@ -162,6 +222,11 @@ class Deploy:
         known = [change for change in self.made if change.back]
         if self.settings.rollback or not known:
             return "Mend the image, and deploy it again."
+        if len(known) > 1:
+            return (
+                "Mend the images, or put the versions before back with ACTION: 'rollback'. "
+                "ROLLBACK: 'true' would do that at once."
+            )
         images = ", ".join(image for change in known for image in (change.back or {}).values())
         return (
             f"Mend the image, or put the version before back with IMAGE: '{images}'. "
@@ -170,11 +235,14 @@ class Deploy:
 
     def _put_back(self, error: PipeError) -> PipeError:
         log.info("Putting back what ran before (ROLLBACK: 'true').")
-        endings, watcher = undo.put_back(self.made, self.kind, self.settings, self.clock)
-        self.watcher = watcher or self.watcher
+        endings = undo.put_back(self.made, self.kinds, self.settings, self.clock)
+        self.endings = {ending.change.target: ending for ending in endings}
         for ending in endings:
             entry = self.record.targets[str(ending.change.target)]
             entry.state = self._state(ending.change)
+            entry.way_back = f"{ending.fate}: {ending.told}"
+            if ending.watcher and ending.fate is not Fate.THEIRS:
+                entry.samples_back = tuple(ending.watcher.samples(ending.change.target))
         fates = {ending.fate for ending in endings}
         told = "; ".join(f"{ending.change.target}: {ending.told}" for ending in endings)
         if fates == {Fate.RESTORED}:
@@ -192,6 +260,9 @@ class Deploy:
         )
 
     def _state(self, change: Change) -> str:
+        if ending := self.endings.get(change.target):
+            watcher = ending.watcher
+            return f"({ending.told})" if watcher is None else watcher.state(change.target)
         if self.watcher is None:
             return f"was told to run {change.main_image}"
         return self.watcher.state(change.target)

@@ -2,14 +2,17 @@
 
 PipeError
 |- ConfigError         2   variables missing, malformed or contradictory, all of them at once
-|- IdentityError       3   the portal refuses the token
+|- IdentityError       3   the portal refuses the token, or AWS refuses the role
 |- PlatformError       4
 |  |- Unreachable          no usable answer: DNS, connection, certificate, silence
 |  |- Refused              an answer that says no, or that makes no sense
 |  `- NotFound             a tenant or a target that is not there
+|- ImageRefused        5   the image is absent, unsound, or cannot be proven as asked
+|- PreTestFailed       6   the test before the change failed
 |- Conflict            7   somebody else changes a target
 |- DeployFailed            the rollout failed after the change
 |  `- code 8, 9 or 10      restored / the way back failed / left as it is
+|- ChecksFailed            ACTION: check found something wrong; the code a deploy would end with
 `- Cancelled          11   SIGTERM or Ctrl-C
 
 The code answers the first question after a red step: what runs now?
@@ -43,19 +46,21 @@ class ExitCode(IntEnum):
 class PipeError(Exception):
     """A run that cannot go on, told so that a tired person knows what to do.
 
-    `diagnosis` says what happened and what was expected, `remedy` what to do about it.
-    `passing` says whether the same request may succeed later, `acted` whether the portal may
-    have done what was asked all the same.
+    `diagnosis` says what happened and what was expected, `remedy` what to do about it;
+    `details` are lines to show after the remedy, a text to copy for instance. `passing` says
+    whether the same request may succeed later, `acted` whether the portal may have done what
+    was asked all the same.
     """
 
     code = ExitCode.DEFECT
     passing = False
     acted = False
 
-    def __init__(self, diagnosis: str, remedy: str = "") -> None:
+    def __init__(self, diagnosis: str, remedy: str = "", details: Sequence[str] = ()) -> None:
         super().__init__(diagnosis)
         self.diagnosis = diagnosis
         self.remedy = remedy
+        self.details = tuple(details)
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,7 @@ class ConfigError(PipeError):
 
 
 class IdentityError(PipeError):
-    """The portal does not accept who we are."""
+    """The portal, or AWS, does not accept who we are."""
 
     code = ExitCode.IDENTITY
 
@@ -139,6 +144,32 @@ class NotFound(PlatformError):
             f"Correct {variable}. {_choice(what, names)}",
         )
 
+    @classmethod
+    def together(cls, errors: Sequence[NotFound]) -> NotFound:
+        """One error for all the names that are wrong: one at a time would cost a run each."""
+        remedies = dict.fromkeys(error.remedy for error in errors)
+        return cls(" ".join(error.diagnosis for error in errors), " ".join(remedies))
+
+
+class PreTestFailed(PipeError):
+    """The test before the change failed."""
+
+    code = ExitCode.PRE_TEST
+
+    @classmethod
+    def told(cls, name: str, how: str) -> PreTestFailed:
+        """The test called `name` ended as `how` says."""
+        return cls(
+            f"{name} {how}; the deploy stops here.",
+            "The test's output is above. Mend what it found, or the test itself.",
+        )
+
+
+class ImageRefused(PipeError):
+    """The image must not be deployed: it is not there, not sound enough, or not provably so."""
+
+    code = ExitCode.IMAGE
+
 
 class Conflict(PipeError):
     """Somebody else changes a target; theirs stays."""
@@ -151,6 +182,14 @@ class DeployFailed(PipeError):
 
     def __init__(self, code: ExitCode, diagnosis: str, remedy: str = "") -> None:
         super().__init__(diagnosis, remedy)
+        self.code = code
+
+
+class ChecksFailed(PipeError):
+    """Something is wrong that a deploy would stumble over; `code` is what it would end with."""
+
+    def __init__(self, code: ExitCode, diagnosis: str) -> None:
+        super().__init__(diagnosis)
         self.code = code
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _DOMAIN = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?\.?)+|\[[0-9a-fA-F:]+\]"
@@ -38,6 +39,10 @@ class Image:
         return f"{tagged}@{self.digest}" if self.digest else tagged
 
 
+NONE = Image("", "", "", "")
+"""No image: nothing was given."""
+
+
 def parse(text: str) -> Image:
     """Read a reference that names a tag or a digest; raises `ImageError` with the reason."""
     rest, at, digest = text.partition("@")
@@ -63,6 +68,7 @@ def normalise(text: str) -> str:
     return text.removeprefix("library/")
 
 
+@lru_cache(maxsize=8192)
 def same(wanted: str, seen: str) -> bool:
     """Whether a pod or service that shows `seen` has what `wanted` asks for.
 
@@ -72,6 +78,12 @@ def same(wanted: str, seen: str) -> bool:
     if "@" not in wanted:
         return wanted == seen
     return _without_tag(wanted) == _without_tag(seen)
+
+
+def digest(text: str) -> str:
+    """The digest that a reference names, empty when it names none."""
+    found = text.rpartition("@")[2]
+    return found if _DIGEST.fullmatch(found) else ""
 
 
 def _without_tag(text: str) -> str:

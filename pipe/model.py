@@ -15,6 +15,9 @@ class Kind(StrEnum):
     """What sort of thing a target is."""
 
     SERVICE = "service"
+    ECS = "ecs"
+    LAMBDA = "lambda"
+    CRONJOB = "cronjob"
 
 
 @dataclass(frozen=True, order=True)
@@ -25,7 +28,8 @@ class Target:
     name: str
 
     def __str__(self) -> str:
-        return self.name
+        """The name, with the kind before it as in `SERVICES`, unless it is a service."""
+        return self.name if self.kind is Kind.SERVICE else f"{self.kind}:{self.name}"
 
 
 @dataclass(frozen=True)
@@ -34,14 +38,20 @@ class Snapshot:
 
     `images` maps container names to images; `version` is any text that differs after
     anybody's change; `detail` belongs to the target's kind and is opaque to others.
-    `changed_at` is when somebody last changed or restarted it, None when the portal does not say.
+    `main` is the main container's own name, where it has one. `changed_at` is when somebody last
+    changed or restarted it, None when the portal does not say.
     """
 
     target: Target
     images: Mapping[str, str]
     version: str
     detail: object = field(compare=False)
+    main: str = ""
     changed_at: datetime | None = None
+
+    def container(self, name: str) -> str:
+        """The key in `images` for a container as people name it."""
+        return MAIN if name == self.main and name not in self.images else name
 
 
 @dataclass(frozen=True)

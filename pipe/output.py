@@ -6,6 +6,7 @@ import copy
 import logging
 import sys
 import traceback
+from collections.abc import Iterable
 
 from bitbucket_pipes_toolkit import fail, get_logger, success
 from colorlog import ColoredFormatter
@@ -51,6 +52,14 @@ def result(mask: Mask, text: str, *, good: bool) -> None:
     line = one_line(mask.text(text))
     sys.stderr.flush()
     (success if good else fail)(line, do_exit=False)
+    sys.stdout.flush()
+
+
+def document(mask: Mask, lines: Iterable[str]) -> None:
+    """A text for copying, on standard output, where nothing else but the result goes."""
+    sys.stderr.flush()
+    for line in lines:
+        sys.stdout.write(f"{printable(mask.text(line))}\n")
     sys.stdout.flush()
 
 

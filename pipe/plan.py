@@ -2,50 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from pipe import image
-from pipe.earlier import Earlier
-from pipe.errors import Conflict, NotFound
-from pipe.kinds.interface import Kind
-from pipe.model import Change, Plan, Snapshot, Target
-from pipe.settings import Settings, Wish
+from pipe.earlier import Earlier, Left
+from pipe.errors import ConfigError, Conflict, NotFound, Problem
+from pipe.kinds import Kinds
+from pipe.model import MAIN, Change, Plan, Snapshot, Target
+from pipe.rollback import earlier_images
+from pipe.settings import Action, Settings, Wish
+
+Resolve = Callable[[Sequence[Wish]], Sequence[Wish]]
+"""Turns what is asked for into what is deployed, once each image is known to be there."""
 
 
-def build(settings: Settings, kind: Kind, earlier: Earlier, moment: datetime) -> Plan:
-    """Read every target once and decide what to do with it; raises `NotFound`.
+def build(
+    settings: Settings, kinds: Kinds, resolve: Resolve, earlier: Earlier, moment: datetime
+) -> Plan:
+    """Read every target once, prove every image, and decide what to do.
 
-    `earlier` is what is known at `moment` of a run whose place this one takes.
+    `earlier` is what is known at `moment` of a run whose place this one takes. Raises `NotFound`
+    and `ImageRefused`.
     """
     targets = tuple(dict.fromkeys(wish.target for wish in settings.wishes))
-    found = kind.read(targets)
-    for target in targets:
-        if target not in found:
-            raise NotFound.named(target.kind, "SERVICE", target.name, kind.known())
-    changes = [_change(found[target], settings, earlier, moment) for target in targets]
+    found = kinds.read(targets)
+    _check_names(settings, targets, found, kinds)
+    if settings.action is Action.ROLLBACK:
+        wanted = earlier_images(settings, found, kinds)
+    else:
+        wishes = resolve(settings.wishes)
+        wanted = {target: _wanted(found[target], wishes) for target in targets}
+    restart = settings.restart
+    changes = [
+        _change(found[target], wanted[target], restart, earlier.made(found[target], moment))
+        for target in targets
+    ]
     idle = [change for change in changes if change.picked_up and not change.restart]
-    settled = kind.settled([change.before for change in idle]) if idle and settings.wait else {}
+    settled = kinds.settled([change.before for change in idle]) if idle and settings.wait else {}
+    if settings.tests_again:
+        # The run before this one may have been stopped between its rollout and its tests.
+        settled = dict.fromkeys(settled, False)
     unchanged = [change.before for change in idle if settled.get(change.target, not settings.wait)]
     followed = [
-        _with_way_back(change, kind, earlier)
+        _with_way_back(change, kinds, earlier)
         for change in changes
         if change.before not in unchanged
     ]
     return Plan(tuple(followed), tuple(unchanged))
 
 
-def look_again(plan: Plan, kind: Kind) -> Plan:
+def look_again(plan: Plan, kinds: Kinds) -> Plan:
     """The same plan on a fresher look; raises `Conflict` when a target changed since."""
-    now = confirm(plan.changes, kind)
+    now = confirm(plan.changes, kinds)
     fresher = tuple(change.seen_again(now[change.target]) for change in plan.changes)
     return Plan(fresher, plan.unchanged)
 
 
-def confirm(changes: Sequence[Change], kind: Kind) -> Mapping[Target, Snapshot]:
+def confirm(changes: Sequence[Change], kinds: Kinds) -> Mapping[Target, Snapshot]:
     """What the targets are now; raises `Conflict` when one is not as its change found it."""
-    now = kind.read([change.target for change in changes])
+    now = kinds.read([change.target for change in changes])
     for change in changes:
         fresh = now.get(change.target)
         if fresh is None or fresh.version != change.before.version:
@@ -77,8 +94,35 @@ def describe(change: Change) -> str:
     return f"{change.target}: {', '.join(parts)}"
 
 
-def _change(before: Snapshot, settings: Settings, earlier: Earlier, moment: datetime) -> Change:
-    wanted = _wanted(before.target, settings.wishes)
+def _check_names(
+    settings: Settings,
+    targets: tuple[Target, ...],
+    found: Mapping[Target, Snapshot],
+    kinds: Kinds,
+) -> None:
+    """Refuse names that are not there, all of them at once."""
+    missing = [target for target in targets if target not in found]
+    known = {kind: tuple(kinds.known(kind)) for kind in {target.kind for target in missing}}
+    variable = "SERVICE" if all(not wish.container for wish in settings.wishes) else "SERVICES"
+    errors = [
+        NotFound.named(str(target.kind), variable, target.name, known[target.kind])
+        for target in missing
+    ]
+    for wish in settings.wishes:
+        now = found.get(wish.target)
+        if now and wish.container and now.container(wish.container) not in now.images:
+            names = [now.main, *(name for name in now.images if name != MAIN)]
+            errors.append(
+                NotFound.named(f"container of {wish.target}", variable, wish.container, names)
+            )
+    if errors:
+        raise errors[0] if len(errors) == 1 else NotFound.together(errors)
+
+
+def _change(
+    before: Snapshot, wanted: Mapping[str, str], restart: bool, made: Left | None
+) -> Change:
+    """What to do with one target; `made` is what an earlier run of this step did with it."""
     differing = {
         name: new
         for name, new in wanted.items()
@@ -87,9 +131,9 @@ def _change(before: Snapshot, settings: Settings, earlier: Earlier, moment: date
     if differing:
         back = {name: before.images[name] for name in differing if name in before.images}
         return Change(before, differing, back)
-    if not settings.restart:
+    if not restart:
         return Change(before, wanted, picked_up=True)
-    if made := earlier.made(before, moment):
+    if made:
         return Change(
             before,
             wanted,
@@ -101,12 +145,22 @@ def _change(before: Snapshot, settings: Settings, earlier: Earlier, moment: date
     return Change(before, wanted, restart=True)
 
 
-def _wanted(target: Target, wishes: Sequence[Wish]) -> Mapping[str, str]:
-    return {wish.container: str(wish.image) for wish in wishes if wish.target == target}
+def _wanted(now: Snapshot, wishes: Sequence[Wish]) -> Mapping[str, str]:
+    """The images by container; raises `ConfigError` when two names mean the main one."""
+    found: dict[str, str] = {}
+    for wish in wishes:
+        if wish.target != now.target:
+            continue
+        name = now.container(wish.container)
+        if name in found:
+            what = f"names the main container of {now.target} twice, once as {now.main}"
+            raise ConfigError([Problem("SERVICES", what, f"Keep one entry for {now.target}")])
+        found[name] = str(wish.image)
+    return found
 
 
-def _with_way_back(change: Change, kind: Kind, earlier: Earlier) -> Change:
+def _with_way_back(change: Change, kinds: Kinds, earlier: Earlier) -> Change:
     """Fill in where a picked-up change came from, as far as record or portal remember."""
     if not change.picked_up or change.restart:
         return change
-    return replace(change, back=earlier.back(change.before) or kind.previous(change.before))
+    return replace(change, back=earlier.back(change.before) or kinds.previous(change.before))

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from requests.adapters import BaseAdapter
 
 from pipe import __version__, output, report
+from pipe.checks import Checks, Runner, StepRunner
 from pipe.clock import Clock, SystemClock
 from pipe.deploy import Deploy
-from pipe.errors import Cancelled, ConfigError, ExitCode, NotFound, PipeError
-from pipe.http import HttpClient
-from pipe.http.session import open_session
-from pipe.kinds.service import ServiceKind
-from pipe.portal import BearerAuth, Portal, TenantPortal
-from pipe.report import Record
+from pipe.errors import Cancelled, ChecksFailed, ConfigError, ExitCode, PipeError
+from pipe.http import Network
+from pipe.identity import claims, trust
+from pipe.identity.establish import Identity, establish
+from pipe.kinds import Kinds, open_kinds
+from pipe.portal import TenantPortal, choose, connect
+from pipe.registry.choose import registries
+from pipe.registry.login import logins
+from pipe.registry.proof import ImageProver
+from pipe.report import Record, insights
+from pipe.report.notices import SECONDS, Notices
 from pipe.secret import Mask
-from pipe.settings import Settings, load
+from pipe.settings import Action, Settings, load
 from pipe.settings.load import debug_wanted, secrets
+from pipe.survey.fact import Fact, Verdict
+from pipe.survey.survey import Survey
 
 log = logging.getLogger(__name__)
 
@@ -28,10 +36,17 @@ _ISSUES = "https://bitbucket.org/nholuongut/bitbucket-deploy-pipe/issues"
 
 @dataclass(frozen=True)
 class Wires:
-    """What a run is connected to; tests replace time and the network."""
+    """What a run is connected to; tests replace time and the network.
+
+    `adapter` leads to whatever is asked or told; `notice_seconds` is what telling people may
+    cost.
+    """
 
     clock: Clock = field(default_factory=SystemClock)
     adapter: BaseAdapter | None = None
+    runner: Runner = field(default_factory=StepRunner)
+    insights_proxy: str = insights.PROXY
+    notice_seconds: float = SECONDS
 
 
 def run(environ: Mapping[str, str], wires: Wires) -> ExitCode:
@@ -43,8 +58,7 @@ def run(environ: Mapping[str, str], wires: Wires) -> ExitCode:
     try:
         return _Run(load(environ), wires, mask).run()
     except ConfigError as error:
-        for problem in error.problems:
-            log.error("%s %s. %s", problem.variable, problem.what, problem.fix)  # noqa: TRY400
+        _list(error)
         output.result(mask, f"{error.diagnosis} (exit code {error.code})", good=False)
         return error.code
     except KeyboardInterrupt:
@@ -62,13 +76,22 @@ class _Run:
         self._settings = settings
         self._wires = wires
         self._mask = mask
+        self._network = Network(settings.proxies, settings.ca_cert, wires.clock, wires.adapter)
         self._record = Record(settings, wires.clock.now())
         self._deploy: Deploy | None = None
+        self._notices = Notices(
+            self._record,
+            mask,
+            seconds=wires.notice_seconds,
+            adapter=wires.adapter,
+            insights_proxy=wires.insights_proxy,
+        )
 
     def run(self) -> ExitCode:
-        log.info("Deploy pipe %s, portal %s", __version__, self._settings.host)
+        portal = f", portal {self._settings.host}" if self._settings.host else ""
+        log.info("Deploy pipe %s%s", __version__, portal)
         try:
-            code, told = ExitCode.DONE, self._deploy_now()
+            code, told = ExitCode.DONE, self._act()
         except PipeError as error:
             code, told = self._failed(error)
         except KeyboardInterrupt:
@@ -76,42 +99,131 @@ class _Run:
         except Exception as error:  # noqa: BLE001 - a bug is told as one, and recorded
             code, told = ExitCode.DEFECT, _defect(error, self._mask)
         self._record.finish(code, told, self._wires.clock.now())
-        report.write(self._record, self._mask)
+        self._tell()
         ending = f" (exit code {code})" if code else ""
         output.result(self._mask, f"{told}{ending}", good=code is ExitCode.DONE)
         return code
 
+    def _act(self) -> str:
+        match self._settings.action:
+            case Action.TRUST_POLICY:
+                return self._print_trust_policy()
+            case Action.CHECK:
+                return self._check()
+            case _:
+                return self._deploy_now()
+
     def _deploy_now(self) -> str:
-        portal = self._tenant_portal()
+        settings, network = self._settings, self._network
+        identity = establish(settings, network, self._mask)
+        portal = connect(settings.host, identity.token, network)
+        tenant = choose(portal.tenants(), settings.tenant)
+        log.info("Tenant %s", tenant.name)
+        registry_of = registries(settings, identity, network, self._mask)
+        prover = ImageProver(settings.image_rules, registry_of)
+        self._record.proofs = prover.proofs
         self._deploy = Deploy(
-            self._settings,
-            ServiceKind(portal, self._wires.clock),
+            settings,
+            self._kinds_in(portal.tenant(tenant)),
             self._wires.clock,
             self._record,
+            prover.resolve,
             lambda: report.write(self._record, self._mask),
+            self._tests(identity),
+            self._notices.begun,
         )
         return self._deploy.run()
 
+    def _tests(self, identity: Identity) -> Checks:
+        return Checks(
+            self._settings,
+            self._wires.runner,
+            self._wires.clock,
+            self._record.checks.append,
+            self._mask.text,
+            credentials=self._role_variables(identity),
+            login=logins(self._settings, identity, self._mask),
+            adapter=self._wires.adapter,
+        )
+
+    def _role_variables(self, identity: Identity) -> Mapping[str, str]:
+        """The temporary credentials of the role for the tests, empty without a role."""
+        if identity.role is None:
+            return {}
+        keys, region = identity.role.keys, self._settings.aws.region
+        return {
+            "AWS_ACCESS_KEY_ID": keys.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": keys.secret_access_key.reveal(),
+            "AWS_SESSION_TOKEN": keys.session_token.reveal(),
+            **({"AWS_DEFAULT_REGION": region, "AWS_REGION": region} if region else {}),
+        }
+
+    def _tell(self) -> None:
+        """Write the reports and tell people, neither of which changes how the run ends."""
+        try:
+            report.write(self._record, self._mask)
+            report.write_tests(self._record, self._mask)
+            if not self._settings.dry_run:
+                self._notices.ended()
+        except Exception as error:  # noqa: BLE001 - see above
+            log.warning("The report has a defect: %r. The deploy is not touched by it.", error)
+        except KeyboardInterrupt:
+            log.warning("Stopped while telling people; the deploy is not touched by it.")
+
+    def _kinds_in(self, tenant: TenantPortal) -> Kinds:
+        return open_kinds(tenant, self._wires.clock)
+
+    def _check(self) -> str:
+        Survey(self._settings, self._network, self._mask, self._kinds_in, self._note).run()
+        facts = self._record.facts
+        bad = [fact for fact in facts if fact.verdict is Verdict.BAD]
+        if bad:
+            names = ", ".join(fact.topic for fact in bad)
+            raise ChecksFailed(bad[0].code, f"{len(bad)} of {len(facts)} facts are bad: {names}.")
+        left = sum(fact.verdict is Verdict.OPEN for fact in facts)
+        unproven = f", {left} could not be looked at" if left else ""
+        return f"Nothing wrong in {len(facts)} facts{unproven}. Nothing was changed."
+
+    def _note(self, fact: Fact) -> None:
+        """Keep a fact and show it."""
+        self._record.facts.append(fact)
+        level = logging.ERROR if fact.verdict is Verdict.BAD else logging.INFO
+        log.log(level, "[%s] %s: %s", fact.verdict, fact.topic, fact.told)
+        if fact.remedy and fact.verdict is not Verdict.GOOD:
+            self._advise(level, fact.remedy, fact.details)
+
+    def _print_trust_policy(self) -> str:
+        aws, step = self._settings.aws, self._settings.step
+        if aws.web_identity:
+            needed = trust.from_claims(claims.read(aws.web_identity), aws.role_arn)
+        else:
+            needed = trust.from_step(step, aws.role_arn)
+        audiences = ", ".join(needed.audiences)
+        log.info("Identity provider in IAM: URL https://%s", needed.provider)
+        log.info("Its audience: %s", audiences)
+        log.info("The policy lets in %s.", needed.bound_to)
+        for missing in needed.unknown:
+            log.warning("%s", missing)
+        output.document(self._mask, trust.text(needed.policy()))
+        return "This is the trust policy for the role. Nothing was changed."
+
     def _failed(self, error: PipeError) -> tuple[ExitCode, str]:
+        if isinstance(error, ConfigError):
+            _list(error)
         if error.remedy:
-            log.error("What to do: %s", error.remedy)
+            self._advise(logging.ERROR, error.remedy, error.details)
         now = self._deploy.what_runs_now() if self._deploy else "Nothing was changed."
         return error.code, f"{error.diagnosis} {now}"
 
-    def _tenant_portal(self) -> TenantPortal:
-        settings, wires = self._settings, self._wires
-        session = open_session(settings.host, settings.proxies, settings.ca_cert, wires.adapter)
-        session.auth = BearerAuth(settings.token)
-        portal = Portal(HttpClient(settings.host, session, wires.clock, setting="DUPLO_HOST"))
-        wanted = settings.tenant.casefold()
-        tenants = portal.tenants()
-        for tenant in tenants:
-            if wanted in (tenant.name.casefold(), tenant.id.casefold()):
-                log.info("Tenant %s", tenant.name)
-                return portal.tenant(tenant)
-        raise NotFound.named(
-            "tenant", "TENANT", settings.tenant, [tenant.name for tenant in tenants]
-        )
+    def _advise(self, level: int, remedy: str, details: Sequence[str]) -> None:
+        log.log(level, "What to do: %s", remedy)
+        for line in details:
+            log.log(level, "  %s", line)
+
+
+def _list(error: ConfigError) -> None:
+    for problem in error.problems:
+        log.error("%s %s. %s", problem.variable, problem.what, problem.fix)
 
 
 def _defect(error: Exception, mask: Mask) -> str:

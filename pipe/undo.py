@@ -1,17 +1,22 @@
-"""The way back: the images from before, for whatever is still ours, followed to the end."""
+"""The way back: the images from before, for whatever is still ours, followed to the end.
+
+Targets are read and prepared all at once, put back one by one in reverse order, and followed
+together.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 from pipe import image
 from pipe import plan as planning
 from pipe.clock import Clock, Deadline
 from pipe.errors import Conflict, PipeError
-from pipe.kinds.interface import Kind, Watcher
+from pipe.kinds import Kinds
+from pipe.kinds.interface import Watcher
 from pipe.model import Change, Snapshot
 from pipe.rollout import Overtaken, Ready, Verdict
 from pipe.rollout.loop import follow
@@ -21,7 +26,7 @@ from pipe.settings import Settings
 log = logging.getLogger(__name__)
 
 
-class Fate(Enum):
+class Fate(StrEnum):
     """What became of one target on the way back."""
 
     RESTORED = "restored"
@@ -31,60 +36,83 @@ class Fate(Enum):
 
 @dataclass(frozen=True)
 class Ending:
-    """One target after the way back; `told` is the rest of a sentence about it."""
+    """One target after the way back; `told` is the rest of a sentence about it.
+
+    `watcher` has seen what it runs now, if it was followed.
+    """
 
     change: Change
     fate: Fate
     told: str
+    watcher: Watcher | None = None
 
 
 def put_back(
-    made: Sequence[Change], kind: Kind, settings: Settings, clock: Clock
-) -> tuple[tuple[Ending, ...], Watcher | None]:
+    made: Sequence[Change], kinds: Kinds, settings: Settings, clock: Clock
+) -> tuple[Ending, ...]:
     """Put the images from before back, last change first, and verify that they run.
 
-    Never raises a `PipeError`: a failure is an ending too. Also hands out the watcher that
-    saw the result, if anything was put back at all.
+    Never raises a `PipeError`: a failure is an ending too.
     """
-    endings: list[Ending] = []
+    newest_first = tuple(reversed(made))
+    try:
+        endings, ways = _ways_back(newest_first, kinds)
+    except PipeError as error:
+        return tuple(Ending(one, Fate.FAILED, error.diagnosis) for one in newest_first)
     sent: list[tuple[Change, Change]] = []
-    for change in reversed(made):
+    for change, back in ways:
         try:
-            ending, back = _send_back(change, kind)
+            planning.confirm([] if back.picked_up else [back], kinds)
+            _send(back, kinds)
         except Conflict as error:
-            ending, back = Ending(change, Fate.THEIRS, error.diagnosis), None
+            endings.append(Ending(change, Fate.THEIRS, error.diagnosis))
         except PipeError as error:
-            ending, back = Ending(change, Fate.FAILED, error.diagnosis), None
-        if back:
+            endings.append(Ending(change, Fate.FAILED, error.diagnosis))
+        else:
             sent.append((change, back))
-        elif ending:
-            endings.append(ending)
     if not sent:
-        return tuple(endings), None
-    watcher = kind.watch([back for _, back in sent], settings.stable_seconds)
-    endings += _verify(sent, watcher, settings, clock)
-    return tuple(endings), watcher
+        return tuple(endings)
+    watcher = kinds.watch([back for _, back in sent], settings.stable_seconds)
+    return (*endings, *_verify(sent, watcher, settings, clock))
 
 
-def _send_back(change: Change, kind: Kind) -> tuple[Ending | None, Change | None]:
-    now = kind.read([change.target]).get(change.target)
-    if now is None or not _is_ours(change, now):
-        images = ", ".join(now.images.values()) if now else "nothing"
-        told = f"somebody else changed it meanwhile; it asks for {images} and is left alone"
-        return Ending(change, Fate.THEIRS, told), None
-    if change.back is None:
-        return Ending(change, Fate.FAILED, _nothing_to_put_back(change)), None
-    (back,) = kind.prepare([Change(now, change.back)])
-    planning.confirm([back], kind)
-    log.info("%s: putting back %s.", change.target, ", ".join(change.back.values()))
-    kind.change(back)
-    return None, back
+def _ways_back(
+    made: Sequence[Change], kinds: Kinds
+) -> tuple[list[Ending], list[tuple[Change, Change]]]:
+    """What needs no way back, and each other change with the one that undoes it."""
+    now = kinds.read([change.target for change in made])
+    endings: list[Ending] = []
+    ways: list[tuple[Change, Change]] = []
+    for change in made:
+        seen = now.get(change.target)
+        if seen is not None and change.back and _has(change.back, seen):
+            # The platform went back by itself, or the change never arrived.
+            ways.append((change, Change(seen, change.back, picked_up=True)))
+        elif seen is None or not _has(change.images, seen):
+            endings.append(Ending(change, Fate.THEIRS, _theirs(seen)))
+        elif change.back is None:
+            endings.append(Ending(change, Fate.FAILED, _nothing_to_put_back(change)))
+        else:
+            ways.append((change, Change(seen, change.back)))
+    prepared = kinds.prepare([back for _, back in ways]) if ways else ()
+    return endings, [(change, back) for (change, _), back in zip(ways, prepared, strict=True)]
 
 
-def _is_ours(change: Change, now: Snapshot) -> bool:
-    return all(
-        image.same(wanted, now.images.get(name, "")) for name, wanted in change.images.items()
-    )
+def _send(back: Change, kinds: Kinds) -> None:
+    if back.picked_up:
+        log.info("%s: asks for %s again already.", back.target, back.main_image)
+        return
+    log.info("%s: putting back %s.", back.target, ", ".join(back.images.values()))
+    kinds.change(back)
+
+
+def _has(images: Mapping[str, str], now: Snapshot) -> bool:
+    return all(image.same(wanted, now.images.get(name, "")) for name, wanted in images.items())
+
+
+def _theirs(now: Snapshot | None) -> str:
+    images = ", ".join(now.images.values()) if now else "nothing"
+    return f"somebody else changed it meanwhile; it asks for {images} and is left alone"
 
 
 def _nothing_to_put_back(change: Change) -> str:
@@ -102,13 +130,13 @@ def _verify(
     log.info("Following the way back, at most %g s.", settings.wait_timeout)
     deadline = Deadline.after(clock, settings.wait_timeout)
     try:
-        verdicts = follow([watcher], deadline, clock)
+        verdicts = follow([watcher], deadline, clock, to_the_end=True)
     except PipeError as error:
-        return [Ending(change, Fate.FAILED, error.diagnosis) for change, _ in sent]
+        return [Ending(change, Fate.FAILED, error.diagnosis, watcher) for change, _ in sent]
     endings = []
     for change, back in sent:
         verdict = verdicts[back.target]
-        endings.append(Ending(change, _fate(verdict), words(verdict)))
+        endings.append(Ending(change, _fate(verdict), words(verdict), watcher))
     return endings
 
 

@@ -1,4 +1,7 @@
-"""`make demo`: the real pipe against the sandbox, as a person would see it in a step's log."""
+"""`make demo`: the real pipe against the sandbox, as a person would see it in a step's log.
+
+The step has an identity token and nothing else: no portal token and no AWS key is given to it.
+"""
 
 from __future__ import annotations
 
@@ -8,42 +11,62 @@ import sys
 from pathlib import Path
 
 from pipe.clock import SystemClock
-from tests.sandbox import Server, World
-from tests.sandbox.demo import seed_demo
+from tests.sandbox import Behaviour, Server, World
+from tests.sandbox.aws import Cloud
+from tests.sandbox.demo import CRASH_LOG, seed_demo
 from tests.stage import clean_environ
 
 ROOT = Path(__file__).parents[1]
 REPORTS = ROOT / ".demo"
+SECRET = "deploy/portal-token"
 BOLD, PLAIN = "\x1b[1m", "\x1b[0m"
 
 
 def main() -> int:
-    """Play the two acts; 0 when both ended as they should."""
+    """Play the three acts; 0 when all ended as they should."""
     world = World(SystemClock())
     seed_demo(world)
-    with Server(world) as server:
+    with Server(world) as server, Cloud(SystemClock()) as cloud:
+        images = stock(cloud, world)
         good = act(
-            "A good deploy: team/web:1.4.1 -> team/web:1.4.2, pods take two seconds each",
+            "A good deploy: role assumed, portal token read, image proven and pinned; pods take "
+            "two seconds each",
             server,
-            IMAGE="team/web:1.4.2",
+            cloud,
+            IMAGE=f"{images}:1.4.2",
+            PIN_DIGEST="true",
         )
+        served = world.service("web").image
+        absent = act("A tag that was never pushed", server, cloud, IMAGE=f"{images}:1.4.20")
         bad = act(
             "A version that crashes, with ROLLBACK: 'true'",
             server,
-            IMAGE="team/web:crash",
+            cloud,
+            IMAGE=f"{images}:crash",
             ROLLBACK="true",
         )
     image = world.service("web").image
     print(f"\n{BOLD}The portal now runs web on {image}; reports are in {REPORTS.name}/{PLAIN}")
-    return 0 if (good, bad, image) == (0, 8, "team/web:1.4.2") else 1
+    pinned = served.startswith(f"{images}@sha256:")
+    return 0 if (good, absent, bad, image) == (0, 5, 8, served) and pinned else 1
 
 
-def act(title: str, server: Server, **variables: str) -> int:
+def stock(cloud: Cloud, world: World) -> str:
+    """Fill the AWS account: images, and the portal's token; the name of the images, untagged."""
+    images = cloud.repository()
+    for tag in ("1.4.1", "1.4.2", "crash"):
+        cloud.push(tag)
+    world.behave(f"{images}:crash", Behaviour("crash", log=CRASH_LOG))
+    cloud.client("secretsmanager").create_secret(Name=SECRET, SecretString=world.token)
+    return images
+
+
+def act(title: str, server: Server, cloud: Cloud, **variables: str) -> int:
     """Run the pipe once in a process of its own; its exit code."""
     folder = REPORTS / variables["IMAGE"].rpartition(":")[2]
-    environ = {
+    shown = {
         "DUPLO_HOST": server.url,
-        "DUPLO_TOKEN": server.world.token,
+        "DUPLO_TOKEN_SECRET": SECRET,
         "TENANT": "dev01",
         "SERVICE": "web",
         "STABLE_SECONDS": "3",
@@ -51,11 +74,15 @@ def act(title: str, server: Server, **variables: str) -> int:
         **variables,
     }
     print(f"\n{BOLD}{title}{PLAIN}")
-    for name, value in environ.items():
-        print(f"  {name}: {'***' if name == 'DUPLO_TOKEN' else value}")
+    step = {**cloud.environ(), **shown}
+    print("  oidc: true")
+    for name, value in step.items():
+        if not name.startswith("BITBUCKET_"):
+            print(f"  {name}: {value}")
     print(flush=True)
     command = [sys.executable, "-m", "pipe"]
-    code = subprocess.run(command, cwd=ROOT, env=clean_environ(**environ), check=False).returncode
+    environ = clean_environ(**step, **cloud.endpoints())
+    code = subprocess.run(command, cwd=ROOT, env=environ, check=False).returncode
     outcome = json.loads((folder / "deploy.json").read_text("utf-8"))["outcome"]
     print(f"  -> exit code {code}, outcome {outcome}", flush=True)
     return code

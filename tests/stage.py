@@ -9,13 +9,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from requests.adapters import BaseAdapter
 
 from pipe.run import Wires, run
 from tests.fake_clock import FakeClock
 from tests.honesty.models import check_exchange
 from tests.sandbox import World, WsgiAdapter, create_app
+from tests.sandbox.hosts import Hosts
 from tests.transcript import watch
 
 HOST = "https://portal.example"
@@ -48,6 +51,10 @@ class Stage:
         self.world.add_tenant("dev01")
         self.folder = folder
         self.report_dir = folder / "report"
+        self.wires: dict[str, Any] = {}
+        """What else a run is connected to, by name."""
+        self.hosts: dict[str, BaseAdapter] = {}
+        """Who else is in the world besides the portal, by host name."""
         self._capsys = capsys
 
     def web(self, image: str = "team/web:1.4.1", **options: Any) -> Any:
@@ -68,11 +75,12 @@ class Stage:
         }
         return self.run(variables)
 
-    def run(self, environ: Mapping[str, str]) -> Ending:
-        """Run the pipe with exactly these variables."""
+    def run(self, environ: Mapping[str, str], *, sockets: bool = False) -> Ending:
+        """Run the pipe with exactly these variables, in process or over real sockets."""
         before = self.clock.elapsed
-        adapter = WsgiAdapter(create_app(self.world), latency=LATENCY)
-        code = run(environ, Wires(self.clock, adapter))
+        portal = WsgiAdapter(create_app(self.world), latency=LATENCY)
+        hosts = Hosts({urlsplit(HOST).hostname or "": portal, **self.hosts})
+        code = run(environ, Wires(self.clock, None if sockets else hosts, **self.wires))
         captured = self._capsys.readouterr()
         ending = Ending(
             int(code),

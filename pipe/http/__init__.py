@@ -2,5 +2,6 @@
 
 from pipe.http.client import HttpClient, Reply
 from pipe.http.limits import Limits
+from pipe.http.network import Network
 
-__all__ = ["HttpClient", "Limits", "Reply"]
+__all__ = ["HttpClient", "Limits", "Network", "Reply"]

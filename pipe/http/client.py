@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import requests
@@ -22,12 +23,13 @@ _CHUNK = 1 << 16
 
 @dataclass(frozen=True)
 class Reply:
-    """A complete answer."""
+    """A complete answer; its headers are found in any case."""
 
     status: int
-    headers: dict[str, str]
+    headers: Mapping[str, str]
     body: bytes
     seconds: float
+    decode: Callable[[bytes], Any] = json.loads
 
     @property
     def ok(self) -> bool:
@@ -36,8 +38,13 @@ class Reply:
 
     def json(self) -> Any:
         """The decoded body; raises `ValueError` when it is no JSON, too deep ones included."""
+        return self._decoded
+
+    @cached_property
+    def _decoded(self) -> Any:
+        """Decoded once: whoever judges a reply and whoever reads it both ask."""
         try:
-            return json.loads(self.body)
+            return self.decode(self.body)
         except RecursionError as error:
             raise ValueError(str(error)) from None
 
@@ -76,8 +83,21 @@ class HttpClient:
             self.base, self._session, self._clock, setting=self._setting, limits=limits
         )
 
-    def once(self, method: str, path: str, body: object = None) -> Reply:
-        """One try, for whatever must not be repeated blindly; raises `Unreachable`."""
+    def once(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        decode: Callable[[bytes], Any] = json.loads,
+        *,
+        data: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """One try, for whatever must not be repeated blindly; raises `Unreachable`.
+
+        `body` travels as JSON, `data` as it is; `decode` is what the reply's `json` makes of
+        its body.
+        """
         started = self._clock.monotonic()
         url = f"{self.base}/{path}"
         try:
@@ -85,12 +105,14 @@ class HttpClient:
                 method,
                 url,
                 json=body,
+                data=data,
+                headers=headers,
                 timeout=(self.limits.connect, self.limits.read),
                 allow_redirects=False,
                 stream=True,
             ) as response:
                 content = self._content(response, started)
-                status, headers = response.status_code, dict(response.headers)
+                status, headers = response.status_code, response.headers
         except (requests.RequestException, OSError) as error:
             proxy = self._session.proxies.get("https", "")
             trouble = explain(error, self.base, self._setting, self.limits, proxy)
@@ -98,10 +120,16 @@ class HttpClient:
             raise trouble from error
         seconds = self._clock.monotonic() - started
         log.debug("%s %s: %s, %d bytes, %.3f s", method, path, status, len(content), seconds)
-        return Reply(status, headers, content, seconds)
+        return Reply(status, headers, content, seconds, decode)
 
     def repeatable(
-        self, method: str, path: str, body: object = None, *, transient: Verdict
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        transient: Verdict,
+        decode: Callable[[bytes], Any] = json.loads,
     ) -> Reply:
         """A request that changes nothing: tried again while its failure may pass.
 
@@ -112,7 +140,7 @@ class HttpClient:
         for attempt in range(1, self.limits.tries + 1):
             last = attempt == self.limits.tries
             try:
-                reply = self.once(method, path, body)
+                reply = self.once(method, path, body, decode)
             except Unreachable as trouble:
                 pause = self._pause(attempt)
                 if last or not trouble.passing or self._clock.monotonic() + pause > until:

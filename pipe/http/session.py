@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ssl
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import BaseAdapter, HTTPAdapter
+from requests.adapters import DEFAULT_CA_BUNDLE_PATH, BaseAdapter, HTTPAdapter
 from requests.utils import should_bypass_proxies
 
 from pipe.settings import Proxies
@@ -19,10 +20,7 @@ class VerifyingAdapter(HTTPAdapter):
     """Speaks TLS 1.2 or newer and trusts `ca_cert` besides the usual authorities."""
 
     def __init__(self, ca_cert: str) -> None:
-        self._context = ssl.create_default_context()
-        self._context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if ca_cert:
-            self._context.load_verify_locations(cadata=ca_cert)
+        self._context = trusting(ca_cert)
         # Retries belong to HttpClient, which knows what may be repeated.
         super().__init__(max_retries=0)
 
@@ -30,9 +28,27 @@ class VerifyingAdapter(HTTPAdapter):
         """Give the pool this adapter's trust."""
         super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
 
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Leave the trust to the context: requests would load its authorities again each time.
+
+        That takes longer than the handshake itself, on every connection.
+        """
+        del url, verify, cert
+        conn.cert_reqs = "CERT_REQUIRED"
+
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
         """Give connections through a proxy the same trust."""
         return super().proxy_manager_for(*args, ssl_context=self._context, **kwargs)
+
+
+def trusting(ca_cert: str) -> ssl.SSLContext:
+    """TLS 1.2 or newer, with the usual authorities and those in `ca_cert` (PEM text)."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
+    if ca_cert:
+        context.load_verify_locations(cadata=ca_cert)
+    return context
 
 
 def open_session(
@@ -45,18 +61,23 @@ def open_session(
     """
     session = requests.Session()
     session.trust_env = False
+    # Threads share the session: a jar that stays empty is one that nobody changes under another.
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     parts = urlsplit(url)
     if adapter is None and parts.scheme == "https":
         adapter = VerifyingAdapter(ca_cert)
     if adapter is not None:
         session.mount(f"{parts.scheme}://", adapter)
-    if _uses_proxy(url, proxies):
-        given = {"http": proxies.http, "https": proxies.https}
-        session.proxies = {scheme: address for scheme, address in given.items() if address}
+    if address := proxy_for(url, proxies):
+        session.proxies = {parts.scheme: address}
     return session
 
 
-def _uses_proxy(url: str, proxies: Proxies) -> bool:
-    if urlsplit(url).hostname in _NEVER_PROXIED:
-        return False
-    return not should_bypass_proxies(url, no_proxy=proxies.exempt)
+def proxy_for(url: str, proxies: Proxies) -> str:
+    """The proxy that requests to `url` go through, empty for none."""
+    parts = urlsplit(url)
+    if parts.hostname in _NEVER_PROXIED:
+        return ""
+    if should_bypass_proxies(url, no_proxy=proxies.exempt):
+        return ""
+    return proxies.https if parts.scheme == "https" else proxies.http

@@ -48,7 +48,7 @@ class Watcher(Protocol):
 
 
 class Kind(Protocol):
-    """Reads and changes targets of one kind."""
+    """Reads and changes targets of one kind; `change` may be called from several threads."""
 
     def read(self, targets: Sequence[Target]) -> Mapping[Target, Snapshot]:
         """The present state; targets that do not exist are absent."""
@@ -67,6 +67,9 @@ class Kind(Protocol):
 
     def watch(self, changes: Sequence[Change], stable_seconds: float) -> Watcher:
         """Begin to follow changes that have just been made."""
+
+    def address(self, snapshot: Snapshot) -> str:
+        """Scheme and host under which people reach the target; empty when nobody knows."""
 
     def previous(self, snapshot: Snapshot) -> Mapping[str, str] | None:
         """The images before the present ones, from the portal's history; None when unknown."""

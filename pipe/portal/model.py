@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 
 
 class Phase(IntEnum):
@@ -53,7 +54,7 @@ class Container:
     exit_code: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Pod:
     """One pod; `owner` is the service's name, empty when the portal does not say.
 
@@ -70,6 +71,12 @@ class Pod:
     controller_kind: str
     containers: tuple[Container, ...]
     init_containers: tuple[Container, ...] = ()
+
+    @cached_property
+    def body(self) -> str:
+        """What stays the same while it lives undisturbed: a restarted container is another."""
+        parts = [f"{entry.docker_id}#{entry.restarts or 0}" for entry in self.containers]
+        return " ".join([self.name, *parts])
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +98,23 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
+class Listener:
+    """One listener of a service's load balancer.
+
+    `kind` is the platform's code (1 and 5 application, 6 network, ...); `host` is the
+    listener's own name; `port` is the public one, 0 when the portal does not say; `secure`
+    means that it takes TLS.
+    """
+
+    kind: int
+    protocol: str
+    port: int
+    host: str
+    internal: bool
+    secure: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """One service.
 
@@ -98,7 +122,9 @@ class Service:
     the autoscaler's lower bound (None without autoscaler). `follows_hosts` is true for daemon
     sets and services with one pod per host. `image` is the main container's; `other_images`
     holds side and init containers by name. `flags` are switches that older calls reset unless
-    they are sent again.
+    they are sent again. `history` holds the images of each deploy by container, oldest first;
+    `docker_config` is the text in which side and init containers are kept. `hosts` are its
+    public names, the best first.
     """
 
     name: str
@@ -115,8 +141,11 @@ class Service:
     deployed_at: str
     deployed_by: str
     restarted_at: str
-    history: tuple[str, ...]
+    history: tuple[Mapping[str, str], ...]
     flags: Mapping[str, bool]
+    docker_config: str = ""
+    hosts: tuple[str, ...] = ()
+    listeners: tuple[Listener, ...] = ()
 
     @property
     def native_docker(self) -> bool:

@@ -7,10 +7,25 @@ here is worth a failed deploy. Only a body of the wrong shape altogether is refu
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any, TypeGuard
+from collections.abc import Mapping
+from dataclasses import replace
+from sys import intern
+from typing import Any
 
-from pipe.portal.model import Container, Fault, Phase, Pod, Service, Tenant
+from pipe.model import MAIN
+from pipe.portal.fields import (
+    Shapeless,
+    code,
+    count,
+    folded,
+    is_integer,
+    items,
+    listed,
+    nested,
+    objects,
+    text,
+)
+from pipe.portal.model import Container, Fault, Listener, Phase, Pod, Service, Tenant
 
 MAIN_CONTAINER = "duplo-main-container"
 """The wire's name for the main container in an image update."""
@@ -30,19 +45,20 @@ _GRAVITY = {5: 6, 0: 5, 1: 4, 2: 3, 3: 2, 4: 1, 6: 0}
 _PHASES = {int(phase): phase for phase in Phase}
 
 
-class Shapeless(ValueError):
-    """A body that is not what the API promises; the text says what was expected."""
-
-
 def tenants(body: Any) -> tuple[Tenant, ...]:
     """`GetTenantsForUser` and `GetTenantNames`."""
-    found = (Tenant(_text(item, "TenantId"), _text(item, "AccountName")) for item in _list(body))
+    found = (Tenant(text(item, "TenantId"), text(item, "AccountName")) for item in listed(body))
     return tuple(tenant for tenant in found if tenant.id and tenant.name)
+
+
+def username(body: Any) -> str:
+    """`GetUserRoleInfo`; whatever else it holds, a session's token for one, stays unread."""
+    return text(body, "Username") if isinstance(body, dict) else ""
 
 
 def services(body: Any) -> tuple[Service, ...]:
     """`GetReplicationControllers`."""
-    found = (_service(item) for item in _list(body))
+    found = (_service(item) for item in listed(body))
     return tuple(service for service in found if service.name)
 
 
@@ -59,41 +75,74 @@ def service(body: Any) -> Service | None:
 
 def pods(body: Any) -> tuple[Pod, ...]:
     """`GetPods`, without the pods of jobs."""
-    found = (_pod(item) for item in _list(body))
-    return tuple(pod for pod in found if not pod.controller_kind.endswith("batch/v1/Job"))
+    return without_jobs(tuple(pod(item) for item in listed(body)))
+
+
+def without_jobs(found: Any) -> tuple[Pod, ...]:
+    """The pods among `found` that no job runs. An error's body may be anything else."""
+    if not isinstance(found, tuple):
+        raise Shapeless("a list")
+    return tuple(one for one in found if not one.controller_kind.endswith("batch/v1/Job"))
 
 
 def faults(body: Any) -> tuple[Fault, ...]:
     """`GetFaultsByTenant`, both shapes."""
-    return tuple(_fault(item) for item in _list(body))
+    return tuple(_fault(item) for item in listed(body))
+
+
+def load_balancer(body: Any) -> str:
+    """`GetLbDetailsInService`: its name in DNS; null and the like when there is none."""
+    return text(body, "DNSName") if isinstance(body, dict) else ""
 
 
 def log_lines(body: Any) -> tuple[str, ...]:
     """`findContainerLogs`; `Data` may be missing or null."""
-    return tuple(_text(body, "Data").splitlines()) if isinstance(body, dict) else ()
+    return tuple(text(body, "Data").splitlines()) if isinstance(body, dict) else ()
 
 
 def _service(item: Mapping[str, Any]) -> Service:
-    template = _object(item, "Template")
-    name = _text(item, "Name")
+    template = nested(item, "Template")
+    name = text(item, "Name")
     return Service(
         name=name,
         image=_main_image(name, template),
-        other_images=_other_images(_text(template, "OtherDockerConfig")),
-        replicas=_count(item, "Replicas") or 0,
-        replicas_active=_count(item, "ReplicasActive"),
+        other_images=_other_images(text(template, "OtherDockerConfig")),
+        replicas=count(item, "Replicas") or 0,
+        replicas_active=count(item, "ReplicasActive"),
         least=_least(item),
         follows_hosts=item.get("IsDaemonset") is True
-        or bool(_text(item, "ReplicasMatchingAsgName")),
+        or bool(text(item, "ReplicasMatchingAsgName")),
         stateful=item.get("ForceStatefulSet") is True,
-        platform=_code(template, "AgentPlatform"),
-        cloud=_code(template, "Cloud"),
-        allocation_tags=_text(template, "AllocationTags"),
-        deployed_at=_text(item, "LastDeployedAt"),
-        deployed_by=_text(item, "LastDeployedBy"),
-        restarted_at=_text(template, "RestartTime"),
+        platform=code(template, "AgentPlatform"),
+        cloud=code(template, "Cloud"),
+        allocation_tags=text(template, "AllocationTags"),
+        deployed_at=text(item, "LastDeployedAt"),
+        deployed_by=text(item, "LastDeployedBy"),
+        restarted_at=text(template, "RestartTime"),
         history=_history(item),
         flags={key: item[key] for key in _FLAGS if isinstance(item.get(key), bool)},
+        docker_config=text(template, "OtherDockerConfig"),
+        hosts=tuple(host for key in ("FqdnEx", "Fqdn") if (host := text(item, key))),
+        listeners=_listeners(template),
+    )
+
+
+def _listeners(template: Mapping[str, Any]) -> tuple[Listener, ...]:
+    """The listeners inside a service: an object whose keys say nothing new."""
+    found = items(list(nested(template, "LBConfigurations").values()))
+    return tuple(_listener(item) for item in found)
+
+
+def _listener(item: Mapping[str, Any]) -> Listener:
+    port = count(item, "ExternalPort") or 0
+    protocol = text(item, "Protocol").casefold()
+    return Listener(
+        kind=code(item, "LbType"),
+        protocol=protocol,
+        port=port,
+        host=text(item, "DnsName"),
+        internal=item.get("IsInternal") is True,
+        secure=bool(text(item, "CertificateArn")) or port == 443 or protocol == "https",
     )
 
 
@@ -102,14 +151,14 @@ def _least(item: Mapping[str, Any]) -> int | None:
     specs = next((key for key in ("HPASpecs", "HpaSpecs") if isinstance(item.get(key), dict)), None)
     if specs is None:
         return None
-    given = _count(_object(item, specs), "minReplicas")
+    given = count(nested(item, specs), "minReplicas")
     return 1 if given is None else given
 
 
 def _main_image(name: str, template: Mapping[str, Any]) -> str:
-    containers = list(_objects(template, "Containers"))
-    named = [item for item in containers if _text(item, "Name") == name]
-    return next((_text(item, "Image") for item in [*named, *containers]), "")
+    containers = list(objects(template, "Containers"))
+    named = [item for item in containers if text(item, "Name") == name]
+    return next((text(item, "Image") for item in [*named, *containers]), "")
 
 
 def _other_images(config: str) -> dict[str, str]:
@@ -118,9 +167,9 @@ def _other_images(config: str) -> dict[str, str]:
         parsed = json.loads(config or "{}")
     except (ValueError, RecursionError):
         return {}
-    lists = _folded(parsed)
-    found = [*_items(lists.get("initcontainers")), *_items(lists.get("additionalcontainers"))]
-    by_name = ((_folded(item).get("name"), _folded(item).get("image")) for item in found)
+    lists = folded(parsed)
+    found = [*items(lists.get("initcontainers")), *items(lists.get("additionalcontainers"))]
+    by_name = ((folded(item).get("name"), folded(item).get("image")) for item in found)
     return {
         name: image
         for name, image in by_name
@@ -128,102 +177,70 @@ def _other_images(config: str) -> dict[str, str]:
     }
 
 
-def _history(item: Mapping[str, Any]) -> tuple[str, ...]:
+def _history(item: Mapping[str, Any]) -> tuple[Mapping[str, str], ...]:
+    """The images of each deploy by container, oldest first."""
     records = sorted(
-        _objects(item, "ContainerImageHistory"), key=lambda record: _text(record, "DeployedAt")
+        objects(item, "ContainerImageHistory"), key=lambda record: text(record, "DeployedAt")
     )
-    return tuple(image for record in records if (image := _text(record, "Image")))
+    return tuple(_deployed(record) for record in records if text(record, "Image"))
 
 
-def _pod(item: Mapping[str, Any]) -> Pod:
-    controller = _object(item, "ControlledBy")
+def _deployed(record: Mapping[str, Any]) -> Mapping[str, str]:
+    others = (
+        (text(entry, "ContainerName"), text(entry, "ImageName"))
+        for key in ("InitContainerImages", "AdditionalContainerImages")
+        for entry in objects(record, key)
+    )
+    return {MAIN: text(record, "Image"), **{name: image for name, image in others if name}}
+
+
+def pod(item: Mapping[str, Any]) -> Pod:
+    """One pod of that list. Thousands share a few words, which are kept once."""
+    controller = nested(item, "ControlledBy")
     return Pod(
-        name=_text(item, "InstanceId"),
-        owner=_text(item, "Name"),
+        name=text(item, "InstanceId"),
+        owner=intern(text(item, "Name")),
         phase=_phase(item, "CurrentStatus", Phase.UNKNOWN),
         desired=_phase(item, "DesiredStatus", Phase.RUNNING),
-        host=_text(item, "Host"),
-        controller=_text(controller, "NativeId"),
-        controller_kind=_text(controller, "QualifiedType"),
-        containers=tuple(_container(entry) for entry in _objects(item, "Containers")),
-        init_containers=tuple(_container(entry) for entry in _objects(item, "InitContainers")),
+        host=intern(text(item, "Host")),
+        controller=intern(text(controller, "NativeId")),
+        controller_kind=intern(text(controller, "QualifiedType")),
+        containers=tuple(_container(entry) for entry in objects(item, "Containers")),
+        init_containers=tuple(_container(entry) for entry in objects(item, "InitContainers")),
     )
 
 
 def _container(item: Mapping[str, Any]) -> Container:
-    state = _object(item, "LastContainerState")
-    waiting, ended = _object(state, "waiting"), _object(state, "terminated")
+    plain = Container(
+        name=intern(text(item, "Name")),
+        image=intern(text(item, "Image")),
+        docker_id=text(item, "DockerId"),
+        restarts=count(item, "RestartCount"),
+    )
+    state = nested(item, "LastContainerState")
+    waiting, ended = nested(state, "waiting"), nested(state, "terminated")
+    if not waiting and not ended:
+        return plain
     exit_code = ended.get("exitCode")
-    return Container(
-        name=_text(item, "Name"),
-        image=_text(item, "Image"),
-        docker_id=_text(item, "DockerId"),
-        restarts=_count(item, "RestartCount"),
-        waiting=_text(waiting, "reason"),
-        message=_text(waiting, "message") or _text(ended, "message"),
-        exit_code=exit_code if _is_integer(exit_code) else None,
+    return replace(
+        plain,
+        waiting=text(waiting, "reason"),
+        message=text(waiting, "message") or text(ended, "message"),
+        exit_code=exit_code if is_integer(exit_code) else None,
     )
 
 
 def _fault(item: Mapping[str, Any]) -> Fault:
-    resource = _object(item, "Resource")
-    names = (_text(resource, "Name"), _text(resource, "NativeId"), _text(item, "ResourceName"))
+    resource = nested(item, "Resource")
+    names = (text(resource, "Name"), text(resource, "NativeId"), text(item, "ResourceName"))
     return Fault(
         resources=frozenset(name for name in names if name),
-        text=_text(item, "Description"),
-        gravity=_GRAVITY.get(_code(item, "Severity"), 0),
-        last_seen=_text(item, "LastSeen"),
+        text=text(item, "Description"),
+        gravity=_GRAVITY.get(code(item, "Severity"), 0),
+        last_seen=text(item, "LastSeen"),
     )
-
-
-def _list(body: Any) -> Iterator[Mapping[str, Any]]:
-    if body is not None and not isinstance(body, list):
-        message = "a list"
-        raise Shapeless(message)
-    return _items(body)
-
-
-def _items(value: Any) -> Iterator[Mapping[str, Any]]:
-    return (
-        (item for item in value if isinstance(item, dict)) if isinstance(value, list) else iter(())
-    )
-
-
-def _objects(item: Mapping[str, Any], key: str) -> Iterator[Mapping[str, Any]]:
-    return _items(item.get(key))
-
-
-def _object(item: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = item.get(key)
-    return value if isinstance(value, dict) else {}
-
-
-def _folded(value: Any) -> dict[str, Any]:
-    return (
-        {key.casefold(): entry for key, entry in value.items()} if isinstance(value, dict) else {}
-    )
-
-
-def _text(item: Mapping[str, Any], key: str) -> str:
-    value = item.get(key)
-    return value if isinstance(value, str) else ""
-
-
-def _count(item: Mapping[str, Any], key: str) -> int | None:
-    value = item.get(key)
-    return value if _is_integer(value) and value >= 0 else None
-
-
-def _code(item: Mapping[str, Any], key: str) -> int:
-    """A code of the platform; -1 when absent, because 0 is a valid one."""
-    value = item.get(key)
-    return value if _is_integer(value) else -1
-
-
-def _is_integer(value: Any) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _phase(item: Mapping[str, Any], key: str, absent: Phase) -> Phase:
     value = item.get(key)
-    return _PHASES.get(value, Phase.UNKNOWN) if _is_integer(value) else absent
+    return _PHASES.get(value, Phase.UNKNOWN) if is_integer(value) else absent

@@ -7,54 +7,86 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from pipe import __version__
+from pipe import __version__, image
+from pipe.checks.model import CheckResult
 from pipe.errors import ExitCode
 from pipe.kinds.interface import Evidence, Sample
-from pipe.model import Change
+from pipe.model import Change, Target
+from pipe.registry.proof import Proof
+from pipe.report.link import step_page
+from pipe.rollout import Ready, Verdict, Waiting
+from pipe.rollout.progress import words
 from pipe.settings import Settings
+from pipe.survey.fact import Fact
 
 
 @dataclass
 class TargetRecord:
     """One target's part: what it ran, what it was to run, and how that went.
 
-    `state` tells people what runs now; `seconds` is how long it was followed.
+    `state` tells people what runs now; `seconds` is how long it was followed; `passed` is None
+    while nobody can say; `told` says why; `way_back` how it went to put the version before back.
     """
 
     change: Change
     state: str = ""
     seconds: float = 0.0
     samples: tuple[Sample, ...] = ()
+    passed: bool | None = None
+    told: str = ""
+    way_back: str = ""
+    samples_back: tuple[Sample, ...] = ()
 
 
 @dataclass
 class Record:
-    """What `deploy.json` says."""
+    """What `deploy.json` says. `url` is where people reach the first target, if known."""
 
     settings: Settings
     started: datetime
     targets: dict[str, TargetRecord] = field(default_factory=dict)
+    checks: list[CheckResult] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
+    proofs: Mapping[str, Proof] = field(default_factory=dict)
+    facts: list[Fact] = field(default_factory=list)
     changed: bool = False
+    url: str = ""
     finished: datetime | None = None
     code: ExitCode | None = None
     summary: str = ""
 
+    @property
+    def outcome(self) -> str:
+        """The exit code's name; "running" until the run has ended."""
+        return "running" if self.code is None else self.code.name.lower().replace("_", "-")
+
     def plan(self, change: Change) -> None:
         """Take up a target with the state to return to."""
         self.targets[str(change.target)] = TargetRecord(change)
+
+    def judge(self, verdicts: Mapping[Target, Verdict]) -> None:
+        """Note how the rollouts ended."""
+        for target, verdict in verdicts.items():
+            entry = self.targets[str(target)]
+            entry.passed = None if isinstance(verdict, Waiting) else isinstance(verdict, Ready)
+            entry.told = words(verdict)
+
+    def lose_sight(self, why: str) -> None:
+        """Note that nobody can say how the rollouts ended."""
+        for entry in self.targets.values():
+            entry.passed, entry.told = False, why
 
     def finish(self, code: ExitCode, summary: str, at: datetime) -> None:
         """Note how the run ended."""
         self.code, self.summary, self.finished = code, summary, at
 
     def as_dict(self) -> Mapping[str, Any]:
-        """The record as plain data; `outcome` is "running" until the run has ended."""
-        step = self.settings.step
+        """The record as plain data, as schema/deploy.schema.json describes it."""
         return {
             "schema": 1,
             "pipe_version": __version__,
-            "outcome": "running" if self.code is None else self.code.name.lower().replace("_", "-"),
+            "action": str(self.settings.action),
+            "outcome": self.outcome,
             "exit_code": None if self.code is None else int(self.code),
             "summary": self.summary,
             "started": self.started.isoformat(timespec="seconds"),
@@ -62,21 +94,52 @@ class Record:
             "changed": self.changed,
             "portal": self.settings.host,
             "tenant": self.settings.tenant,
-            "targets": [_target(entry) for entry in self.targets.values()],
+            "url": self.url or None,
+            "targets": [
+                {**_target(entry), "digest": self._digest(entry.change.main_image)}
+                for entry in self.targets.values()
+            ],
+            "tests": [_check(entry) for entry in self.checks],
+            "images": [_image(proof) for proof in self.proofs.values()],
+            "checks": [fact.as_dict() for fact in self.facts],
             "evidence": [_evidence(entry) for entry in self.evidence],
-            "step": {
-                "workspace": step.workspace,
-                "repository": step.repository,
-                "build_number": step.build_number,
-                "run_number": step.run_number,
-                "pipeline": step.pipeline,
-                "step": step.step,
-                "commit": step.commit,
-                "branch": step.branch,
-                "tag": step.tag,
-                "deployment": step.deployment,
-            },
+            "step": self._step(),
         }
+
+    def _step(self) -> Mapping[str, str]:
+        step = self.settings.step
+        return {
+            "workspace": step.workspace,
+            "repository": step.repository,
+            "build_number": step.build_number,
+            "run_number": step.run_number,
+            "pipeline": step.pipeline,
+            "step": step.step,
+            "commit": step.commit,
+            "branch": step.branch,
+            "tag": step.tag,
+            "deployment": step.deployment,
+            "link": step_page(step),
+        }
+
+    def _digest(self, deployed: str) -> str | None:
+        """The digest of a deployed image, None when nobody could tell."""
+        proven = (proof.digest for proof in self.proofs.values() if str(proof.deploy) == deployed)
+        return next(proven, "") or image.digest(deployed) or None
+
+
+def _image(proof: Proof) -> Mapping[str, Any]:
+    found = proof.findings
+    return {
+        "image": str(proof.image),
+        "deployed": str(proof.deploy),
+        "digest": proof.digest,
+        "pushed": proof.pushed and proof.pushed.isoformat(timespec="seconds"),
+        "findings": None
+        if found is None
+        else [{"name": one.name, "severity": one.severity} for one in found],
+        "why_not_proven": proof.why_not,
+    }
 
 
 def _target(entry: TargetRecord) -> Mapping[str, Any]:
@@ -92,11 +155,33 @@ def _target(entry: TargetRecord) -> Mapping[str, Any]:
         "version": change.origin or change.before.version,
         "witnesses": sorted(change.witnesses),
         "state": entry.state,
+        "passed": entry.passed,
+        "told": entry.told,
+        "way_back": entry.way_back or None,
         "seconds": round(entry.seconds, 3),
-        "timeline": [
-            {"seconds": round(s.seconds, 3), "old": s.old, "up": s.up, "starting": s.starting}
-            for s in entry.samples
-        ],
+        "timeline": [_sample(sample) for sample in entry.samples],
+        "timeline_back": [_sample(sample) for sample in entry.samples_back],
+    }
+
+
+def _sample(sample: Sample) -> Mapping[str, Any]:
+    return {
+        "seconds": round(sample.seconds, 3),
+        "old": sample.old,
+        "up": sample.up,
+        "starting": sample.starting,
+    }
+
+
+def _check(entry: CheckResult) -> Mapping[str, Any]:
+    return {
+        "name": entry.name,
+        "kind": entry.kind,
+        "subject": entry.subject,
+        "passed": entry.passed,
+        "told": entry.told,
+        "seconds": round(entry.seconds, 3),
+        "output": list(entry.output),
     }
 
 

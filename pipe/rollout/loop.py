@@ -11,7 +11,8 @@ from pipe.model import Target
 from pipe.rollout.progress import Progress
 from pipe.rollout.verdict import Ready, Verdict, Waiting
 
-_FIRST_PAUSE = 0.5
+_FIRST_PAUSE = 1.0
+_FIRST_PAUSE_FOR_ONE = 0.5
 _PAUSE_AFTER_TROUBLE = 2.0
 _SHARE = 9.0
 """Pauses are at least this many times as long as the look before: a tenth of the time at most."""
@@ -20,9 +21,11 @@ _REFUSALS = 2
 
 
 def follow(
-    watchers: Sequence[Watcher], deadline: Deadline, clock: Clock
+    watchers: Sequence[Watcher], deadline: Deadline, clock: Clock, *, to_the_end: bool = False
 ) -> Mapping[Target, Verdict]:
     """Look until every target is ready or one cannot become so; the last verdicts.
+
+    With `to_the_end` a target that cannot become ready does not end it for the others.
 
     A portal that cannot be reached is waited for until the deadline, a refusal is not.
     Raises the last `PipeError` when no look succeeded at the end.
@@ -50,17 +53,17 @@ def follow(
         else:
             refused = 0
             progress.show(verdicts)
-            if _is_over(verdicts):
+            if _is_over(verdicts, to_the_end=to_the_end):
                 return verdicts
             until = _moment(verdicts)
-            pause = _FIRST_PAUSE
+            pause = _FIRST_PAUSE if len(verdicts) > 1 else _FIRST_PAUSE_FOR_ONE
         progress.wait(_pause(clock, started, pause, until, deadline))
 
 
-def _is_over(verdicts: Mapping[Target, Verdict]) -> bool:
+def _is_over(verdicts: Mapping[Target, Verdict], *, to_the_end: bool) -> bool:
     waiting = any(isinstance(verdict, Waiting) for verdict in verdicts.values())
     bad = any(not isinstance(verdict, (Waiting, Ready)) for verdict in verdicts.values())
-    return bad or not waiting
+    return not waiting or (bad and not to_the_end)
 
 
 def _moment(verdicts: Mapping[Target, Verdict]) -> float | None:

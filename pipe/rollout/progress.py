@@ -1,4 +1,7 @@
-"""What a person reads while a rollout goes on: changes at once, a sign of life every 15 s."""
+"""What a person reads while a rollout goes on: changes at once, a sign of life every 15 s.
+
+Several targets make a table: one column of names, and a row whenever one of them changes.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,7 @@ class Progress:
         self._said: dict[Target, str] = {}
         self._shown: Mapping[Target, Verdict] = {}
         self._trouble = ""
+        self._width = 0
 
     def wait(self, seconds: float) -> None:
         """Sleep, with a sign of life when that takes long."""
@@ -41,6 +45,8 @@ class Progress:
         self._shown = verdicts
         self._trouble = ""
         told = {target: words(verdict) for target, verdict in verdicts.items()}
+        if len(verdicts) > 1 and not self._width:
+            self._begin_table(verdicts)
         changed = {target: text for target, text in told.items() if self._said.get(target) != text}
         quiet = self._clock.monotonic() - self._said_at
         if not changed and quiet >= _SIGN_OF_LIFE:
@@ -52,7 +58,8 @@ class Progress:
             self._said_at = self._clock.monotonic()
         for target, text in changed.items():
             good = isinstance(verdicts[target], (Waiting, Ready))
-            self._say(f"{target}: {text}", logging.INFO if good else logging.ERROR)
+            name = f"{target!s:<{self._width}}  " if self._width else f"{target}: "
+            self._say(f"{name}{text}", logging.INFO if good else logging.ERROR)
         self._said.update(told)
 
     def trouble(self, error: PipeError) -> None:
@@ -63,6 +70,10 @@ class Progress:
         self._trouble = error.diagnosis
         self._said.clear()
         self._shown = {}
+
+    def _begin_table(self, verdicts: Mapping[Target, Verdict]) -> None:
+        self._width = max(len("target"), *(len(str(target)) for target in verdicts))
+        log.info("[ time] %s  state", "target".ljust(self._width))
 
     def _say(self, text: str, level: int) -> None:
         self._said_at = self._clock.monotonic()
@@ -77,6 +88,11 @@ def words(verdict: Verdict) -> str:
         return f"ready, {verdict.detail}"
     if isinstance(verdict, Doomed):
         return f"will not come up: {verdict.reason}"
+    if isinstance(verdict, Overtaken) and verdict.replaced:
+        return (
+            f"somebody else gave it {verdict.image} at the very moment of this run's change, "
+            "which replaced it"
+        )
     if isinstance(verdict, Overtaken):
         return f"somebody else changed it; it is to run {verdict.image} now"
     if isinstance(verdict, Late):

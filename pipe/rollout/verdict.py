@@ -35,9 +35,13 @@ class Doomed:
 
 @dataclass(frozen=True)
 class Overtaken:
-    """Somebody else changed the target; it is to run `image` now."""
+    """Somebody else changed the target; it is to run `image` now.
+
+    With `replaced` it was to run that between our last look and our change, which went over it.
+    """
 
     image: str
+    replaced: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,17 +10,17 @@ from typing import TypeVar
 from bitbucket_pipes_toolkit import Pipe
 
 from pipe.errors import ConfigError, Problem
-from pipe.image import Image
-from pipe.model import Kind, Target
+from pipe.model import Kind
 from pipe.secret import Secret
 from pipe.settings import text
-from pipe.settings.model import Action, Proxies, Settings, Step, Wish
-from pipe.settings.variables import BY_NAME, VARIABLES, Variable
+from pipe.settings.aws import cross_check, read_aws, read_image_rules, secret_name
+from pipe.settings.checks import read_telling, read_tests
+from pipe.settings.model import Action, Proxies, Settings, Step
+from pipe.settings.targets import read_wishes
+from pipe.settings.variables import AMBIENT_SECRETS, BY_NAME, VARIABLES, Variable
 
 T = TypeVar("T")
 
-_LITERAL = re.compile(r"\$\{?\w+\}?")
-_NO_IMAGE = Image("", "", "", "")
 _LONGEST_WAIT = 24 * 3600
 
 
@@ -39,12 +38,14 @@ class _Variables(Pipe):  # type: ignore[misc]
         """Leave levels alone: the toolkit would take the text `false` for a yes."""
 
 
-class _Reader:
+class Reader:
     """Hands out values by name and collects what is wrong with them."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
         self._values = _Variables(environ)
+        self.excused: frozenset[str] = frozenset()
+        """Names of required variables that this run can do without."""
         self.problems: list[Problem] = []
 
     def raw(self, name: str) -> str:
@@ -56,9 +57,9 @@ class _Reader:
         variable, value = BY_NAME[name], self.raw(name)
         if value and not variable.ready:
             self.refuse(name, "is not available in this version", f"Remove the line {name}: ...")
-        elif value and not variable.may_hold_dollar and _LITERAL.fullmatch(value):
+        elif value and not variable.may_hold_dollar and text.LITERAL.fullmatch(value):
             self._refuse_literal(variable, value)
-        elif not value and variable.required:
+        elif not value and variable.required and name not in self.excused:
             self._refuse_missing(variable)
         else:
             return value or variable.default
@@ -72,7 +73,7 @@ class _Reader:
         try:
             return parse(value)
         except ValueError as error:
-            if not variable.secret and (literal := _LITERAL.search(value)):
+            if not variable.secret and (literal := text.LITERAL.search(value)):
                 self._refuse_literal(variable, literal[0])
             else:
                 self.refuse(name, str(error))
@@ -101,17 +102,24 @@ class _Reader:
 
 def load(environ: Mapping[str, str]) -> Settings:
     """Read the environment; raises `ConfigError` with every problem found."""
-    reader = _Reader(environ)
+    reader = Reader(environ)
     step = _step(environ)
     for variable in VARIABLES:
         if not variable.ready:
             reader.value(variable.name)
+    action = reader.read("ACTION", text.choice(Action), Action.DEPLOY)
+    token_secret = reader.read("DUPLO_TOKEN_SECRET", secret_name, "")
+    reader.excused = _excused(action, token_secret)
+    wishes = read_wishes(reader, environ, action)
     settings = Settings(
         host=reader.read("DUPLO_HOST", text.portal_address, ""),
         token=reader.read("DUPLO_TOKEN", text.token, Secret("")),
+        token_secret=token_secret,
         tenant=reader.read("TENANT", text.tenant, ""),
-        wishes=_wishes(reader),
-        action=_action(reader),
+        wishes=wishes,
+        image_rules=read_image_rules(reader),
+        aws=read_aws(reader, environ, step, wishes, token_secret),
+        action=action,
         wait=reader.read("WAIT", text.yes_or_no, otherwise=True),
         wait_timeout=reader.read("WAIT_TIMEOUT", text.seconds(1, _LONGEST_WAIT), 900.0),
         stable_seconds=reader.read("STABLE_SECONDS", text.seconds(0, _LONGEST_WAIT), 5.0),
@@ -127,6 +135,8 @@ def load(environ: Mapping[str, str]) -> Settings:
             exempt=reader.value("NO_PROXY"),
         ),
         step=step,
+        tests=read_tests(reader, environ),
+        telling=read_telling(reader, environ, step),
     )
     _cross_check(settings, reader)
     if reader.problems:
@@ -142,48 +152,37 @@ def debug_wanted(environ: Mapping[str, str]) -> bool:
 def secrets(environ: Mapping[str, str]) -> tuple[Secret, ...]:
     """Every secret value that the environment holds, whether or not the run will use it."""
     names = [variable.name for variable in VARIABLES if variable.secret]
-    ambient = ["BITBUCKET_STEP_OIDC_TOKEN", "PIPELINES_JWT_TOKEN"]
-    values = [environ.get(name, "").strip() for name in [*names, *ambient]]
+    values = [environ.get(name, "").strip() for name in [*names, *AMBIENT_SECRETS]]
     proxies = [environ.get(name, "").strip() for name in ("HTTP_PROXY", "HTTPS_PROXY")]
-    found = [*values, *map(text.proxy_password, proxies)]
-    return tuple(Secret(value) for value in found if value and not _LITERAL.fullmatch(value))
+    webhook = text.webhook_path(environ.get("SLACK_WEBHOOK", "").strip())
+    found = [*values, *map(text.proxy_password, proxies), webhook]
+    return tuple(Secret(value) for value in found if value and not text.LITERAL.fullmatch(value))
 
 
-def _wishes(reader: _Reader) -> tuple[Wish, ...]:
-    kind = reader.read("KIND", _kind, Kind.SERVICE)
-    none: tuple[str, ...] = ()
-    names = reader.read("SERVICE", text.names, none)
-    wanted = reader.read("IMAGE", text.image, _NO_IMAGE)
-    if len(names) > 1:
-        reader.refuse("SERVICE", "names several services, which this version cannot do yet")
-    return tuple(Wish(Target(kind, name), wanted) for name in names)
+def _excused(action: Action, token_secret: str) -> frozenset[str]:
+    if action is Action.TRUST_POLICY:
+        return frozenset(BY_NAME)
+    return frozenset({"DUPLO_TOKEN"}) if token_secret else frozenset()
 
 
-def _kind(value: str) -> Kind:
-    if value in ("ecs", "lambda", "cronjob"):
-        message = f'is "{value}", which is not available in this version'
-        raise ValueError(message)
-    return text.choice(Kind)(value)
-
-
-def _action(reader: _Reader) -> Action:
-    action = reader.read("ACTION", text.choice(Action), Action.DEPLOY)
-    if action is not Action.DEPLOY:
-        reader.refuse("ACTION", f'is "{action}", which is not available in this version')
-    return action
-
-
-def _report_dir(reader: _Reader, environ: Mapping[str, str], step: Step) -> Path | None:
+def _report_dir(reader: Reader, environ: Mapping[str, str], step: Step) -> Path | None:
     given = reader.value("REPORT_DIR") or environ.get("BITBUCKET_PIPE_STORAGE_DIR", "").strip()
     return step.clone_dir / given if given else None
 
 
-def _cross_check(settings: Settings, reader: _Reader) -> None:
+def _cross_check(settings: Settings, reader: Reader) -> None:
     if settings.stable_seconds >= settings.wait_timeout:
         reader.refuse(
             "STABLE_SECONDS",
             f"({settings.stable_seconds:g}) leaves no time within WAIT_TIMEOUT "
             f"({settings.wait_timeout:g})",
+        )
+    jobs = [wish.target for wish in settings.wishes if wish.target.kind is Kind.CRONJOB]
+    if settings.restart and jobs:
+        reader.refuse(
+            "RESTART",
+            f"means nothing for {', '.join(map(str, jobs))}: a CronJob has no pods to restart",
+            "Remove RESTART: 'true'",
         )
     if settings.rollback and not settings.wait:
         reader.refuse(
@@ -191,6 +190,15 @@ def _cross_check(settings: Settings, reader: _Reader) -> None:
             "needs WAIT: a rollout that is not followed cannot be judged",
             "Remove WAIT: 'false', or remove ROLLBACK: 'true'",
         )
+    if settings.tests.any_after and not settings.wait:
+        name = "POST_DEPLOY_TEST" if settings.tests.after else "POST_DEPLOY_URL"
+        reader.refuse(
+            name,
+            "needs WAIT: before the rollout is over it would test the version before",
+            f"Remove WAIT: 'false', or remove {name}",
+        )
+    if settings.action is not Action.TRUST_POLICY:
+        cross_check(reader, settings.aws, settings.image_rules, settings.token_secret)
 
 
 def _step(environ: Mapping[str, str]) -> Step:
@@ -199,13 +207,16 @@ def _step(environ: Mapping[str, str]) -> Step:
 
     return Step(
         workspace=ambient("WORKSPACE"),
+        workspace_id=ambient("WORKSPACE_UUID") or ambient("REPO_OWNER_UUID"),
         repository=ambient("REPO_SLUG"),
+        repository_id=ambient("REPO_UUID"),
         build_number=ambient("BUILD_NUMBER"),
         run_number=ambient("STEP_RUN_NUMBER"),
         commit=ambient("COMMIT"),
         branch=ambient("BRANCH"),
         tag=ambient("TAG"),
         deployment=ambient("DEPLOYMENT_ENVIRONMENT"),
+        deployment_id=ambient("DEPLOYMENT_ENVIRONMENT_UUID"),
         pipeline=ambient("PIPELINE_UUID"),
         step=ambient("STEP_UUID"),
         clone_dir=Path(ambient("CLONE_DIR") or Path.cwd()),

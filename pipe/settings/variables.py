@@ -51,10 +51,15 @@ VARIABLES = (
     Variable(
         "DUPLO_TOKEN_SECRET",
         "Instead of `DUPLO_TOKEN`: name or ARN of an AWS Secrets Manager secret that holds it.",
-        ready=False,
+        example="'deploy/portal-token'",
     ),
     Variable("TENANT", "Name (any case) or id of the tenant.", example="'dev01'", required=True),
-    Variable("SERVICE", "Name of the service.", example="'myservice'", required=True),
+    Variable(
+        "SERVICE",
+        "One name, or several separated by commas or spaces.",
+        example="'myservice'",
+        required=True,
+    ),
     Variable(
         "IMAGE",
         "The new image, `repository:tag` or `repository@sha256:...`.",
@@ -64,7 +69,7 @@ VARIABLES = (
     Variable(
         "SERVICES",
         "Instead of `SERVICE` and `IMAGE`: a list of `[kind:]name[/container]=image`.",
-        ready=False,
+        example="['web=myimage:1.2.3', 'web/sidecar=other:4', 'lambda:resize=resize:7']",
     ),
     Variable(
         "KIND",
@@ -76,44 +81,63 @@ VARIABLES = (
         "VERIFY_IMAGE",
         "Prove before any change that the image exists: `auto`, `true` or `false`.",
         default="auto",
-        ready=False,
     ),
     Variable(
         "PIN_DIGEST",
         "Deploy `repository@sha256:...` instead of the tag.",
         default="false",
-        ready=False,
     ),
     Variable(
         "MAX_SEVERITY",
         "Refuse an image whose ECR scan holds findings above this: `NONE`, `LOW`, `MEDIUM`, "
         "`HIGH`.",
-        ready=False,
     ),
-    Variable("REGISTRY_USERNAME", "User for a private registry that is not ECR.", ready=False),
+    Variable("REGISTRY_USERNAME", "User for a private registry that is not ECR."),
     Variable(
         "REGISTRY_PASSWORD",
         "Password for a private registry that is not ECR.",
+        example="$REGISTRY_PASSWORD",
         secret=True,
-        ready=False,
     ),
     # AWS
     Variable(
         "AWS_OIDC_ROLE_ARN",
         "Role to assume with the step's web identity (`oidc: true`).",
-        ready=False,
+        example="'arn:aws:iam::123456789012:role/deploy'",
     ),
-    Variable("AWS_DEFAULT_REGION", "Region for STS and ECR.", ready=False),
-    Variable("AWS_ROLE_SESSION_NAME", "Name of the role's session.", ready=False),
+    Variable(
+        "AWS_DEFAULT_REGION",
+        "Region for STS and ECR; the one in an ECR image name when not given.",
+        example="'eu-west-1'",
+    ),
+    Variable(
+        "AWS_ROLE_SESSION_NAME",
+        "Name of the role's session; made of repository and build number when not given.",
+        example="'deploy'",
+    ),
     Variable(
         "AWS_ROLE_DURATION",
         "How long the role's credentials last, in seconds.",
         default="3600",
-        ready=False,
     ),
-    Variable("AWS_ACCESS_KEY_ID", "Used only when no role is given.", ready=False),
-    Variable("AWS_SECRET_ACCESS_KEY", "Used only when no role is given.", secret=True, ready=False),
-    Variable("AWS_SESSION_TOKEN", "Used only when no role is given.", secret=True, ready=False),
+    Variable(
+        "AWS_ACCESS_KEY_ID",
+        "Used only when no role is given.",
+        example="$AWS_ACCESS_KEY_ID",
+        secret=True,
+    ),
+    Variable(
+        "AWS_SECRET_ACCESS_KEY",
+        "Used only when no role is given.",
+        example="$AWS_SECRET_ACCESS_KEY",
+        secret=True,
+    ),
+    Variable(
+        "AWS_SESSION_TOKEN",
+        "Used only when no role is given.",
+        example="$AWS_SESSION_TOKEN",
+        secret=True,
+    ),
     # Rollout
     Variable("WAIT", "Follow the rollout until the new version serves.", default="true"),
     Variable("WAIT_TIMEOUT", "How long to follow a rollout, in seconds.", default="900"),
@@ -134,43 +158,37 @@ VARIABLES = (
         "PRE_DEPLOY_TEST",
         "Shell command, run in the clone folder before anything changes.",
         may_hold_dollar=True,
-        ready=False,
     ),
     Variable(
         "POST_DEPLOY_TEST",
         "Shell command, run after the rollout.",
         may_hold_dollar=True,
-        ready=False,
     ),
-    Variable("PRE_DEPLOY_TEST_IMAGE", "Run `PRE_DEPLOY_TEST` inside this image.", ready=False),
-    Variable("POST_DEPLOY_TEST_IMAGE", "Run `POST_DEPLOY_TEST` inside this image.", ready=False),
+    Variable("PRE_DEPLOY_TEST_IMAGE", "Run `PRE_DEPLOY_TEST` inside this image."),
+    Variable("POST_DEPLOY_TEST_IMAGE", "Run `POST_DEPLOY_TEST` inside this image."),
     Variable(
         "POST_DEPLOY_URL",
         "Address, or path on the service's own address, to probe after the rollout.",
-        ready=False,
     ),
-    Variable("POST_DEPLOY_STATUS", "Accepted status codes.", default="200-399", ready=False),
+    Variable("POST_DEPLOY_STATUS", "Accepted status codes.", default="200-399"),
     Variable(
         "POST_DEPLOY_BODY",
         "Regular expression that the answer must contain.",
         may_hold_dollar=True,
-        ready=False,
     ),
-    Variable("TEST_TIMEOUT", "Seconds for each test.", default="300", ready=False),
+    Variable("TEST_TIMEOUT", "Seconds for each test.", default="300"),
     # Telling people
     Variable(
         "REPORT_DIR",
-        "Where `deploy.json` and `deploy.env` are written; the pipe's storage folder when "
-        "not given.",
+        "Where `deploy.json`, `deploy.env` and `deploy.html` are written; the pipe's storage "
+        "folder when not given.",
     ),
-    Variable(
-        "TEST_REPORT_DIR", "Where the JUnit report goes.", default="test-results", ready=False
-    ),
-    Variable("CODE_INSIGHTS", "Put a report on the commit.", default="false", ready=False),
-    Variable("SLACK_WEBHOOK", "Where to post messages.", secret=True, ready=False),
-    Variable("NOTIF_REGION", "Region named in the messages.", ready=False),
-    Variable("NOTIF_ACCOUNT", "Account named in the messages.", ready=False),
-    Variable("NOTIF_ENV", "Environment named in the messages.", ready=False),
+    Variable("TEST_REPORT_DIR", "Where the JUnit report goes.", default="test-results"),
+    Variable("CODE_INSIGHTS", "Put a report on the commit.", default="false"),
+    Variable("SLACK_WEBHOOK", "Where to post messages.", secret=True),
+    Variable("NOTIF_REGION", "Region named in the messages."),
+    Variable("NOTIF_ACCOUNT", "Account named in the messages."),
+    Variable("NOTIF_ENV", "Environment named in the messages."),
     # General
     Variable(
         "ACTION",
@@ -187,5 +205,8 @@ VARIABLES = (
     Variable("NO_PROXY", "Hosts that are reached without the proxy, separated by commas."),
     Variable("DEBUG", "Show more detail; never a secret.", default="false"),
 )
+
+AMBIENT_SECRETS = ("BITBUCKET_STEP_OIDC_TOKEN", "PIPELINES_JWT_TOKEN")
+"""Tokens that Bitbucket puts into the environment by itself."""
 
 BY_NAME = {variable.name: variable for variable in VARIABLES}

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from docs import generate
 from pipe import __version__
 from pipe.errors import ExitCode
-from pipe.settings import load
-from pipe.settings.variables import VARIABLES, Variable
+from pipe.settings.variables import BY_NAME, VARIABLES
+from tests.contract.documents import DOCUMENTS, ROOT, fences
+from tests.sandbox.world import DEFAULT_TOKEN
 
-ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 PIPE = yaml.safe_load((ROOT / "pipe.yml").read_text("utf-8"))
-READY = [variable for variable in VARIABLES if variable.ready]
-SNIPPETS = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+READY = generate.ready()
+CONTRACT = ROOT.parent / "shared/interface.md"
+KEYS = {
+    *("name", "image", "description", "category", "variables", "repository"),
+    *("vendor", "maintainer", "tags"),
+}
 
 
 def section(title: str) -> str:
@@ -28,87 +30,133 @@ def section(title: str) -> str:
     return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
-def row(variable: Variable) -> str:
-    """A variable's row in the README, as the table of the program has it."""
-    mark = " (*)" if variable.required else ""
-    default = f" Default: `{variable.default}`." if variable.default else ""
-    return f"| {variable.name}{mark} | {variable.usage}{default} |"
-
-
 def test_the_readme_follows_the_order_of_official_pipes() -> None:
     """People find things where they are used to."""
     titles = re.findall(r"^## (.*)$", README, re.MULTILINE)
-    official = ["YAML Definition", "Variables", "Prerequisites", "Examples", "Support", "License"]
+    official = [
+        *("YAML Definition", "Variables", "Prerequisites", "Authentication"),
+        *("Examples", "Support", "License"),
+    ]
     assert [title for title in titles if title in official] == official
+
+
+def test_the_two_commands_stand_near_the_top() -> None:
+    """A fresh machine needs no more, and nobody reads far to find them."""
+    head = README.split("\n## ")[0]
+    assert re.findall(r"^make \w+", head, re.MULTILINE) == ["make demo", "make test"]
+
+
+def test_what_is_made_from_the_program_is_up_to_date() -> None:
+    """Otherwise `make docs` mends it."""
+    stale = [
+        str(path.relative_to(ROOT))
+        for path, text in generate.documents(generate.current_version()).items()
+        if path.read_text("utf-8") != text
+    ]
+    assert stale == []
 
 
 def test_the_readme_lists_every_variable_as_the_program_knows_it() -> None:
     """Name, meaning and default, in the same order."""
     rows = re.findall(r"^\| [A-Z_]+(?: \(\*\))? \|.*$", section("Variables"), re.MULTILINE)
-    assert rows == [row(variable) for variable in READY]
+    assert rows == [generate.row(variable) for variable in READY]
 
 
 def test_the_yaml_definition_lists_every_variable() -> None:
     """Required ones first, optional ones commented out."""
     names = re.findall(r"^    (# )?([A-Z_]+):", section("YAML Definition"), re.MULTILINE)
-    assert names == [("" if variable.required else "# ", variable.name) for variable in READY]
+    expected = sorted(READY, key=lambda variable: not variable.required)
+    assert names == [("" if variable.required else "# ", variable.name) for variable in expected]
+
+
+def test_headings_of_the_table_stand_before_variables_that_exist() -> None:
+    """A renamed variable would take its heading along."""
+    assert set(generate.GROUPS) <= set(BY_NAME)
 
 
 def test_pipe_yml_lists_every_variable_with_its_default() -> None:
-    """Secrets have no default but the variable of the same name."""
+    """A required secret's default is the variable of its name; an optional one has none.
+
+    Bitbucket would hand `$NAME` on as it stands where nobody defines the variable.
+    """
     listed = {entry["name"]: entry.get("default", "") for entry in PIPE["variables"]}
-    expected = {v.name: f"${v.name}" if v.secret else v.default for v in READY}
+    expected = {v.name: f"${v.name}" if v.secret and v.required else v.default for v in READY}
     assert listed == expected
 
 
+def test_pipe_yml_holds_what_bitbucket_knows() -> None:
+    """No key of our own, and a repository whose address has an account and a name."""
+    assert set(PIPE) == KEYS
+    assert re.fullmatch(r"https://bitbucket\.org/[\w-]+/[\w-]+", PIPE["repository"])
+
+
+@pytest.mark.skipif(not CONTRACT.exists(), reason="the contract is not beside this clone")
+def test_the_program_knows_the_variables_of_the_contract() -> None:
+    """The same names and defaults, neither more nor fewer."""
+    table = CONTRACT.read_text("utf-8").split("\n## 2.")[1].split("\n## 3.")[0]
+    promised = {}
+    for names, default in re.findall(
+        r"^\| ((?:`[A-Z_]+`(?:, )?)+)[^|]*\|([^|]*)\|", table, re.MULTILINE
+    ):
+        literal = re.fullmatch(r"`([^`]*)`", default.strip())
+        promised |= dict.fromkeys(re.findall(r"`(\w+)`", names), literal and literal[1])
+    assert set(promised) == set(BY_NAME)
+    for name, default in promised.items():
+        if default:
+            assert BY_NAME[name].default == default, name
+
+
 def test_every_exit_code_is_explained() -> None:
-    """The table holds the codes of the program, no more and no less."""
-    codes = re.findall(r"^\| ([0-9]+) \|", section("Variables"), re.MULTILINE)
-    assert [int(code) for code in codes] == [int(code) for code in ExitCode]
+    """The table holds codes and outcomes of the program, no more and no fewer."""
+    found = re.findall(r"^\| ([0-9]+) \| ([\w-]+) \|", section("Variables"), re.MULTILINE)
+    codes = [(str(int(code)), code.name.lower().replace("_", "-")) for code in ExitCode]
+    assert found == codes
 
 
 def test_the_version_is_the_same_everywhere() -> None:
-    """One release, one number."""
-    assert PIPE["image"] == f"nholuongut/bitbucket-deploy-pipe:{__version__}"
-    assert set(re.findall(r"deploy-pipe:([0-9.]+)", README)) == {__version__}
+    """One release, one number: program, pipe.yml, changelog, and every mention of the image."""
+    assert PIPE["image"] == f"{generate.IMAGE}:{__version__}"
+    newest = re.search(r"^## ([0-9.]+)$", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    assert newest
+    assert newest[1] == __version__
+    for path in [*DOCUMENTS, *ROOT.glob("examples/*.yml")]:
+        mentioned = re.findall(r"deploy-pipe:([0-9][\w.-]*)", path.read_text("utf-8"))
+        assert set(mentioned) <= {__version__}, path.name
 
 
-def wrapped(snippet: str) -> str:
-    """A snippet as a whole pipeline."""
-    if "pipelines:" in snippet:
-        return snippet
-    indented = snippet.replace("\n", "\n          ")
-    return f"pipelines:\n  default:\n    - step:\n        script:\n          {indented}"
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_inside_the_documents_resolve(path: Path) -> None:
+    """Every relative link leads to a file that is there.
+
+    None leads to a heading: Bitbucket makes other anchors of them than everybody else.
+    """
+    for link in re.findall(r"\]\((?!https?://)([^)]+)\)", path.read_text("utf-8")):
+        assert "#" not in link
+        assert (path.parent / link).exists(), link
 
 
-@pytest.mark.parametrize("snippet", SNIPPETS)
-def test_every_snippet_is_valid_for_bitbucket(snippet: str, tmp_path: Path) -> None:
-    """Against the vendor's own schema."""
-    path = tmp_path / "bitbucket-pipelines.yml"
-    path.write_text(wrapped(snippet), "utf-8")
-    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema"]
-    checked = subprocess.run(
-        [*command, "vendor.bitbucket-pipelines", str(path)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert checked.returncode == 0, checked.stdout
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_commands_in_the_documents_exist(path: Path) -> None:
+    """Each `make` that a reader is told to run is one."""
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    for command in re.findall(r"(?:^|`)make ([a-z]+)", path.read_text("utf-8"), re.MULTILINE):
+        assert command in targets
 
 
-@pytest.mark.parametrize("snippet", [snippet for snippet in SNIPPETS if "pipelines:" in snippet])
-def test_every_example_is_accepted_by_the_program(snippet: str) -> None:
-    """With the shell's variables filled in as Bitbucket does."""
-    text = json.dumps(yaml.safe_load(snippet))
-    for variables in re.findall(
-        r'"pipe": "[^"]*", "variables": (\{[^{}]*(?:\{[^}]*\}[^{}]*)*\})', text
-    ):
-        values = json.loads(variables)
-        load({name: re.sub(r"\$\{?\w+\}?", "1.2.3", value) for name, value in values.items()})
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_documents_name_only_variables_that_exist(path: Path) -> None:
+    """A name in capitals that looks like one of ours is one of ours."""
+    families = {name.split("_")[0] for name in BY_NAME if "_" in name} - {"AWS"}
+    for name in re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", path.read_text("utf-8")):
+        assert name.split("_")[0] not in families or name in BY_NAME, name
 
 
-def test_links_inside_the_documents_resolve() -> None:
-    """Every relative link leads to a file that is there."""
-    for path in ROOT.glob("*.md"):
-        for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", path.read_text("utf-8")):
-            assert (path.parent / target).exists(), f"{path.name}: {target}"
+def test_the_readme_tries_the_sandbox_with_its_own_token() -> None:
+    """What is to be copied works."""
+    commands = "".join(fences(ROOT / "README.md", "sh"))
+    assert re.findall(r"DUPLO_TOKEN=(\S+)", commands) == [DEFAULT_TOKEN]
+
+
+def test_the_table_of_variables_holds_each_once() -> None:
+    """A second entry would hide the first."""
+    assert len(BY_NAME) == len(VARIABLES)

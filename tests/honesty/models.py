@@ -13,12 +13,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from duplocloud_sdk.models.aws_register_task_definition_request import (
+    AwsRegisterTaskDefinitionRequest,
+)
+from duplocloud_sdk.models.aws_task_definition import AwsTaskDefinition
 from duplocloud_sdk.models.container_image import ContainerImage
 from duplocloud_sdk.models.container_log_request import ContainerLogRequest
 from duplocloud_sdk.models.container_log_response import ContainerLogResponse
 from duplocloud_sdk.models.container_state import ContainerState
 from duplocloud_sdk.models.container_state_request import ContainerStateRequest
+from duplocloud_sdk.models.ecs_service import EcsService
 from duplocloud_sdk.models.fault_info import FaultInfo
+from duplocloud_sdk.models.function_configuration import FunctionConfiguration
 from duplocloud_sdk.models.lb_configuration import LBConfiguration
 from duplocloud_sdk.models.load_balancer import LoadBalancer
 from duplocloud_sdk.models.master_features import MasterFeatures
@@ -27,6 +33,7 @@ from duplocloud_sdk.models.replication_controller import ReplicationController
 from duplocloud_sdk.models.replication_controller_change_request import (
     ReplicationControllerChangeRequest,
 )
+from duplocloud_sdk.models.task_definition_request import TaskDefinitionRequest
 from duplocloud_sdk.models.tenant import Tenant
 from duplocloud_sdk.models.tenant_features import TenantFeatures
 
@@ -115,6 +122,30 @@ EXCHANGES = (
     Exchange("GET", f"{_V2}/GetLBConfigurations", response=LBConfiguration, listed=True),
     Exchange("GET", rf"{_V2}/GetLbDetailsInService/[^/]+", response=LoadBalancer),
     Exchange("GET", f"{_CONTAINERS}/lbDetails", free=True),
+    Exchange("GET", f"{_V2}/GetEcsServices", response=EcsService, listed=True),
+    Exchange("GET", rf"{_V2}/GetEcsServiceDetails/[^/]+", free=True),
+    Exchange("GET", f"{_V2}/GetEcsTaskDefinitionArns", free=True),
+    Exchange("GET", rf"{_V3}/aws/ecs/service(/taskDefFamily/[^/]+)?", free=True),
+    Exchange("GET", rf"{_V3}/aws/ecs/taskDefFamily/[^/]+", free=True),
+    Exchange(
+        "POST",
+        f"{_V2}/FindEcsTaskDefinition",
+        request=TaskDefinitionRequest,
+        response=AwsTaskDefinition,
+    ),
+    Exchange(
+        "POST",
+        f"{_V2}/UpdateEcsTaskDefinition",
+        request=AwsRegisterTaskDefinitionRequest,
+        free=True,
+    ),
+    Exchange("POST", f"{_V2}/UpdateEcsService", request=EcsService, void=True),
+    Exchange("GET", f"{_V2}/GetLambdaFunctions", response=FunctionConfiguration, listed=True),
+    Exchange("GET", rf"{_V3}/serverless/lambda/[^/]+", free=True),
+    Exchange("POST", f"{_V2}/UpdateLambdaFunction", free=True),
+    # CronJobs are objects of Kubernetes, which the vendor's models leave out.
+    Exchange("GET", rf"{_V3}/k8s/cronJob(/[^/]+)?", free=True),
+    Exchange("PUT", rf"{_V3}/k8s/cronJob/[^/]+", free=True),
 )
 
 

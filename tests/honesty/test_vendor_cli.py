@@ -57,6 +57,11 @@ def world_for(portal: str) -> World:
     world.add_tenant("dev01")
     for name in ("web", "api", "shop"):
         world.add_service(name, f"team/{name}:1", replicas=2, allocation_tags="tier-app")
+    world.ecs.add("billing", "team/billing:1", containers={"log": "team/log:1"})
+    world.ecs.add("ledger", "team/ledger:1")
+    world.functions.add("resize", "team/resize:1")
+    world.cronjobs.add("nightly", "team/batch:1", any_host=True, allocation_tags="tier-app")
+    world.behave("team/ledger:crash", Behaviour("crash", log=["boom"]))
     fates: dict[str, Fate] = {"team/api:crash": "crash", "team/shop:missing": "pull-error"}
     for image, fate in fates.items():
         world.behave(image, Behaviour(fate, log=["boom"]))
@@ -88,7 +93,49 @@ def waits(clis):
                 started[portal, story] = pool.submit(
                     cli, "service", "update_image", service, image, "--wait"
                 )
+        for story, service in {"ecs-good": "billing:2", "ecs-crash": "ledger:crash"}.items():
+            name = service.split(":")[0]
+            started["new", story] = pool.submit(
+                clis["new"], "ecs", "update_image", name, f"team/{service}", "--wait"
+            )
         yield started
+
+
+def test_updates_an_ecs_service(clis, waits):
+    result = waits["new", "ecs-good"].result(SECONDS)
+    assert result.returncode == 0, result.stdout + result.stderr
+    service = clis["new"].server.world.ecs.find(clis["new"].server.world.tenants[0], "billing")
+    assert service.image == "team/billing:2"
+    assert service.definition.endswith("duploservices-dev01-billing:2")
+
+
+def test_sees_that_aws_rolled_an_ecs_service_back(clis, waits):
+    result = waits["new", "ecs-crash"].result(SECONDS)
+    assert result.returncode != 0
+    assert "deployment failed" in result.stdout + result.stderr
+    service = clis["new"].server.world.ecs.find(clis["new"].server.world.tenants[0], "ledger")
+    assert service.image == "team/ledger:1"
+
+
+def test_updates_a_function(clis):
+    world = clis["new"].server.world
+    full = world.functions.functions[0].name
+    assert clis["new"]("lambda", "find", full).returncode == 0
+    result = clis["new"]("lambda", "update_image", full, "team/resize:2")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert world.functions.functions[0].image == "team/resize:2"
+    again = clis["new"]("lambda", "update_image", full, "team/resize:3")
+    assert again.returncode == 0 or "in progress" in again.stdout + again.stderr
+
+
+@pytest.mark.parametrize("portal", PORTALS)
+def test_updates_a_cronjob_and_loses_nothing(clis, portal):
+    job = clis[portal].server.world.cronjobs.jobs[0]
+    result = clis[portal]("cronjob", "update_image", "nightly", "team/batch:2")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert job.image == "team/batch:2"
+    assert job.any_host
+    assert job.body()["AllocationTags"] == "tier-app"
 
 
 @pytest.mark.parametrize("portal", PORTALS)

@@ -143,7 +143,8 @@ def test_the_same_program_from_a_folder_with_a_space(
     folder = tmp_path / "my reports"
     code, _ = finish(start(server.url, world, REPORT_DIR=str(folder)))
     assert code == 0
-    assert sorted(path.name for path in folder.iterdir()) == ["deploy.env", "deploy.json"]
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == ["deploy.env", "deploy.html", "deploy.json"]
 
 
 def test_optional_parts_are_not_imported(server: Server, world: World) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import signal
+import sys
 import threading
 from pathlib import Path
+from shlex import quote
 
 from pipe.clock import SystemClock
 from tests.sandbox import RequestRecord, Server, World, create_app
@@ -55,7 +57,7 @@ Try:
   curl{trust} {server.url}/sandbox/state
   curl{trust} -H 'Authorization: Bearer {world.token}' {server.url}/admin/GetTenantsForUser
   DUPLO_HOST={server.url} DUPLO_TOKEN={world.token} TENANT=dev01 SERVICE=web \\
-    IMAGE=team/web:1.4.2 python -m pipe
+    IMAGE=team/web:1.4.2 {quote(sys.executable)} -m pipe
 
 Writes appear below; Ctrl-C ends it."""
 

@@ -13,6 +13,7 @@ from tests.sandbox.gate import Gate
 from tests.sandbox.record import RequestRecord
 from tests.sandbox.replies import refusal
 from tests.sandbox.routes.control import control_routes
+from tests.sandbox.routes.others import cronjob_routes, ecs_routes, lambda_routes
 from tests.sandbox.routes.pods import pod_routes
 from tests.sandbox.routes.services import service_routes
 from tests.sandbox.routes.tenants import tenant_routes
@@ -25,6 +26,15 @@ NEWER_ROUTES = (
     ("PUT", r"/containerimage$"),
     ("PUT", r"/rollback(/|$)"),
     ("GET", r"^/v3/version$"),
+    ("GET", r"^/v3/subscriptions/[^/]+/aws/ecs/service(/|$)"),
+)
+
+_BEFORE_NAMES = (
+    "getlbdetailsinservice",
+    "getecsservicedetails",
+    "taskdeffamily",
+    "lambda",
+    "cronjob",
 )
 
 WsgiApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
@@ -56,8 +66,9 @@ def create_app(world: World, seed: Callable[[World], None] | None = None) -> Fla
     app = Portal("sandbox", static_folder=None)
     app.url_map.strict_slashes = False
     app.config["WORLD"] = world
-    for routes in (tenant_routes(world), service_routes(world), pod_routes(world)):
-        app.register_blueprint(routes)
+    topics = (tenant_routes, service_routes, pod_routes, ecs_routes, lambda_routes, cronjob_routes)
+    for routes in topics:
+        app.register_blueprint(routes(world))
     app.register_blueprint(control_routes(world, seed), url_prefix="/sandbox")
 
     @app.before_request
@@ -120,10 +131,10 @@ def any_case(app: WsgiApp, words: set[str]) -> WsgiApp:
 
 
 def _name_positions(parts: list[str]) -> set[int]:
-    """Where a service's name stands, which may look like one of the portal's own words."""
+    """Where a thing's name stands, which may look like one of the portal's own words."""
     lowered = [part.lower() for part in parts]
     places: set[int] = set()
     for place, word in enumerate(lowered[:-1]):
-        if word.startswith("replicationcontroller") or word == "getlbdetailsinservice":
+        if word.startswith("replicationcontroller") or word in _BEFORE_NAMES:
             places.add(place + 1)
     return places

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-# Two calls only read although they are posted.
-_READS_BY_POST = ("findcontainerlogs", "findcontainerstate")
+# Three calls only read although they are posted.
+_READS_BY_POST = ("findcontainerlogs", "findcontainerstate", "findecstaskdefinition")
 
 
 @dataclass

@@ -13,7 +13,10 @@ from tests.sandbox import docker_config
 from tests.sandbox.access import Tenant, Token, tenant_id_for
 from tests.sandbox.agenda import Agenda
 from tests.sandbox.behaviour import Behaviour
+from tests.sandbox.cronjobs import CronJobShelf
+from tests.sandbox.ecs import EcsShelf
 from tests.sandbox.faults import Fault, FaultList
+from tests.sandbox.functions import FunctionShelf
 from tests.sandbox.jobs import make_job_pod
 from tests.sandbox.pods import Pod, Template
 from tests.sandbox.record import RequestRecord
@@ -73,6 +76,9 @@ class World:
         self.tenants: list[Tenant] = []
         self.services: list[Service] = []
         self.job_pods: list[Pod] = []
+        self.ecs = EcsShelf(self)
+        self.functions = FunctionShelf(self)
+        self.cronjobs = CronJobShelf(self)
         self.faults = FaultList()
         self.tokens = {self.token: Token(self.token)}
         self.behaviours: dict[str, Behaviour] = {}

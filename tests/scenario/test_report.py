@@ -56,7 +56,7 @@ def test_a_report_that_cannot_be_written_warns_and_changes_nothing(stage: Stage)
 def test_without_a_folder_no_report_is_written(stage: Stage) -> None:
     """A local run leaves no files behind unless it is asked to."""
     stage.web()
-    assert stage.deploy(REPORT_DIR="").code == 0
+    assert stage.deploy(REPORT_DIR="", BITBUCKET_CLONE_DIR="").code == 0
     assert list(stage.folder.rglob("*")) == []
 
 
@@ -65,7 +65,8 @@ def test_the_pipes_storage_folder_is_the_default(stage: Stage) -> None:
     stage.web()
     storage = stage.folder / ".bitbucket" / "pipes" / "me"
     stage.deploy(REPORT_DIR="", BITBUCKET_PIPE_STORAGE_DIR=str(storage))
-    assert sorted(path.name for path in Path(storage).iterdir()) == ["deploy.env", "deploy.json"]
+    names = sorted(path.name for path in Path(storage).iterdir())
+    assert names == ["deploy.env", "deploy.html", "deploy.json"]
 
 
 def test_names_from_the_portal_cannot_forge_log_lines(stage: Stage) -> None:

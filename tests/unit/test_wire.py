@@ -71,7 +71,7 @@ def test_a_service_is_read_whole() -> None:
     assert service.image == "team/web:2"
     assert service.other_images == {"log": "team/log:3", "migrate": "team/migrate:9"}
     assert (service.replicas, service.replicas_active, service.least) == (2, 2, 3)
-    assert service.history == ("team/web:0", "team/web:1")
+    assert service.history == ({"": "team/web:0"}, {"": "team/web:1"})
     assert service.flags == {"IsDaemonset": False, "IsReplicaCollocationAllowed": True}
     assert service.allocation_tags == ""
 

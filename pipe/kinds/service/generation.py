@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipe import image
@@ -38,11 +39,22 @@ class Generations:
     old: tuple[Pod, ...]
 
 
-def split(change: Change, pods: Sequence[Pod]) -> Generations:
-    """Tell the pods that belong to `change` from the others."""
-    staying = [pod for pod in pods if pod.desired not in _GOING and pod.phase not in _GONE]
-    new = tuple(pod for pod in staying if is_new(change, pod))
-    return Generations(new, tuple(pod for pod in staying if pod not in new))
+def split(change: Change, pods: Sequence[Pod], earlier: Generations | None = None) -> Generations:
+    """Tell the pods that belong to `change` from the others.
+
+    A pod that is in `earlier` as the very same object is what it was.
+    """
+    known_new = {id(pod) for pod in earlier.new} if earlier else set()
+    known_old = {id(pod) for pod in earlier.old} if earlier else set()
+    new: list[Pod] = []
+    old: list[Pod] = []
+    for pod in pods:
+        if pod.desired in _GOING or pod.phase in _GONE:
+            continue
+        known = id(pod) in known_new or id(pod) in known_old
+        mine = id(pod) in known_new if known else is_new(change, pod)
+        (new if mine else old).append(pod)
+    return Generations(tuple(new), tuple(old))
 
 
 def is_new(change: Change, pod: Pod) -> bool:
@@ -70,6 +82,14 @@ def owner(pod: Pod) -> str:
     if pod.owner or not pod.controller_kind.endswith(_REPLICA_SET):
         return pod.owner
     return pod.controller.rpartition("-")[0]
+
+
+def by_owner(pods: Iterable[Pod]) -> Mapping[str, tuple[Pod, ...]]:
+    """The pods of each service; a service without pods has an empty tuple."""
+    found: dict[str, list[Pod]] = defaultdict(list)
+    for pod in pods:
+        found[owner(pod)].append(pod)
+    return defaultdict(tuple, {name: tuple(own) for name, own in found.items()})
 
 
 def needed(service: Service, active: int | None) -> tuple[int, bool]:

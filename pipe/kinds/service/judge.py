@@ -6,7 +6,7 @@ from collections import Counter
 
 from pipe import image
 from pipe.kinds.service import symptoms
-from pipe.kinds.service.generation import images, needed
+from pipe.kinds.service.generation import detail, images, needed
 from pipe.kinds.service.track import Track, Trouble, body, takes
 from pipe.model import MAIN
 from pipe.portal import Phase
@@ -43,7 +43,8 @@ def judge(track: Track, stable_seconds: float, deadline: float) -> Verdict:
 def _overtaken(track: Track) -> Overtaken | None:
     asked, change = images(track.service), track.change
     if takes(change, track.service):
-        return None
+        theirs = _replaced(track)
+        return Overtaken(theirs, replaced=True) if theirs else None
     for container, wanted in change.images.items():
         now, before = asked.get(container, ""), change.before.images.get(container, "")
         still_old = image.same(before, now) and not track.took
@@ -92,6 +93,23 @@ def _progress(track: Track, stable_seconds: float) -> Verdict:
     if track.at - since < wait:
         return Waiting(f"{_pods(len(up))} up; staying up for {wait:g} s", until=since + wait)
     return Ready(f"{_pods(len(up))} up for {wait:g} s" if wait else f"{_pods(len(up))} up")
+
+
+def _replaced(track: Track) -> str:
+    """Somebody else's image that came between the last look and our change, from history.
+
+    The portal has no conditional change; where it keeps no history this stays unknown.
+    """
+    change = track.change
+    if change.picked_up or change.restart or not track.took:
+        return ""
+    known = Counter(frozenset(one.items()) for one in detail(change.before).service.history)
+    added = Counter(frozenset(one.items()) for one in track.service.history) - known
+    for name, then in (pair for entry in added for pair in entry if pair[0] in change.images):
+        ours = (change.images[name], change.before.images.get(name, ""))
+        if known and not any(image.same(own, then) for own in ours):
+            return then
+    return ""
 
 
 def _mixed(track: Track) -> bool:

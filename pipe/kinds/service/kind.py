@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from pipe import image
 from pipe.clock import Clock
-from pipe.errors import Conflict, PipeError, PlatformError
+from pipe.errors import PlatformError
 from pipe.kinds.service import symptoms
-from pipe.kinds.service.generation import Before, detail, identities, images, owner, split
+from pipe.kinds.service.address import address, listener
+from pipe.kinds.service.generation import (
+    Before,
+    by_owner,
+    detail,
+    identities,
+    images,
+    owner,
+    split,
+)
 from pipe.kinds.service.judge import judge
 from pipe.kinds.service.track import Look, begin, fold, takes
 from pipe.kinds.service.watcher import ServiceWatcher, read_services
@@ -48,13 +56,15 @@ class ServiceKind:
 
     def prepare(self, changes: Sequence[Change]) -> Sequence[Change]:
         """See `Kind`."""
-        pods, faults = self._portal.pods(), self._portal.faults()
+        pods, faults = by_owner(self._portal.pods()), self._portal.faults()
+        known = frozenset(fault.key for fault in faults)
         prepared = []
         for change in changes:
-            own = tuple(pod for pod in pods if owner(pod) == change.target.name)
-            # A run that picks up finds its own pods' faults there already: they are no old ones.
-            names = {pod.name for pod in own} if change.picked_up else set()
-            old = frozenset(fault.key for fault in faults if not names & fault.resources)
+            own, old = pods[change.target.name], known
+            if change.picked_up:
+                # It finds its own pods' faults there already: they are no old ones.
+                names = {pod.name for pod in own}
+                old = frozenset(fault.key for fault in faults if not names & fault.resources)
             before = Before(detail(change.before).service, own, old)
             fresh = change.seen_again(replace(change.before, detail=before))
             seen = frozenset(one for pod in own for one in identities(pod))
@@ -63,13 +73,13 @@ class ServiceKind:
 
     def settled(self, snapshots: Sequence[Snapshot]) -> Mapping[Target, bool]:
         """See `Kind`."""
-        pods, faults = self._portal.pods(), self._portal.faults()
+        pods, faults = by_owner(self._portal.pods()), self._portal.faults()
         return {
             snapshot.target: self._is_settled(
                 snapshot,
                 Look(
                     self._clock.monotonic(),
-                    tuple(pod for pod in pods if owner(pod) == snapshot.target.name),
+                    pods[snapshot.target.name],
                     detail(snapshot).service,
                     faults,
                 ),
@@ -78,16 +88,7 @@ class ServiceKind:
         }
 
     def change(self, change: Change) -> None:
-        """See `Kind`; raises `Conflict` when it went over somebody else's change."""
-        self._make(change)
-        if not change.restart and (theirs := self._replaced(change)):
-            raise Conflict(
-                f"Somebody else gave {change.target} the image {theirs} at the very moment of this "
-                f"run's change to {change.main_image}, which replaced it.",
-                "See who deploys it, and run the step again if yours is to serve.",
-            )
-
-    def _make(self, change: Change) -> None:
+        """See `Kind`."""
         service = detail(change.before).service
         for attempt in range(1, _TRIES + 1):
             try:
@@ -108,28 +109,27 @@ class ServiceKind:
         """See `Kind`."""
         return ServiceWatcher(self._portal, self._clock, changes, stable_seconds)
 
-    def previous(self, snapshot: Snapshot) -> Mapping[str, str] | None:
+    def address(self, snapshot: Snapshot) -> str:
         """See `Kind`."""
         service = detail(snapshot).service
-        earlier = [entry for entry in service.history if not image.same(entry, service.image)]
-        return {MAIN: earlier[-1]} if earlier else None
-
-    def _replaced(self, change: Change) -> str:
-        """Somebody else's image that came between the last look and our change, from history.
-
-        The portal has no conditional change; where it keeps no history this stays unknown.
-        """
-        before = detail(change.before).service
-        if not before.history:
+        entry = listener(service)
+        if entry is None:
             return ""
-        try:
-            now = self._portal.service(before.name)
-        except PipeError:
-            return ""  # the watch that follows looks again, and has the patience to
-        added = Counter(now.history if now else ()) - Counter(before.history)
-        ours = (change.main_image, before.image)
-        theirs = [entry for entry in added if not any(image.same(own, entry) for own in ours)]
-        return theirs[-1] if theirs else ""
+        return address(service, entry) or address(
+            service, entry, self._portal.load_balancer(service)
+        )
+
+    def previous(self, snapshot: Snapshot) -> Mapping[str, str] | None:
+        """See `Kind`."""
+        for deployed in reversed(detail(snapshot).service.history):
+            differing = {
+                name: then
+                for name, then in deployed.items()
+                if name in snapshot.images and not image.same(then, snapshot.images[name])
+            }
+            if differing:
+                return differing
+        return None
 
     def _send(self, change: Change, service: Service) -> None:
         if change.restart:
@@ -179,7 +179,9 @@ def _snapshot(target: Target, service: Service) -> Snapshot:
     version = "|".join([service.deployed_at, service.restarted_at, *images(service).values()])
     moments = (_moment(service.deployed_at), _moment(service.restarted_at))
     latest = max((moment for moment in moments if moment), default=None)
-    return Snapshot(target, images(service), version, Before(service), latest)
+    return Snapshot(
+        target, images(service), version, Before(service), main=service.name, changed_at=latest
+    )
 
 
 def _moment(text: str) -> datetime | None:

@@ -85,9 +85,11 @@ def diagnose(pod: Pod, faults: Sequence[Fault], restarts_before: int = 0) -> Sym
 
     `restarts_before` are those it had already had when the watch began.
     """
-    worst_first = sorted(faults, key=lambda fault: fault.gravity, reverse=True)
+    worst_first = sorted(faults, key=lambda fault: fault.gravity, reverse=True) if faults else []
     words = worst_first[0].text if worst_first else ""
     for container in containers(pod):
+        if not container.waiting and (container.restarts or 0) - restarts_before < _LOOP:
+            continue
         if symptom := _of_container(container, words, restarts_before):
             return symptom
     if is_up(pod):

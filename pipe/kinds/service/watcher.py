@@ -14,7 +14,7 @@ from pipe.clock import Clock, Deadline
 from pipe.errors import PipeError
 from pipe.kinds.interface import Evidence, Sample
 from pipe.kinds.service import symptoms, track
-from pipe.kinds.service.generation import detail, owner
+from pipe.kinds.service.generation import by_owner, detail
 from pipe.kinds.service.judge import judge, state
 from pipe.kinds.service.track import Look, Track
 from pipe.model import Change, Target
@@ -41,6 +41,8 @@ class ServiceWatcher:
         self._started = clock.monotonic()
         self._tracks = {change.target: track.begin(change, self._started) for change in changes}
         self._samples: dict[Target, list[Sample]] = defaultdict(list)
+        # Pods that showed no trouble: while a pod is the very same one it need not be asked.
+        self._calm: dict[str, Pod] = {}
         self._looks = 0
 
     def look(self, deadline: Deadline) -> Mapping[Target, Verdict]:
@@ -84,12 +86,8 @@ class ServiceWatcher:
         return Evidence(target, pod.name if pod else "", texts, lines)
 
     def _pods(self, portal: TenantPortal) -> Mapping[str, tuple[Pod, ...]]:
-        wanted = {target.name for target in self._tracks}
-        found: dict[str, list[Pod]] = {name: [] for name in wanted}
-        for pod in portal.pods():
-            if (name := owner(pod)) in wanted:
-                found[name].append(pod)
-        return {name: tuple(pods) for name, pods in found.items()}
+        pods = by_owner(portal.pods())
+        return {target.name: pods[target.name] for target in self._tracks}
 
     def _services(self, portal: TenantPortal) -> Mapping[str, Service]:
         return read_services(portal, [target.name for target in self._tracks])
@@ -126,7 +124,12 @@ class ServiceWatcher:
         )
 
     def _shows_trouble(self, pod: Pod) -> bool:
-        return symptoms.diagnose(pod, ()) is not None
+        if self._calm.get(pod.name) is pod:
+            return False
+        if symptoms.diagnose(pod, ()) is not None:
+            return True
+        self._calm[pod.name] = pod
+        return False
 
     def _any_coming_up(self, pods: Mapping[str, tuple[Pod, ...]]) -> bool:
         return any(not symptoms.is_up(pod) for found in pods.values() for pod in found)
@@ -168,14 +171,17 @@ class ServiceWatcher:
             *(pod for pod in new if pod.name == named),
             *(pod for pod in new if pod.name in known.troubles),
             *(pod for pod in new if not symptoms.is_up(pod)),
+            # All are well, yet something is wrong with what they do: any one's log may say what.
+            *new,
         ]
         return next(iter(worst_first), None)
 
     def _log(self, pod: Pod) -> tuple[str, ...]:
-        """The first log a container of the pod has, the main one's first."""
+        """The first log a container of the pod has, of one in trouble before the main one."""
         if pod.phase not in _SPEAKING or not pod.host:
             return ()
-        for container in (*pod.containers, *pod.init_containers):
+        in_order = (*pod.containers, *pod.init_containers)
+        for container in sorted(in_order, key=lambda one: not (one.waiting or one.restarts)):
             if container.docker_id and (lines := self._portal.log_tail(pod, container.docker_id)):
                 return lines
         return ()

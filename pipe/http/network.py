@@ -1,0 +1,46 @@
+"""Every address the run talks to, under the same certificates, proxies and clock."""
+
+from __future__ import annotations
+
+from http.cookiejar import DefaultCookiePolicy
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import BaseAdapter
+
+from pipe.clock import Clock
+from pipe.http.client import HttpClient
+from pipe.http.limits import Limits
+from pipe.http.session import open_session
+from pipe.settings import Proxies
+
+_NO_COOKIES = DefaultCookiePolicy(allowed_domains=[])
+
+
+class Network:
+    """Hands out clients by address; `adapter` replaces the network in tests."""
+
+    def __init__(
+        self, proxies: Proxies, ca_cert: str, clock: Clock, adapter: BaseAdapter | None = None
+    ) -> None:
+        self.proxies = proxies
+        self.ca_cert = ca_cert
+        self.clock = clock
+        self._adapter = adapter
+        self._sessions: dict[str, requests.Session] = {}
+
+    def session(self, url: str) -> requests.Session:
+        """A session of its own, for whoever puts a token on every request."""
+        return open_session(url, self.proxies, self.ca_cert, self._adapter)
+
+    def client(self, url: str, *, setting: str, limits: Limits | None = None) -> HttpClient:
+        """A client for the scheme, host and port of `url`; see `HttpClient` for `setting`.
+
+        Clients of one address share their connections, and nothing else: no header, no cookie.
+        """
+        parts = urlsplit(url)
+        base = f"{parts.scheme}://{parts.netloc}"
+        if base not in self._sessions:
+            self._sessions[base] = self.session(base)
+            self._sessions[base].cookies.set_policy(_NO_COOKIES)
+        return HttpClient(base, self._sessions[base], self.clock, setting=setting, limits=limits)

@@ -1,0 +1,114 @@
+"""Several kinds of targets as one: each call goes to the kinds that it concerns."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pipe import model
+from pipe.clock import Clock, Deadline
+from pipe.kinds.cronjob import CronJobKind
+from pipe.kinds.ecs import EcsKind
+from pipe.kinds.interface import Evidence, Kind, Sample, Watcher
+from pipe.kinds.lambda_ import LambdaKind
+from pipe.kinds.service import ServiceKind
+from pipe.model import Change, Snapshot, Target
+from pipe.portal import TenantPortal
+from pipe.rollout import Verdict
+
+T = TypeVar("T")
+
+
+def open_kinds(portal: TenantPortal, clock: Clock) -> Kinds:
+    """Everything that can be a target in a tenant."""
+    return Kinds(
+        {
+            model.Kind.SERVICE: ServiceKind(portal, clock),
+            model.Kind.ECS: EcsKind(portal, clock),
+            model.Kind.LAMBDA: LambdaKind(portal, clock),
+            model.Kind.CRONJOB: CronJobKind(portal, clock),
+        }
+    )
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """Behaves like a `Kind` whose targets are of many."""
+
+    by_name: Mapping[model.Kind, Kind]
+
+    def read(self, targets: Sequence[Target]) -> Mapping[Target, Snapshot]:
+        """See `Kind`."""
+        found: dict[Target, Snapshot] = {}
+        for kind, own in _by_kind({target: target for target in targets}).items():
+            found.update(self.by_name[kind].read(own))
+        return found
+
+    def known(self, kind: model.Kind) -> Iterable[str]:
+        """The names there are of one kind."""
+        return self.by_name[kind].known()
+
+    def prepare(self, changes: Sequence[Change]) -> Sequence[Change]:
+        """See `Kind`; the order stays."""
+        prepared: dict[Target, Change] = {}
+        for kind, own in _by_kind({change.target: change for change in changes}).items():
+            prepared.update({change.target: change for change in self.by_name[kind].prepare(own)})
+        return [prepared[change.target] for change in changes]
+
+    def settled(self, snapshots: Sequence[Snapshot]) -> Mapping[Target, bool]:
+        """See `Kind`."""
+        found: dict[Target, bool] = {}
+        for kind, own in _by_kind({one.target: one for one in snapshots}).items():
+            found.update(self.by_name[kind].settled(own))
+        return found
+
+    def change(self, change: Change) -> None:
+        """See `Kind`."""
+        self.by_name[change.target.kind].change(change)
+
+    def watch(self, changes: Sequence[Change], stable_seconds: float) -> Watcher:
+        """See `Kind`."""
+        own = _by_kind({change.target: change for change in changes})
+        watchers = {
+            kind: self.by_name[kind].watch(those, stable_seconds) for kind, those in own.items()
+        }
+        return next(iter(watchers.values())) if len(watchers) == 1 else _Watchers(watchers)
+
+    def address(self, snapshot: Snapshot) -> str:
+        """See `Kind`."""
+        return self.by_name[snapshot.target.kind].address(snapshot)
+
+    def previous(self, snapshot: Snapshot) -> Mapping[str, str] | None:
+        """See `Kind`."""
+        return self.by_name[snapshot.target.kind].previous(snapshot)
+
+
+@dataclass(frozen=True)
+class _Watchers:
+    """One watcher per kind, looked through one after the other."""
+
+    by_kind: Mapping[model.Kind, Watcher]
+
+    def look(self, deadline: Deadline) -> Mapping[Target, Verdict]:
+        verdicts: dict[Target, Verdict] = {}
+        for watcher in self.by_kind.values():
+            verdicts.update(watcher.look(deadline))
+        return verdicts
+
+    def state(self, target: Target) -> str:
+        return self.by_kind[target.kind].state(target)
+
+    def evidence(self, target: Target, verdict: Verdict) -> Evidence:
+        return self.by_kind[target.kind].evidence(target, verdict)
+
+    def samples(self, target: Target) -> Sequence[Sample]:
+        return self.by_kind[target.kind].samples(target)
+
+
+def _by_kind(by_target: Mapping[Target, T]) -> Mapping[model.Kind, list[T]]:
+    found: dict[model.Kind, list[T]] = defaultdict(list)
+    for target, entry in by_target.items():
+        found[target.kind].append(entry)
+    return found

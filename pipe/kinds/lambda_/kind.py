@@ -1,0 +1,99 @@
+"""Reading and changing functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from pipe import image
+from pipe.clock import Clock
+from pipe.errors import Refused
+from pipe.kinds.lambda_.names import resolve, short
+from pipe.kinds.lambda_.watcher import LambdaWatcher, detail
+from pipe.kinds.retry import Once
+from pipe.model import MAIN, Change, Snapshot, Target
+from pipe.portal import Function, TenantPortal
+
+_TRIES = 30
+"""An earlier update blocks the next one: about two minutes of waiting for it."""
+
+
+class LambdaKind:
+    """See `Kind`."""
+
+    def __init__(self, portal: TenantPortal, clock: Clock) -> None:
+        self._portal = portal
+        self._clock = clock
+
+    def read(self, targets: Sequence[Target]) -> Mapping[Target, Snapshot]:
+        """See `Kind`; only the read of a single function tells its image."""
+        known = [function.name for function in self._portal.lambdas.functions()]
+        found = {}
+        for target in targets:
+            if full := resolve(target.name, self._portal.tenant.name, known):
+                found[target] = _snapshot(target, self._portal.lambdas.details(full))
+        return found
+
+    def known(self) -> Iterable[str]:
+        """See `Kind`; short names, as people use them."""
+        tenant = self._portal.tenant.name
+        return [short(function.name, tenant) for function in self._portal.lambdas.functions()]
+
+    def prepare(self, changes: Sequence[Change]) -> Sequence[Change]:
+        """See `Kind`.
+
+        Where the last update failed, which image the function runs is not certain: it is told
+        once more, whatever the portal shows.
+        """
+        return [
+            replace(change, picked_up=change.picked_up and detail(change.before).status != "Failed")
+            for change in changes
+        ]
+
+    def settled(self, snapshots: Sequence[Snapshot]) -> Mapping[Target, bool]:
+        """See `Kind`."""
+        return {
+            snapshot.target: detail(snapshot).status == "Successful"
+            and not detail(snapshot).updating
+            for snapshot in snapshots
+        }
+
+    def change(self, change: Change) -> None:
+        """See `Kind`."""
+        before = detail(change.before)
+
+        def arrived() -> bool:
+            now = self._portal.lambdas.details(before.name)
+            return image.same(change.images[MAIN], now.image) and now.version != before.version
+
+        Once(self._clock, _TRIES).send(
+            str(change.target),
+            lambda: self._portal.lambdas.update(before.name, change.images[MAIN]),
+            arrived,
+        )
+
+    def watch(self, changes: Sequence[Change], stable_seconds: float) -> LambdaWatcher:
+        """See `Kind`; a function without pods has nothing to stay up."""
+        del stable_seconds
+        return LambdaWatcher(self._portal, self._clock, changes)
+
+    def address(self, snapshot: Snapshot) -> str:
+        """See `Kind`; a function is called, not visited."""
+        del snapshot
+        return ""
+
+    def previous(self, snapshot: Snapshot) -> Mapping[str, str] | None:
+        """See `Kind`; the portal keeps no history of a function."""
+        del snapshot
+        return None
+
+
+def _snapshot(target: Target, function: Function) -> Snapshot:
+    if function.package == "Zip" or not function.image:
+        raise Refused(
+            f"The function {function.name} runs no container image but a "
+            f"{function.package or 'package of another kind'}.",
+            "Name a function whose package type is Image.",
+        )
+    version = f"{function.image}|{function.version}"
+    return Snapshot(target, {MAIN: function.image}, version, function)

@@ -1,0 +1,1 @@
+"""Asking registries about images: is it there, which digest, how sound is it?"""

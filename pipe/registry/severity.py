@@ -1,0 +1,38 @@
+"""How bad is too bad."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from pipe.registry.interface import Finding
+from pipe.settings import Severity
+
+# Without a grade (UNDEFINED, UNTRIAGED) nobody has said that it is harmless.
+_RANKS = {"INFORMATIONAL": 1, "LOW": 2, "MEDIUM": 3, "HIGH": 4, "CRITICAL": 5}
+_UNGRADED = 1
+_LIMITS = {Severity.NONE: 0, Severity.LOW: 2, Severity.MEDIUM: 3, Severity.HIGH: 4}
+_MOST_NAMES = 10
+
+
+def above(findings: Sequence[Finding], limit: Severity) -> Sequence[Finding]:
+    """The findings graver than `limit`, the gravest first."""
+    grave = [finding for finding in findings if _rank(finding) > _LIMITS[limit]]
+    return sorted(grave, key=lambda finding: (-_rank(finding), finding.name))
+
+
+def names(findings: Sequence[Finding]) -> str:
+    """Findings as people look them up, at most ten."""
+    shown = [f"{finding.name} ({finding.severity})" for finding in findings[:_MOST_NAMES]]
+    more = len(findings) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def tally(findings: Sequence[Finding]) -> str:
+    """How many there are of each grade, the gravest first."""
+    counts = Counter(finding.severity for finding in sorted(findings, key=_rank, reverse=True))
+    return ", ".join(f"{count} {grade}" for grade, count in counts.items()) or "none"
+
+
+def _rank(finding: Finding) -> int:
+    return _RANKS.get(finding.severity, _UNGRADED)

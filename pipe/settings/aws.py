@@ -1,0 +1,143 @@
+"""The variables that say who the run is in AWS, and what its images have to stand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from pipe.registry.address import ecr_address
+from pipe.secret import Secret
+from pipe.settings import text
+from pipe.settings.model import Aws, ImageRules, Keys, Severity, Step, Verify, Wish
+
+if TYPE_CHECKING:
+    from pipe.settings.load import Reader
+
+_ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]{1,576}", re.ASCII)
+_SECRET = re.compile(r"[\w/+=.@:-]{1,2048}", re.ASCII)
+_REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]+)+-[0-9]{1,2}")
+_SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
+_NOT_IN_SESSION_NAMES = re.compile(r"[^\w+=,.@-]+", re.ASCII)
+_LONGEST_SESSION_NAME = 64
+
+
+def read_aws(
+    reader: Reader, environ: Mapping[str, str], step: Step, wishes: Sequence[Wish], secret: str
+) -> Aws:
+    """Read who to be in AWS; `secret` is `DUPLO_TOKEN_SECRET`, whose ARN may tell the region."""
+    region = reader.read("AWS_DEFAULT_REGION", _region, "")
+    return Aws(
+        role_arn=reader.read("AWS_OIDC_ROLE_ARN", _role, ""),
+        region=region or _implied_region(wishes, secret),
+        session_name=reader.read("AWS_ROLE_SESSION_NAME", _session_name, _own_name(step)),
+        duration=int(reader.read("AWS_ROLE_DURATION", text.seconds(900, 43200), 3600.0)),
+        keys=_keys(reader),
+        web_identity=Secret(environ.get("BITBUCKET_STEP_OIDC_TOKEN", "").strip()),
+    )
+
+
+def read_image_rules(reader: Reader) -> ImageRules:
+    """Read what images have to stand."""
+    return ImageRules(
+        verify=reader.read("VERIFY_IMAGE", lambda value: _verify(value.lower()), Verify.AUTO),
+        pin_digest=reader.read("PIN_DIGEST", text.yes_or_no, otherwise=False),
+        max_severity=reader.read("MAX_SEVERITY", _severity, None),
+        registry_username=reader.value("REGISTRY_USERNAME"),
+        registry_password=Secret(reader.value("REGISTRY_PASSWORD")),
+    )
+
+
+def secret_name(value: str) -> str:
+    """The name or ARN of a secret."""
+    if not _SECRET.fullmatch(value):
+        message = "is neither the name nor the ARN of a secret: it holds characters they never have"
+        raise ValueError(message)
+    return value
+
+
+def cross_check(reader: Reader, aws: Aws, rules: ImageRules, secret: str) -> None:
+    """Refuse what contradicts itself."""
+    if secret and not aws.given:
+        reader.refuse(
+            "AWS_OIDC_ROLE_ARN",
+            "is missing: DUPLO_TOKEN_SECRET can only be read by somebody known to AWS",
+        )
+    if secret and reader.raw("DUPLO_TOKEN"):
+        reader.refuse(
+            "DUPLO_TOKEN_SECRET",
+            "and DUPLO_TOKEN are both given, and only one can be meant",
+            "Remove DUPLO_TOKEN: ..., or DUPLO_TOKEN_SECRET: ...",
+        )
+    if (aws.role_arn or secret) and aws.given and not aws.region:
+        reader.refuse("AWS_DEFAULT_REGION", "is missing, and IMAGE is not in ECR to tell it")
+    if rules.verify is Verify.NEVER and (rules.pin_digest or rules.max_severity):
+        which = "PIN_DIGEST" if rules.pin_digest else "MAX_SEVERITY"
+        reader.refuse(
+            "VERIFY_IMAGE",
+            f"is 'false', but {which} needs the registry to be asked",
+            f"Remove VERIFY_IMAGE: 'false', or remove {which}: ...",
+        )
+    if bool(rules.registry_username) != bool(rules.registry_password):
+        lacking = "REGISTRY_PASSWORD" if rules.registry_username else "REGISTRY_USERNAME"
+        reader.refuse(lacking, "is missing: a user and a password only work together")
+
+
+def _keys(reader: Reader) -> Keys | None:
+    key_id = reader.value("AWS_ACCESS_KEY_ID")
+    secret = reader.value("AWS_SECRET_ACCESS_KEY")
+    session = reader.value("AWS_SESSION_TOKEN")
+    if bool(key_id) != bool(secret):
+        lacking = "AWS_SECRET_ACCESS_KEY" if key_id else "AWS_ACCESS_KEY_ID"
+        reader.refuse(lacking, "is missing: the two keys only work together")
+    elif session and not key_id:
+        reader.refuse("AWS_ACCESS_KEY_ID", "is missing: AWS_SESSION_TOKEN is nothing without keys")
+    return Keys(key_id, Secret(secret), Secret(session)) if key_id and secret else None
+
+
+def _implied_region(wishes: Sequence[Wish], secret: str) -> str:
+    for wish in wishes:
+        if address := ecr_address(wish.image):
+            return address.region
+    parts = secret.split(":")
+    return parts[3] if len(parts) > 3 and parts[0] == "arn" else ""
+
+
+def _own_name(step: Step) -> str:
+    """A session name that leads back to the build, in the letters that STS allows."""
+    build = "-".join(filter(None, [step.build_number, step.run_number]))
+    tail = f"-{build}" if build else ""
+    head = f"bitbucket-{step.repository}" if step.repository else "bitbucket-deploy-pipe"
+    head = _NOT_IN_SESSION_NAMES.sub("-", head)
+    return head[: _LONGEST_SESSION_NAME - len(tail)] + tail
+
+
+def _role(value: str) -> str:
+    if not _ROLE.fullmatch(value):
+        message = (
+            f'is not the ARN of a role: "{text.short(value)}"; expected '
+            "arn:aws:iam::<account>:role/<name>"
+        )
+        raise ValueError(message)
+    return value
+
+
+def _region(value: str) -> str:
+    if not _REGION.fullmatch(value):
+        message = f'is no AWS region: "{text.short(value)}"; expected one like eu-west-1'
+        raise ValueError(message)
+    return value
+
+
+def _session_name(value: str) -> str:
+    if not _SESSION_NAME.fullmatch(value):
+        message = 'must be 2 to 64 letters, digits or any of "_+=,.@-"'
+        raise ValueError(message)
+    return value
+
+
+_verify = text.choice(Verify)
+
+
+def _severity(value: str) -> Severity | None:
+    return text.choice(Severity)(value.upper())

@@ -1,0 +1,1 @@
+"""`ACTION: check`: everything a deploy depends on, looked at without changing anything."""

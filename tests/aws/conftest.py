@@ -1,0 +1,61 @@
+"""An AWS account, and runs of the pipe that know where to find it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipe.clock import SystemClock
+from tests.sandbox.aws import Cloud
+from tests.stage import Ending, Stage
+
+
+@pytest.fixture(scope="session")
+def _server() -> Iterator[Cloud]:
+    with Cloud(SystemClock()) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def cloud(_server: Cloud, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    """The account as new, where boto3 looks for it, on the stage's clock."""
+    _server.reset(stage.clock)
+    for name, value in _server.endpoints().items():
+        monkeypatch.setenv(name, value)
+    return _server
+
+
+class AwsStage:
+    """Runs of a step that has an identity token and a role."""
+
+    def __init__(self, stage: Stage, cloud: Cloud) -> None:
+        self.stage = stage
+        self.cloud = cloud
+        stage.web()
+
+    def deploy(self, image: str = "team/web:1.4.2", **environ: str) -> Ending:
+        """A deploy that assumes the role; `environ` comes on top."""
+        return self.stage.deploy(image, **{**self.cloud.environ(), **environ})
+
+    def refused(self, code: int, image: str = "team/web:1.4.2", **environ: str) -> Ending:
+        """The same, expected to change nothing and to end with `code`."""
+        before = list(self.stage.world.write_attempts())
+        ending = self.deploy(image, **environ)
+        assert ending.code == code, ending.text
+        assert self.stage.world.write_attempts() == before
+        assert "othing was changed" in ending.result
+        return ending
+
+
+@pytest.fixture
+def aws(stage: Stage, cloud: Cloud) -> AwsStage:
+    """A portal with the service `web`, and an account whose role trusts the step."""
+    return AwsStage(stage, cloud)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The clone folder."""
+    return tmp_path

@@ -1,0 +1,56 @@
+"""The tenants in which both tools deploy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipe.clock import SystemClock
+from tests.sandbox import World
+
+
+@dataclass(frozen=True)
+class Case:
+    """`services` of `pods` each are deployed; the whole rollout takes about `seconds`."""
+
+    key: str
+    services: int
+    pods: int
+    seconds: float
+
+    @property
+    def title(self) -> str:
+        """The case in words."""
+        what = "1 service" if self.services == 1 else f"{self.services} services"
+        return f"({self.key}) {what}, {self.services * self.pods} pods, {self.seconds:g} s rollout"
+
+    @property
+    def names(self) -> list[str]:
+        """The services."""
+        return [f"svc-{number}" for number in range(self.services)]
+
+    def world(self) -> World:
+        """A tenant of its own; pods of a service are replaced one after the other."""
+        world = World(SystemClock())
+        world.rollout_seconds = self.seconds / self.pods
+        world.add_tenant("dev01")
+        for name in self.names:
+            world.add_service(name, f"team/{name}:1", replicas=self.pods)
+        return world
+
+
+CASES = (
+    Case("a", services=1, pods=1, seconds=2.0),
+    Case("b", services=20, pods=3, seconds=5.0),
+    Case("c", services=100, pods=10, seconds=20.0),
+    Case("d", services=100, pods=50, seconds=30.0),
+)
+
+
+def rolled_out_at(world: World) -> float:
+    """The moment on the machine's monotonic clock when the last new pod came up."""
+    with world.lock:
+        world.advance()
+        pods = [pod for service in world.services for pod in service.members if not pod.leaving]
+        if any(pod.image.endswith(":1") or not pod.ready for pod in pods):
+            raise AssertionError("the tool ended before the rollout did")
+        return max(pod.born for pod in pods) + world.rollout_seconds

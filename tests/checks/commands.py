@@ -1,0 +1,40 @@
+"""Commands as the pipe would give them to its runner."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from pipe.checks import Command
+
+
+def command(text: str, folder: Path, **given: Any) -> Command:
+    """A command with the machine's PATH, half a minute, and nothing to hide."""
+    defaults: dict[str, Any] = {
+        "environment": {"PATH": os.environ["PATH"]},
+        "seconds": 30.0,
+        "mask": lambda line: line,
+    }
+    return Command(text=text, folder=folder, **(defaults | given))
+
+
+def alive(marker: str) -> list[str]:
+    """Command lines of living processes that hold `marker`, in a moment's time."""
+    until = time.monotonic() + 5.0
+    while (found := _holding(marker)) and time.monotonic() < until:
+        time.sleep(0.05)
+    return found
+
+
+def _holding(marker: str) -> list[str]:
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if marker in line:
+            found.append(line)
+    return found

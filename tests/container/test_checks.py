@@ -1,0 +1,112 @@
+"""Tests before and after the deploy, run by the image itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipe.clock import SystemClock
+from tests.container.bitbucket import HOST, Agent, docker_run
+from tests.sandbox import Server, World
+
+pytestmark = [pytest.mark.container, pytest.mark.slow, pytest.mark.xdist_group("container")]
+
+STRICT = ("--read-only", "--memory=512m")
+SOCKET = "/var/run/docker.sock"
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """The portal where containers reach it."""
+    world = World(SystemClock())
+    world.rollout_seconds = 1.0
+    world.add_tenant("dev01")
+    world.add_service("web", "team/web:1.4.1", replicas=2)
+    with Server(world, host="0.0.0.0") as server:
+        yield server
+
+
+def variables(server: Server, **more: str) -> dict[str, str]:
+    """The usual variables, and those given."""
+    return {
+        "DUPLO_HOST": f"http://{HOST}:{server.port}",
+        "DUPLO_TOKEN": server.world.token,
+        "TENANT": "dev01",
+        "SERVICE": "web",
+        "IMAGE": "team/web:1.4.2",
+        "STABLE_SECONDS": "1",
+        **more,
+    }
+
+
+@pytest.mark.parametrize("user", ["0:0", "12345:12345"])
+def test_commands_run_in_the_image(agent: Agent, server: Server, user: str) -> None:
+    """With the shell it brings, as any user; every file is where it belongs."""
+    run = agent.run(
+        variables(
+            server,
+            PRE_DEPLOY_TEST="printenv; sleep 600 & echo begun",
+            POST_DEPLOY_TEST="echo hello > made; cat made; exit 4",
+            ROLLBACK="true",
+        ),
+        [*STRICT, f"--user={user}"],
+    )
+    assert run.code == 8, run.text
+    assert "PRE_DEPLOY_TEST | DEPLOY_IMAGE=team/web:1.4.2" in run.text
+    assert "PIPELINES_JWT_TOKEN" not in run.text
+    assert "POST_DEPLOY_TEST | hello" in run.text
+    assert "failed with exit status 4" in run.result
+    assert run.left_behind("deploy.html").read_text().startswith("<!doctype html>")
+    assert (agent.clone / "test-results" / "deploy-dev01-web.xml").exists()
+
+
+def test_a_command_in_another_image(agent: Agent, server: Server) -> None:
+    """Through the Docker service, clone folder and all; without the Docker command line."""
+    folder = Path(agent.clone)
+    (folder / "given").write_text("from the clone\n")
+    line = docker_run(
+        agent.image,
+        variables(
+            server,
+            PRE_DEPLOY_TEST="cat given; grep ^ID= /etc/os-release; printenv DEPLOY_IMAGE",
+            PRE_DEPLOY_TEST_IMAGE="debian:trixie-slim",
+            REPORT_DIR="report",
+        ),
+        [f"--volume={folder}:{folder}", f"--workdir={folder}", f"--volume={SOCKET}:{SOCKET}"],
+    )
+    done = agent.docker(*line[1:])
+    assert done.returncode == 0, done.stderr
+    for words in ("from the clone", "ID=debian", "team/web:1.4.2"):
+        assert f"PRE_DEPLOY_TEST | {words}" in done.stderr
+
+
+def test_no_docker_service_is_told_before_anything_changes(agent: Agent, server: Server) -> None:
+    """Exit 2, and what to add to the step."""
+    run = agent.run(
+        variables(
+            server,
+            POST_DEPLOY_TEST="true",
+            POST_DEPLOY_TEST_IMAGE="debian:trixie-slim",
+            DOCKER_HOST="tcp://127.0.0.1:1",
+        ),
+        STRICT,
+    )
+    assert run.code == 2, run.text
+    assert "services: [docker]" in run.text
+    assert server.world.write_attempts() == []
+
+
+def test_a_page_is_probed_over_a_real_connection(agent: Agent, server: Server) -> None:
+    """With the certificates that the image brings; here the portal itself is asked."""
+    run = agent.run(
+        variables(
+            server,
+            POST_DEPLOY_URL=f"http://{HOST}:{server.port}/sandbox/",
+            POST_DEPLOY_BODY="^GET  /sandbox/log",
+        ),
+        STRICT,
+    )
+    assert run.code == 0, run.text
+    assert "POST_DEPLOY_URL holds: status 200, 3 times in a row" in run.text

@@ -1,0 +1,122 @@
+"""The documents as the tests of this folder read them."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import trustme
+import yaml
+
+from pipe.settings.variables import BY_NAME
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+PENDING = {name for name, variable in BY_NAME.items() if not variable.ready}
+"""Variables that the documents may use already, and this version refuses."""
+
+_FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+_REFERENCE = re.compile(r"\$\{?(\w+)\}?")
+_FILLED_IN = {
+    "AWS_OIDC_ROLE_ARN": "arn:aws:iam::123456789012:role/deploy",
+    "DUPLO_HOST": "https://example.nholuongut.net",
+    "DEPLOY_PREVIOUS_IMAGE": "myimage:1.4.0",
+    "SLACK_WEBHOOK": "https://hooks.slack.com/services/T0/B0/x",
+}
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """One piece of YAML for Bitbucket, with where it is from."""
+
+    source: str
+    text: str
+
+    @property
+    def whole(self) -> str:
+        """It as a whole file: a piece of a script gets a pipeline around it."""
+        if "pipelines:" in self.text:
+            return self.text
+        script = textwrap.indent(self.text, " " * 10)
+        return f"pipelines:\n  default:\n    - step:\n        script:\n{script}"
+
+    @property
+    def content(self) -> Any:
+        """The whole file as data."""
+        return yaml.safe_load(self.whole)
+
+    def steps(self) -> list[Mapping[str, Any]]:
+        """Every step in it, the final one included."""
+        return [
+            value
+            for key, value in _items(self.content)
+            if key in ("step", "final") and isinstance(value, dict)
+        ]
+
+    def uses(self) -> list[Mapping[str, Any]]:
+        """The variables of each use of this pipe, in order."""
+        entries = [entry for step in self.steps() for entry in step["script"]]
+        return [
+            entry.get("variables", {})
+            for entry in entries
+            if isinstance(entry, dict) and "bitbucket-deploy-pipe" in entry["pipe"]
+        ]
+
+    def __str__(self) -> str:
+        return self.source
+
+
+def examples() -> list[Pipeline]:
+    """The files of examples/, and this repository's own pipeline."""
+    paths = [*sorted(ROOT.glob("examples/*.yml")), ROOT / "bitbucket-pipelines.yml"]
+    return [Pipeline(path.name, path.read_text("utf-8")) for path in paths]
+
+
+def snippets() -> list[Pipeline]:
+    """The YAML inside the documents."""
+    return [
+        Pipeline(f"{path.name}-{number}", text)
+        for path in DOCUMENTS
+        for number, text in enumerate(fences(path, "yaml"), 1)
+    ]
+
+
+def fences(path: Path, language: str) -> list[str]:
+    """Every piece of a document in one language, without its indentation."""
+    found = _FENCE.findall(path.read_text("utf-8"))
+    return [textwrap.dedent(text) for _, named, text in found if named == language]
+
+
+def environ(variables: Mapping[str, Any], clone: Path) -> Mapping[str, str]:
+    """What the pipe finds in its environment: lists numbered, references filled in."""
+    certificate = clone / "certificates/internal-ca.pem"
+    certificate.parent.mkdir(parents=True, exist_ok=True)
+    trustme.CA().cert_pem.write_to_path(str(certificate))
+    flat = {"BITBUCKET_CLONE_DIR": str(clone)}
+    for name, value in variables.items():
+        if isinstance(value, list):
+            flat[f"{name}_COUNT"] = str(len(value))
+            flat |= {f"{name}_{number}": _fill(one) for number, one in enumerate(value)}
+        else:
+            flat[name] = _fill(value)
+    return flat
+
+
+def _fill(value: str) -> str:
+    return _REFERENCE.sub(lambda found: _FILLED_IN.get(found[1], "1.2.3"), value)
+
+
+def _items(content: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(content, dict):
+        for key, value in content.items():
+            # Definitions are used by reference, and seen where they are used.
+            if key != "definitions":
+                yield key, value
+                yield from _items(value)
+    elif isinstance(content, list):
+        for value in content:
+            yield from _items(value)

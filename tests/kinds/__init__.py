@@ -1,0 +1,1 @@
+"""The whole program against targets of every kind, alone and together."""

@@ -1,0 +1,69 @@
+"""CronJobs."""
+
+from __future__ import annotations
+
+import copy
+
+from tests.sandbox import ApiFault
+
+
+def test_nothing_is_lost_in_the_put(stage):
+    """Trap 38: what runs where, when and how stays as it was, any host included."""
+    job = stage.world.cronjobs.add(
+        "nightly",
+        "team/batch:1",
+        any_host=True,
+        inits={"fetch": "fetch:1"},
+        sidecars={"log": "log:1"},
+        allocation_tags="tier-app",
+    )
+    before = copy.deepcopy(job.body())
+    assert stage.run(SERVICES="cronjob:nightly=team/batch:2 cronjob:nightly/fetch=fetch:2") == 0
+    after = job.body()
+    assert job.any_host
+    assert after["spec"]["jobTemplate"]["spec"]["template"]["spec"]["initContainers"] == [
+        {"name": "fetch", "image": "fetch:2"}
+    ]
+    pod = after["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    assert pod["containers"][0]["image"] == "team/batch:2"
+    pod["containers"][0]["image"] = "team/batch:1"
+    pod["initContainers"][0]["image"] = "fetch:1"
+    after["metadata"]["generation"] = 1
+    assert after == before
+
+
+def test_it_ends_at_once_and_says_when_the_image_is_used(stage):
+    """There is no rollout to wait for; annotations may be null (trap 38)."""
+    stage.world.cronjobs.add("nightly", "team/batch:1")
+    assert stage.run(KIND="cronjob", SERVICE="nightly", IMAGE="team/batch:2") == 0
+    assert stage.world.clock.elapsed == 0
+    assert "its next run takes the new image (schedule 0 2 * * *)" in stage.told
+
+
+def test_a_lost_reply_is_looked_up(stage):
+    """The object is sent once."""
+    job = stage.world.cronjobs.add("nightly", "team/batch:1")
+    stage.world.script(ApiFault("PUT", "cronJob/nightly$", "reset-after"))
+    assert stage.run(SERVICES="cronjob:nightly=team/batch:2") == 0
+    assert job.replaced == 1
+
+
+def test_a_refusal_is_no_change(stage):
+    """And the run says that nothing was changed."""
+    job = stage.world.cronjobs.add("nightly", "team/batch:1")
+    stage.world.script(ApiFault("PUT", "cronJob/nightly$", status=403, body="read only"))
+    assert stage.run(SERVICES="cronjob:nightly=team/batch:2") == 4
+    assert job.image == "team/batch:1"
+    assert "Nothing was changed" in stage.told
+
+
+def test_an_intrusion_between_two_looks_stops_it(stage):
+    """Somebody else's change of anything in the job counts."""
+    job = stage.world.cronjobs.add("nightly", "team/batch:1")
+
+    def reschedule(_):
+        job.document["spec"]["schedule"] = "0 3 * * *"
+
+    stage.world.intrude(reschedule, when=("GET", "k8s/cronJob$", 1))
+    assert stage.run(SERVICES="cronjob:nightly=team/batch:2") == 7
+    assert job.replaced == 0

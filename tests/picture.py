@@ -1,0 +1,55 @@
+"""`make picture`: a failed deploy's report page, as a browser shows it, for the README."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from pipe.run import Wires, run
+from tests.fake_clock import FakeClock
+from tests.report.browser import Browser, find
+from tests.sandbox import World, WsgiAdapter, create_app
+from tests.sandbox.demo import seed_demo
+
+ROOT = Path(__file__).parents[1]
+PICTURE = ROOT / "docs/report.png"
+WIDTH = 960
+
+
+def main() -> int:
+    """Play the deploy on a clock that jumps, and photograph its page."""
+    program = find()
+    if program is None:
+        print("No browser was found (chromium; on Debian: apt-get install chromium).")
+        return 1
+    with tempfile.TemporaryDirectory() as folder, Browser(program) as browser:
+        page = play(Path(folder))
+        browser.ask("Emulation.setScrollbarsHidden", hidden=True)
+        browser.show(page, width=WIDTH, scheme="light")
+        PICTURE.write_bytes(browser.photograph())
+    print(f"written: {PICTURE.relative_to(ROOT)}")
+    return 0
+
+
+def play(folder: Path) -> Path:
+    """A version that crashes and is put back; its page."""
+    clock = FakeClock()
+    world = World(clock)
+    seed_demo(world)
+    environ = {
+        "DUPLO_HOST": "https://portal.example",
+        "DUPLO_TOKEN": world.token,
+        "TENANT": "dev01",
+        "SERVICE": "web",
+        "IMAGE": "team/web:crash",
+        "ROLLBACK": "true",
+        "REPORT_DIR": str(folder),
+        "BITBUCKET_CLONE_DIR": str(folder),
+    }
+    run(environ, Wires(clock, WsgiAdapter(create_app(world))))
+    return folder / "deploy.html"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""deploy.json as its schema describes it, for every way a run can end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator, FormatChecker
+
+from pipe.errors import ExitCode
+from pipe.report import files
+from tests.sandbox import ApiFault, Behaviour
+from tests.stage import Stage
+
+SCHEMA = json.loads(Path("schema/deploy.schema.json").read_text("utf-8"))
+VALIDATOR = Draft202012Validator(SCHEMA, format_checker=FormatChecker())
+
+STEP = {
+    "BITBUCKET_WORKSPACE": "acme",
+    "BITBUCKET_REPO_SLUG": "shop",
+    "BITBUCKET_BUILD_NUMBER": "812",
+    "BITBUCKET_STEP_UUID": "{1f2e}",
+    "BITBUCKET_STEP_RUN_NUMBER": "1",
+}
+
+
+def test_the_schema_is_one() -> None:
+    """Draft 2020-12."""
+    Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_the_schema_knows_every_outcome() -> None:
+    """One for each exit code, and the one of a run that was killed."""
+    names = {code.name.lower().replace("_", "-") for code in ExitCode}
+    assert set(SCHEMA["properties"]["outcome"]["enum"]) == {"running", *names}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "variables"),
+    [
+        ("done", {}),
+        ("done", {"DRY_RUN": "true"}),
+        ("done", {"IMAGE": "team/web:1.4.1"}),
+        ("done", {"IMAGE": "team/web:1.4.1", "RESTART": "true", **STEP}),
+        ("done", {"IMAGE": f"team/web@sha256:{'a' * 64}", "POST_DEPLOY_TEST": "echo hi"}),
+        ("pre-test", {"PRE_DEPLOY_TEST": "exit 1"}),
+        ("configuration", {"POST_DEPLOY_URL": "/x"}),
+        ("platform", {"SERVICE": "nobody"}),
+        ("failed", {"IMAGE": "team/web:bad"}),
+        ("restored", {"IMAGE": "team/web:bad", "ROLLBACK": "true", **STEP}),
+        ("restored", {"POST_DEPLOY_TEST": "exit 1", "ROLLBACK": "true"}),
+        ("identity", {"DUPLO_TOKEN": "wrong-token-0123456789"}),
+    ],
+)
+def test_every_outcome_fits_the_schema(
+    stage: Stage, outcome: str, variables: dict[str, str]
+) -> None:
+    """Whatever the run came to."""
+    stage.web()
+    stage.world.behave("team/web:bad", Behaviour("crash", log=["boom"]))
+    report = stage.deploy(**variables).report
+    assert report["outcome"] == outcome
+    VALIDATOR.validate(report)
+
+
+def test_the_record_of_a_killed_run_fits_the_schema(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is written before the first change, and says that the run goes on."""
+    stage.web()
+    written: list[Any] = []
+    write = files.write
+
+    def noted(record, mask) -> None:
+        write(record, mask)
+        written.append(json.loads((stage.report_dir / "deploy.json").read_text("utf-8")))
+
+    monkeypatch.setattr("pipe.report.write", noted)
+    stage.deploy()
+    assert [record["outcome"] for record in written] == ["running", "done"]
+    for record in written:
+        VALIDATOR.validate(record)
+
+
+def test_an_unseen_rollout_fits_the_schema(stage: Stage) -> None:
+    """The portal is lost for good after the change."""
+    stage.web()
+    stage.world.script(ApiFault("GET", "GetPods", kind="status", status=403, skip=1, times=9999))
+    report = stage.deploy().report
+    assert report["outcome"] == "platform"
+    assert report["targets"][0]["passed"] is False
+    VALIDATOR.validate(report)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        {"outcome": "great"},
+        {"exit_code": 12},
+        {"finished": None},
+        {"tests": [{}]},
+        {"surprise": 1},
+    ],
+)
+def test_the_schema_refuses_what_is_wrong(stage: Stage, spoil: dict[str, Any]) -> None:
+    """It would prove nothing otherwise."""
+    stage.web()
+    report = {**stage.deploy().report, **spoil}
+    assert not VALIDATOR.is_valid(report)

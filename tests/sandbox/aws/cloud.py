@@ -1,0 +1,197 @@
+"""An AWS account behind a real socket."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import ssl
+import threading
+from types import TracebackType
+from typing import Any, Self
+
+import boto3
+import requests
+import trustme
+from botocore.config import Config
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from pipe.clock import Clock
+from tests.sandbox.aws.door import OWNER, Door, Trouble
+from tests.sandbox.aws.iam import Iam, Provider, Role
+from tests.sandbox.aws.issuer import Issuer
+
+ACCOUNT = "123456789012"
+REGION = "eu-west-1"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/deploy"
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+INDEX = "application/vnd.oci.image.index.v1+json"
+
+
+class Quiet(WSGIRequestHandler):
+    """The door keeps its own log."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Say nothing."""
+
+
+class Cloud:
+    """The account, with a role that trusts the issuer's repository and environment."""
+
+    def __init__(
+        self, clock: Clock, tls: trustme.CA | None = None, host: str = "127.0.0.1"
+    ) -> None:
+        self.clock = clock
+        self.issuer = Issuer(clock)
+        self.door = Door(DomainDispatcherApplication(create_backend_app), Iam(ACCOUNT, clock))
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
+        context = None
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            tls.issue_cert("127.0.0.1").configure_cert(context)
+        self._server = make_server(
+            host, 0, self.door, threaded=True, request_handler=Quiet, ssl_context=context
+        )
+        self.port = self._server.port
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        )
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self.reset(self.clock)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(5)
+
+    def reset(self, clock: Clock) -> None:
+        """An account as new, on this clock."""
+        requests.post(f"{self.url}/moto-api/reset", timeout=10)
+        self.clock = clock
+        self.issuer = Issuer(clock)
+        self.door.iam = Iam(ACCOUNT, clock)
+        self.door.clear()
+        self.add_provider()
+        self.trust(self.policy(f"{self.issuer.repository}:{self.issuer.environment}:*"))
+
+    def add_provider(self, *client_ids: str) -> None:
+        """Make the issuer known to IAM, with these audiences or its usual one."""
+        known = list(client_ids) or [self.issuer.audience]
+        self.door.iam.providers[self.issuer.provider] = Provider(known, self.issuer.keys())
+
+    def trust(self, policy: Any, role: str = ROLE, longest: int = 3600) -> None:
+        """Give a role a trust policy."""
+        self.door.iam.roles[role] = Role(policy, longest)
+
+    def policy(self, subject: str, operator: str = "StringLike") -> Any:
+        """A trust policy as people write it by hand."""
+        provider = self.issuer.provider
+        return {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": {"Federated": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{provider}"},
+                    "Action": ["sts:AssumeRoleWithWebIdentity"],
+                    "Condition": {
+                        "StringEquals": {f"{provider}:aud": self.issuer.audience},
+                        operator: {f"{provider}:sub": subject},
+                    },
+                }
+            ],
+        }
+
+    def fail(self, operation: str, code: str, message: str = "", **options: Any) -> None:
+        """Let calls of an operation end with an error."""
+        self.door.troubles.append(Trouble(operation, code, message, **options))
+
+    def environ(self, *, deployment: bool = True) -> dict[str, str]:
+        """The variables of a step that assumes the role."""
+        return {
+            **self.issuer.environ(deployment=deployment),
+            "BITBUCKET_STEP_OIDC_TOKEN": self.issuer.token(deployment=deployment),
+            "AWS_OIDC_ROLE_ARN": ROLE,
+            "AWS_DEFAULT_REGION": REGION,
+        }
+
+    def endpoints(self, url: str = "") -> dict[str, str]:
+        """The variables by which boto3 finds this account, at `url` if that is how it is seen."""
+        names = ("STS", "ECR", "SECRETS_MANAGER")
+        return {f"AWS_ENDPOINT_URL_{name}": url or self.url for name in names}
+
+    def client(self, service: str) -> Any:
+        """boto3 as the owner of the account."""
+        return boto3.client(
+            service,
+            region_name=REGION,
+            endpoint_url=self.url,
+            aws_access_key_id=OWNER,
+            aws_secret_access_key="owner",
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+
+    def repository(self, name: str = "team/web") -> str:
+        """Make a repository in ECR; its name with the registry before it."""
+        self.client("ecr").create_repository(repositoryName=name)
+        return f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{name}"
+
+    def push(self, tag: str, name: str = "team/web") -> str:
+        """Push an image with nothing in it to ECR; its digest."""
+        return self._put(name, tag, MANIFEST, {"config": {"digest": _sha256(tag)}, "layers": []})
+
+    def push_index(self, tag: str, digests: list[str], name: str = "team/web") -> str:
+        """Push a list of images, with a build's attestation at its end."""
+        entries = [{"digest": one, "platform": {"os": "linux"}} for one in digests]
+        attestation = {"digest": _sha256("attestation"), "platform": {"os": "unknown"}}
+        return self._put(name, tag, INDEX, {"manifests": [*entries, attestation]})
+
+    def scanned(self, digest: str, answer: Any, name: str = "team/web") -> None:
+        """Scan an image, with this result."""
+        image = {"imageDigest": digest}
+        self.client("ecr").start_image_scan(repositoryName=name, imageId=image)
+        url = f"{self.url}/moto-api/static/ecr/scan-finding-results"
+        result = {**answer, "repositoryName": name, "imageId": image}
+        body = {"results": [result], "account_id": ACCOUNT, "region": REGION}
+        requests.post(url, json=body, timeout=10).raise_for_status()
+
+    def scanning(self, status: str, times: int) -> None:
+        """Let ECR say so many times that a scan is not finished; moto knows no such state."""
+        self.door.answer(
+            "DescribeImageScanFindings", {"imageScanStatus": {"status": status}}, times
+        )
+
+    def _put(self, name: str, tag: str, media_type: str, parts: Any) -> str:
+        manifest = json.dumps({"schemaVersion": 2, "mediaType": media_type, **parts})
+        answer = self.client("ecr").put_image(
+            repositoryName=name,
+            imageTag=tag,
+            imageManifest=manifest,
+            imageManifestMediaType=media_type,
+            imageDigest=_sha256(manifest),
+        )
+        return str(answer["image"]["imageId"]["imageDigest"])
+
+
+def scan(**findings: str) -> Any:
+    """ECR's answer about a basic scan; findings by name (- for _) and severity."""
+    found = [
+        {"name": name.replace("_", "-"), "severity": grade} for name, grade in findings.items()
+    ]
+    return {
+        "imageScanStatus": {"status": "COMPLETE"},
+        "imageScanFindings": {"findings": found},
+    }
+
+
+def _sha256(text: str) -> str:
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"

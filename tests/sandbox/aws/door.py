@@ -1,0 +1,116 @@
+"""What stands before moto: the check of web identities, scripted trouble, and a log."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs
+from xml.sax.saxutils import escape
+
+from werkzeug.wrappers import Request, Response
+
+from tests.sandbox.aws.iam import Iam, StsError
+
+OWNER = "owner"
+"""The access key of whoever arranges the account; for them the door stands open."""
+
+_GIVEN = re.compile(r"<(?:AccessKeyId|SecretAccessKey|SessionToken)>([^<]+)<")
+_SIGNER = re.compile(r"Credential=([^/]+)/")
+_JSON = "application/x-amz-json-1.1"
+
+WsgiApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+
+@dataclass
+class Trouble:
+    """`times` calls of `operation` end with this error; without a code the line goes dead."""
+
+    operation: str
+    code: str = ""
+    message: str = ""
+    status: int = 400
+    times: int = 1
+
+
+class Door:
+    """Lets requests through to moto, or answers in AWS's own words."""
+
+    def __init__(self, moto: WsgiApp, iam: Iam) -> None:
+        self._moto = moto
+        self.iam = iam
+        self.log: list[str] = []
+        self.assumed: list[dict[str, str]] = []
+        self.given: list[str] = []
+        """Every key and session token that was handed out."""
+        self.signers: list[str] = []
+        """The access keys that signed requests."""
+        self.troubles: list[Trouble] = []
+        self._answers: list[tuple[str, Any]] = []
+
+    def answer(self, operation: str, body: Any, times: int = 1) -> None:
+        """Answer the next calls of an operation with this body, in place of moto."""
+        self._answers += [(operation, body)] * times
+
+    def clear(self) -> None:
+        """Forget what was asked and what was scripted."""
+        memories: list[list[Any]] = [self.log, self.assumed, self.given, self.signers]
+        for memory in (*memories, self.troubles, self._answers):
+            memory.clear()
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer one request."""
+        request = Request(environ)
+        body = request.get_data()
+        environ["wsgi.input"] = io.BytesIO(body)
+        environ["CONTENT_LENGTH"] = str(len(body))
+        target = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
+        form = {name: values[0] for name, values in parse_qs(body.decode()).items()}
+        operation = target or form.get("Action", "")
+        if f"Credential={OWNER}/" in request.headers.get("Authorization", ""):
+            return self._moto(environ, start_response)
+        self.log.append(operation)
+        self.signers += _SIGNER.findall(request.headers.get("Authorization", ""))
+        try:
+            self._judge(operation, form)
+        except StsError as error:
+            answer = _json_error(error) if target else _xml_error(error)
+            return answer(environ, start_response)
+        for scripted in self._answers:
+            if scripted[0] == operation:
+                self._answers.remove(scripted)
+                answer = Response(json.dumps(scripted[1]), content_type=_JSON)
+                return answer(environ, start_response)
+        response = Response.from_app(self._moto, environ, buffered=True)
+        self.given += _GIVEN.findall(response.get_data(as_text=True))
+        return response(environ, start_response)
+
+    def _judge(self, operation: str, form: dict[str, str]) -> None:
+        for trouble in self.troubles:
+            if trouble.operation == operation and trouble.times > 0:
+                trouble.times -= 1
+                raise StsError(trouble.status, trouble.code, trouble.message)
+        if operation == "AssumeRoleWithWebIdentity":
+            duration = int(form.get("DurationSeconds", "3600"))
+            self.iam.admit(form["RoleArn"], form["WebIdentityToken"], duration)
+            self.assumed.append(form)
+
+
+def _xml_error(error: StsError) -> Response:
+    kind = "Sender" if error.status < 500 else "Receiver"
+    body = (
+        '<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">\n  <Error>\n'
+        f"    <Type>{kind}</Type>\n    <Code>{error.code}</Code>\n"
+        f"    <Message>{escape(error.message)}</Message>\n  </Error>\n"
+        "  <RequestId>c6104cbe-af31-11e0-8154-cbc7ccf896c7</RequestId>\n</ErrorResponse>\n"
+    )
+    return Response(body, error.status, content_type="text/xml")
+
+
+def _json_error(error: StsError) -> Response:
+    body = json.dumps({"__type": error.code, "message": error.message})
+    headers = {"x-amzn-ErrorType": error.code}
+    return Response(body, error.status, headers, content_type=_JSON)

@@ -1,0 +1,366 @@
+"""Tests before and after the change, as parts of a whole run."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree as ET
+
+import pytest
+from flask import Flask, Response, request
+
+from pipe.checks import Ending
+from tests.fake_clock import FakeClock
+from tests.sandbox import Behaviour, World, WsgiAdapter
+from tests.stage import Stage
+
+SECRETS = {
+    "BITBUCKET_STEP_OIDC_TOKEN": "oidc-token-0123456789",
+    "PIPELINES_JWT_TOKEN": "jwt-token-0123456789",
+    "SLACK_WEBHOOK": "http://127.0.0.1:1/services/T000/B000/slack-secret-01234",
+    "AWS_SECRET": "a variable of the user's own",
+}
+
+
+@pytest.fixture(autouse=True)
+def _quick(stage: Stage) -> None:
+    """Nobody listens to the messages here."""
+    stage.wires["notice_seconds"] = 0.2
+
+
+def test_a_failing_test_before_the_change_touches_nothing(stage: Stage) -> None:
+    """Exit 6, and no write ever reached the portal."""
+    stage.web()
+    ending = stage.deploy(PRE_DEPLOY_TEST="echo checking; echo broken >&2; exit 3")
+    assert ending.code == 6
+    assert stage.world.write_attempts() == []
+    assert "PRE_DEPLOY_TEST | checking" in ending.log
+    assert "PRE_DEPLOY_TEST | broken" in ending.log
+    assert "✖ PRE_DEPLOY_TEST failed with exit status 3" in ending.result
+    assert "Nothing was changed." in ending.result
+    assert (ending.report["outcome"], ending.report["changed"]) == ("pre-test", False)
+
+
+def test_a_test_before_the_change_sees_the_portal_as_it_was(stage: Stage) -> None:
+    """It runs after the plan and before the first write."""
+    web = stage.web()
+    ending = stage.deploy(PRE_DEPLOY_TEST="true", POST_DEPLOY_TEST="true")
+    assert ending.code == 0
+    lines = ending.log.splitlines()
+    order = [
+        next(number for number, line in enumerate(lines) if words in line)
+        for words in ("Plan: web", "PRE_DEPLOY_TEST passed", "web: changed", "ready, 2 pods",
+                      "POST_DEPLOY_TEST passed")
+    ]  # fmt: skip
+    assert order == sorted(order)
+    assert web.image == "team/web:1.4.2"
+
+
+def test_a_change_by_others_during_the_test_is_noticed(stage: Stage) -> None:
+    """The second look comes after the test, however long that took."""
+    stage.web()
+    runner = _Meanwhile(lambda: stage.world.service("web").set_images(
+        {"duplo-main-container": "team/web:theirs"}, "somebody"))  # fmt: skip
+    stage.wires["runner"] = runner
+    ending = stage.deploy(PRE_DEPLOY_TEST="true")
+    assert ending.code == 7
+    assert stage.world.write_attempts() == []
+
+
+def test_a_failing_test_after_the_change_without_rollback(stage: Stage) -> None:
+    """Exit 10: the new version stays, and how to go back is told."""
+    web = stage.web()
+    ending = stage.deploy(POST_DEPLOY_TEST="echo 'expected 200, got 500'; exit 1")
+    assert ending.code == 10
+    assert web.image == "team/web:1.4.2"
+    assert "The rollout worked, but POST_DEPLOY_TEST failed with exit status 1" in ending.result
+    assert "2 pods up on team/web:1.4.2" in ending.result
+    assert "IMAGE: 'team/web:1.4.1'" in ending.log
+
+
+def test_a_failing_test_after_the_change_with_rollback(stage: Stage) -> None:
+    """Exit 8: the version before is back and verified; the test's output came first."""
+    web = stage.web()
+    stage.world.behave("team/web:1.4.2", Behaviour("run", log=["served /orders with 500"]))
+    ending = stage.deploy(POST_DEPLOY_TEST="echo 'expected 200, got 500'; exit 1", ROLLBACK="true")
+    assert ending.code == 8
+    assert web.image == "team/web:1.4.1"
+    assert {pod.image for pod in web.pods} == {"team/web:1.4.1"}
+    assert "put back and verified" in ending.result
+    output = ending.log.index("POST_DEPLOY_TEST | expected 200, got 500")
+    evidence = ending.log.index("| served /orders with 500")
+    assert output < evidence < ending.log.index("putting back")
+    (target,) = ending.report["targets"]
+    assert target["passed"] is True
+    assert target["way_back"].startswith("restored: ready")
+    assert target["timeline_back"][-1]["up"] == 2
+
+
+def test_a_failing_test_whose_way_back_fails_too(stage: Stage) -> None:
+    """Exit 9."""
+    stage.web()
+
+    def spoil() -> None:
+        stage.world.behave("team/web:1.4.1", Behaviour("crash"))
+
+    stage.wires["runner"] = _Meanwhile(spoil, status=1)
+    ending = stage.deploy(POST_DEPLOY_TEST="whatever", ROLLBACK="true")
+    assert ending.code == 9
+    assert "the way back did not work out" in ending.result
+
+
+def test_what_a_test_sees(stage: Stage) -> None:
+    """All DEPLOY_* variables, and none of the secrets, by no name."""
+    stage.web(lb={"Port": "8080"})
+    given = {
+        **SECRETS,
+        "MY_COPY": f"Bearer {stage.world.token}",
+        "REPORT_DIR": "",
+        "GREETING": "hello",
+    }
+    seen = stage.folder / "seen"
+    ending = stage.deploy(PRE_DEPLOY_TEST=f"printenv > {seen.name}", **given)
+    assert ending.code == 0
+    text = seen.read_text("utf-8")
+    values = dict(line.split("=", 1) for line in text.splitlines())
+    assert values["DEPLOY_TENANT"] == "dev01"
+    assert values["DEPLOY_TARGETS"] == "web"
+    assert values["DEPLOY_IMAGE"] == "team/web:1.4.2"
+    assert values["DEPLOY_PREVIOUS_IMAGE"] == "team/web:1.4.1"
+    assert values["DEPLOY_URL"] == "https://web-dev01.apps.example.com"
+    assert values["GREETING"] == "hello"
+    assert not {"DUPLO_TOKEN", "MY_COPY", *list(SECRETS)[:3]} & set(values)
+    assert "Tests do not see MY_COPY: a secret of the pipe is in the value." in ending.log
+    for secret in (stage.world.token, *list(SECRETS.values())[:3]):
+        assert secret not in text
+
+
+def test_secrets_that_a_test_prints_are_hidden(stage: Stage) -> None:
+    """Read from a file, say: neither log nor reports show them, in any usual form."""
+    stage.web()
+    (stage.folder.parent / "token").write_text(f"{stage.world.token}\n")
+    ending = stage.deploy(
+        PRE_DEPLOY_TEST="cat ../token; base64 < ../token; exit 1", BITBUCKET_BUILD_NUMBER="1"
+    )
+    assert ending.code == 6
+    assert "PRE_DEPLOY_TEST | ***" in ending.log
+    assert ending.report["tests"][0]["output"][0] == "***"
+
+
+def test_a_dry_run_tests_nothing(stage: Stage) -> None:
+    """The plan is printed, nothing else happens."""
+    stage.web()
+    ending = stage.deploy(DRY_RUN="true", PRE_DEPLOY_TEST="touch ran", POST_DEPLOY_TEST="touch ran")
+    assert ending.code == 0
+    assert not (stage.folder / "ran").exists()
+
+
+def test_nothing_to_change_is_nothing_to_test(stage: Stage) -> None:
+    """The first run of a step that finds everything done ends at once."""
+    stage.web()
+    ending = stage.deploy(
+        "team/web:1.4.1", POST_DEPLOY_TEST="exit 1", BITBUCKET_STEP_RUN_NUMBER="1"
+    )
+    assert ending.code == 0
+    assert "Nothing to change" in ending.result
+
+
+def test_another_run_of_the_step_tests_what_the_first_one_changed(stage: Stage) -> None:
+    """The first may have been stopped before its tests; nothing is written a second time."""
+    stage.web()
+    assert stage.deploy().code == 0
+    writes = len(stage.world.writes())
+    ending = stage.deploy(
+        PRE_DEPLOY_TEST="touch before",
+        POST_DEPLOY_TEST="touch after",
+        BITBUCKET_STEP_RUN_NUMBER="2",
+    )
+    assert ending.code == 0
+    assert len(stage.world.writes()) == writes
+    assert (stage.folder / "after").exists()
+    assert not (stage.folder / "before").exists()
+
+
+def test_another_run_puts_back_what_the_first_one_changed(stage: Stage) -> None:
+    """Where the portal remembers what ran before."""
+    web = stage.web()
+    stage.deploy()
+    ending = stage.deploy(POST_DEPLOY_TEST="exit 1", ROLLBACK="true", BITBUCKET_STEP_RUN_NUMBER="2")
+    assert ending.code == 8
+    assert web.image == "team/web:1.4.1"
+
+
+def test_a_rollout_that_an_earlier_run_began_is_tested(stage: Stage) -> None:
+    """Picked up, followed, and then tested."""
+    stage.web()
+    stage.world.service("web").set_images({"duplo-main-container": "team/web:1.4.2"}, "ci")
+    ending = stage.deploy(POST_DEPLOY_TEST="touch after")
+    assert ending.code == 0
+    assert stage.world.writes() == []
+    assert (stage.folder / "after").exists()
+
+
+def test_a_failed_rollout_is_not_tested(stage: Stage) -> None:
+    """What does not run cannot pass."""
+    stage.web()
+    stage.world.behave("team/web:bad", Behaviour("crash"))
+    ending = stage.deploy("team/web:bad", POST_DEPLOY_TEST="touch after")
+    assert ending.code == 10
+    assert not (stage.folder / "after").exists()
+
+
+def test_the_probe_is_asked_after_the_command(stage: Stage) -> None:
+    """A path is completed with the service's own address; what fails first ends the tests."""
+    stage.web(lb={"Port": "8080"})
+    outside = _Outside(stage.clock)
+    stage.hosts["web-dev01.apps.example.com"] = outside
+    ending = stage.deploy(POST_DEPLOY_TEST="true", POST_DEPLOY_URL="/health?deep=1")
+    assert ending.code == 0, ending.log
+    assert outside.urls == ["https://web-dev01.apps.example.com/health?deep=1"] * 3
+    assert outside.tokens == []
+    assert [test["name"] for test in ending.report["tests"]] == [
+        "POST_DEPLOY_TEST",
+        "POST_DEPLOY_URL",
+    ]
+    outside.status = 503
+    ending = stage.deploy("team/web:1.4.3", POST_DEPLOY_URL="/health", ROLLBACK="true")
+    assert ending.code == 8
+    assert "the last answer: status 503, expected 200-399" in ending.result
+    assert "POST_DEPLOY_URL | out of order" in ending.log
+
+
+def test_a_path_without_an_address_is_found_out_in_time(stage: Stage) -> None:
+    """Exit 2 before anything changes: the portal knows no public address."""
+    stage.web()
+    ending = stage.deploy(POST_DEPLOY_URL="/health")
+    assert ending.code == 2
+    assert stage.world.write_attempts() == []
+    assert "POST_DEPLOY_URL is only a path" in ending.log
+    assert "Write the whole address" in ending.log
+
+
+def test_the_load_balancers_own_name_is_the_last_resort(stage: Stage) -> None:
+    """Asked for only when no better name is known."""
+    stage.web(lb={"ExternalPort": 80})
+    known = stage.deploy(POST_DEPLOY_TEST="true")
+    assert known.report["url"] == "http://web-dev01.apps.example.com"
+    assert not [record for record in stage.world.log if "LbDetails" in record.path]
+    # A listener without any name, as the sandbox shows it for empty settings.
+    stage.world.add_service("api", "team/api:1", lb={})
+    unknown = stage.deploy("team/api:2", SERVICE="api", POST_DEPLOY_TEST="true")
+    assert unknown.report["url"] == "https://duplo-api-1234.us-west-2.elb.example.com"
+
+
+@pytest.mark.parametrize("name", ["PRE_DEPLOY_TEST", "POST_DEPLOY_TEST"])
+def test_no_docker_service_is_found_out_in_time(stage: Stage, name: str) -> None:
+    """Exit 2 before anything changes, for the test after the change as well."""
+    stage.web()
+    ending = stage.deploy(
+        **{name: "true", f"{name}_IMAGE": "team/tests:1", "DOCKER_HOST": "tcp://127.0.0.1:1"}
+    )
+    assert ending.code == 2
+    assert stage.world.write_attempts() == []
+    assert f"{name}_IMAGE needs a Docker service" in ending.log
+    assert "services: [docker]" in ending.log
+
+
+def test_every_test_and_rollout_is_in_the_junit_report(stage: Stage) -> None:
+    """Below test-results in the clone folder, where Bitbucket looks."""
+    stage.web()
+    stage.deploy(PRE_DEPLOY_TEST="echo fine", POST_DEPLOY_TEST="echo 'a < b & c'; exit 1")
+    (path,) = (stage.folder / "test-results").iterdir()
+    assert path.name == "deploy-dev01-web.xml"
+    suite = ET.fromstring(path.read_text("utf-8")).find("testsuite")
+    assert suite is not None
+    assert [case.get("name") for case in suite] == [
+        "PRE_DEPLOY_TEST",
+        "rollout of web",
+        "POST_DEPLOY_TEST",
+    ]
+    assert (suite.get("tests"), suite.get("failures")) == ("3", "1")
+    failure = suite.find("testcase/failure")
+    assert failure is not None
+    assert "a < b & c" in str(failure.text)
+
+
+def test_a_junit_folder_that_cannot_be_written_warns(stage: Stage) -> None:
+    """A report never changes how the run ends."""
+    stage.web()
+    (stage.folder / "blocked").write_text("a file")
+    ending = stage.deploy(TEST_REPORT_DIR="blocked/below")
+    assert ending.code == 0
+    assert "Cannot write the test report" in ending.log
+
+
+def test_an_interrupt_during_a_test_is_a_cancelled_run(stage: Stage) -> None:
+    """Exit 11; what runs now is told."""
+    stage.web()
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    stage.wires["runner"] = _Meanwhile(stop)
+    ending = stage.deploy(POST_DEPLOY_TEST="true")
+    assert ending.code == 11
+    assert "2 pods up on team/web:1.4.2" in ending.result
+
+
+def test_what_nobody_can_use_is_refused_at_once(stage: Stage) -> None:
+    """Contradictions among the variables, each with what to do."""
+    stage.web()
+    ending = stage.deploy(
+        WAIT="false",
+        POST_DEPLOY_TEST="true",
+        PRE_DEPLOY_TEST_IMAGE="team/tests:1",
+        POST_DEPLOY_STATUS="20",
+        POST_DEPLOY_BODY="(",
+        POST_DEPLOY_URL="ftp://x",
+        TEST_TIMEOUT="0",
+        CODE_INSIGHTS="maybe",
+        SLACK_WEBHOOK="http://hooks.example/x",
+    )
+    assert ending.code == 2
+    for name in (
+        "PRE_DEPLOY_TEST_IMAGE is given without PRE_DEPLOY_TEST",
+        "POST_DEPLOY_TEST needs WAIT",
+        "POST_DEPLOY_STATUS must be codes",
+        "POST_DEPLOY_BODY is no regular expression",
+        "POST_DEPLOY_URL must be a path",
+        "TEST_TIMEOUT must be a whole number",
+        "CODE_INSIGHTS must be true or false",
+        "SLACK_WEBHOOK must begin with https://",
+    ):
+        assert name in ending.log
+    assert "hooks.example" not in ending.log
+
+
+class _Meanwhile:
+    """A runner during whose every test something happens."""
+
+    def __init__(self, action, status: int = 0) -> None:
+        self._action = action
+        self._status = status
+
+    def ready(self, command) -> None:
+        """Always."""
+
+    def run(self, command, tell):
+        self._action()
+        return Ending(1.0, (), status=self._status)
+
+
+class _Outside(WsgiAdapter):
+    """Everything beside the portal, as one small site."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.urls: list[str] = []
+        self.tokens: list[str] = []
+        self.status = 200
+        app = Flask("outside")
+        app.config["WORLD"] = World(clock)
+
+        @app.get("/<path:path>")
+        def answer(path: str) -> Response:
+            self.urls.append(request.url)
+            self.tokens += [value for name, value in request.headers if name == "Authorization"]
+            return Response("out of order" if self.status != 200 else "ok", status=self.status)
+
+        super().__init__(app)

@@ -1,0 +1,77 @@
+"""What is left out when nothing has changed changes nothing."""
+
+from __future__ import annotations
+
+import copy
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipe.kinds.service.generation import Before
+from pipe.kinds.service.judge import judge, state
+from pipe.kinds.service.track import Look, begin, fold
+from pipe.model import MAIN, Change, Kind, Snapshot, Target
+from pipe.portal import Fault, Pod, wire
+
+
+def service(image: str, active: int | None):
+    return wire.service(
+        {
+            "Name": "web",
+            "Replicas": 2,
+            "ReplicasActive": active,
+            "Template": {"Containers": [{"Name": "web", "Image": image}], "AgentPlatform": 7},
+        }
+    )
+
+
+def pod(number: int, image: str, status: int, restarts: int) -> Pod:
+    container = {"Name": "web", "Image": image, "DockerId": f"{number}", "RestartCount": restarts}
+    if restarts:
+        container["LastContainerState"] = {"waiting": {"reason": "CrashLoopBackOff"}}
+    return wire.pod(
+        {
+            "Name": "web",
+            "InstanceId": f"web-{number}",
+            "CurrentStatus": status,
+            "DesiredStatus": 1,
+            "ControlledBy": {"QualifiedType": "apps/v1/ReplicaSet", "NativeId": image},
+            "Containers": [container],
+        }
+    )
+
+
+OLD = (pod(0, "web:1", 1, 0), pod(1, "web:1", 1, 0))
+POOL = [
+    *OLD,
+    *(pod(number, "web:2", status, 0) for number in (2, 3) for status in (1, 3)),
+    pod(2, "web:2", 4, 1),
+    pod(3, "web:2", 7, 0),
+]
+FAULTS = [(), (Fault(frozenset({"web-2"}), "Back-off restarting failed container", 3),)]
+looks = st.tuples(
+    st.lists(st.sampled_from(POOL), max_size=4, unique_by=lambda one: one.name),
+    st.sampled_from([None, service("web:1", 2), service("web:2", 2), service("web:2", None)]),
+    st.sampled_from([None, *FAULTS]),
+    st.integers(1, 3),
+)
+
+
+@settings(max_examples=200)
+@given(st.lists(looks, min_size=2, max_size=8))
+def test_the_same_pods_and_equal_pods_lead_to_the_same_verdicts(story):
+    """A reader that hands out the very same pod again may not be believed more, nor less."""
+    before = Snapshot(
+        Target(Kind.SERVICE, "web"), {MAIN: "web:1"}, "1", Before(service("web:1", 2), OLD)
+    )
+    change = Change(before, {MAIN: "web:2"})
+    quick = slow = begin(change, 0.0)
+    at = 0.0
+    for pods, seen, faults, times in story:
+        for _ in range(times):
+            at += 1.0
+            quick = fold(quick, Look(at, tuple(pods), seen, faults))
+            slow = fold(slow, Look(at, tuple(copy.copy(one) for one in pods), seen, faults))
+            assert judge(quick, 2.0, 1000.0) == judge(slow, 2.0, 1000.0)
+            assert state(quick) == state(slow)
+            assert quick.falls == slow.falls
