@@ -34,7 +34,7 @@ bench: $(STAMP) ## the pipe side by side with the vendor's command line, on the 
 	@$(BIN)/python -m tests.bench
 
 fuzz: $(STAMP) ## more than 20,000 cases of hostile input, new ones every time (ten minutes)
-	@FUZZ=full $(BIN)/python -m pytest -n auto -p no:logging tests/fuzz
+	@FUZZ=full $(BIN)/python -m pytest -n auto tests/fuzz
 
 reliability: $(STAMP) ## every fault, kill, intruder, canary and hostile input, and one table of them
 	@$(BIN)/python -m tests.reliability

@@ -8,7 +8,7 @@ from tests.sandbox import ApiFault
 
 
 def test_nothing_is_lost_in_the_put(stage):
-    """What runs where, when and how stays as it was."""
+    """Trap 38: what runs where, when and how stays as it was, any host included."""
     job = stage.world.cronjobs.add(
         "nightly",
         "team/batch:1",
@@ -33,7 +33,7 @@ def test_nothing_is_lost_in_the_put(stage):
 
 
 def test_it_ends_at_once_and_says_when_the_image_is_used(stage):
-    """There is no rollout to wait for."""
+    """There is no rollout to wait for; annotations may be null (trap 38)."""
     stage.world.cronjobs.add("nightly", "team/batch:1")
     assert stage.run(KIND="cronjob", SERVICE="nightly", IMAGE="team/batch:2") == 0
     assert stage.world.clock.elapsed == 0

@@ -14,7 +14,7 @@ def definition_of(world, number):
 
 
 def test_a_new_revision_differs_in_the_image_alone(stage):
-    """Optional containers stay optional, and nothing is lost on the way."""
+    """Trap 36: optional containers stay optional, and nothing is lost on the way."""
     api = stage.world.ecs.add("api", "team/api:1", containers={"log": "log:1"})
     assert stage.run(KIND="ecs", SERVICE="api", IMAGE="team/api:2") == 0
     assert api.image == "team/api:2"
@@ -23,6 +23,16 @@ def test_a_new_revision_differs_in_the_image_alone(stage):
     assert after["PidMode"] == {"Value": "task"}
     after["ContainerDefinitions"][0]["Image"] = "team/api:1"
     assert after == before
+
+
+def test_a_definition_that_people_made_has_its_own_container_names(stage):
+    """Trap 34: `default` is the portal's name only, and families carry a prefix, names do not."""
+    made = usual_definition({"api": "team/api:1", "log": "log:1"})
+    api = stage.world.ecs.add("api", "", definition=made)
+    assert stage.run(KIND="ecs", SERVICE="api", IMAGE="team/api:2") == 0
+    containers = definition_of(stage.world, 1)["ContainerDefinitions"]
+    assert [one["Image"] for one in containers] == ["team/api:2", "log:1"]
+    assert api.document["Name"] == "api"
 
 
 def test_it_is_done_only_when_the_deployment_is_ours_and_complete(stage):
@@ -37,7 +47,7 @@ def test_it_is_done_only_when_the_deployment_is_ours_and_complete(stage):
 
 
 def test_a_rollback_by_aws_is_a_failure(stage):
-    """Afterwards the old revision is primary and complete, which is not what was asked for."""
+    """Trap 35: the old revision is primary and complete then, which is not what was asked for."""
     api = stage.world.ecs.add("api", "team/api:1")
     stage.world.behave("team/api:2", Behaviour("crash", log=["no database"]))
     assert stage.run(SERVICES="ecs:api=team/api:2") == 10

@@ -39,7 +39,7 @@ def test_a_short_name_is_never_guessed(known, found):
 
 
 def test_it_waits_until_aws_is_done(stage):
-    """The portal's success is not yet the update's."""
+    """Trap 37: the portal's success is not yet the update's."""
     stage.world.functions.add("resize", "team/resize:1")
     stage.world.behave("team/resize:2", Behaviour(seconds=30.0))
     before = stage.world.clock.monotonic()
@@ -56,7 +56,7 @@ def test_a_stale_list_is_not_believed(stage):
 
 
 def test_an_update_under_way_is_waited_for(stage):
-    """AWS takes one update at a time; the refusal is no failure."""
+    """Trap 37: AWS takes one update at a time; the refusal is no failure."""
     function = stage.world.functions.add("resize", "team/resize:1")
     stage.world.behave("team/resize:theirs", Behaviour(seconds=20.0))
     stage.world.intrude(

@@ -43,7 +43,7 @@ def run(folder: Path) -> int:
     """The suites, in full, with what they say searched and what they write kept."""
     (folder / "said").mkdir()
     command = [
-        *(sys.executable, "-m", "pytest", "-n", "auto", "-q", "-p", "no:logging"),
+        *(sys.executable, "-m", "pytest", "-n", "auto", "-q"),
         *("-o", "tmp_path_retention_policy=all", "--basetemp", str(folder / "tmp")),
         *("--junit-xml", str(folder / "result.xml"), *ROOMS),
     ]

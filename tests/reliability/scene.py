@@ -11,12 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import requests
 
 from pipe.run import Wires, run
 from tests.fake_clock import FakeClock
 from tests.sandbox import Behaviour, RequestRecord, World, WsgiAdapter, create_app
+from tests.sandbox.hosts import Hosts
 from tests.stage import HOST, LATENCY, Ending
 from tests.transcript import watch
 
@@ -24,6 +26,7 @@ T = TypeVar("T")
 
 FULL = os.environ.get("RELIABILITY") == "full"
 """Whether every cell is run (`make reliability`), or a fixed share of them (`make test`)."""
+PORTAL = "portal.example"
 OLD, NEW, BAD = "team/web:1.4.1", "team/web:1.4.2", "team/web:bad"
 STEP = {
     "BITBUCKET_PIPELINE_UUID": "{pipeline}",
@@ -71,13 +74,29 @@ class WatchedAdapter(WsgiAdapter):
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
         """Answer one request."""
         scene = self._scene
-        scene.hosts.add(str(request.url).split("/")[2])
         scene.sent += 1
         number = scene.sent
         scene.before(number)
         response = super().send(request, **options)
         scene.after(number)
         return response
+
+
+class WatchedHosts(Hosts):
+    """The world outside: notes who is spoken to, and who gets to see the portal's token."""
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__({PORTAL: scene.adapter(scene)})
+        self._scene = scene
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        """Pass one request on."""
+        host = urlsplit(str(request.url)).hostname or ""
+        self._scene.hosts.add(host)
+        shown = f"{request.url} {request.headers} {request.body!r}"
+        if host != PORTAL and self._scene.world.token in shown:
+            self._scene.leaks.add(host)
+        return super().send(request, **options)
 
 
 def share(cells: Sequence[T], every: int) -> Sequence[T]:
@@ -104,6 +123,7 @@ class Scene:
         self.clock.advance(86400.0)
         self.adapter: Callable[[Scene], WatchedAdapter] = WatchedAdapter
         self.hosts: set[str] = set()
+        self.leaks: set[str] = set()
         self.sent = 0
         self.before: Callable[[int], None] = nothing
         self.after: Callable[[int], None] = nothing
@@ -135,7 +155,7 @@ class Scene:
         began, out, err = self.clock.elapsed, io.StringIO(), io.StringIO()
         self.sent = 0
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = run(self.environ(**extra), Wires(self.clock, self.adapter(self)))
+            code = run(self.environ(**extra), Wires(self.clock, WatchedHosts(self)))
         said = _COLOUR.sub("", err.getvalue()), _COLOUR.sub("", out.getvalue())
         watch("\n".join(said))
         return Ending(int(code), *said, self.clock.elapsed - began, self.report())

@@ -31,13 +31,17 @@ def environ(*, ready: bool) -> dict[str, str]:
         found["REGISTRY_USERNAME"] = "somebody"
     if "SLACK_WEBHOOK" in found:
         found["SLACK_WEBHOOK"] = f"https://hooks.example/services/{MARK}/webhook-0123456789"
+    if "REGISTRY_PASSWORD" in found:
+        found["REGISTRY_USERNAME"] = "ci"
     return {**found, "HTTP_PROXY": f"http://ci:{quote(PROXY_PASSWORD, safe='')}@127.0.0.1:9"}
 
 
 @cache
 def planted() -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Every canary's value, and how it may show itself."""
-    values = [*environ(ready=False).values(), PROXY_PASSWORD, DEFAULT_TOKEN]
+    secret = {**environ(ready=False), "DUPLO_TOKEN": value_of("DUPLO_TOKEN")}
+    secret.pop("REGISTRY_USERNAME", None)
+    values = [*secret.values(), PROXY_PASSWORD, DEFAULT_TOKEN]
     return tuple((value, tuple(forms(value))) for value in values)
 
 

@@ -115,6 +115,23 @@ def _progress(track: Track, stable_seconds: float) -> Verdict:
     return Ready(f"{_pods(len(up))} up for {wait:g} s" if wait else f"{_pods(len(up))} up")
 
 
+def _replaced(track: Track) -> str:
+    """Somebody else's image that came between the last look and our change, from history.
+
+    The portal has no conditional change; where it keeps no history this stays unknown.
+    """
+    change = track.change
+    if change.picked_up or change.restart or not track.took:
+        return ""
+    known = Counter(frozenset(one.items()) for one in detail(change.before).service.history)
+    added = Counter(frozenset(one.items()) for one in track.service.history) - known
+    for name, then in (pair for entry in added for pair in entry if pair[0] in change.images):
+        ours = (change.images[name], change.before.images.get(name, ""))
+        if known and not any(image.same(own, then) for own in ours):
+            return then
+    return ""
+
+
 def _mixed(track: Track) -> bool:
     """Whether a restart whose beginning nobody saw still shows pods of two generations."""
     change = track.change
