@@ -14,8 +14,8 @@ LABELS  = --build-arg VERSION=$(VERSION) --build-arg REVISION=$(COMMIT) \
 	  --build-arg SOURCE_DATE_EPOCH=$(EPOCH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo sandbox test bench fuzz reliability lint audit format docs picture version \
-	next changes lock image images publish size sbom clean
+.PHONY: help demo sandbox test bench fuzz reliability lint audit format docs picture version next \
+	changes lock image images publish size sbom clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do \

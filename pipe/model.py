@@ -48,7 +48,6 @@ class Snapshot:
     detail: object = field(compare=False)
     changed_at: datetime | None = None
     main: str = ""
-    changed_at: datetime | None = None
 
     def container(self, name: str) -> str:
         """The key in `images` for a container as people name it."""

@@ -129,7 +129,7 @@ def _change(
     if differing:
         back = {name: before.images[name] for name in differing if name in before.images}
         return Change(before, differing, back)
-    if not restart:
+    if not settings.restart:
         return Change(before, wanted, picked_up=True)
     if made:
         return Change(

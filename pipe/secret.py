@@ -73,11 +73,11 @@ class Mask:
         return self._without_beginnings(text) if _CUT in text else text
 
     def data(self, value: Any) -> Any:
-        """Plain data with every text in it masked, before any writer escapes it."""
+        """The same for every text in plain data."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, Mapping):
-            return {self.text(key): self.data(entry) for key, entry in value.items()}
+            return {self.data(key): self.data(entry) for key, entry in value.items()}
         if isinstance(value, (list, tuple)):
             return [self.data(entry) for entry in value]
         return value

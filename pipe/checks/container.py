@@ -80,9 +80,8 @@ def run_inside(command: Command, tell: Tell, clock: Clock) -> Ending:
 def _engine(command: Command) -> Iterator[DockerClient]:
     address = command.environment.get("DOCKER_HOST", "")
     try:
-        asked = _connect(address, command, _ANY_VERSION)
-        spoken = str(asked.version(api_version=False)["ApiVersion"])
-        asked.close()
+        with contextlib.closing(_connect(address, command, _ANY_VERSION)) as asked:
+            spoken = str(asked.version(api_version=False)["ApiVersion"])
         client = _connect(address, command, spoken)
     except _docker_errors() as error:
         raise ConfigError([_no_service(command.setting, address, error)]) from error

@@ -89,7 +89,10 @@ def words(verdict: Verdict) -> str:
     if isinstance(verdict, Doomed):
         return f"will not come up: {verdict.reason}"
     if isinstance(verdict, Overtaken) and verdict.replaced:
-        return f"somebody else gave it {verdict.image} right before this change, which replaced it"
+        return (
+            f"somebody else gave it {verdict.image} at the very moment of this run's change, "
+            "which replaced it"
+        )
     if isinstance(verdict, Overtaken):
         return f"somebody else changed it; it is to run {verdict.image} now"
     if isinstance(verdict, Late):

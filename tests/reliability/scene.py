@@ -141,8 +141,6 @@ class Scene:
             "TENANT": "dev01",
             "SERVICE": "web",
             "IMAGE": self.play.image,
-            # There is no registry here; proving images has tests of its own.
-            "VERIFY_IMAGE": "false",
             "REPORT_DIR": str(self.report_dir),
             "BITBUCKET_CLONE_DIR": str(self.folder),
             **STEP,

@@ -27,8 +27,6 @@ def environ(*, ready: bool) -> dict[str, str]:
     """Every secret the pipe may be given; those of later versions too unless `ready`."""
     names = [v.name for v in VARIABLES if v.secret and (v.ready or not ready)]
     found = {name: value_of(name) for name in (*names, *AMBIENT) if name != "DUPLO_TOKEN"}
-    if "REGISTRY_PASSWORD" in found:
-        found["REGISTRY_USERNAME"] = "somebody"
     if "SLACK_WEBHOOK" in found:
         found["SLACK_WEBHOOK"] = f"https://hooks.example/services/{MARK}/webhook-0123456789"
     if "REGISTRY_PASSWORD" in found:

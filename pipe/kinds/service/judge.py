@@ -9,7 +9,7 @@ from pipe.kinds.service import symptoms
 from pipe.kinds.service.generation import detail, images, needed
 from pipe.kinds.service.track import Track, Trouble, body, takes
 from pipe.model import MAIN
-from pipe.portal import Phase, Service
+from pipe.portal import Phase
 from pipe.rollout import Doomed, Late, Overtaken, Ready, Verdict, Waiting
 
 _QUIET = 15.0
@@ -59,18 +59,15 @@ def _replaced(track: Track) -> str:
     The portal has no conditional change; where it keeps no history this stays unknown.
     """
     change = track.change
-    before = detail(change.before).service
-    if change.restart or not before.history:
+    if change.picked_up or change.restart:
         return ""
-    added = _deployed(track.service) - _deployed(before)
-    ours = (change.main_image, before.image)
-    theirs = [entry for entry in added if not any(image.same(own, entry) for own in ours)]
-    return theirs[-1] if theirs else ""
-
-
-def _deployed(service: Service) -> Counter[str]:
-    """How often each main image was deployed, by the portal's history."""
-    return Counter(deployed[MAIN] for deployed in service.history if MAIN in deployed)
+    known = Counter(frozenset(one.items()) for one in detail(change.before).service.history)
+    added = Counter(frozenset(one.items()) for one in track.service.history) - known
+    for name, then in (pair for entry in added for pair in entry if pair[0] in change.images):
+        ours = (change.images[name], change.before.images.get(name, ""))
+        if known and not any(image.same(own, then) for own in ours):
+            return then
+    return ""
 
 
 def _doomed(track: Track) -> Doomed | None:
@@ -113,23 +110,6 @@ def _progress(track: Track, stable_seconds: float) -> Verdict:
     if track.at - since < wait:
         return Waiting(f"{_pods(len(up))} up; staying up for {wait:g} s", until=since + wait)
     return Ready(f"{_pods(len(up))} up for {wait:g} s" if wait else f"{_pods(len(up))} up")
-
-
-def _replaced(track: Track) -> str:
-    """Somebody else's image that came between the last look and our change, from history.
-
-    The portal has no conditional change; where it keeps no history this stays unknown.
-    """
-    change = track.change
-    if change.picked_up or change.restart or not track.took:
-        return ""
-    known = Counter(frozenset(one.items()) for one in detail(change.before).service.history)
-    added = Counter(frozenset(one.items()) for one in track.service.history) - known
-    for name, then in (pair for entry in added for pair in entry if pair[0] in change.images):
-        ours = (change.images[name], change.before.images.get(name, ""))
-        if known and not any(image.same(own, then) for own in ours):
-            return then
-    return ""
 
 
 def _mixed(track: Track) -> bool:
