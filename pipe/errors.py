@@ -24,6 +24,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import IntEnum
+from typing import TypeVar
 
 
 class ExitCode(IntEnum):
@@ -144,12 +145,6 @@ class NotFound(PlatformError):
             f"Correct {variable}. {_choice(what, names)}",
         )
 
-    @classmethod
-    def together(cls, errors: Sequence[NotFound]) -> NotFound:
-        """One error for all the names that are wrong: one at a time would cost a run each."""
-        remedies = dict.fromkeys(error.remedy for error in errors)
-        return cls(" ".join(error.diagnosis for error in errors), " ".join(remedies))
-
 
 class PreTestFailed(PipeError):
     """The test before the change failed."""
@@ -169,6 +164,18 @@ class ImageRefused(PipeError):
     """The image must not be deployed: it is not there, not sound enough, or not provably so."""
 
     code = ExitCode.IMAGE
+
+
+Named = TypeVar("Named", NotFound, ImageRefused)
+
+
+def together(errors: Sequence[Named]) -> Named:
+    """One error for all that is wrong with names or images: one at a time would cost a run each."""
+    first, *others = errors
+    if not others:
+        return first
+    remedies = dict.fromkeys(error.remedy for error in errors if error.remedy)
+    return type(first)(" ".join(error.diagnosis for error in errors), " ".join(remedies))
 
 
 class Conflict(PipeError):

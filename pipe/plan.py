@@ -8,7 +8,7 @@ from datetime import datetime
 
 from pipe import image
 from pipe.earlier import Earlier, Left
-from pipe.errors import ConfigError, Conflict, NotFound, Problem
+from pipe.errors import ConfigError, Conflict, NotFound, Problem, together
 from pipe.kinds import Kinds
 from pipe.model import MAIN, Change, Plan, Snapshot, Target
 from pipe.rollback import earlier_images
@@ -115,7 +115,7 @@ def _check_names(
                 NotFound.named(f"container of {wish.target}", variable, wish.container, names)
             )
     if errors:
-        raise errors[0] if len(errors) == 1 else NotFound.together(errors)
+        raise together(errors)
 
 
 def _change(

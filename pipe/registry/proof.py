@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import SequenceMatcher
 
-from pipe.errors import ImageRefused
+from pipe.errors import ImageRefused, together
 from pipe.image import Image
+from pipe.parallel import side_by_side
 from pipe.registry import severity
 from pipe.registry.address import ecr_address
 from pipe.registry.ecr import EcrRegistry
@@ -58,23 +59,34 @@ class ImageProver:
     def __init__(self, rules: ImageRules, registry_of: Callable[[Image], Registry]) -> None:
         self._rules = rules
         self._registry_of = registry_of
-        self.proofs: dict[str, Proof] = {}
+        self.proofs: dict[Image, Proof] = {}
 
     def resolve(self, wishes: Sequence[Wish]) -> tuple[Wish, ...]:
-        """The wishes with the references to deploy; raises `ImageRefused`."""
+        """The wishes with the references to deploy; raises `ImageRefused` for all bad images."""
         if self._rules.verify is Verify.NEVER:
             return tuple(wishes)
-        return tuple(replace(wish, image=self.proof(wish.image).deploy) for wish in wishes)
+        images = list(dict.fromkeys(wish.image for wish in wishes))
+        refused: dict[Image, ImageRefused] = {}
 
-    def proof(self, image: Image) -> Proof:
-        """The proof of one image, told once; raises `ImageRefused`."""
-        if str(image) not in self.proofs:
-            registry = self._registry_of(image)
-            proof = self.proofs[str(image)] = prove(image, registry, self._rules)
-            log.info("Image %s", describe(proof))
-            if isinstance(registry, EcrRegistry) and registry.foreign:
-                log.info("%s", registry.foreign)
-        return self.proofs[str(image)]
+        def look(image: Image) -> None:
+            try:
+                self.proofs[image] = self._prove(image)
+            except ImageRefused as error:
+                refused[image] = error
+
+        for trouble in side_by_side(look, images):
+            raise trouble
+        if refused:
+            raise together([refused[image] for image in images if image in refused])
+        return tuple(replace(wish, image=self.proofs[wish.image].deploy) for wish in wishes)
+
+    def _prove(self, image: Image) -> Proof:
+        registry = self._registry_of(image)
+        proof = prove(image, registry, self._rules)
+        log.info("Image %s", describe(proof))
+        if isinstance(registry, EcrRegistry) and registry.foreign:
+            log.info("%s", registry.foreign)
+        return proof
 
 
 class Nobody:

@@ -10,6 +10,7 @@ from typing import Any
 from pipe import __version__, image
 from pipe.checks.model import CheckResult
 from pipe.errors import ExitCode
+from pipe.image import Image
 from pipe.kinds.interface import Evidence, Sample
 from pipe.model import Change, Target
 from pipe.registry.proof import Proof
@@ -47,7 +48,7 @@ class Record:
     targets: dict[str, TargetRecord] = field(default_factory=dict)
     checks: list[CheckResult] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
-    proofs: Mapping[str, Proof] = field(default_factory=dict)
+    proofs: Mapping[Image, Proof] = field(default_factory=dict)
     facts: list[Fact] = field(default_factory=list)
     changed: bool = False
     url: str = ""

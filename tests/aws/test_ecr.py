@@ -37,6 +37,18 @@ def test_an_absent_tag_is_refused_with_the_nearest_ones(aws: AwsStage) -> None:
     assert "correct IMAGE" in ending.log
 
 
+def test_all_absent_images_are_refused_together(aws: AwsStage) -> None:
+    """One run names them all, in the order of the targets."""
+    name = aws.cloud.repository()
+    aws.cloud.push("1.4.2")
+    aws.stage.world.add_service("api", "team/api:1")
+    wishes = f"web={name}:1.4.3 api={name}:9"
+    ending = aws.refused(5, "", SERVICE="", SERVICES=wishes)
+    told = [f"The image {name}:{tag} does not exist" in ending.result for tag in ("1.4.3", "9")]
+    assert told == [True, True]
+    assert ending.result.index(":1.4.3") < ending.result.index(":9 ")
+
+
 def test_an_absent_digest_is_refused(aws: AwsStage) -> None:
     """Exit 5; no tag is near to a digest."""
     name = aws.cloud.repository()
