@@ -18,14 +18,17 @@ _PAUSE = 2.0
 class Once:
     """Sends, and when it stays open whether that worked, looks before it sends again.
 
-    `tries` bounds how often something is sent, two seconds apart at least.
+    `tries` bounds how often something is sent, two seconds apart at least, and `patience` the
+    seconds after which nothing more is sent: silence costs a minute each time.
     """
 
     clock: Clock
     tries: int = 4
+    patience: float = 180.0
 
     def send(self, what: str, send: Callable[[], None], arrived: Callable[[], bool]) -> None:
         """Make the change that `send` makes; `arrived` looks whether it has been made."""
+        until = self.clock.monotonic() + self.patience
         for attempt in range(1, self.tries + 1):
             try:
                 send()
@@ -33,7 +36,8 @@ class Once:
                 if self._arrived(trouble, arrived):
                     log.info("%s: the change has arrived; it is not sent again.", what)
                     return
-                if not trouble.passing or attempt == self.tries:
+                late = self.clock.monotonic() >= until
+                if not trouble.passing or attempt == self.tries or late:
                     raise
                 log.warning("%s: %s Trying again.", what, trouble)
             else:

@@ -65,7 +65,7 @@ class LambdaPortal:
                 "See who else updates it, and run the step again.",
                 passing=True,
             )
-        self._scope.calls.check(reply, f"the change of {name}")
+        self._scope.calls.check_done(reply, f"the change of {name}")
 
 
 def _is_busy(reply: Reply) -> bool:

@@ -50,6 +50,7 @@ class Play:
     left: str = NEW
     environ: Mapping[str, str] = field(default_factory=dict)
     portal: str = "new"
+    kind: str = "service"
 
     def __str__(self) -> str:
         return self.name
@@ -61,6 +62,11 @@ RESTART = Play("restart", 0, image=OLD, left=OLD, environ={"RESTART": "true"})
 RESTART_NEW = Play("restart-and-change", 0, environ={"RESTART": "true"})
 ROLLBACK = Play("rollback", 8, image=BAD, left=OLD, environ={"ROLLBACK": "true"})
 LEFT_AS_IT_IS = Play("failed", 10, image=BAD, left=BAD)
+OTHER_KINDS = tuple(Play(kind, 0, kind=kind) for kind in ("ecs", "lambda", "cronjob"))
+OTHER_KINDS_BACK = tuple(
+    Play(f"{kind}-rollback", 8, image=BAD, left=OLD, environ={"ROLLBACK": "true"}, kind=kind)
+    for kind in ("ecs", "lambda")
+)
 PLAYS = (DEPLOY, DEPLOY_OLD, RESTART, RESTART_NEW, ROLLBACK, LEFT_AS_IT_IS)
 
 
@@ -118,7 +124,7 @@ class Scene:
         self.world = World(self.clock)
         self.world.portal = play.portal  # type: ignore[assignment]
         self.world.add_tenant("dev01")
-        self.web = self.world.add_service("web", OLD, replicas=2, allocation_tags="tier-app")
+        self.web: Any = self._target(play.kind)
         self.world.behave(BAD, Behaviour("crash", log=("fatal: no database",)))
         self.clock.advance(86400.0)
         self.adapter: Callable[[Scene], WatchedAdapter] = WatchedAdapter
@@ -127,6 +133,21 @@ class Scene:
         self.sent = 0
         self.before: Callable[[int], None] = nothing
         self.after: Callable[[int], None] = nothing
+
+    def _target(self, kind: str) -> Any:
+        if kind == "service":
+            return self.world.add_service("web", OLD, replicas=2, allocation_tags="tier-app")
+        shelf = {
+            "ecs": self.world.ecs,
+            "lambda": self.world.functions,
+            "cronjob": self.world.cronjobs,
+        }[kind]
+        return shelf.add("web", OLD)
+
+    @property
+    def starts(self) -> int:
+        """Pods started since the beginning, where pods are counted."""
+        return int(getattr(self.web, "starts", 0))
 
     @property
     def report_dir(self) -> Path:
@@ -141,6 +162,7 @@ class Scene:
             "TENANT": "dev01",
             "SERVICE": "web",
             "IMAGE": self.play.image,
+            "KIND": self.play.kind,
             "REPORT_DIR": str(self.report_dir),
             "BITBUCKET_CLONE_DIR": str(self.folder),
             **STEP,
@@ -164,8 +186,8 @@ class Scene:
         return json.loads(path.read_text("utf-8")) if path.exists() else {}
 
     def writes(self) -> list[RequestRecord]:
-        """What took hold at the portal."""
-        return self.world.writes()
+        """What took hold at the portal; a registered revision alone changes nothing yet."""
+        return [one for one in self.world.writes() if "TaskDefinition" not in one.path]
 
 
 def nth(number: int, action: Callable[[], None]) -> Callable[[int], None]:

@@ -14,7 +14,15 @@ from typing import Any
 
 import pytest
 
-from tests.reliability.scene import FULL, PLAYS, Play, Scene
+from tests.reliability.scene import (
+    BAD,
+    FULL,
+    OTHER_KINDS,
+    OTHER_KINDS_BACK,
+    PLAYS,
+    Play,
+    Scene,
+)
 from tests.sandbox import ApiFault, RequestRecord
 from tests.stage import Ending
 
@@ -146,6 +154,16 @@ def expected(play: Play, point: Point, fault: Fault, times: int) -> set[int]:
     return {4, *clean, *unseen}
 
 
+def gone_without_trace(play: Play, point: Point, fault: Fault) -> bool:
+    """The one cell in which nobody can know that the change took hold.
+
+    Within the minute of silence AWS has failed the deployment, rolled it back and forgotten it.
+    The change is sent again then, fails again and ends the same way.
+    """
+    lost = fault.name == "silence-after" and point.path.endswith("/UpdateEcsService")
+    return lost and play.kind == "ecs" and play.image == BAD
+
+
 def problems(scene: Scene, model: Scene, ending: Ending) -> Iterator[str]:
     """What is wrong with a cell whatever its fault."""
     acted = [json.dumps([record.path, record.body]) for record in scene.writes()]
@@ -158,8 +176,8 @@ def problems(scene: Scene, model: Scene, ending: Ending) -> Iterator[str]:
     image = scene.web.image
     if ending.code == 0 and (image, len(acted)) != (scene.play.left, len(model.writes())):
         yield f"success with {image} after {len(acted)} changes"
-    if ending.code == 0 and scene.web.starts > model.web.starts:
-        yield f"{scene.web.starts} pods were started, {model.web.starts} are enough"
+    if ending.code == 0 and scene.starts > model.starts:
+        yield f"{scene.starts} pods were started, {model.starts} are enough"
     if ending.code == 8 and image != scene.play.left:
         yield f"restored, but {image} is asked for"
     if ending.code == 10 and image != scene.play.image:
@@ -184,7 +202,12 @@ def _unhelpful(scene: Scene, ending: Ending) -> Iterator[str]:
     if ending.report and ending.report["exit_code"] != ending.code:
         yield f"the record says {ending.report['exit_code']}"
     told = re.search(r"asks for (\S+?),", ending.result)
-    if told and ending.code not in (4, 9) and told[1] != scene.web.image:
+    if (
+        told
+        and scene.play.kind == "service"
+        and ending.code not in (4, 9)
+        and told[1] != scene.web.image
+    ):
         yield f"it says {told[1]}, and {scene.web.image} is asked for"
 
 
@@ -194,7 +217,8 @@ def check(play: Play, model: Scene, cell: tuple[Point, Fault, int], folder: Path
     scene = Scene(folder, play)
     disturb(scene, point, fault, times)
     ending = scene.run(WAIT_TIMEOUT=str(WAIT_TIMEOUT))
-    found = list(problems(scene, model, ending))
+    blind = gone_without_trace(play, point, fault)
+    found = [] if blind else list(problems(scene, model, ending))
     allowed = expected(play, point, fault, times)
     if ending.code not in allowed:
         found.append(f"exit code {ending.code}, expected one of {sorted(allowed)}")
@@ -204,7 +228,7 @@ def check(play: Play, model: Scene, cell: tuple[Point, Fault, int], folder: Path
     yield from (f"{point} {fault.name} {count}: {text}\n{ending.text}" for text in found)
 
 
-@pytest.mark.parametrize("play", PLAYS, ids=str)
+@pytest.mark.parametrize("play", [*PLAYS, *OTHER_KINDS, *OTHER_KINDS_BACK], ids=str)
 def test_every_fault_at_every_request_ends_as_it_should(
     play: Play, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:

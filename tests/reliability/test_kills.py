@@ -12,6 +12,7 @@ import pytest
 from tests.reliability.scene import (
     DEPLOY,
     DEPLOY_OLD,
+    OTHER_KINDS,
     RESTART,
     RESTART_NEW,
     ROLLBACK,
@@ -87,7 +88,7 @@ def again(scene: Scene, *, survives: bool, number: int = 2) -> Ending:
 
 
 @pytest.mark.parametrize("survives", [True, False], ids=["record", "no-record"])
-@pytest.mark.parametrize("play", [DEPLOY, DEPLOY_OLD, RESTART, RESTART_NEW], ids=str)
+@pytest.mark.parametrize("play", [DEPLOY, DEPLOY_OLD, RESTART, RESTART_NEW, *OTHER_KINDS], ids=str)
 def test_a_killed_run_is_picked_up_and_ends_as_if_it_had_lived(
     tmp_path: Path, play: Play, survives: bool, record_property: Callable[[str, object], None]
 ) -> None:
@@ -100,8 +101,8 @@ def test_a_killed_run_is_picked_up_and_ends_as_if_it_had_lived(
         scene = Scene(tmp_path / str(number), play)
         killed(scene, moment)
         second = again(scene, survives=survives)
-        got = (second.code, scene.web.image, len(scene.writes()), scene.web.starts)
-        if got != (play.code, play.left, 1, model.web.starts):
+        got = (second.code, scene.web.image, len(scene.writes()), scene.starts)
+        if got != (play.code, play.left, 1, model.starts):
             wrong.append(f"{moment}: {got}\n{second.text}")
     record_property("kills", len(points))
     record_property("kills_failed", len(wrong))
@@ -142,8 +143,8 @@ def test_two_kills_in_a_row_are_survived(
             killed(scene, ("after", then), BITBUCKET_STEP_RUN_NUMBER="2")
         disarm(scene)
         third = again(scene, survives=True, number=3)
-        got = (third.code, scene.web.image, len(scene.writes()), scene.web.starts)
-        if got != (play.code, play.left, 1, model.web.starts):
+        got = (third.code, scene.web.image, len(scene.writes()), scene.starts)
+        if got != (play.code, play.left, 1, model.starts):
             wrong.append(f"{first} {then}: {got}\n{third.text}")
     record_property("kills", 2 * len(points))
     record_property("kills_failed", len(wrong))

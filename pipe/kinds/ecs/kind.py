@@ -76,7 +76,9 @@ class EcsKind:
 
         def arrived() -> bool:
             return any(
-                service.name == before.service.name and service.definition == arn
+                service.name == before.service.name
+                # AWS may have rolled it back by then; its deployment tells that it was there.
+                and arn in (service.definition, *(one.definition for one in service.deployments))
                 for service in self._portal.ecs.services()
             )
 

@@ -64,7 +64,9 @@ class LambdaKind:
 
         def arrived() -> bool:
             now = self._portal.lambdas.details(before.name)
-            return image.same(change.images[MAIN], now.image) and now.version != before.version
+            # An update that has failed already shows the image from before, and is no less ours.
+            ours = image.same(change.images[MAIN], now.image) or now.status == "Failed"
+            return ours and now.version != before.version
 
         Once(self._clock, _TRIES).send(
             str(change.target),
