@@ -30,7 +30,7 @@ sandbox: $(STAMP) ## that portal on its own, for trying things by hand; it says 
 test: $(STAMP) ## every test; those in containers are skipped where no Docker engine answers
 	@$(BIN)/python -m pytest -n auto --dist loadgroup
 
-bench: $(STAMP) ## the pipe side by side with the vendor's command line, on the sandbox
+bench: $(STAMP) ## the pipe beside the vendor's command line, and how soon each starts
 	@$(BIN)/python -m tests.bench
 
 lint: $(STAMP) ## style, types, Dockerfile
