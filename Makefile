@@ -15,7 +15,7 @@ LABELS  = --build-arg VERSION=$(VERSION) --build-arg REVISION=$(COMMIT) \
 
 .DEFAULT_GOAL := help
 .PHONY: help demo sandbox test bench lint audit format docs picture version next changes \
-	lock image images publish size sbom clean
+	lock image images publish size sbom shipped clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do \
@@ -84,6 +84,10 @@ size: image ## what the image weighs; fails above 20 MB
 
 sbom: $(STAMP) image ## what the image is made of, as CycloneDX in build/sbom.json
 	$(BIN)/python image/sbom.py $(IMAGE) build/sbom.json
+
+shipped: $(STAMP) ## the same of the image in the registry: the file beside the release
+	docker pull --quiet $(IMAGE)
+	$(BIN)/python image/sbom.py $(IMAGE) build/bitbucket-deploy-pipe-$(VERSION).cdx.json
 
 clean: ## remove everything that make made
 	rm -rf $(VENV) .demo build .coverage .coverage.* test-results \
