@@ -15,7 +15,7 @@ LABELS  = --build-arg VERSION=$(VERSION) --build-arg REVISION=$(COMMIT) \
 
 .DEFAULT_GOAL := help
 .PHONY: help demo sandbox test bench fuzz reliability lint audit format docs picture version next \
-	changes lock image images publish size sbom clean
+	changes lock image images publish size sbom shipped clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do \
@@ -30,7 +30,7 @@ sandbox: $(STAMP) ## that portal on its own, for trying things by hand; it says 
 test: $(STAMP) ## every test; those in containers are skipped where no Docker engine answers
 	@$(BIN)/python -m pytest -n auto --dist loadgroup
 
-bench: $(STAMP) ## the pipe side by side with the vendor's command line, on the sandbox
+bench: $(STAMP) ## the pipe beside the vendor's command line, and how soon each starts
 	@$(BIN)/python -m tests.bench
 
 fuzz: $(STAMP) ## more than 20,000 cases of hostile input, new ones every time (ten minutes)
@@ -91,6 +91,10 @@ size: image ## what the image weighs; fails above 20 MB
 
 sbom: $(STAMP) image ## what the image is made of, as CycloneDX in build/sbom.json
 	$(BIN)/python image/sbom.py $(IMAGE) build/sbom.json
+
+shipped: $(STAMP) ## the same of the image in the registry: the file beside the release
+	docker pull --quiet $(IMAGE)
+	$(BIN)/python image/sbom.py $(IMAGE) build/bitbucket-deploy-pipe-$(VERSION).cdx.json
 
 clean: ## remove everything that make made
 	rm -rf $(VENV) .demo build .coverage .coverage.* test-results \

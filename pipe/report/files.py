@@ -17,7 +17,6 @@ from urllib.parse import urlsplit
 
 from pipe.output import printable
 from pipe.report.html import page
-from pipe.report.junit import junit
 from pipe.report.record import Record
 from pipe.secret import Mask
 
@@ -46,8 +45,11 @@ def write(record: Record, mask: Mask) -> None:
 def write_tests(record: Record, mask: Mask) -> None:
     """Write the JUnit report where Bitbucket looks for it; a failure warns."""
     folder = record.settings.telling.test_report_dir
-    text = junit(mask.data(record.as_dict()))
-    if folder and text:
+    if folder is None:
+        return
+    from pipe.report.junit import junit  # noqa: PLC0415 - 5 ms, and nothing before the end needs it
+
+    if text := junit(mask.data(record.as_dict())):
         _save("test report", folder, {_junit_name(record): text})
 
 

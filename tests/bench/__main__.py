@@ -1,4 +1,4 @@
-"""Runs the benchmark and prints its table: `python -m tests.bench [--runs 5] [--cases a,b,c,d]`."""
+"""Runs the benchmark: `python -m tests.bench [--runs 5] [--cases a,b,c,d,start]`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 from statistics import median
 
 from tests.bench.cases import CASES, Case
+from tests.bench.containers import compare_containers
+from tests.bench.first_request import compare_processes, compare_roles
 from tests.bench.tools import STABLE_SECONDS, Cost, measure, pipe_command, vendor_command
 
 ROWS = (
@@ -22,8 +24,10 @@ def main() -> None:
     """Measure every case and print each table as soon as it is known."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--runs", type=int, default=5, help="runs of each tool for each case")
-    parser.add_argument("--cases", default="a,b,c,d", help="letters of the cases, with commas")
+    cases = "a,b,c,d,start"
+    parser.add_argument("--cases", default=cases, help=f"some of {cases}")
     options = parser.parse_args()
+    wanted = options.cases.split(",")
     print(
         f"Medians of {options.runs} runs of each tool, taken in turn. The pipe watches new pods "
         f"for {STABLE_SECONDS} s\n(STABLE_SECONDS) before it believes them; these are not "
@@ -31,8 +35,11 @@ def main() -> None:
         flush=True,
     )
     for case in CASES:
-        if case.key in options.cases.split(","):
+        if case.key in wanted:
             compare(case, options.runs)
+    if "start" in wanted:
+        for compare_start in (compare_processes, compare_roles, compare_containers):
+            compare_start(options.runs)
 
 
 def compare(case: Case, runs: int) -> None:

@@ -8,34 +8,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import trustme
 
-from pipe.clock import SystemClock
 from tests.sandbox import Behaviour, Server, World
 from tests.stage import clean_environ
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def world() -> World:
-    """A world on the machine's own clock, with quick rollouts."""
-    world = World(SystemClock())
-    world.rollout_seconds = 0.2
-    world.add_tenant("dev01")
-    world.add_service("web", "team/web:1.4.1", replicas=2)
-    return world
-
-
-@pytest.fixture
-def server(world: World) -> Iterator[Server]:
-    """That world over plain http."""
-    with Server(world) as server:
-        yield server
 
 
 def start(url: str, world: World, **extra: str) -> subprocess.Popen[str]:
@@ -145,12 +126,3 @@ def test_the_same_program_from_a_folder_with_a_space(
     assert code == 0
     names = sorted(path.name for path in folder.iterdir())
     assert names == ["deploy.env", "deploy.html", "deploy.json"]
-
-
-def test_optional_parts_are_not_imported(server: Server, world: World) -> None:
-    """Every import is time that a person waits: no AWS library for a deploy without a role."""
-    code, output = finish(start(server.url, world, PYTHONPROFILEIMPORTTIME="1"))
-    assert code == 0
-    loaded = {line.rpartition("|")[2].strip() for line in output.splitlines() if "|" in line}
-    assert "requests" in loaded
-    assert not loaded & {"boto3", "botocore", "docker", "git", "flask"}
