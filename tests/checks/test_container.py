@@ -175,9 +175,7 @@ def test_an_image_that_is_not_there_is_a_problem_of_the_variable(tmp_path: Path)
     assert "earlier in the step's script" in problem.fix
 
 
-def test_an_image_that_the_service_has_will_do(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_image_that_the_service_has_will_do(tmp_path: Path, logged: list[str]) -> None:
     """Where its registry cannot be asked, it is used with a warning."""
     name = f"localhost:1/team/here:{uuid.uuid4().hex[:8]}"
     subprocess.run(["docker", "tag", str(DEBIAN), name], check=True)
@@ -185,4 +183,4 @@ def test_an_image_that_the_service_has_will_do(
         StepRunner().ready(command("true", tmp_path, image=image.parse(name)))
     finally:
         subprocess.run(["docker", "rmi", name], capture_output=True, check=False)
-    assert "Using the one that is here" in caplog.text
+    assert "Using the one that is here" in "\n".join(logged)

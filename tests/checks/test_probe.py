@@ -163,13 +163,12 @@ def test_a_server_that_comes_up_late_is_waited_for() -> None:
     assert "refuses the connection" in result.told
 
 
-def test_a_line_is_told_every_fifteen_seconds(serve, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_line_is_told_every_fifteen_seconds(serve, logged: list[str]) -> None:
     """And whenever the answer changes, but not for every try."""
     codes = itertools.chain([502] * 20, itertools.repeat(503))
     server = serve(lambda _: Answer(next(codes)))
-    with caplog.at_level("INFO", "pipe"):
-        probe(server.url, TEST_TIMEOUT="60")
-    told = [record.getMessage() for record in caplog.records if "status" in record.getMessage()]
+    probe(server.url, TEST_TIMEOUT="60")
+    told = [line for line in logged if "status" in line]
     assert 4 <= len(told) <= 6
     assert "[ 20 s]" in told[2]
     assert "503" in told[2]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 import threading
 from collections.abc import Iterator
@@ -174,7 +173,7 @@ def test_all_messages_together_have_five_seconds() -> None:
     assert Wires().notice_seconds == SECONDS
 
 
-def test_waiting_ends_although_the_other_side_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+def test_waiting_ends_although_the_other_side_goes_on(logged: list[str]) -> None:
     """The end does not depend on any answer; messages behind the stuck one are given up too."""
     release, late = threading.Event(), []
     courier = Courier(0.1)
@@ -183,16 +182,14 @@ def test_waiting_ends_although_the_other_side_goes_on(caplog: pytest.LogCaptureF
     courier.finish()
     assert not release.is_set()
     release.set()
-    assert "Slack: no answer within 0.1 s" in caplog.text
+    assert "Slack: no answer within 0.1 s" in "\n".join(logged)
     for thread in threading.enumerate():
         if thread.name == "courier":
             thread.join(5)
     assert late == []
 
 
-def test_messages_arrive_in_order_and_failures_do_not_stop_them(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_messages_arrive_in_order_and_failures_do_not_stop_them(logged: list[str]) -> None:
     """A defect in one message is a warning, and the next is delivered."""
     seen: list[str] = []
 
@@ -209,10 +206,9 @@ def test_messages_arrive_in_order_and_failures_do_not_stop_them(
     courier.post("D", lambda: seen.append("last"))
     courier.finish()
     assert seen == ["first", "last"]
-    told = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert told == [
-        "B: the message did not get through: it says no",
-        "C: the message did not get through: KeyError('x')",
+    assert logged == [
+        "WARNING: B: the message did not get through: it says no",
+        "WARNING: C: the message did not get through: KeyError('x')",
     ]
 
 
