@@ -135,10 +135,10 @@ class Agent:
         return self.docker("run", "--rm", *options, "--entrypoint=sh", self.image, "-c", code)
 
     @staticmethod
-    def docker(*arguments: str) -> subprocess.CompletedProcess[str]:
-        """Call the Docker client; two minutes are more than anything here takes."""
+    def docker(*arguments: str, seconds: float = 120) -> subprocess.CompletedProcess[str]:
+        """Call the Docker client; two minutes are more than most things here take."""
         return subprocess.run(
-            ["docker", *arguments], capture_output=True, text=True, timeout=120, check=False
+            ["docker", *arguments], capture_output=True, text=True, timeout=seconds, check=False
         )
 
 

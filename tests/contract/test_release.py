@@ -86,3 +86,17 @@ def test_a_development_version_is_never_released_by_itself() -> None:
     variables = next(entry["variables"] for entry in step["script"] if isinstance(entry, dict))
     assert variables["GIT_PUSH"] == "false"
     assert "-dev" in repr(step["script"])
+
+
+@pytest.mark.parametrize(
+    "step", [PIPELINES["branches"]["main"][-1], PIPELINES["custom"]["publish"][-1]]
+)
+def test_what_an_image_is_made_of_is_put_beside_it(step: dict) -> None:
+    """After the image has been pushed, for it is the pushed one that is looked at."""
+    script = [str(line) for line in step["step"]["script"]]
+    pushed = next(
+        at for at, line in enumerate(script) if "pipe-release" in line or "publish" in line
+    )
+    assert script[pushed + 1] == "make shipped"
+    assert "bitbucket-upload-file" in script[pushed + 2]
+    assert "build/*.cdx.json" in script[pushed + 2]

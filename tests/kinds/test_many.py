@@ -182,7 +182,8 @@ def test_after_a_failure_nothing_more_is_begun():
 
     def act(thing):
         begun.append(thing)
-        gate.wait(10)
+        if len(begun) <= MOST:  # one that ended may begin another before anybody looks
+            gate.wait(10)
         raise ValueError(thing)
 
     errors = side_by_side(act, range(100))
