@@ -221,4 +221,4 @@ def _choice(what: str, names: Sequence[str]) -> str:
         return f"This token sees no {what} at all."
     shown = ", ".join(names[:12])
     rest = f" and {len(names) - 12} more" if len(names) > 12 else ""
-    return f"There are: {shown}{rest}."
+    return f"Known as {what}: {shown}{rest}."

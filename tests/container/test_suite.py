@@ -19,7 +19,7 @@ from tests.container.conftest import ROOT
 
 pytestmark = [pytest.mark.container, pytest.mark.slow, pytest.mark.xdist_group("container")]
 
-PARTS = ("unit", "scenario", "kinds", "process", "checks", "report", "reliability")
+PARTS = ("unit", "scenario", "kinds", "process", "checks", "report", "reliability", "security")
 FOLDERS = [f"tests/{part}" for part in PARTS]
 NEEDED = (
     *("pytest", "flask", "trustme", "hypothesis", "duplocloud-sdk"),
