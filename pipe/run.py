@@ -128,7 +128,7 @@ class _Run:
             self._wires.clock,
             self._record,
             prover.resolve,
-            lambda: report.write(self._record, self._mask),
+            self._save,
             self._tests(identity),
             self._notices.begun,
         )
@@ -157,6 +157,13 @@ class _Run:
             "AWS_SESSION_TOKEN": keys.session_token.reveal(),
             **({"AWS_DEFAULT_REGION": region, "AWS_REGION": region} if region else {}),
         }
+
+    def _save(self) -> None:
+        """Write the record so far; a defect in that is no reason not to deploy."""
+        try:
+            report.write(self._record, self._mask)
+        except Exception as error:  # noqa: BLE001 - see above
+            log.warning("The report has a defect: %r.", error)
 
     def _tell(self) -> None:
         """Write the reports and tell people, neither of which changes how the run ends."""

@@ -77,7 +77,8 @@ class Mask:
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, Mapping):
-            return {self.data(key): self.data(entry) for key, entry in value.items()}
+            # Keys are words of ours, and names that the platform shows to everybody.
+            return {key: self.data(entry) for key, entry in value.items()}
         if isinstance(value, (list, tuple)):
             return [self.data(entry) for entry in value]
         return value

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import requests
+import urllib3
 
 from pipe.clock import Clock
 from pipe.errors import Unreachable
@@ -42,9 +43,12 @@ class Reply:
 
     @cached_property
     def _decoded(self) -> Any:
-        """Decoded once: whoever judges a reply and whoever reads it both ask."""
+        """Decoded once: whoever judges a reply and whoever reads it both ask.
+
+        A refusal is no list of whatever was asked for, so it gets the usual reading.
+        """
         try:
-            return self.decode(self.body)
+            return self.decode(self.body) if self.ok else json.loads(self.body)
         except RecursionError as error:
             raise ValueError(str(error)) from None
 
@@ -113,7 +117,7 @@ class HttpClient:
             ) as response:
                 content = self._content(response, started)
                 status, headers = response.status_code, response.headers
-        except (requests.RequestException, OSError) as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             proxy = self._session.proxies.get("https", "")
             trouble = explain(error, self.base, self._setting, self.limits, proxy)
             log.debug("%s %s: %s", method, path, trouble.diagnosis)

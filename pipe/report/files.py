@@ -31,12 +31,11 @@ def write(record: Record, mask: Mask) -> None:
     folder = record.settings.report_dir
     if folder is None:
         return
-    data = mask.data(record.as_dict())
-    text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    data = record.masked(mask)
     files = {
-        # Masked before it is spelled in JSON and after: either may hide a form from the other.
-        RECORD: mask.text(text),
-        "deploy.env": mask.text(_env(mask.data(variables(record)))),
+        # Never after it is spelled: a secret that reads "true" would break the spelling.
+        RECORD: json.dumps(data, indent=2, ensure_ascii=False) + "\n",
+        "deploy.env": _env(mask.data(variables(record))),
         "deploy.html": page(data),
     }
     _save("report", folder, files)
@@ -49,7 +48,7 @@ def write_tests(record: Record, mask: Mask) -> None:
         return
     from pipe.report.junit import junit  # noqa: PLC0415 - 5 ms, and nothing before the end needs it
 
-    if text := junit(mask.data(record.as_dict())):
+    if text := junit(record.masked(mask)):
         _save("test report", folder, {_junit_name(record): text})
 
 

@@ -70,5 +70,5 @@ class Notices:
         self._courier.post("Code Insights", lambda: insights.publish(data, step, proxy))
 
     def _data(self) -> slack.Data:
-        data: slack.Data = self._mask.data(self._record.as_dict())
+        data: slack.Data = self._record.masked(self._mask)
         return data

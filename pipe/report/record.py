@@ -17,8 +17,11 @@ from pipe.registry.proof import Proof
 from pipe.report.link import step_page
 from pipe.rollout import Ready, Verdict, Waiting
 from pipe.rollout.progress import words
+from pipe.secret import Mask
 from pipe.settings import Settings
 from pipe.survey.fact import Fact
+
+_OURS = ("schema", "pipe_version", "action", "outcome", "started", "finished")
 
 
 @dataclass
@@ -106,6 +109,11 @@ class Record:
             "evidence": [_evidence(entry) for entry in self.evidence],
             "step": self._step(),
         }
+
+    def masked(self, mask: Mask) -> Mapping[str, Any]:
+        """The same without secrets, but for words of ours that happen to be one too."""
+        data = self.as_dict()
+        return {**mask.data(data), **{key: data[key] for key in _OURS}}
 
     def _step(self) -> Mapping[str, str]:
         step = self.settings.step

@@ -5,6 +5,7 @@ The error's text is the rest of a sentence that begins with the variable's name.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import ssl
 from collections import Counter
@@ -25,7 +26,7 @@ E = TypeVar("E", bound=StrEnum)
 Parser = Callable[[str], T]
 
 _PLAIN_HTTP_HOSTS = ("localhost", "127.0.0.1", "::1", "host.docker.internal")
-_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9a-fA-F:.]+")
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _LONGEST_NAME = 253
 _LONGEST_SHOWN = 60
@@ -282,8 +283,15 @@ def _address(value: str) -> SplitResult:
 
 def _is_host(name: str) -> bool:
     """Whether it can be a host; DNS knows no longer names, nor longer parts of one."""
-    fits = len(name) <= _LONGEST_NAME and all(len(part) <= 63 for part in name.split("."))
-    return fits and bool(_HOST.fullmatch(name))
+    if ":" in name:
+        try:
+            return bool(ipaddress.IPv6Address(name))
+        except ValueError:
+            return False
+    parts = name.removesuffix(".").split(".")
+    return len(name) <= _LONGEST_NAME and all(
+        len(part) <= 63 and _HOST.fullmatch(part) for part in parts
+    )
 
 
 def _name(value: str) -> str:

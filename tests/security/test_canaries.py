@@ -125,6 +125,29 @@ def test_a_traceback_shows_no_secret(
     clean(scene, ending)
 
 
+def words(data: object) -> set[str]:
+    """Every key and every text of a record, and what JSON and shells spell themselves."""
+    if isinstance(data, dict):
+        return set(data) | {word for entry in data.values() for word in words(entry)}
+    if isinstance(data, list):
+        return {word for entry in data for word in words(entry)}
+    return {data} if isinstance(data, str) else set()
+
+
+def test_a_secret_that_is_an_everyday_word_breaks_no_report(tmp_path: Path) -> None:
+    """`true`, `null`, `targets`: whatever a password is, every file stays readable."""
+    record = Scene(tmp_path / "plain", LEFT_AS_IT_IS).run().report
+    everyday = {word for word in words(dict(record)) if len(word) >= 4 and word.isprintable()}
+    for number, word in enumerate(sorted({*everyday, "true", "null", "false", '"]},', "DEPLOY_"})):
+        scene = Scene(tmp_path / str(number), LEFT_AS_IT_IS)
+        ending = scene.run(REGISTRY_USERNAME="ci", REGISTRY_PASSWORD=word)
+        assert ending.code == LEFT_AS_IT_IS.code, ending.text
+        assert ending.report["targets"]
+        assert ending.report["exit_code"] == LEFT_AS_IT_IS.code
+        for name in ("deploy.env", "deploy.html"):
+            assert (scene.report_dir / name).stat().st_size
+
+
 def test_the_search_finds_what_it_is_for(tmp_path: Path) -> None:
     """A canary in any form and any file does not escape it."""
     for number, form in enumerate(canaries.forms(TOKEN)):

@@ -212,3 +212,21 @@ def test_the_proxy_is_used_where_it_should_be(url: str, exempt: str, used: bool)
 def test_every_form_of_error_body_becomes_one_line(body: bytes, words: str) -> None:
     """Five forms on the wire, one on the screen."""
     assert said.message(Reply(400, {}, body, 0.0)) == words
+
+
+def test_a_refusal_is_read_as_one_whatever_was_asked_for() -> None:
+    """`Rate exceeded` in place of a list that has a reader of its own passes too (trap 26)."""
+
+    def reader(body: bytes) -> Any:
+        raise ValueError(body)
+
+    clock = FakeClock()
+    adapter = Answers((400, b'{"Message":"Rate exceeded"}', {}), (500, b"", {}))
+    session = open_session(URL, Proxies(), adapter=adapter)
+    http = HttpClient(URL, session, clock, setting="DUPLO_HOST")
+    reply = http.repeatable("GET", "x", transient=lambda one: one.status == 400, decode=reader)
+    assert reply.status == 500
+    assert clock.slept == [1.0]
+    assert said.message(Reply(400, {}, b'{"Message":"Rate exceeded"}', 0.0, reader)) == (
+        "Rate exceeded"
+    )
