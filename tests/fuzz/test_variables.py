@@ -66,8 +66,10 @@ def check(scene: Scene, ending: Ending) -> None:
         assert LOG_LINE.fullmatch(line), ascii(line)
     assert len(ending.result.strip().splitlines()) == 1
     if ending.code == 2:
-        assert scene.world.log == []
-        assert "othing was changed" in ending.result
+        # Some problems show only beside the targets, so there may have been reads.
+        assert scene.world.write_attempts() == []
+        # A secret may be any word, of that sentence too.
+        assert "othing was changed" in ending.result or "***" in ending.result
     if ending.code in (2, 3, 5, 6) or "othing was changed" in ending.result:
         assert scene.writes() == []
     assert ending.seconds < 86400
