@@ -1,0 +1,100 @@
+"""What the tests of a deploy get of the role: temporary credentials, and a way to pull images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from pipe.checks import Ending
+from pipe.checks.model import Command
+from tests.aws.conftest import AwsStage
+from tests.sandbox.aws import REGION
+
+
+class Listener:
+    """Runs nothing, and keeps what it was asked to run."""
+
+    def __init__(self) -> None:
+        self.asked: list[Command] = []
+
+    def ready(self, command: Command) -> None:
+        """Always."""
+
+    def run(self, command: Command, tell: Callable[[str], None]) -> Ending:
+        self.asked.append(command)
+        return Ending(1.0, (), status=0)
+
+
+def test_tests_act_as_the_role(aws: AwsStage) -> None:
+    """Its temporary credentials and region are in, the tokens they came from are not."""
+    ending = aws.deploy(
+        VERIFY_IMAGE="false",
+        POST_DEPLOY_TEST='test "$AWS_ACCESS_KEY_ID" && test "$AWS_SECRET_ACCESS_KEY" && '
+        f'test "$AWS_SESSION_TOKEN" && test "$AWS_REGION" = {REGION} && '
+        'test -z "$BITBUCKET_STEP_OIDC_TOKEN" && test -z "$DUPLO_TOKEN"',
+    )
+    assert ending.code == 0, ending.text
+
+
+def test_the_roles_credentials_are_masked_in_what_tests_print(aws: AwsStage) -> None:
+    """A test that prints its environment tells nobody anything."""
+    ending = aws.deploy(VERIFY_IMAGE="false", PRE_DEPLOY_TEST="printenv")
+    assert ending.code == 0, ending.text
+    assert "AWS_SESSION_TOKEN=***" in ending.log
+    for secret in aws.cloud.door.given:
+        assert secret not in ending.text
+
+
+def test_without_a_role_tests_get_no_keys(aws: AwsStage) -> None:
+    """Keys that people gave to the pipe are the pipe's."""
+    ending = aws.stage.deploy(
+        VERIFY_IMAGE="false",
+        AWS_ACCESS_KEY_ID="AKIAEXAMPLE",
+        AWS_SECRET_ACCESS_KEY="given-to-the-pipe-alone",
+        AWS_DEFAULT_REGION=REGION,
+        PRE_DEPLOY_TEST='test -z "$AWS_ACCESS_KEY_ID$AWS_SECRET_ACCESS_KEY"',
+    )
+    assert ending.code == 0, ending.text
+
+
+@pytest.mark.parametrize("elsewhere", ["python:3.13", "registry.example/tool:1"])
+def test_an_image_in_ecr_is_pulled_with_its_own_password(aws: AwsStage, elsewhere: str) -> None:
+    """Docker gets what ECR gives out for the role; no other registry gets anything."""
+    name = aws.cloud.repository()
+    aws.cloud.push("1.4.2")
+    listener = aws.stage.wires["runner"] = Listener()
+    ending = aws.deploy(
+        f"{name}:1.4.2",
+        PRE_DEPLOY_TEST="self-test",
+        PRE_DEPLOY_TEST_IMAGE=f"{name}:1.4.2",
+        POST_DEPLOY_TEST="smoke-test",
+        POST_DEPLOY_TEST_IMAGE=elsewhere,
+    )
+    assert ending.code == 0, ending.text
+    logins = {str(command.image): command.login for command in listener.asked}
+    given = logins[f"{name}:1.4.2"]
+    assert given is not None
+    assert given["username"] == "AWS"
+    assert given["password"]
+    assert given["password"] not in ending.text
+    assert logins[elsewhere] is None
+
+
+def test_a_registrys_password_is_shown_to_that_registry_alone(aws: AwsStage) -> None:
+    """REGISTRY_PASSWORD belongs to the registry of the deployed image."""
+    listener = aws.stage.wires["runner"] = Listener()
+    ending = aws.stage.deploy(
+        "registry.example/team/web:2",
+        VERIFY_IMAGE="false",
+        REGISTRY_USERNAME="ci",
+        REGISTRY_PASSWORD="a-password-of-one-registry",
+        PRE_DEPLOY_TEST="self-test",
+        PRE_DEPLOY_TEST_IMAGE="registry.example/team/web:2",
+        POST_DEPLOY_TEST="smoke-test",
+        POST_DEPLOY_TEST_IMAGE="python:3.13",
+    )
+    assert ending.code == 0, ending.text
+    first, second = listener.asked
+    assert first.login == {"username": "ci", "password": "a-password-of-one-registry"}
+    assert second.login is None
