@@ -25,6 +25,7 @@ from typing import Any
 
 from pipe.errors import ExitCode
 from pipe.model import Kind, Snapshot
+from pipe.report.files import RECORD
 from pipe.settings import Settings, Step
 
 log = logging.getLogger(__name__)
@@ -80,7 +81,7 @@ class Earlier:
 def find(settings: Settings) -> Earlier:
     """Look for an earlier run; never fails, an unusable record is none."""
     repeated = _number(settings.step.run_number) > 1
-    record = _read(settings.report_dir / "deploy.json") if settings.report_dir else None
+    record = read(settings.report_dir)
     if record is None or not _is_about(record, settings):
         return Earlier(repeated=repeated)
     unfinished = record.get("exit_code") in _OPEN
@@ -92,7 +93,11 @@ def find(settings: Settings) -> Earlier:
     return Earlier(dict(found), _same_step(record, settings.step), repeated)
 
 
-def _read(path: Path) -> Mapping[str, Any] | None:
+def read(folder: Path | None) -> Mapping[str, Any] | None:
+    """The record that a run left in its report folder; one that cannot be used is none."""
+    if folder is None:
+        return None
+    path = folder / RECORD
     try:
         if path.stat().st_size > _LARGEST:
             return None

@@ -6,17 +6,15 @@ The portal's own history first, then the record that this pipe left in the step'
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipe import image
+from pipe import earlier, image
 from pipe.errors import ConfigError, Problem
 from pipe.kinds import Kinds
 from pipe.model import MAIN, Snapshot, Target
-from pipe.report.files import RECORD
 from pipe.settings import Action, Settings, Wish
 
 log = logging.getLogger(__name__)
@@ -86,13 +84,7 @@ class Memory:
     @classmethod
     def of(cls, settings: Settings) -> Memory:
         """The record in the report's folder; one that cannot be read counts as none."""
-        found: Any = None
-        if settings.report_dir is not None:
-            try:
-                found = json.loads((settings.report_dir / RECORD).read_text("utf-8"))
-            except (OSError, ValueError, RecursionError) as problem:
-                log.debug("no earlier record: %s", problem)
-        return cls(settings, found if isinstance(found, dict) else {})
+        return cls(settings, earlier.read(settings.report_dir) or {})
 
     def before(self, now: Snapshot) -> Mapping[str, str]:
         """What `now` ran before the recorded run made it what it is."""
