@@ -51,23 +51,27 @@ def _started(command: Command) -> Iterator[subprocess.Popen[bytes]]:
     """The command's shell, the first of its own session; nothing of it lives on afterwards."""
     processes.adopt_orphans()
     before = processes.children()
-    process = subprocess.Popen(
-        ["sh", "-c", command.text],  # noqa: S607 - the shell of wherever this runs
-        cwd=command.folder,
-        env=dict(command.environment),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        bufsize=0,
-        start_new_session=True,
-    )
+    process = None
     try:
+        process = subprocess.Popen(
+            ["sh", "-c", command.text],  # noqa: S607 - the shell of wherever this runs
+            cwd=command.folder,
+            env=dict(command.environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            bufsize=0,
+            start_new_session=True,
+        )
         yield process
     finally:
-        processes.end_all(process.pid, before)
-        process.wait()
-        if process.stdout:
-            process.stdout.close()
+        # An interruption may come before we know the process that was started: it is a new
+        # child of ours all the same.
+        processes.end_all(None if process is None else process.pid, before)
+        if process is not None:
+            process.wait()
+            if process.stdout:
+                process.stdout.close()
 
 
 def _listen(process: subprocess.Popen[bytes], lines: Lines, deadline: Deadline) -> bool:

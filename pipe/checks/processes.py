@@ -34,13 +34,15 @@ def terminate(leader: int) -> None:
     _signal_group(leader, signal.SIGTERM)
 
 
-def end_all(leader: int, before: frozenset[int]) -> None:
+def end_all(leader: int | None, before: frozenset[int]) -> None:
     """Kill the command's process group and every descendant; `before` are children to spare.
 
-    Repeated until nothing is found: whoever is killed may have forked a moment earlier.
+    Without a known `leader` every new child of ours is the command's. Repeated until nothing is
+    found: whoever is killed may have forked a moment earlier.
     """
     for _ in range(_MOST_ROUNDS):
-        _signal_group(leader, signal.SIGKILL)
+        if leader is not None:
+            _signal_group(leader, signal.SIGKILL)
         left = family(leader, before)
         for pid in left:
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -53,14 +55,14 @@ def end_all(leader: int, before: frozenset[int]) -> None:
             return
 
 
-def family(leader: int, before: frozenset[int]) -> frozenset[int]:
+def family(leader: int | None, before: frozenset[int]) -> frozenset[int]:
     """Every living process that belongs to the command, the leader included while it lives."""
     table = _table()
     us = os.getpid()
     found = {
         pid
         for pid, (parent, session) in table.items()
-        if session == leader or (parent == us and pid not in before)
+        if (leader is not None and session == leader) or (parent == us and pid not in before)
     }
     grown = True
     while grown:

@@ -145,6 +145,30 @@ def test_an_interrupt_ends_the_command_too(tmp_path: Path) -> None:
     assert alive(marker) == []
 
 
+def test_an_interrupt_while_the_shell_is_being_started_ends_it_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process is there already, and nobody has been told its number yet."""
+    marker = str(uuid.uuid4().int)[:12]
+
+    begun: list[subprocess.Popen] = []
+
+    class Interrupted(subprocess.Popen):
+        def __init__(self, *args, **options) -> None:
+            super().__init__(*args, **options)
+            begun.append(self)
+            assert alive(marker)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    asked = command(f"setsid sleep 8{marker} & sleep 9{marker}", tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        StepRunner().run(asked, print)
+    assert alive(marker) == []
+    begun[0].stdout.close()
+    begun[0].wait()
+
+
 def test_the_environment_is_the_one_given(tmp_path: Path) -> None:
     """Nothing of the pipe's own leaks through."""
     _, told = run("printenv | grep -v -E '^(PATH|PWD|OLDPWD|SHLVL|_)='; true", tmp_path)
