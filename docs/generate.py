@@ -79,18 +79,13 @@ def row(variable: Variable) -> str:
     return f"| {variable.name}{mark} | {variable.usage}{default} |"
 
 
-def ready() -> list[Variable]:
-    """The variables of this version."""
-    return [variable for variable in VARIABLES if variable.ready]
-
-
 def _filled(text: str) -> str:
     return _PART.sub(lambda part: part["head"] + _PARTS[part["name"]]() + part["tail"], text)
 
 
 def _definition() -> str:
     lines = [f"- pipe: docker://{IMAGE}:{current_version()}", "  variables:"]
-    for variable in sorted(ready(), key=lambda variable: not variable.required):
+    for variable in sorted(VARIABLES, key=lambda variable: not variable.required):
         entry = f"{variable.name}: {_placeholder(variable)}"
         lines.append(f"    {entry}" if variable.required else f"    # {entry} # Optional.")
     return "\n".join(["", "```yaml", *lines, "```", "", ""])
@@ -111,8 +106,6 @@ def _table() -> str:
     group = heading = ""
     for variable in VARIABLES:
         heading = GROUPS.get(variable.name, heading)
-        if not variable.ready:
-            continue
         if heading != group:
             lines.append(f"| **{heading}** | |")
             group = heading
@@ -122,7 +115,7 @@ def _table() -> str:
 
 def _metadata() -> str:
     lines: list[str] = []
-    for variable in ready():
+    for variable in VARIABLES:
         lines.append(f"  - name: {variable.name}")
         if variable.secret and variable.required:
             lines.append(f'    default: "${variable.name}"')

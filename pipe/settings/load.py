@@ -53,11 +53,9 @@ class Reader:
         return (self._values.get_variable(name) or "").strip()
 
     def value(self, name: str) -> str:
-        """The value or its default; refuses what is required, literal or not available yet."""
+        """The value or its default; refuses what is missing, and a reference left as text."""
         variable, value = BY_NAME[name], self.raw(name)
-        if value and not variable.ready:
-            self.refuse(name, "is not available in this version", f"Remove the line {name}: ...")
-        elif value and not variable.may_hold_dollar and text.LITERAL.fullmatch(value):
+        if value and not variable.may_hold_dollar and text.LITERAL.fullmatch(value):
             self._refuse_literal(variable, value)
         elif not value and variable.required and name not in self.excused:
             self._refuse_missing(variable)
@@ -104,9 +102,6 @@ def load(environ: Mapping[str, str]) -> Settings:
     """Read the environment; raises `ConfigError` with every problem found."""
     reader = Reader(environ)
     step = _step(environ)
-    for variable in VARIABLES:
-        if not variable.ready:
-            reader.value(variable.name)
     action = reader.read("ACTION", text.choice(Action), Action.DEPLOY)
     token_secret = reader.read("DUPLO_TOKEN_SECRET", secret_name, "")
     reader.excused = _excused(action, token_secret)

@@ -13,9 +13,8 @@ class Variable:
     """One variable as users see it.
 
     `default` is what an absent or empty value means, as text. `example` completes the line
-    that a problem message tells people to add. `ready` is False while this version cannot
-    honour the variable yet: it is then refused, never ignored. `may_hold_dollar` marks
-    values in which `$` stands in its own right.
+    that a problem message tells people to add. `may_hold_dollar` marks values in which `$`
+    stands in its own right.
     """
 
     name: str
@@ -25,7 +24,6 @@ class Variable:
     required: bool = False
     secret: bool = False
     may_hold_dollar: bool = False
-    ready: bool = True
 
     @property
     def line(self) -> str:

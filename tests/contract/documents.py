@@ -12,12 +12,8 @@ from typing import Any
 import trustme
 import yaml
 
-from pipe.settings.variables import BY_NAME
-
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
-PENDING = {name for name, variable in BY_NAME.items() if not variable.ready}
-"""Variables that the documents may use already, and this version refuses."""
 
 _FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 _REFERENCE = re.compile(r"\$\{?(\w+)\}?")

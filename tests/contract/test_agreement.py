@@ -17,7 +17,6 @@ from tests.sandbox.world import DEFAULT_TOKEN
 
 README = (ROOT / "README.md").read_text("utf-8")
 PIPE = yaml.safe_load((ROOT / "pipe.yml").read_text("utf-8"))
-READY = generate.ready()
 CONTRACT = ROOT.parent / "shared/interface.md"
 KEYS = {
     *("name", "image", "description", "category", "variables", "repository"),
@@ -59,13 +58,13 @@ def test_what_is_made_from_the_program_is_up_to_date() -> None:
 def test_the_readme_lists_every_variable_as_the_program_knows_it() -> None:
     """Name, meaning and default, in the same order."""
     rows = re.findall(r"^\| [A-Z_]+(?: \(\*\))? \|.*$", section("Variables"), re.MULTILINE)
-    assert rows == [generate.row(variable) for variable in READY]
+    assert rows == [generate.row(variable) for variable in VARIABLES]
 
 
 def test_the_yaml_definition_lists_every_variable() -> None:
     """Required ones first, optional ones commented out."""
     names = re.findall(r"^    (# )?([A-Z_]+):", section("YAML Definition"), re.MULTILINE)
-    expected = sorted(READY, key=lambda variable: not variable.required)
+    expected = sorted(VARIABLES, key=lambda variable: not variable.required)
     assert names == [("" if variable.required else "# ", variable.name) for variable in expected]
 
 
@@ -80,7 +79,7 @@ def test_pipe_yml_lists_every_variable_with_its_default() -> None:
     Bitbucket would hand `$NAME` on as it stands where nobody defines the variable.
     """
     listed = {entry["name"]: entry.get("default", "") for entry in PIPE["variables"]}
-    expected = {v.name: f"${v.name}" if v.secret and v.required else v.default for v in READY}
+    expected = {v.name: f"${v.name}" if v.secret and v.required else v.default for v in VARIABLES}
     assert listed == expected
 
 

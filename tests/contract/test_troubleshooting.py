@@ -11,7 +11,7 @@ import pytest
 
 from pipe import errors
 from pipe.errors import ExitCode, PipeError
-from tests.contract.documents import PENDING, ROOT
+from tests.contract.documents import ROOT
 
 PAGE = (ROOT / "docs/troubleshooting.md").read_text("utf-8")
 SECTIONS = {
@@ -102,7 +102,7 @@ def test_no_class_is_explained_that_does_not_exist() -> None:
     named = re.findall(r"^Class(?:es)? ((?:`\w+`(?:, )?)+)", PAGE, re.MULTILINE)
     found = {name for names in named for name in re.findall(r"\w+", names)}
     unknown = found - {name for name in dir(errors) if isinstance(getattr(errors, name), type)}
-    assert not unknown or PENDING, unknown
+    assert not unknown, unknown
 
 
 @pytest.mark.parametrize(("name", "diagnosis"), tuple(dict.fromkeys(diagnoses())))
@@ -112,7 +112,6 @@ def test_every_diagnosis_is_explained(name: str, diagnosis: str) -> None:
     assert any(phrase in diagnosis for phrase in phrases)
 
 
-@pytest.mark.skipif(bool(PENDING), reason="the page is ahead of variables that are not ready")
 def test_every_phrase_is_one_that_the_program_says() -> None:
     """Nobody searches the page for words that are never used."""
     said = list(texts())

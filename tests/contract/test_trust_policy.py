@@ -16,7 +16,7 @@ from botocore import xform_name
 from cfnlint.api import lint_file
 
 from pipe.run import Wires, run
-from tests.contract.documents import PENDING, ROOT
+from tests.contract.documents import ROOT
 from tests.fake_clock import FakeClock
 
 FOLDER = ROOT / "examples/trust-policy"
@@ -156,10 +156,6 @@ def role() -> Mapping[str, Any]:
     return content["Resources"]["Deploy"]["Properties"]
 
 
-with_aws = pytest.mark.skipif("AWS_OIDC_ROLE_ARN" in PENDING, reason="not in this version yet")
-
-
-@with_aws
 def test_the_permissions_are_what_the_pipe_calls() -> None:
     """Every operation whose name is in the program, and what Docker needs to pull; no other."""
     by_docker = {"ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer"}
@@ -182,7 +178,6 @@ def test_the_permissions_are_what_the_pipe_calls() -> None:
     assert permitted == called | by_docker
 
 
-@with_aws
 def test_the_json_is_what_the_pipe_prints(capfd: pytest.CaptureFixture[str]) -> None:
     """ACTION: trust-policy, in a step of the example's workspace, without a token."""
     environ = {

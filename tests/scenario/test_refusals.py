@@ -109,14 +109,3 @@ def test_all_problems_are_reported_in_one_run(stage: Stage) -> None:
     names = ["DUPLO_HOST", "DUPLO_TOKEN", "TENANT", "SERVICE", "IMAGE", "WAIT", "WAIT_TIMEOUT"]
     assert [line.split()[1] for line in told] == names
     assert stage.world.log == []
-
-
-def test_what_is_not_available_yet_is_refused_not_ignored(stage: Stage) -> None:
-    """A variable of the contract never has no effect in silence."""
-    from pipe.settings.variables import VARIABLES  # noqa: PLC0415 - shrinks as the pipe grows
-
-    for variable in VARIABLES:
-        if not variable.ready:
-            ending = stage.deploy(**{variable.name: "some-value"})
-            assert_untouched(stage, ending, 2)
-            assert f"{variable.name} is not available" in ending.log

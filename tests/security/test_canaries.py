@@ -40,8 +40,8 @@ def scene_of(play: Play, folder: Path) -> Scene:
 
 
 def run(scene: Scene, **extra: str) -> Ending:
-    """A run with every secret that this version takes, in full detail."""
-    secret = {**canaries.environ(ready=True), "DUPLO_TOKEN": TOKEN, "DEBUG": "true"}
+    """A run with every secret there is, in full detail."""
+    secret = {**canaries.environ(), "DUPLO_TOKEN": TOKEN, "DEBUG": "true"}
     return scene.run(**{**secret, **extra})
 
 
@@ -55,9 +55,9 @@ def test_no_ending_shows_a_secret(play: Play, tmp_path: Path, clean: Check) -> N
 
 
 def test_refused_variables_show_no_secret(tmp_path: Path, clean: Check) -> None:
-    """Secrets of variables that are not available are secrets all the same."""
+    """Secrets beside variables that are wrong are secrets all the same."""
     scene = scene_of(LEFT_AS_IT_IS, tmp_path)
-    ending = scene.run(DUPLO_TOKEN=f"{TOKEN} ", **canaries.environ(ready=False), WAIT="perhaps")
+    ending = scene.run(DUPLO_TOKEN=f"{TOKEN} ", **canaries.environ(), WAIT="perhaps")
     assert ending.code == 2
     clean(scene, ending)
 
