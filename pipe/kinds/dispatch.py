@@ -86,7 +86,7 @@ class Kinds:
 
 
 @dataclass(frozen=True)
-class _Watchers:
+class _Watchers(Watcher):
     """One watcher per kind, looked through one after the other."""
 
     by_kind: Mapping[model.Kind, Watcher]

@@ -1,4 +1,4 @@
-"""What a kind of target must be able to do."""
+"""What a kind of target must be able to do, and what one does that has nothing to add."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ class Watcher(Protocol):
         """Faults and last log lines that explain a bad verdict."""
 
     def samples(self, target: Target) -> Sequence[Sample]:
-        """One entry per look."""
+        """One entry per look, none where there are no pods to count."""
+        del target
+        return ()
 
 
 class Kind(Protocol):
@@ -58,6 +60,7 @@ class Kind(Protocol):
 
     def prepare(self, changes: Sequence[Change]) -> Sequence[Change]:
         """The changes with everything remembered that tells old from new afterwards."""
+        return changes
 
     def settled(self, snapshots: Sequence[Snapshot]) -> Mapping[Target, bool]:
         """Whether each target fully runs what it is to run, without anything to follow."""
@@ -69,7 +72,11 @@ class Kind(Protocol):
         """Begin to follow changes that have just been made."""
 
     def address(self, snapshot: Snapshot) -> str:
-        """Scheme and host under which people reach the target; empty when nobody knows."""
+        """Scheme and host under which people reach the target; empty when the portal tells none."""
+        del snapshot
+        return ""
 
     def previous(self, snapshot: Snapshot) -> Mapping[str, str] | None:
-        """The images before the present ones, from the portal's history; None when unknown."""
+        """The images before the present ones; None when the portal keeps no history of them."""
+        del snapshot
+        return None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pipe.clock import Clock
-from pipe.errors import PlatformError, Unreachable
+from pipe.errors import PlatformError
 
 log = logging.getLogger(__name__)
 
@@ -26,28 +26,41 @@ class Once:
     tries: int = 4
     patience: float = 180.0
 
-    def send(self, what: str, send: Callable[[], None], arrived: Callable[[], bool]) -> None:
-        """Make the change that `send` makes; `arrived` looks whether it has been made."""
+    def send(
+        self, what: str, send: Callable[[], None], arrived: Callable[[], bool] | None = None
+    ) -> None:
+        """Make the change that `send` makes; raises the last `PlatformError` when it fails.
+
+        `arrived` looks whether the change has been made; without it, once more harms nobody.
+        """
         until = self.clock.monotonic() + self.patience
         for attempt in range(1, self.tries + 1):
             try:
                 send()
             except PlatformError as trouble:
-                if self._arrived(trouble, arrived):
-                    log.info("%s: the change has arrived; it is not sent again.", what)
-                    return
-                late = self.clock.monotonic() >= until
-                if not trouble.passing or attempt == self.tries or late:
+                if trouble.acted and arrived:
+                    log.warning("%s Looking whether the change of %s arrived.", trouble, what)
+                    if self._shows(arrived):
+                        log.info("It did; %s is not changed a second time.", what)
+                        return
+                late = attempt == self.tries or self.clock.monotonic() >= until
+                if late or not trouble.passing:
                     raise
-                log.warning("%s: %s Trying again.", what, trouble)
+                self._before_next(trouble, what, looked=trouble.acted and arrived is not None)
             else:
                 return
 
-    def _arrived(self, trouble: PlatformError, arrived: Callable[[], bool]) -> bool:
+    def _shows(self, arrived: Callable[[], bool]) -> bool:
         """Asked twice with a pause: an answer may get lost before the portal has finished."""
-        certain = isinstance(trouble, Unreachable) and not trouble.acted
-        for _ in range(1 if certain or not trouble.passing else 2):
+        for _ in range(2):
             self.clock.sleep(_PAUSE)
-            if not certain and arrived():
+            if arrived():
                 return True
         return False
+
+    def _before_next(self, trouble: PlatformError, what: str, *, looked: bool) -> None:
+        if looked:
+            log.info("It did not; trying again to change %s.", what)
+        else:
+            log.warning("%s Trying again to change %s.", trouble, what)
+            self.clock.sleep(_PAUSE)

@@ -44,17 +44,22 @@ class ItemReader(Generic[T]):
             return self._read_other(body)
         at = _skip(body, at + 1)
         items: list[tuple[bytes, T | None]] = []
-        expected = 0
+        known, expected, count = self._known, 0, len(self._known)
         while body[at : at + 1] != b"]":
-            entry, expected = self._next(body, at, expected)
+            if expected < count and body.startswith(known[expected][0], at):
+                # In line, as what follows a usual comma: nearly all of a long list is this.
+                entry = known[expected]
+                expected += 1
+            else:
+                entry, expected = self._changed(body, at, expected)
             items.append(entry)
-            at = _skip(body, at + len(entry[0]))
-            if body[at : at + 1] == b",":
-                at = _skip(body, at + 1)
-                if body[at : at + 1] == b"]":
-                    raise ValueError("a comma before the end of a list")
-            elif body[at : at + 1] != b"]":
-                raise ValueError("a list without an end")
+            at += len(entry[0])
+            if body.startswith(b",{", at):
+                at += 1
+            elif body.startswith(b", {", at):
+                at += 2
+            else:
+                at = _after_comma(body, at)
         if _skip(body, at + 1) != len(body):
             raise ValueError("something behind the list")
         self._remember(items)
@@ -66,10 +71,8 @@ class ItemReader(Generic[T]):
         self._remember([])
         return ()
 
-    def _next(self, body: bytes, at: int, expected: int) -> tuple[tuple[bytes, T | None], int]:
+    def _changed(self, body: bytes, at: int, expected: int) -> tuple[tuple[bytes, T | None], int]:
         """The object at `at`, and the place in the earlier list that should come after it."""
-        if expected < len(self._known) and body.startswith(self._known[expected][0], at):
-            return self._known[expected], expected + 1
         raw, parsed = self._parse(body, at)
         if not isinstance(parsed, dict):
             return (raw, None), expected
@@ -109,6 +112,18 @@ class ItemReader(Generic[T]):
         self._places = {
             self._name(thing): place for place, (_, thing) in enumerate(items) if thing is not None
         }
+
+
+def _after_comma(body: bytes, at: int) -> int:
+    """The place of the next object, or of the list's end; raises `ValueError` for neither."""
+    at = _skip(body, at)
+    if body[at : at + 1] == b",":
+        at = _skip(body, at + 1)
+        if body[at : at + 1] == b"]":
+            raise ValueError("a comma before the end of a list")
+    elif body[at : at + 1] != b"]":
+        raise ValueError("a list without an end")
+    return at
 
 
 def _skip(body: bytes, at: int) -> int:

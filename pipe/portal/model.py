@@ -72,6 +72,24 @@ class Pod:
     containers: tuple[Container, ...]
     init_containers: tuple[Container, ...] = ()
 
+    # A pod is looked at again and again, and is the same object while nothing about it changes.
+
+    @cached_property
+    def running(self) -> bool:
+        """Whether it runs, and is to go on with that."""
+        return self.phase is Phase.RUNNING and self.desired is Phase.RUNNING
+
+    @cached_property
+    def waits(self) -> bool:
+        """Whether any of its containers waits for something."""
+        return any(entry.waiting for entry in (*self.init_containers, *self.containers))
+
+    @cached_property
+    def restarts(self) -> int:
+        """How often one of its containers was started again, as far as the portal counts it."""
+        both = (*self.init_containers, *self.containers)
+        return max((entry.restarts or 0 for entry in both), default=0)
+
     @cached_property
     def body(self) -> str:
         """What stays the same while it lives undisturbed: a restarted container is another."""

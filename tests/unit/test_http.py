@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -18,6 +18,7 @@ from pipe.http.session import open_session
 from pipe.portal import said
 from pipe.settings import Proxies
 from tests.fake_clock import FakeClock
+from tests.sandbox import WsgiAdapter
 
 URL = "https://portal.example"
 
@@ -128,6 +129,23 @@ def test_silence_is_not_multiplied() -> None:
     with pytest.raises(Unreachable, match="stayed silent for 60 s"):
         http.repeatable("GET", "x", transient=said.transient)
     assert clock.elapsed <= 125
+
+
+def test_an_answer_that_drips_is_given_up() -> None:
+    """A byte a second is never silent for long, and would go on for ever."""
+    clock = FakeClock()
+
+    def drip(_: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [("Content-Type", "application/json")])
+        while clock.elapsed < 3600.0:
+            clock.advance(1.0)
+            yield b" "
+
+    session = open_session(URL, Proxies(), adapter=WsgiAdapter(drip, clock))
+    dripping = HttpClient(URL, session, clock, setting="DUPLO_HOST")
+    with pytest.raises(Unreachable, match="began to answer and was not done within 120 s"):
+        dripping.once("GET", "")
+    assert 120.0 < clock.elapsed < 123.0
 
 
 def test_a_huge_answer_is_cut_off() -> None:

@@ -51,7 +51,7 @@ def pod(name: str, image: str = NEW, phase: int = 1, desired: int = 1, **contain
 
 def change(before: Service, pods: tuple[Pod, ...] = (), to: str = NEW, **fields: Any) -> Change:
     """From the service as it was to a new main image."""
-    detail = Before(before, pods)
+    detail = Before(before, {pod.name: pod.restarts for pod in pods})
     snapshot = Snapshot(Target(Kind.SERVICE, "web"), images(before), "", detail)
     seen = frozenset(one for entry in pods for one in identities(entry))
     return Change(snapshot, {MAIN: to}, witnesses=seen, **fields)

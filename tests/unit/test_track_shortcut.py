@@ -62,7 +62,10 @@ looks = st.tuples(
 def test_the_same_pods_and_equal_pods_lead_to_the_same_verdicts(story):
     """A reader that hands out the very same pod again may not be believed more, nor less."""
     before = Snapshot(
-        Target(Kind.SERVICE, "web"), {MAIN: "web:1"}, "1", Before(service("web:1", 2), OLD)
+        Target(Kind.SERVICE, "web"),
+        {MAIN: "web:1"},
+        "1",
+        Before(service("web:1", 2), {pod.name: pod.restarts for pod in OLD}),
     )
     change = Change(before, {MAIN: "web:2"})
     quick = slow = begin(change, 0.0)

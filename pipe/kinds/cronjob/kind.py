@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from pipe import image
 from pipe.clock import Clock, Deadline
-from pipe.kinds.interface import Evidence, Sample
+from pipe.kinds.interface import Evidence, Kind, Watcher
 from pipe.kinds.retry import Once
 from pipe.model import MAIN, Change, Snapshot, Target
 from pipe.portal import CronJob, TenantPortal
 from pipe.rollout import Late, Overtaken, Ready, Verdict, Waiting
 
 
-class CronJobKind:
+class CronJobKind(Kind):
     """See `Kind`."""
 
     def __init__(self, portal: TenantPortal, clock: Clock) -> None:
@@ -33,10 +32,6 @@ class CronJobKind:
     def known(self) -> Iterable[str]:
         """See `Kind`."""
         return [job.name for job in self._portal.cronjobs.jobs()]
-
-    def prepare(self, changes: Sequence[Change]) -> Sequence[Change]:
-        """See `Kind`; there is nothing to remember."""
-        return changes
 
     def settled(self, snapshots: Sequence[Snapshot]) -> Mapping[Target, bool]:
         """See `Kind`; what it asks for is all there is."""
@@ -61,40 +56,28 @@ class CronJobKind:
         del stable_seconds
         return CronJobWatcher(self._portal, self._clock, changes)
 
-    def address(self, snapshot: Snapshot) -> str:
-        """See `Kind`; nobody visits a CronJob."""
-        del snapshot
-        return ""
 
-    def previous(self, snapshot: Snapshot) -> Mapping[str, str] | None:
-        """See `Kind`; the portal keeps no history of a CronJob."""
-        del snapshot
-        return None
-
-
-@dataclass
-class CronJobWatcher:
+class CronJobWatcher(Watcher):
     """See `Watcher`; one list tells everything, and once it does nobody has to ask again."""
 
-    portal: TenantPortal
-    clock: Clock
-    changes: Sequence[Change]
-
-    def __post_init__(self) -> None:
-        self._seen = {change.target: detail(change.before) for change in self.changes}
+    def __init__(self, portal: TenantPortal, clock: Clock, changes: Sequence[Change]) -> None:
+        self._portal = portal
+        self._clock = clock
+        self._changes = changes
+        self._seen = {change.target: detail(change.before) for change in changes}
         self._verdicts: Mapping[Target, Verdict] = {}
 
     def look(self, deadline: Deadline) -> Mapping[Target, Verdict]:
         """See `Watcher`."""
         done = [isinstance(verdict, Ready) for verdict in self._verdicts.values()]
         if not done or not all(done):
-            jobs = {job.name: job for job in self.portal.until(deadline).cronjobs.jobs()}
+            jobs = {job.name: job for job in self._portal.until(deadline).cronjobs.jobs()}
             for target in self._seen:
                 self._seen[target] = jobs.get(target.name, self._seen[target])
-            late = self.clock.monotonic() >= deadline.at
+            late = self._clock.monotonic() >= deadline.at
             self._verdicts = {
                 change.target: judge(change, self._seen[change.target], late=late)
-                for change in self.changes
+                for change in self._changes
             }
         return self._verdicts
 
@@ -107,11 +90,6 @@ class CronJobWatcher:
         """See `Watcher`; there is none besides the verdict."""
         del verdict
         return Evidence(target, "", (), ())
-
-    def samples(self, target: Target) -> Sequence[Sample]:
-        """See `Watcher`; there are no pods to count."""
-        del target
-        return ()
 
 
 def judge(change: Change, now: CronJob, *, late: bool) -> Verdict:

@@ -10,6 +10,7 @@ from pipe.clock import Clock
 from pipe.errors import Refused
 from pipe.kinds.ecs.judge import is_complete
 from pipe.kinds.ecs.watcher import EcsWatcher, read_services
+from pipe.kinds.interface import Kind
 from pipe.kinds.retry import Once
 from pipe.model import MAIN, Change, Snapshot, Target
 from pipe.portal import EcsService, TaskDefinition, TenantPortal
@@ -29,8 +30,8 @@ class Before:
     main: str
 
 
-class EcsKind:
-    """See `Kind`."""
+class EcsKind(Kind):
+    """See `Kind`. Earlier revisions exist, but nothing tells which of them ever ran."""
 
     def __init__(self, portal: TenantPortal, clock: Clock) -> None:
         self._portal = portal
@@ -50,10 +51,6 @@ class EcsKind:
     def known(self) -> Iterable[str]:
         """See `Kind`."""
         return [service.name for service in self._portal.ecs.services()]
-
-    def prepare(self, changes: Sequence[Change]) -> Sequence[Change]:
-        """See `Kind`; the snapshot holds all there is to remember."""
-        return changes
 
     def settled(self, snapshots: Sequence[Snapshot]) -> Mapping[Target, bool]:
         """See `Kind`."""
@@ -97,23 +94,12 @@ class EcsKind:
         before = {change.target: detail(change.before).service for change in changes}
         return EcsWatcher(self._portal, self._clock, wanted, before, stable_seconds)
 
-    def address(self, snapshot: Snapshot) -> str:
-        """See `Kind`; an ECS service's address is not among what the portal tells of it."""
-        del snapshot
-        return ""
-
-    def previous(self, snapshot: Snapshot) -> Mapping[str, str] | None:
-        """See `Kind`; earlier revisions exist, but nothing tells which of them ever ran."""
-        del snapshot
-        return None
-
     def _register(self, change: Change, before: Before) -> str:
         images = _by_name(before, change.images)
         arns: list[str] = []
         Once(self._clock).send(
             str(change.target),
             lambda: arns.append(self._portal.ecs.register(before.definition, images)),
-            lambda: False,
         )
         log.debug("%s: registered %s", change.target, arns[-1])
         return arns[-1]

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 
 from pipe.clock import Clock, Deadline
 from pipe.kinds.ecs.judge import Track, counts, fold, judge
-from pipe.kinds.interface import Evidence, Sample
+from pipe.kinds.interface import Evidence, Sample, Watcher
 from pipe.model import Target
 from pipe.portal import EcsService, TenantPortal
 from pipe.rollout import Verdict
 
 
-class EcsWatcher:
+class EcsWatcher(Watcher):
     """See `Watcher`. `wanted` holds the revisions to be run, `before` the services until now."""
 
     def __init__(

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pipe import image
 from pipe.clock import Clock
 from pipe.errors import Refused
+from pipe.kinds.interface import Kind
 from pipe.kinds.lambda_.names import resolve, short
 from pipe.kinds.lambda_.watcher import LambdaWatcher, detail
 from pipe.kinds.retry import Once
@@ -18,7 +19,7 @@ _TRIES = 30
 """An earlier update blocks the next one: about two minutes of waiting for it."""
 
 
-class LambdaKind:
+class LambdaKind(Kind):
     """See `Kind`."""
 
     def __init__(self, portal: TenantPortal, clock: Clock) -> None:
@@ -78,16 +79,6 @@ class LambdaKind:
         """See `Kind`; a function without pods has nothing to stay up."""
         del stable_seconds
         return LambdaWatcher(self._portal, self._clock, changes)
-
-    def address(self, snapshot: Snapshot) -> str:
-        """See `Kind`; a function is called, not visited."""
-        del snapshot
-        return ""
-
-    def previous(self, snapshot: Snapshot) -> Mapping[str, str] | None:
-        """See `Kind`; the portal keeps no history of a function."""
-        del snapshot
-        return None
 
 
 def _snapshot(target: Target, function: Function) -> Snapshot:

@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 
 from pipe import image
 from pipe.clock import Clock, Deadline
-from pipe.kinds.interface import Evidence, Sample
+from pipe.kinds.interface import Evidence, Watcher
 from pipe.model import MAIN, Change, Snapshot, Target
 from pipe.portal import Function, TenantPortal
 from pipe.rollout import Doomed, Late, Overtaken, Ready, Verdict, Waiting
 
 
-class LambdaWatcher:
+class LambdaWatcher(Watcher):
     """See `Watcher`."""
 
     def __init__(self, portal: TenantPortal, clock: Clock, changes: Sequence[Change]) -> None:
@@ -63,11 +63,6 @@ class LambdaWatcher:
         del verdict
         reason = self._seen[target].reason
         return Evidence(target, "", (reason,) if reason else (), ())
-
-    def samples(self, target: Target) -> Sequence[Sample]:
-        """See `Watcher`; there are no pods to count."""
-        del target
-        return ()
 
 
 def judge(change: Change, now: Function, proven: Function | None, *, late: bool) -> Verdict:

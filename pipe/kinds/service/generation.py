@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipe import image
 from pipe.model import MAIN, Change, Snapshot
@@ -17,10 +17,13 @@ _GONE = (Phase.DELETED, Phase.SUCCEEDED)
 
 @dataclass(frozen=True)
 class Before:
-    """What a service's snapshot keeps besides images: enough to tell old from new later."""
+    """What a service's snapshot keeps besides images: enough to tell old from new later.
+
+    `restarts` are those that its pods had had by then, by the pods' names.
+    """
 
     service: Service
-    pods: tuple[Pod, ...] = ()
+    restarts: Mapping[str, int] = field(default_factory=dict)
     faults: frozenset[tuple[frozenset[str], str]] = frozenset()
 
 
@@ -88,7 +91,7 @@ def by_owner(pods: Iterable[Pod]) -> Mapping[str, tuple[Pod, ...]]:
     """The pods of each service; a service without pods has an empty tuple."""
     found: dict[str, list[Pod]] = defaultdict(list)
     for pod in pods:
-        found[owner(pod)].append(pod)
+        found[pod.owner or owner(pod)].append(pod)
     return defaultdict(tuple, {name: tuple(own) for name, own in found.items()})
 
 

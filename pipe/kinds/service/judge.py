@@ -7,7 +7,7 @@ from collections import Counter
 from pipe import image
 from pipe.kinds.service import symptoms
 from pipe.kinds.service.generation import detail, images, needed
-from pipe.kinds.service.track import Track, Trouble, body, takes
+from pipe.kinds.service.track import Track, Trouble, takes
 from pipe.model import MAIN
 from pipe.portal import Phase
 from pipe.rollout import Doomed, Late, Overtaken, Ready, Verdict, Waiting
@@ -98,18 +98,17 @@ def _progress(track: Track, stable_seconds: float) -> Verdict:
     new, old = track.generations.new, track.generations.old
     if count == 0 and not new:
         return Ready("stopped: there are no pods to wait for")
-    up = [pod for pod in new if body(pod) in track.up_since]
-    since = max((track.up_since[body(pod)] for pod in up), default=track.at)
-    all_up = bool(up) and len(up) == len(new)
-    enough = len(up) >= count and (exact or not old)
+    all_up = 0 < track.up == len(new)
+    enough = track.up >= count and (exact or not old)
     wait = stable_seconds
-    if all_up and not enough and not old and track.active == len(up):
+    if all_up and not enough and not old and track.active == track.up:
         enough, wait = True, max(stable_seconds, _QUIET)
     if not (all_up and enough) or _mixed(track):
-        return Waiting(_describe(track, len(up), count, exact=exact), _stuck(track))
+        return Waiting(_describe(track, count, exact=exact), _stuck(track))
+    told, since = f"{_pods(track.up)} up", max(track.up_since.values())
     if track.at - since < wait:
-        return Waiting(f"{_pods(len(up))} up; staying up for {wait:g} s", until=since + wait)
-    return Ready(f"{_pods(len(up))} up for {wait:g} s" if wait else f"{_pods(len(up))} up")
+        return Waiting(f"{told}; staying up for {wait:g} s", until=since + wait)
+    return Ready(f"{told} for {wait:g} s" if wait else told)
 
 
 def _mixed(track: Track) -> bool:
@@ -120,14 +119,14 @@ def _mixed(track: Track) -> bool:
     return len({pod.controller for pod in track.generations.new}) > 1
 
 
-def _describe(track: Track, up: int, count: int, *, exact: bool) -> str:
+def _describe(track: Track, count: int, *, exact: bool) -> str:
     new, old = track.generations.new, track.generations.old
     others = Counter(
-        _WORDS.get(pod.phase, "going") for pod in new if body(pod) not in track.up_since
+        _WORDS.get(pod.phase, "going") for pod in new if pod.body not in track.up_since
     )
     if others.pop("up", 0):
         others["restarting"] += 1
-    goal = f"{up} of {max(count, len(new)) if exact else f'at least {count}'} new pods up"
+    goal = f"{track.up} of {max(count, len(new)) if exact else f'at least {count}'} new pods up"
     parts = [goal, *(f"{number} {word}" for word, number in sorted(others.items()))]
     if old:
         parts.append(f"{_pods(len(old))} of the version before still there")

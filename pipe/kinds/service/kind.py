@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from pipe import image
 from pipe.clock import Clock
-from pipe.errors import PlatformError
-from pipe.kinds.service import symptoms
+from pipe.kinds.interface import Kind
+from pipe.kinds.retry import Once
 from pipe.kinds.service.address import address, listener
 from pipe.kinds.service.generation import Before, by_owner, detail, identities, images, owner, split
 from pipe.kinds.service.judge import judge
@@ -20,13 +19,8 @@ from pipe.model import MAIN, Change, Snapshot, Target
 from pipe.portal import Phase, Service, TenantPortal
 from pipe.rollout import Ready
 
-log = logging.getLogger(__name__)
 
-_TRIES = 4
-_PAUSE = 2.0
-
-
-class ServiceKind:
+class ServiceKind(Kind):
     """See `Kind`."""
 
     def __init__(self, portal: TenantPortal, clock: Clock) -> None:
@@ -57,7 +51,8 @@ class ServiceKind:
                 # It finds its own pods' faults there already: they are no old ones.
                 names = {pod.name for pod in own}
                 old = frozenset(fault.key for fault in faults if not names & fault.resources)
-            before = Before(detail(change.before).service, own, old)
+            restarts = {pod.name: pod.restarts for pod in own}
+            before = Before(detail(change.before).service, restarts, old)
             fresh = change.seen_again(replace(change.before, detail=before))
             seen = frozenset(one for pod in own for one in identities(pod))
             prepared.append(fresh if change.picked_up else replace(fresh, witnesses=seen))
@@ -81,21 +76,9 @@ class ServiceKind:
 
     def change(self, change: Change) -> None:
         """See `Kind`."""
-        service = detail(change.before).service
-        for attempt in range(1, _TRIES + 1):
-            try:
-                self._send(change, service)
-            except PlatformError as trouble:
-                if not trouble.passing and not trouble.acted:
-                    raise
-                log.warning("%s Looking whether the change of %s arrived.", trouble, service.name)
-                if self._took_hold(change, trouble):
-                    log.info("It did; %s is not changed a second time.", service.name)
-                    return
-                if not trouble.passing or attempt == _TRIES:
-                    raise
-            else:
-                return
+        Once(self._clock).send(
+            str(change.target), lambda: self._send(change), lambda: self._shows(change)
+        )
 
     def watch(self, changes: Sequence[Change], stable_seconds: float) -> ServiceWatcher:
         """See `Kind`."""
@@ -123,27 +106,15 @@ class ServiceKind:
                 return differing
         return None
 
-    def _send(self, change: Change, service: Service) -> None:
+    def _send(self, change: Change) -> None:
+        service = detail(change.before).service
         if change.restart:
             self._portal.restart(service)
         else:
             self._portal.change_images(service, change.images)
 
-    def _took_hold(self, change: Change, trouble: PlatformError) -> bool:
-        """Whether the portal made the change although its reply was lost.
-
-        Asked twice with a pause: an answer may get lost before the portal has finished.
-        """
-        if not trouble.acted:
-            self._clock.sleep(_PAUSE)
-            return False
-        for _ in range(2):
-            self._clock.sleep(_PAUSE)
-            if self._shows(change):
-                return True
-        return False
-
     def _shows(self, change: Change) -> bool:
+        """Whether the portal made the change although its reply was lost."""
         service = self._portal.service(change.target.name)
         if service is None:
             return False
@@ -161,8 +132,7 @@ class ServiceKind:
         as_it_is = Change(snapshot, {MAIN: snapshot.images[MAIN]}, picked_up=True)
         known = fold(begin(as_it_is, look.at), look)
         calm = not known.troubles and all(
-            symptoms.restarts(pod) == 0 and pod.phase is Phase.RUNNING
-            for pod in known.generations.new
+            pod.restarts == 0 and pod.phase is Phase.RUNNING for pod in known.generations.new
         )
         return calm and isinstance(judge(known, 0.0, float("inf")), Ready)
 

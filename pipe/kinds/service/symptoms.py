@@ -68,16 +68,14 @@ class Symptom:
 
 def is_up(pod: Pod) -> bool:
     """Whether a pod runs as far as the portal can tell; readiness it does not tell."""
-    return (
-        pod.phase is Phase.RUNNING
-        and pod.desired is Phase.RUNNING
-        and not any(container.waiting in _TROUBLE for container in pod.containers)
-    )
+    if not pod.waits:
+        return pod.running
+    return pod.running and not any(entry.waiting in _TROUBLE for entry in pod.containers)
 
 
-def restarts(pod: Pod) -> int:
-    """How often a pod's containers were started again, as far as the portal counts it."""
-    return max((container.restarts or 0 for container in containers(pod)), default=0)
+def is_calm(pod: Pod) -> bool:
+    """Whether nothing about a pod is worth a second look, as long as no fault concerns it."""
+    return pod.running and not pod.waits and pod.restarts < _LOOP
 
 
 def diagnose(pod: Pod, faults: Sequence[Fault], restarts_before: int = 0) -> Symptom | None:
@@ -85,6 +83,9 @@ def diagnose(pod: Pod, faults: Sequence[Fault], restarts_before: int = 0) -> Sym
 
     `restarts_before` are those it had already had when the watch began.
     """
+    looped = pod.restarts - restarts_before >= _LOOP
+    if pod.running and not pod.waits and not looped:
+        return None
     worst_first = sorted(faults, key=lambda fault: fault.gravity, reverse=True) if faults else []
     words = worst_first[0].text if worst_first else ""
     for container in containers(pod):

@@ -42,7 +42,8 @@ class Trouble:
 class Track:
     """Everything the verdict needs, folded from all looks so far. Times are monotonic seconds.
 
-    `restarts` are those that pods had had before the watch began.
+    `restarts` are those that pods had had before the watch began. `up` counts the new pods that
+    are up, `up_since` says by their bodies since when.
     """
 
     change: Change
@@ -52,6 +53,7 @@ class Track:
     took: bool = False
     active: int | None = None
     generations: Generations = field(default_factory=lambda: Generations((), ()))
+    up: int = 0
     up_since: Mapping[str, float] = field(default_factory=dict)
     falls: Mapping[str, int] = field(default_factory=dict)
     troubles: Mapping[str, Trouble] = field(default_factory=dict)
@@ -62,8 +64,7 @@ class Track:
 def begin(change: Change, at: float) -> Track:
     """The state of a watch before its first look."""
     before = detail(change.before)
-    restarts = {pod.name: symptoms.restarts(pod) for pod in before.pods}
-    return Track(change, before.service, at, restarts)
+    return Track(change, before.service, at, before.restarts)
 
 
 def fold(track: Track, look: Look) -> Track:
@@ -73,12 +74,14 @@ def fold(track: Track, look: Look) -> Track:
     service = look.service or track.service
     generations = split(track.change, look.pods, track.generations)
     faults = track.faults if look.faults is None else look.faults
-    up_since = _up_since(track, generations, look.at)
+    up = [pod.body for pod in generations.new if symptoms.is_up(pod)]
+    up_since = {body: track.up_since.get(body, look.at) for body in up}
     falls = _falls(track, generations, up_since)
     seen = {
         pod.name: symptom
         for pod in generations.new
-        if (symptom := _symptom(pod, service, faults, track.restarts, falls[pod.name]))
+        if faults or falls or not symptoms.is_calm(pod)
+        if (symptom := _symptom(pod, service, faults, track.restarts, falls.get(pod.name, 0)))
     }
     return replace(
         track,
@@ -87,6 +90,7 @@ def fold(track: Track, look: Look) -> Track:
         took=track.took or (look.service is not None and takes(track.change, look.service)),
         active=track.active if service.replicas_active is None else service.replicas_active,
         generations=generations,
+        up=len(up),
         up_since=up_since,
         falls=falls,
         troubles=_troubles(track, generations, seen, look.at),
@@ -116,24 +120,20 @@ def takes(change: Change, service: Service) -> bool:
     return all(image.same(wanted, asked.get(name, "")) for name, wanted in change.images.items())
 
 
-def body(pod: Pod) -> str:
-    """What stays the same while a pod lives undisturbed: a restarted container is another body."""
-    return pod.body
-
-
-def _up_since(track: Track, generations: Generations, at: float) -> dict[str, float]:
-    up = (body(pod) for pod in generations.new if symptoms.is_up(pod))
-    return {key: track.up_since.get(key, at) for key in up}
-
-
 def _falls(track: Track, generations: Generations, up_since: Mapping[str, float]) -> dict[str, int]:
-    """How often each pod was up and then was not, for portals that count no restarts."""
-    up_before = {pod.name for pod in track.generations.new if body(pod) in track.up_since}
-    return {
-        pod.name: track.falls.get(pod.name, 0)
-        + (pod.name in up_before and body(pod) not in up_since)
+    """How often each pod was up and then was not, for portals that count no restarts.
+
+    Pods that never fell are not in it.
+    """
+    lost = track.up_since.keys() - up_since.keys()
+    if not lost and not track.falls:
+        return {}
+    fallen = {pod.name for pod in track.generations.new if pod.body in lost}
+    counts = {
+        pod.name: track.falls.get(pod.name, 0) + (pod.name in fallen and pod.body not in up_since)
         for pod in generations.new
     }
+    return {name: count for name, count in counts.items() if count}
 
 
 def _symptom(

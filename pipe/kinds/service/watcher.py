@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from pipe.clock import Clock, Deadline
 from pipe.errors import PipeError
-from pipe.kinds.interface import Evidence, Sample
+from pipe.kinds.interface import Evidence, Sample, Watcher
 from pipe.kinds.service import symptoms, track
 from pipe.kinds.service.generation import by_owner, detail
 from pipe.kinds.service.judge import judge, state
@@ -25,7 +25,7 @@ _SPEAKING = (Phase.RUNNING, Phase.WAITING, Phase.FAILED)
 _MOST_FAULTS = 5
 
 
-class ServiceWatcher:
+class ServiceWatcher(Watcher):
     """See `Watcher`."""
 
     def __init__(
@@ -41,8 +41,6 @@ class ServiceWatcher:
         self._started = clock.monotonic()
         self._tracks = {change.target: track.begin(change, self._started) for change in changes}
         self._samples: dict[Target, list[Sample]] = defaultdict(list)
-        # Pods that showed no trouble: while a pod is the very same one it need not be asked.
-        self._calm: dict[str, Pod] = {}
         self._looks = 0
 
     def look(self, deadline: Deadline) -> Mapping[Target, Verdict]:
@@ -51,7 +49,7 @@ class ServiceWatcher:
         pods = self._pods(portal)
         asks_services = self._asks_services()
         services = self._services(portal) if asks_services else None
-        troubled = any(self._shows_trouble(pod) for found in pods.values() for pod in found)
+        troubled = any(_shows_trouble(pod) for found in pods.values() for pod in found)
         asks_faults = troubled or (not asks_services and self._any_coming_up(pods))
         faults = portal.faults() if asks_faults else None
         self._looks += 1
@@ -117,19 +115,9 @@ class ServiceWatcher:
     def _steady(self) -> bool:
         """Whether at the last look everything new was up: then pods alone tell the rest."""
         return all(
-            known.took
-            and known.generations.new
-            and all(track.body(pod) in known.up_since for pod in known.generations.new)
+            known.took and known.generations.new and known.up == len(known.generations.new)
             for known in self._tracks.values()
         )
-
-    def _shows_trouble(self, pod: Pod) -> bool:
-        if self._calm.get(pod.name) is pod:
-            return False
-        if symptoms.diagnose(pod, ()) is not None:
-            return True
-        self._calm[pod.name] = pod
-        return False
 
     def _any_coming_up(self, pods: Mapping[str, tuple[Pod, ...]]) -> bool:
         return any(not symptoms.is_up(pod) for found in pods.values() for pod in found)
@@ -159,7 +147,7 @@ class ServiceWatcher:
 
     def _sample(self) -> None:
         for target, known in self._tracks.items():
-            up, new = len(known.up_since), len(known.generations.new)
+            up, new = known.up, len(known.generations.new)
             self._samples[target].append(
                 Sample(known.at - self._started, len(known.generations.old), up, max(0, new - up))
             )
@@ -185,6 +173,10 @@ class ServiceWatcher:
             if container.docker_id and (lines := self._portal.log_tail(pod, container.docker_id)):
                 return lines
         return ()
+
+
+def _shows_trouble(pod: Pod) -> bool:
+    return not symptoms.is_calm(pod) and symptoms.diagnose(pod, ()) is not None
 
 
 def read_services(portal: TenantPortal, names: Sequence[str]) -> Mapping[str, Service]:
