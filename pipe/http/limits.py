@@ -11,7 +11,8 @@ import requests
 class Limits:
     """Seconds, bytes and tries for one request.
 
-    Lists of a whole tenant can be slow: the portal's other clients allow 60 seconds. `patience`
+    `read` bounds the silence before and within an answer, `whole` all of it. Lists of a whole
+    tenant can be slow: the portal's other clients allow 60 seconds. `patience`
     bounds all tries of one request together, so that silence is not multiplied.
     """
 
@@ -26,3 +27,7 @@ class Limits:
 
 class BodyTooLarge(requests.RequestException):
     """An answer beyond the limit; a request error so that it is explained like the others."""
+
+
+class AnswerTooSlow(requests.RequestException):
+    """An answer that goes on for longer than the limit."""

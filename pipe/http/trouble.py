@@ -13,7 +13,7 @@ import urllib3.exceptions
 
 from pipe.errors import Unreachable
 from pipe.http.certificate import Facts, look
-from pipe.http.limits import BodyTooLarge, Limits
+from pipe.http.limits import AnswerTooSlow, BodyTooLarge, Limits
 
 # OpenSSL's codes (X509_V_ERR_*): not valid yet, expired; host or address mismatch.
 _OUT_OF_TIME = (9, 10)
@@ -61,7 +61,12 @@ def _broken(error: Exception, host: str, setting: str, limits: Limits) -> Unreac
             _check_address(setting),
             acted=False,
         )
-    if isinstance(error, requests.Timeout):
+    if isinstance(error, AnswerTooSlow):
+        return Unreachable(
+            f"{host} began to answer and was not done within {limits.whole:g} s.",
+            _ask_operators(setting),
+        )
+    if isinstance(error, (requests.Timeout, urllib3.exceptions.ReadTimeoutError)):
         return Unreachable(
             f"{host} took the request and stayed silent for {limits.read:g} s.",
             _ask_operators(setting),
