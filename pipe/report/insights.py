@@ -9,6 +9,7 @@ from typing import Any
 
 import requests
 from bitbucket_pipes_toolkit import CodeInsights
+from requests.adapters import BaseAdapter
 
 from pipe.report.courier import Undelivered
 from pipe.settings import Step
@@ -26,8 +27,9 @@ _LONGEST_DETAILS = 2000
 class _Requests:
     """The toolkit's HTTP handler as we need it: the one there retries, and ends the process."""
 
-    def __init__(self, proxy: str) -> None:
+    def __init__(self, proxy: str, adapter: BaseAdapter | None) -> None:
         self._proxy = proxy
+        self._adapter = adapter
 
     def make_session_request(self, method: str, url: str, **given: Any) -> requests.Response:
         """Send one request through the proxy; whatever goes wrong is raised."""
@@ -35,15 +37,20 @@ class _Requests:
         with requests.Session() as session:
             session.trust_env = False
             session.proxies = {"http": self._proxy}
+            if self._adapter:
+                session.mount("http://", self._adapter)
             return session.request(
                 method, url, timeout=_TIMEOUT, allow_redirects=False, **given
             )  # fmt: skip
 
 
-def publish(data: Data, step: Step, proxy: str) -> None:
-    """Put the report and an annotation per failure on the commit; raises `Undelivered`."""
+def publish(data: Data, step: Step, proxy: str, adapter: BaseAdapter | None = None) -> None:
+    """Put the report and an annotation per failure on the commit; raises `Undelivered`.
+
+    `adapter` replaces the network in tests.
+    """
     insights = CodeInsights(step.repository, step.workspace)
-    insights.http_client = _Requests(proxy)
+    insights.http_client = _Requests(proxy, adapter)
     body = report(data)
     try:
         insights.create_report(step.commit, body)

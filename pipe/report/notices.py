@@ -67,7 +67,8 @@ class Notices:
             log.warning("CODE_INSIGHTS: there is no commit to report on outside of Bitbucket.")
             return
         data = self._data()
-        self._courier.post("Code Insights", lambda: insights.publish(data, step, proxy))
+        adapter = self._adapter
+        self._courier.post("Code Insights", lambda: insights.publish(data, step, proxy, adapter))
 
     def _data(self) -> slack.Data:
         data: slack.Data = self._record.masked(self._mask)
