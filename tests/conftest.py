@@ -15,9 +15,9 @@ settings.load_profile("patient")
 
 
 @pytest.fixture
-def stage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Stage:
+def stage(tmp_path: Path) -> Stage:
     """A portal with one tenant and nothing in it yet."""
-    return Stage(tmp_path, capsys)
+    return Stage(tmp_path)
 
 
 @pytest.fixture

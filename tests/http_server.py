@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import ssl
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any
+
+from werkzeug import wrappers
+
+from tests.sandbox.listener import Listener
 
 
 @dataclass(frozen=True)
@@ -34,48 +36,22 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class HttpServer:
+class HttpServer(Listener):
     """Answers with what `respond` says; `requests` holds everything that arrived."""
 
     def __init__(
         self, respond: Callable[[Request], Answer], context: ssl.SSLContext | None = None
     ) -> None:
         self.requests: list[Request] = []
-        server = self
+        self._respond = respond
+        super().__init__(self._answer, context, "localhost")
 
-        class Handler(BaseHTTPRequestHandler):
-            def handle_any(self) -> None:
-                length = int(self.headers.get("Content-Length") or 0)
-                request = Request(
-                    self.command, self.path, dict(self.headers), self.rfile.read(length)
-                )
-                server.requests.append(request)
-                answer = respond(request)
-                body = answer.body.encode()
-                self.send_response(answer.status)
-                for name, value in answer.headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            do_GET = do_POST = do_PUT = handle_any  # noqa: N815 - the base class names them so
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        scheme = "http"
-        if context:
-            scheme = "https"
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        self.url = f"{scheme}://localhost:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+    def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        arrived = wrappers.Request(environ)
+        request = Request(
+            arrived.method, environ["RAW_URI"], dict(arrived.headers), arrived.get_data()
+        )
+        self.requests.append(request)
+        answer = self._respond(request)
+        response = wrappers.Response(answer.body, answer.status, dict(answer.headers))
+        return response(environ, start_response)

@@ -47,7 +47,7 @@ def play(folder: Path) -> Path:
         "REPORT_DIR": str(folder),
         "BITBUCKET_CLONE_DIR": str(folder),
     }
-    run(environ, Wires(clock, WsgiAdapter(create_app(world))))
+    run(environ, Wires(clock, WsgiAdapter(create_app(world), world.clock)))
     return folder / "deploy.html"
 
 

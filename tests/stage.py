@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +12,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import pytest
 from requests.adapters import BaseAdapter
 
 from pipe.run import Wires, run
@@ -19,7 +19,7 @@ from tests.fake_clock import FakeClock
 from tests.honesty.models import check_exchange
 from tests.sandbox import World, WsgiAdapter, create_app
 from tests.sandbox.hosts import Hosts
-from tests.transcript import watch
+from tests.transcript import watch, watch_files
 
 HOST = "https://portal.example"
 LATENCY = 0.02
@@ -42,10 +42,31 @@ class Ending:
         return f"{self.log}\n{self.result}"
 
 
+def play(environ: Mapping[str, str], wires: Wires, report_dir: Path) -> Ending:
+    """Run the pipe with exactly these variables; its record is looked for in `report_dir`.
+
+    Whatever it says and writes is searched for secrets.
+    """
+    began, out, err = wires.clock.monotonic(), io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = run(environ, wires)
+    log, result = (_COLOUR.sub("", said.getvalue()) for said in (err, out))
+    watch(f"{log}\n{result}", environ)
+    watch_files(report_dir, environ)
+    seconds = wires.clock.monotonic() - began
+    return Ending(int(code), log, result, seconds, record_in(report_dir))
+
+
+def record_in(report_dir: Path) -> Mapping[str, Any]:
+    """The record on disk; whole at every moment, or not there at all."""
+    path = report_dir / "deploy.json"
+    return json.loads(path.read_text("utf-8")) if path.exists() else {}
+
+
 class Stage:
     """The tenant `dev01` with the service `web` on `team/web:1.4.1`, and runs against it."""
 
-    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, folder: Path) -> None:
         self.clock = FakeClock()
         self.world = World(self.clock)
         self.world.add_tenant("dev01")
@@ -55,7 +76,6 @@ class Stage:
         """What else a run is connected to, by name."""
         self.hosts: dict[str, BaseAdapter] = {}
         """Who else is in the world besides the portal, by host name."""
-        self._capsys = capsys
 
     def web(self, image: str = "team/web:1.4.1", **options: Any) -> Any:
         """Add the service `web`, with two pods unless told otherwise."""
@@ -77,26 +97,13 @@ class Stage:
 
     def run(self, environ: Mapping[str, str], *, sockets: bool = False) -> Ending:
         """Run the pipe with exactly these variables, in process or over real sockets."""
-        before = self.clock.elapsed
-        portal = WsgiAdapter(create_app(self.world), latency=LATENCY)
+        portal = WsgiAdapter(create_app(self.world), self.clock, latency=LATENCY)
         hosts = Hosts({urlsplit(HOST).hostname or "": portal, **self.hosts})
-        code = run(environ, Wires(self.clock, None if sockets else hosts, **self.wires))
-        captured = self._capsys.readouterr()
-        ending = Ending(
-            int(code),
-            _COLOUR.sub("", captured.err),
-            _COLOUR.sub("", captured.out),
-            self.clock.elapsed - before,
-            self._report(),
-        )
-        watch(ending.text)
+        wires = Wires(self.clock, None if sockets else hosts, **self.wires)
+        ending = play(environ, wires, self.report_dir)
         self._check_honesty()
         self._check_secrecy(ending)
         return ending
-
-    def _report(self) -> Mapping[str, Any]:
-        path = self.report_dir / "deploy.json"
-        return json.loads(path.read_text("utf-8")) if path.exists() else {}
 
     def _check_honesty(self) -> None:
         """Every body that went over the wire loads into the vendor's own models."""
@@ -125,9 +132,3 @@ def ticking(clock: FakeClock, moment: float, action: Callable[[], None]) -> None
             action()
 
     clock.sleep = watched  # type: ignore[method-assign]
-
-
-def clean_environ(**extra: str) -> dict[str, str]:
-    """The environment for a real process: what any machine has, and `extra`."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return {**kept, **extra}

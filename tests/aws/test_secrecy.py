@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,11 +12,10 @@ import trustme
 
 from pipe.clock import SystemClock
 from tests.aws.conftest import AwsStage
+from tests.program import finish, start
 from tests.sandbox import Server, World
 from tests.sandbox.aws import Cloud
-from tests.stage import clean_environ
 
-ROOT = Path(__file__).parents[2]
 LIBRARIES = ("boto3", "botocore", "urllib3", "requests")
 
 
@@ -114,12 +111,12 @@ def test_ca_cert_is_trusted_for_aws_too(monkeypatch: pytest.MonkeyPatch, tmp_pat
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     with Cloud(SystemClock(), tls=authority) as cloud, Server(world) as server:
         environ = {**cloud.environ(), **cloud.endpoints()}
-        refused = start(server, **environ)
-        assert refused.returncode == 4, refused.stderr
-        assert "is not trusted" in refused.stdout
-        assert "CA_CERT" in refused.stderr
-        done = start(server, **environ, CA_CERT=authority.cert_pem.bytes().decode())
-        assert done.returncode == 0, done.stderr
+        code, said = deployed(server, **environ)
+        assert code == 4, said
+        assert "is not trusted" in said
+        assert "CA_CERT" in said
+        code, said = deployed(server, **environ, CA_CERT=authority.cert_pem.bytes().decode())
+        assert code == 0, said
 
 
 def test_without_a_role_boto3_is_not_imported() -> None:
@@ -128,12 +125,12 @@ def test_without_a_role_boto3_is_not_imported() -> None:
     forbidden = "import sys; sys.modules['boto3'] = sys.modules['botocore'] = None; "
     program = f"{forbidden}from pipe.__main__ import main; sys.exit(main())"
     with Server(world) as server, Cloud(SystemClock()) as cloud:
-        done = start(server, command=["-c", program])
-        assert done.returncode == 0, done.stderr
-        assert "team/web:1.4.2" in done.stdout
-        defect = start(server, command=["-c", program], **cloud.environ())
-        assert defect.returncode == 1
-        assert "boto3" in defect.stderr
+        code, said = deployed(server, ("-c", program))
+        assert code == 0, said
+        assert "team/web:1.4.2" in said
+        code, said = deployed(server, ("-c", program), **cloud.environ())
+        assert code == 1
+        assert "boto3" in said
 
 
 def quick_world() -> World:
@@ -145,26 +142,7 @@ def quick_world() -> World:
     return world
 
 
-def start(
-    server: Server, command: list[str] | None = None, **environ: str
-) -> subprocess.CompletedProcess[str]:
+def deployed(server: Server, command: tuple[str, ...] = (), **environ: str) -> tuple[int, str]:
     """Run the pipe as a process of its own, without a home."""
-    variables = clean_environ(
-        DUPLO_HOST=server.url,
-        DUPLO_TOKEN=server.world.token,
-        TENANT="dev01",
-        SERVICE="web",
-        IMAGE="team/web:1.4.2",
-        STABLE_SECONDS="0",
-        **{"VERIFY_IMAGE": "false", **environ},
-    )
-    variables["HOME"] = "/nowhere"
-    return subprocess.run(
-        [sys.executable, *(command or ["-m", "pipe"])],
-        cwd=ROOT,
-        env=variables,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    variables = {"VERIFY_IMAGE": "false", "HOME": "/nowhere", **environ}
+    return finish(start(server.url, server.world, command=command, **variables))

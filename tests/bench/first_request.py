@@ -17,9 +17,9 @@ from pathlib import Path
 from statistics import median
 
 from pipe.clock import SystemClock
+from tests.program import clean_environ
 from tests.sandbox import Server, World
 from tests.sandbox.aws import Cloud
-from tests.stage import clean_environ
 
 ROOT = Path(__file__).parents[2]
 _LONGEST_START = 120.0

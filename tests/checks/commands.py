@@ -28,6 +28,14 @@ def alive(marker: str) -> list[str]:
     return found
 
 
+def appear(marker: str) -> list[str]:
+    """The same for processes that are just coming to life."""
+    until = time.monotonic() + 5.0
+    while not (found := _holding(marker)) and time.monotonic() < until:
+        time.sleep(0.01)
+    return found
+
+
 def _holding(marker: str) -> list[str]:
     found = []
     for entry in Path("/proc").glob("[0-9]*/cmdline"):

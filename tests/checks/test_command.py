@@ -15,7 +15,7 @@ import pytest
 from pipe.checks import Ending, StepRunner
 from pipe.checks.lines import Lines
 from pipe.checks.model import describe
-from tests.checks.commands import alive, command
+from tests.checks.commands import alive, appear, command
 
 ROOT = Path(__file__).parents[2]
 
@@ -157,7 +157,7 @@ def test_an_interrupt_while_the_shell_is_being_started_ends_it_too(
         def __init__(self, *args, **options) -> None:
             super().__init__(*args, **options)
             begun.append(self)
-            assert alive(marker)
+            assert appear(marker)
             raise KeyboardInterrupt
 
     monkeypatch.setattr(subprocess, "Popen", Interrupted)

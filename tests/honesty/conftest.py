@@ -86,6 +86,6 @@ def connect(world: World, clock: FakeClock, token: str | None = None) -> Client:
     """A client of that world with that token."""
     session = requests.Session()
     session.trust_env = False
-    session.mount("https://", WsgiAdapter(create_app(world)))
+    session.mount("https://", WsgiAdapter(create_app(world), world.clock))
     session.headers["Authorization"] = f"Bearer {token or world.token}"
     return Client(world, clock, session)

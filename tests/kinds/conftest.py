@@ -1,38 +1,36 @@
-"""A portal on a clock that stands still, and the program run against it."""
+"""An empty tenant, and the program run against it with few words."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from pathlib import Path
 
 import pytest
 
-from pipe.errors import ExitCode
-from pipe.run import Wires, run
-from tests.fake_clock import FakeClock
-from tests.sandbox import World, WsgiAdapter, create_app
-from tests.sandbox.hosts import Hosts
+from tests import stage as stages
+from tests.sandbox import World
 from tests.sandbox.record import RequestRecord
-
-HOST = "https://portal.example"
+from tests.stage import HOST
 
 
 @dataclass
 class Stage:
     """A world and a way to run the program in it."""
 
-    world: World
-    capfd: pytest.CaptureFixture[str]
+    whole: stages.Stage
     told: str = ""
 
-    def run(self, **variables: str) -> ExitCode:
+    @property
+    def world(self) -> World:
+        """The portal's inside."""
+        return self.whole.world
+
+    def run(self, **variables: str) -> int:
         """Run the program once; `told` is everything it said."""
-        environ = {"DUPLO_HOST": HOST, "DUPLO_TOKEN": self.world.token, "TENANT": "dev01"}
-        portal = Hosts({urlsplit(HOST).hostname or "": WsgiAdapter(create_app(self.world))})
-        code = run(environ | variables, Wires(self.world.clock, portal))
-        caught = self.capfd.readouterr()
-        self.told = caught.out + caught.err
-        return code
+        usual = {"DUPLO_HOST": HOST, "DUPLO_TOKEN": self.world.token, "TENANT": "dev01"}
+        ending = self.whole.run(usual | variables)
+        self.told = ending.text
+        return ending.code
 
     def requests(self, word: str) -> list[RequestRecord]:
         """The requests whose path holds a word."""
@@ -40,16 +38,14 @@ class Stage:
 
 
 @pytest.fixture
-def stage(capfd) -> Stage:
+def stage(tmp_path: Path) -> Stage:
     """A tenant without anything in it."""
-    world = World(FakeClock())
-    world.add_tenant("dev01")
-    return Stage(world, capfd)
+    return Stage(stages.Stage(tmp_path))
 
 
 @pytest.fixture
-def old_stage(capfd) -> Stage:
+def old_stage(tmp_path: Path) -> Stage:
     """The same on a portal of an earlier generation."""
-    world = World(FakeClock(), portal="old")
-    world.add_tenant("dev01")
-    return Stage(world, capfd)
+    found = Stage(stages.Stage(tmp_path))
+    found.world.portal = "old"
+    return found

@@ -147,7 +147,7 @@ def test_a_slow_portal_is_asked_a_tenth_of_the_time(stage):
     services = many(world, 3, replicas=1)
     world.rollout_seconds = 120.0
     environ = {"DUPLO_HOST": "https://p.example", "DUPLO_TOKEN": world.token, "TENANT": "dev01"}
-    adapter = WsgiAdapter(create_app(world), latency=0.5)
+    adapter = WsgiAdapter(create_app(world), world.clock, latency=0.5)
     assert run({**environ, "SERVICES": entries(services, 2)}, Wires(world.clock, adapter)) == 0
     writes = [one.at for one in world.writes()]
     looks = [one for one in world.log if one.at > max(writes) + 2]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.process.test_process import finish, start
+from tests.program import finish, start
 from tests.sandbox import Server, World
 
 NEVER = {

@@ -5,45 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import trustme
 
+from tests.program import finish, start
 from tests.sandbox import Behaviour, Server, World
-from tests.stage import clean_environ
-
-ROOT = Path(__file__).parents[2]
-
-
-def start(url: str, world: World, **extra: str) -> subprocess.Popen[str]:
-    """Start the pipe as a user would."""
-    environ = clean_environ(
-        DUPLO_HOST=url,
-        DUPLO_TOKEN=world.token,
-        TENANT="dev01",
-        SERVICE="web",
-        IMAGE="team/web:1.4.2",
-        STABLE_SECONDS="0",
-        **extra,
-    )
-    return subprocess.Popen(
-        [sys.executable, "-m", "pipe"],
-        cwd=ROOT,
-        env=environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
-    """Exit code and everything it said."""
-    output, _ = process.communicate(timeout=60)
-    return process.returncode, output
 
 
 def test_a_deploy_over_http(server: Server, world: World) -> None:

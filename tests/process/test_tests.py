@@ -5,49 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from pipe.clock import SystemClock
 from tests.checks.commands import alive
-from tests.sandbox import Server, World
-from tests.stage import clean_environ
-
-ROOT = Path(__file__).parents[2]
+from tests.program import start
+from tests.sandbox import Server
 
 
-@pytest.fixture
-def server() -> Iterator[Server]:
-    """A portal with quick rollouts over plain http."""
-    world = World(SystemClock())
-    world.rollout_seconds = 0.2
-    world.add_tenant("dev01")
-    world.add_service("web", "team/web:1.4.1", replicas=2)
-    with Server(world) as server:
-        yield server
-
-
-def start(server: Server, folder: Path, **extra: str) -> subprocess.Popen[bytes]:
+def begin(server: Server, folder: Path, **extra: str) -> subprocess.Popen[str]:
     """Start the pipe with its log in a file."""
-    environ = clean_environ(
-        DUPLO_HOST=server.url,
-        DUPLO_TOKEN=server.world.token,
-        TENANT="dev01",
-        SERVICE="web",
-        IMAGE="team/web:1.4.2",
-        STABLE_SECONDS="0",
-        BITBUCKET_CLONE_DIR=str(folder),
-        PYTHONPATH=str(ROOT),
-        **extra,
-    )
     with (folder / "log").open("wb") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "pipe"], cwd=folder, env=environ, stdout=log, stderr=log
-        )
+        return start(server.url, server.world, log=log, BITBUCKET_CLONE_DIR=str(folder), **extra)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -55,7 +26,7 @@ def test_a_stopped_run_ends_its_test(server: Server, tmp_path: Path, number: int
     """Exit 11, nothing changed, and no process of the test left."""
     marker = str(uuid.uuid4().int)[:12]
     text = f"sleep 6{marker} & setsid sleep 7{marker} & touch begun; wait"
-    process = start(server, tmp_path, PRE_DEPLOY_TEST=text)
+    process = begin(server, tmp_path, PRE_DEPLOY_TEST=text)
     while not (tmp_path / "begun").exists():
         assert process.poll() is None, (tmp_path / "log").read_text()
     process.send_signal(number)
@@ -75,7 +46,7 @@ def test_a_talkative_test_does_not_make_the_run_big(server: Server, tmp_path: Pa
         # Plain shell: the image's own tools do not know every option.
         said = "line $i of a test with much to say about all it does"
         text = f'i=0; while [ $i -lt {count} ]; do i=$((i + 1)); echo "{said}"; done'
-        process = start(server, folder, PRE_DEPLOY_TEST=text, RESTART="true", REPORT_DIR="report")
+        process = begin(server, folder, PRE_DEPLOY_TEST=text, RESTART="true", REPORT_DIR="report")
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         assert process.returncode == 0

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import json
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,13 +10,13 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
+from requests.adapters import BaseAdapter
 
-from pipe.run import Wires, run
+from pipe.run import Wires
 from tests.fake_clock import FakeClock
 from tests.sandbox import Behaviour, RequestRecord, World, WsgiAdapter, create_app
 from tests.sandbox.hosts import Hosts
-from tests.stage import HOST, LATENCY, Ending
-from tests.transcript import watch
+from tests.stage import HOST, LATENCY, Ending, play, record_in
 
 T = TypeVar("T")
 
@@ -33,7 +29,6 @@ STEP = {
     "BITBUCKET_STEP_UUID": "{step}",
     "BITBUCKET_STEP_RUN_NUMBER": "1",
 }
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Killed(BaseException):
@@ -74,7 +69,7 @@ class WatchedAdapter(WsgiAdapter):
     """Counts what leaves the pipe, notes for whom, and calls `before` and `after` around it."""
 
     def __init__(self, scene: Scene) -> None:
-        super().__init__(create_app(scene.world), latency=LATENCY)
+        super().__init__(create_app(scene.world), scene.clock, latency=LATENCY)
         self._scene = scene
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
@@ -92,7 +87,7 @@ class WatchedHosts(Hosts):
     """The world outside: notes who is spoken to, and who gets to see the portal's token."""
 
     def __init__(self, scene: Scene) -> None:
-        super().__init__({PORTAL: scene.adapter(scene)})
+        super().__init__({PORTAL: scene.adapter(scene), **scene.others})
         self._scene = scene
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
@@ -128,6 +123,8 @@ class Scene:
         self.world.behave(BAD, Behaviour("crash", log=("fatal: no database",)))
         self.clock.advance(86400.0)
         self.adapter: Callable[[Scene], WatchedAdapter] = WatchedAdapter
+        self.others: Mapping[str, BaseAdapter] = {}
+        """Who else is in the world, by host name."""
         self.hosts: set[str] = set()
         self.leaks: set[str] = set()
         self.sent = 0
@@ -172,18 +169,13 @@ class Scene:
 
     def run(self, **extra: str) -> Ending:
         """One run of the pipe; raises `Killed` where it was told to."""
-        began, out, err = self.clock.elapsed, io.StringIO(), io.StringIO()
         self.sent = 0
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = run(self.environ(**extra), Wires(self.clock, WatchedHosts(self)))
-        said = _COLOUR.sub("", err.getvalue()), _COLOUR.sub("", out.getvalue())
-        watch("\n".join(said))
-        return Ending(int(code), *said, self.clock.elapsed - began, self.report())
+        wires = Wires(self.clock, WatchedHosts(self))
+        return play(self.environ(**extra), wires, self.report_dir)
 
     def report(self) -> Mapping[str, Any]:
-        """The record on disk; whole at every moment, or not there at all."""
-        path = self.report_dir / "deploy.json"
-        return json.loads(path.read_text("utf-8")) if path.exists() else {}
+        """See `record_in`."""
+        return record_in(self.report_dir)
 
     def writes(self) -> list[RequestRecord]:
         """What took hold at the portal; a registered revision alone changes nothing yet."""

@@ -10,10 +10,10 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.reliability.faults import EVIL, FAULTS, FOR_EVER, TIMES, Fault, counted
 from tests.reliability.scene import (
     BAD,
     FULL,
@@ -27,55 +27,6 @@ from tests.sandbox import ApiFault, RequestRecord
 from tests.stage import Ending
 
 WAIT_TIMEOUT = 60
-FOR_EVER = 10_000
-TIMES = (1, 3, FOR_EVER)
-EVIL = "evil.example"
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One row of the matrix; `words` are what a run that fails because of it says."""
-
-    name: str
-    options: dict[str, Any]
-    words: str
-
-    @property
-    def passing(self) -> bool:
-        """Whether the same request may succeed later, so that once or three times does no harm."""
-        return self.name not in FINAL and self.name not in HARMLESS
-
-    @property
-    def silent(self) -> bool:
-        """Whether each time costs the whole patience for one answer."""
-        return self.name.startswith("silence")
-
-
-HARMLESS = ("content-type", "10 s")
-FINAL = ("401", "403", "404", "405", "huge", "redirect")
-FAULTS = (
-    Fault("refused", {"kind": "refused"}, "refuses the connection|no way to"),
-    Fault("reset-before", {"kind": "reset-before"}, "broke before the answer"),
-    Fault("reset-after", {"kind": "reset-after"}, "broke before the answer"),
-    Fault("10 s", {}, ""),
-    Fault("silence", {"kind": "silence"}, "stayed silent"),
-    Fault("silence-after", {"kind": "silence-after"}, "stayed silent"),
-    Fault("401", {"status": 401, "body": "token expired"}, "refuses the token"),
-    Fault("403", {"status": 403, "body": "no"}, "may not do this|refuses the token|is not open"),
-    Fault("404", {"status": 404}, "answered 404"),
-    Fault("405", {"status": 405}, "answered 405"),
-    Fault("429", {"status": 429}, "answered 429"),
-    Fault("429-after", {"status": 429, "headers": {"Retry-After": "2"}}, "answered 429"),
-    Fault("500", {"status": 500}, "answered 500"),
-    Fault("502", {"status": 502, "body": "<h1>Bad Gateway</h1>"}, "answered 502"),
-    Fault("503", {"status": 503}, "answered 503"),
-    Fault("rate", {"kind": "rate-exceeded"}, "Rate exceeded"),
-    Fault("truncated", {"kind": "truncated"}, "nonsense"),
-    Fault("html", {"kind": "html"}, "nonsense"),
-    Fault("huge", {"kind": "huge"}, "more than 32 MB"),
-    Fault("content-type", {"kind": "content-type"}, ""),
-    Fault("redirect", {"kind": "redirect", "location": f"https://{EVIL}/"}, f"on to {EVIL}"),
-)
 
 
 @dataclass(frozen=True)
@@ -118,7 +69,7 @@ def cells(play: Play, folder: Path) -> tuple[Scene, list[tuple[Point, Fault, int
 
 def disturb(scene: Scene, point: Point, fault: Fault, times: int) -> None:
     """Plan the trouble of one cell."""
-    if fault.name == "10 s":
+    if fault.slow:
         count = point.nth + times
 
         def slow(record: RequestRecord) -> None:
@@ -138,7 +89,7 @@ def disturb(scene: Scene, point: Point, fault: Fault, times: int) -> None:
 def expected(play: Play, point: Point, fault: Fault, times: int) -> set[int]:
     """The exit codes that a cell may have."""
     clean = {play.code}
-    if fault.name in HARMLESS and times < FOR_EVER:
+    if fault.harmless and times < FOR_EVER:
         return clean
     if fault.passing and (times == 1 or (times == 3 and not fault.silent)):
         return clean
@@ -224,8 +175,8 @@ def check(play: Play, model: Scene, cell: tuple[Point, Fault, int], folder: Path
         found.append(f"exit code {ending.code}, expected one of {sorted(allowed)}")
     if ending.code not in (0, play.code) and not re.search(fault.words, ending.text):
         found.append(f"it does not say: {fault.words}")
-    count = "for ever" if times == FOR_EVER else f"{times}x"
-    yield from (f"{point} {fault.name} {count}: {text}\n{ending.text}" for text in found)
+    cell_name = f"{point} {fault.name} {counted(times)}"
+    yield from (f"{cell_name}: {text}\n{ending.text}" for text in found)
 
 
 @pytest.mark.parametrize("play", [*PLAYS, *OTHER_KINDS, *OTHER_KINDS_BACK], ids=str)

@@ -7,44 +7,29 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pipe.clock import SystemClock
-from tests.reliability.scene import NEW, OLD, STEP, share
+from tests.program import finish, start
+from tests.reliability.scene import OLD, STEP, share
 from tests.sandbox import RequestRecord, Server, World
-from tests.stage import clean_environ
 
-ROOT = Path(__file__).parents[2]
 RESTARTED = {"IMAGE": OLD, "RESTART": "true"}
 
 
-def start(url: str, world: World, folder: Path, run: int, **extra: str) -> subprocess.Popen[str]:
-    """One run of the step as a process of its own."""
-    environ = {
-        "DUPLO_HOST": url,
-        "DUPLO_TOKEN": world.token,
-        "TENANT": "dev01",
-        "SERVICE": "web",
-        "IMAGE": NEW,
+def begin(url: str, world: World, folder: Path, run: int, **extra: str) -> subprocess.Popen[str]:
+    """One run of the step."""
+    step = {
         "STABLE_SECONDS": "1",
         "BITBUCKET_CLONE_DIR": str(folder),
         "BITBUCKET_PIPE_STORAGE_DIR": str(folder / "storage"),
         **STEP,
         "BITBUCKET_STEP_RUN_NUMBER": str(run),
-        **extra,
     }
-    return subprocess.Popen(
-        [sys.executable, "-m", "pipe"],
-        cwd=ROOT,
-        env=clean_environ(**environ),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    return start(url, world, **{**step, **extra})
 
 
 def old_world() -> World:
@@ -68,10 +53,10 @@ def killed_at(world: World, url: str, folder: Path, number: int, **environ: str)
                 os.kill(process[0].pid, signal.SIGKILL)
 
     world.listeners.append(shoot)
-    process.append(start(url, world, folder, 1, **environ))
-    process[0].communicate(timeout=60)
+    process.append(begin(url, world, folder, 1, **environ))
+    code, _ = finish(process[0])
     world.listeners.remove(shoot)
-    return process[0].returncode == -signal.SIGKILL
+    return code == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("environ", [{}, RESTARTED], ids=["deploy", "restart"])
@@ -89,9 +74,8 @@ def test_a_process_that_was_killed_is_followed_by_one_that_ends_it(
             shot += killed_at(world, server.url, folder, number, **environ)
             for path in folder.rglob("deploy.json"):
                 json.loads(path.read_text("utf-8"))
-            second = start(server.url, world, folder, 2, **environ)
-            output, _ = second.communicate(timeout=60)
-        assert second.returncode == 0, output
+            code, output = finish(begin(server.url, world, folder, 2, **environ))
+        assert code == 0, output
         assert len(world.writes()) == 1, output
         assert world.service("web").starts == 2, output
     assert shot >= len(numbers) - 1

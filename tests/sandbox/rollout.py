@@ -32,8 +32,9 @@ def reconcile(service: Service) -> None:
 def _with_surge(service: Service) -> None:
     """A Deployment: one pod more than wanted, never one less."""
     live = [pod for pod in service.members if not pod.leaving]
-    current = [pod for pod in live if pod.generation == service.generation]
-    old = [pod for pod in live if pod.generation != service.generation]
+    generation = service.generation
+    current = [pod for pod in live if pod.generation == generation]
+    old = [pod for pod in live if pod.generation != generation]
     for pod in [pod for pod in old if not pod.ready]:
         pod.leave()
         old.remove(pod)
@@ -78,7 +79,8 @@ def _one_by_one(service: Service) -> None:
         if ordinal not in held:
             service.start_pod(ordinal)
     live = [pod for pod in service.members if not pod.leaving]
-    outdated = [pod for pod in live if pod.generation != service.generation]
+    generation = service.generation
+    outdated = [pod for pod in live if pod.generation != generation]
     if len(live) < len(service.members) or not outdated:
         return
     broken = [pod for pod in outdated if not pod.ready]

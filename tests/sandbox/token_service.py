@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -18,14 +16,13 @@ from cryptography.x509.oid import NameOID
 from flask import Flask, Response, request
 from joserfc import jwt
 from joserfc.jwk import ECKey
-from werkzeug.serving import make_server
 
-from tests.sandbox.aws.cloud import Quiet
+from tests.sandbox.listener import Listener
 
 ISSUER, SERVICE = "token-service", "registry"
 
 
-class TokenService:
+class TokenService(Listener):
     """Hands out tokens as Docker's registries understand them; see their token specification.
 
     `public` repositories are shown to everybody, others to `user` alone.
@@ -38,31 +35,13 @@ class TokenService:
         self._certificate = _self_signed(self._key)
         self.bundle = folder / "token-service.pem"
         self.bundle.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
-        app = Flask("token-service")
-        app.add_url_rule("/token", view_func=self._answer)
-        self._server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
-        self.url = f"http://127.0.0.1:{self._server.port}/token"
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
-        )
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(5)
+        self.app = Flask("token-service")
+        self.app.add_url_rule("/token", view_func=self._answer)
+        super().__init__(self.app)
 
     def settings(self) -> Any:
         """What the registry has to know of us."""
-        told = {"realm": self.url, "service": SERVICE, "issuer": ISSUER}
+        told = {"realm": f"{self.url}/token", "service": SERVICE, "issuer": ISSUER}
         return {"token": {**told, "rootcertbundle": str(self.bundle)}}
 
     def token(self, repository: str, *actions: str) -> str:

@@ -1,4 +1,4 @@
-"""The portal as a transport of `requests`: no socket, no waiting, the same exceptions."""
+"""A web application as a transport of `requests`: no socket, no waiting, the same exceptions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
 import requests
-from flask import Flask
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPHeaderDict
 from urllib3.exceptions import NewConnectionError, ProtocolError, ReadTimeoutError
@@ -16,8 +15,8 @@ from urllib3.response import HTTPResponse
 from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from tests.sandbox.gate import BROKEN
-from tests.sandbox.world import World
+from pipe.clock import Clock
+from tests.sandbox.trouble import BROKEN, WsgiApp
 
 Timeout = float | tuple[float | None, float | None] | None
 
@@ -25,10 +24,10 @@ Timeout = float | tuple[float | None, float | None] | None
 class WsgiAdapter(HTTPAdapter):
     """Mounted on a session, it answers from the app; each request takes `latency` seconds."""
 
-    def __init__(self, app: Flask, latency: float = 0.0) -> None:
+    def __init__(self, app: WsgiApp, clock: Clock, latency: float = 0.0) -> None:
         super().__init__()
         self._app = app
-        self._world: World = app.config["WORLD"]
+        self._clock = clock
         self._latency = latency
 
     def send(  # noqa: PLR0917 - the base class takes them in this order
@@ -44,13 +43,13 @@ class WsgiAdapter(HTTPAdapter):
         # The environment is copied on the way; a list in it is still the same list.
         broken: list[str] = []
         environ = self._environ(request) | {BROKEN: broken}
-        pass_time(self._world, self._latency)
+        pass_time(self._clock, self._latency)
         body, status, headers = run_wsgi_app(self._app, environ, buffered=False)
         if broken:
             self._break(broken[0], request, timeout)
         code, _, reason = status.partition(" ")
         raw = HTTPResponse(
-            body=_Readable(iter(body)),
+            body=io.BufferedReader(_Readable(iter(body))),
             headers=HTTPHeaderDict(list(headers)),
             status=int(code),
             reason=reason,
@@ -95,15 +94,15 @@ class WsgiAdapter(HTTPAdapter):
         limit = timeout[1] if isinstance(timeout, tuple) else timeout
         if limit is None:
             raise AssertionError(f"no read limit: {request.method} {request.url} would hang")
-        pass_time(self._world, limit)
+        pass_time(self._clock, limit)
         slow = ReadTimeoutError(None, request.url, f"Read timed out. (read timeout={limit})")  # type: ignore[arg-type]
         raise requests.ReadTimeout(slow, request=request)
 
 
-def pass_time(world: World, seconds: float) -> None:
+def pass_time(clock: Clock, seconds: float) -> None:
     """Let the clock go on without anybody having slept."""
     if seconds > 0:
-        advance = getattr(world.clock, "advance", world.clock.sleep)
+        advance = getattr(clock, "advance", clock.sleep)
         advance(seconds)
 
 

@@ -9,7 +9,7 @@ from flask import Flask, Response, request
 
 from pipe.checks import Ending
 from tests.fake_clock import FakeClock
-from tests.sandbox import Behaviour, World, WsgiAdapter
+from tests.sandbox import Behaviour, WsgiAdapter
 from tests.stage import Stage
 
 SECRETS = {
@@ -355,7 +355,6 @@ class _Outside(WsgiAdapter):
         self.tokens: list[str] = []
         self.status = 200
         app = Flask("outside")
-        app.config["WORLD"] = World(clock)
 
         @app.get("/<path:path>")
         def answer(path: str) -> Response:
@@ -363,4 +362,4 @@ class _Outside(WsgiAdapter):
             self.tokens += [value for name, value in request.headers if name == "Authorization"]
             return Response("out of order" if self.status != 200 else "ok", status=self.status)
 
-        super().__init__(app)
+        super().__init__(app, clock)

@@ -5,17 +5,21 @@ from __future__ import annotations
 import base64
 import html
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 from pipe.settings.variables import VARIABLES
 from tests.sandbox import DEFAULT_TOKEN
+from tests.sandbox.aws.door import SECRET_KEY, SESSION_TOKEN
 
 AMBIENT = ("BITBUCKET_STEP_OIDC_TOKEN", "PIPELINES_JWT_TOKEN")
 PROXY_PASSWORD = "cAnArY-pr0xy/pass+word=9"
 MARK = "cAnArY"
+_SECRET = (*(variable.name for variable in VARIABLES if variable.secret), *AMBIENT)
+_TELLING = 16
+"""Characters from which on a value is nothing that a text holds by chance."""
 
 
 def value_of(name: str) -> str:
@@ -23,23 +27,24 @@ def value_of(name: str) -> str:
     return f"{MARK}-{name.lower()}-\"q'u&o<t>e\\s/+=%-0123456789"
 
 
-def environ(*, ready: bool) -> dict[str, str]:
-    """Every secret the pipe may be given; those of later versions too unless `ready`."""
-    names = [v.name for v in VARIABLES if v.secret and (v.ready or not ready)]
+def environ() -> dict[str, str]:
+    """Every secret the pipe may be given besides the portal's token."""
+    names = [variable.name for variable in VARIABLES if variable.secret]
     found = {name: value_of(name) for name in (*names, *AMBIENT) if name != "DUPLO_TOKEN"}
-    if "SLACK_WEBHOOK" in found:
-        found["SLACK_WEBHOOK"] = f"https://hooks.example/services/{MARK}/webhook-0123456789"
-    if "REGISTRY_PASSWORD" in found:
-        found["REGISTRY_USERNAME"] = "ci"
-    return {**found, "HTTP_PROXY": f"http://ci:{quote(PROXY_PASSWORD, safe='')}@127.0.0.1:9"}
+    return {
+        **found,
+        "SLACK_WEBHOOK": f"https://hooks.example/services/{MARK}/webhook-0123456789",
+        "REGISTRY_USERNAME": "ci",
+        "HTTP_PROXY": f"http://ci:{quote(PROXY_PASSWORD, safe='')}@127.0.0.1:9",
+    }
 
 
 @cache
 def planted() -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Every canary's value, and how it may show itself."""
-    secret = {**environ(ready=False), "DUPLO_TOKEN": value_of("DUPLO_TOKEN")}
+    secret = {**environ(), "DUPLO_TOKEN": value_of("DUPLO_TOKEN")}
     secret.pop("REGISTRY_USERNAME", None)
-    values = [*secret.values(), PROXY_PASSWORD, DEFAULT_TOKEN]
+    values = [*secret.values(), PROXY_PASSWORD, DEFAULT_TOKEN, SECRET_KEY, SESSION_TOKEN]
     return tuple((value, tuple(forms(value))) for value in values)
 
 
@@ -57,6 +62,16 @@ def found_in(text: str) -> list[str]:
     """The canaries that a text shows."""
     seen = [MARK] if MARK in text.replace(f"{MARK}-harmless", "") else []
     return seen + [value for value, spelled in planted() if any(form in text for form in spelled)]
+
+
+def given_in(text: str, environ: Mapping[str, str]) -> list[str]:
+    """The names of the secret variables whose values a text shows; short ones say nothing."""
+    secret = {name: environ.get(name, "").strip() for name in _SECRET}
+    return [
+        name
+        for name, value in secret.items()
+        if len(value) >= _TELLING and any(form in text for form in forms(value))
+    ]
 
 
 def found_below(folder: Path) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import socket
 import ssl
@@ -15,9 +14,10 @@ import pytest
 
 from pipe.clock import SystemClock
 from pipe.http import certificate
-from pipe.run import Wires, run
+from pipe.run import Wires
 from tests.sandbox import Server, World
 from tests.security.tls import DAY, Identity, identity, tinyproxy
+from tests.stage import play
 
 Deploy = Callable[..., tuple[int, str]]
 ADDRESS = "127.0.0.2"  # this machine, but no name that is exempt from proxies
@@ -42,7 +42,7 @@ def world() -> World:
 
 
 @pytest.fixture
-def deploy(world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Deploy:
+def deploy(world: World, tmp_path: Path) -> Deploy:
     """A run in this process over the real network: exit code and everything it said."""
 
     def deployed(url: str, **environ: str) -> tuple[int, str]:
@@ -56,9 +56,8 @@ def deploy(world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
             "BITBUCKET_CLONE_DIR": str(tmp_path),
             **environ,
         }
-        code = run(variables, Wires())
-        captured = capsys.readouterr()
-        return int(code), re.sub(r"\x1b\[[0-9;]*m", "", captured.err + captured.out)
+        ending = play(variables, Wires(), tmp_path)
+        return ending.code, ending.text
 
     return deployed
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import ssl
-import threading
-from types import TracebackType
 from typing import Any, Self
 
 import boto3
@@ -15,12 +12,12 @@ import requests
 import trustme
 from botocore.config import Config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import WSGIRequestHandler, make_server
 
 from pipe.clock import Clock
 from tests.sandbox.aws.door import OWNER, Door, Trouble
 from tests.sandbox.aws.iam import Iam, Provider, Role
 from tests.sandbox.aws.issuer import Issuer
+from tests.sandbox.listener import Listener
 
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
@@ -29,14 +26,7 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 
 
-class Quiet(WSGIRequestHandler):
-    """The door keeps its own log."""
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Say nothing."""
-
-
-class Cloud:
+class Cloud(Listener):
     """The account, with a role that trusts the issuer's repository and environment."""
 
     def __init__(
@@ -45,34 +35,16 @@ class Cloud:
         self.clock = clock
         self.issuer = Issuer(clock)
         self.door = Door(DomainDispatcherApplication(create_backend_app), Iam(ACCOUNT, clock))
-        logging.getLogger("werkzeug").setLevel(logging.ERROR)
         context = None
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             tls.issue_cert("127.0.0.1").configure_cert(context)
-        self._server = make_server(
-            host, 0, self.door, threaded=True, request_handler=Quiet, ssl_context=context
-        )
-        self.port = self._server.port
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
-        )
+        super().__init__(self.door, context, host)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        super().__enter__()
         self.reset(self.clock)
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(5)
 
     def reset(self, clock: Clock) -> None:
         """An account as new, on this clock."""

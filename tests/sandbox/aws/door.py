@@ -18,6 +18,12 @@ from tests.sandbox.aws.iam import Iam, StsError
 OWNER = "owner"
 """The access key of whoever arranges the account; for them the door stands open."""
 
+SECRET_KEY = "wJalrXUtnFEMI/K7MDENG+sandbox/handed/out=="
+SESSION_TOKEN = "FwoGZXIvYXdzEBYaDsandbox/session+token//for/the+role=="
+"""What every role gets here in place of moto's, so that tests know what to look for."""
+
+_SECRET_KEY = re.compile(r"(?<=<SecretAccessKey>)[^<]+")
+_SESSION_TOKEN = re.compile(r"(?<=<SessionToken>)[^<]+")
 _GIVEN = re.compile(r"<(?:AccessKeyId|SecretAccessKey|SessionToken)>([^<]+)<")
 _SIGNER = re.compile(r"Credential=([^/]+)/")
 _JSON = "application/x-amz-json-1.1"
@@ -85,6 +91,8 @@ class Door:
                 answer = Response(json.dumps(scripted[1]), content_type=_JSON)
                 return answer(environ, start_response)
         response = Response.from_app(self._moto, environ, buffered=True)
+        told = _SECRET_KEY.sub(SECRET_KEY, response.get_data(as_text=True))
+        response.set_data(_SESSION_TOKEN.sub(SESSION_TOKEN, told))
         self.given += _GIVEN.findall(response.get_data(as_text=True))
         return response(environ, start_response)
 

@@ -1,0 +1,72 @@
+"""Everything that can go wrong with one request, whoever it goes to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+FOR_EVER = 10_000
+TIMES = (1, 3, FOR_EVER)
+EVIL = "evil.example"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One row of the matrix; `words` are what a run that fails because of it says."""
+
+    name: str
+    options: dict[str, Any]
+    words: str
+
+    @property
+    def harmless(self) -> bool:
+        """Whether nobody needs to notice it."""
+        return self.name in _HARMLESS
+
+    @property
+    def passing(self) -> bool:
+        """Whether the same request may succeed later, so that once or three times does no harm."""
+        return self.name not in _FINAL and not self.harmless
+
+    @property
+    def silent(self) -> bool:
+        """Whether each time costs the whole patience for one answer."""
+        return self.name.startswith("silence")
+
+    @property
+    def slow(self) -> bool:
+        """Whether the honest answer comes, ten seconds late."""
+        return self.name == SLOW
+
+
+SLOW = "10 s"
+_HARMLESS = ("content-type", SLOW)
+_FINAL = ("401", "403", "404", "405", "huge", "redirect")
+FAULTS = (
+    Fault("refused", {"kind": "refused"}, "refuses the connection|no way to"),
+    Fault("reset-before", {"kind": "reset-before"}, "broke before the answer"),
+    Fault("reset-after", {"kind": "reset-after"}, "broke before the answer"),
+    Fault(SLOW, {}, ""),
+    Fault("silence", {"kind": "silence"}, "stayed silent"),
+    Fault("silence-after", {"kind": "silence-after"}, "stayed silent"),
+    Fault("401", {"status": 401, "body": "token expired"}, "refuses the token"),
+    Fault("403", {"status": 403, "body": "no"}, "may not do this|refuses the token|is not open"),
+    Fault("404", {"status": 404}, "answered 404"),
+    Fault("405", {"status": 405}, "answered 405"),
+    Fault("429", {"status": 429}, "answered 429"),
+    Fault("429-after", {"status": 429, "headers": {"Retry-After": "2"}}, "answered 429"),
+    Fault("500", {"status": 500}, "answered 500"),
+    Fault("502", {"status": 502, "body": "<h1>Bad Gateway</h1>"}, "answered 502"),
+    Fault("503", {"status": 503}, "answered 503"),
+    Fault("rate", {"kind": "rate-exceeded"}, "Rate exceeded"),
+    Fault("truncated", {"kind": "truncated"}, "nonsense"),
+    Fault("html", {"kind": "html"}, "nonsense"),
+    Fault("huge", {"kind": "huge"}, "more than 32 MB"),
+    Fault("content-type", {"kind": "content-type"}, ""),
+    Fault("redirect", {"kind": "redirect", "location": f"https://{EVIL}/"}, f"on to {EVIL}"),
+)
+
+
+def counted(times: int) -> str:
+    """How often, for people."""
+    return "for ever" if times == FOR_EVER else f"{times}x"
