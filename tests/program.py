@@ -33,14 +33,16 @@ def start(
 
     `command` is what Python is to run instead of the package.
     """
-    environ = clean_environ(
-        DUPLO_HOST=url,
-        DUPLO_TOKEN=world.token,
-        TENANT="dev01",
-        SERVICE="web",
-        STABLE_SECONDS="0",
-        **{"IMAGE": "team/web:1.4.2", "PYTHONPATH": str(ROOT), **extra},
-    )
+    usual = {
+        "DUPLO_HOST": url,
+        "DUPLO_TOKEN": world.token,
+        "TENANT": "dev01",
+        "SERVICE": "web",
+        "IMAGE": "team/web:1.4.2",
+        "STABLE_SECONDS": "0",
+        "PYTHONPATH": str(ROOT),
+    }
+    environ = clean_environ(**{**usual, **extra})
     out: Any = subprocess.PIPE if log is None else log
     return subprocess.Popen(
         [sys.executable, *(command or ("-m", "pipe"))],

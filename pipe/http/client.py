@@ -135,20 +135,24 @@ class HttpClient:
         *,
         transient: Verdict,
         decode: Callable[[bytes], Any] = json.loads,
+        headers: Mapping[str, str] | None = None,
+        insists: bool = True,
     ) -> Reply:
         """A request that changes nothing: tried again while its failure may pass.
 
         `transient` judges replies. The last reply is handed out, good or bad; a last failure
-        to get one is raised as `Unreachable`.
+        to get one is raised as `Unreachable`. Unless it `insists`, a host that cannot be
+        reached at all is tried once.
         """
         until = self._clock.monotonic() + self.limits.patience
         for attempt in range(1, self.limits.tries + 1):
             last = attempt == self.limits.tries
             try:
-                reply = self.once(method, path, body, decode)
+                reply = self.once(method, path, body, decode, headers=headers)
             except Unreachable as trouble:
                 pause = self._pause(attempt)
-                if last or not trouble.passing or self._clock.monotonic() + pause > until:
+                hopeless = not trouble.passing or not (trouble.acted or insists)
+                if last or hopeless or self._clock.monotonic() + pause > until:
                     raise
                 what = trouble.diagnosis
             else:

@@ -20,8 +20,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pipe.clock import Deadline
-from pipe.errors import Unreachable
+from pipe.errors import PlatformError, Refused
 from pipe.http import HttpClient, Limits, Network, Reply
+from pipe.http.excerpt import excerpt
 from pipe.secret import Mask, Secret
 from pipe.settings import Keys
 
@@ -41,6 +42,8 @@ _TRANSIENT = (
     "ThrottlingException",
     "TooManyRequestsException",
 )
+_PASSING = (429, 500, 502, 503, 504)
+_XML = re.compile(r"(?:<\?xml[^>]*>\s*)?<(\w+Response)\b.*</\1>", re.DOTALL)
 _SECRETS_IN_XML = re.compile(r"<(AccessKeyId|SecretAccessKey|SessionToken)>([^<]+)</")
 _NOT_FROM_THE_MACHINE = {
     "profile": None,
@@ -88,7 +91,7 @@ class Aws:
         """One call's answer, as the dictionary that boto3 makes of it.
 
         `operation` is boto3's name for it. Repeated while its failure may pass, for a minute
-        at most. Raises `AwsRefusal`, or `Unreachable` when there is no answer.
+        at most. Raises `AwsRefusal`, or `PlatformError` when AWS gives no answer of its own.
         """
         call = getattr(self._client(service, region or self.region), operation)
         clock = self.network.clock
@@ -97,7 +100,7 @@ class Aws:
         while True:
             try:
                 return self._try(call, operation, arguments)
-            except (AwsRefusal, Unreachable) as trouble:
+            except (AwsRefusal, PlatformError) as trouble:
                 if not trouble.passing or deadline.left() < pause:
                     raise
                 log.warning("%s (%s) Trying again in %g s.", trouble, service, pause)
@@ -110,6 +113,7 @@ class Aws:
 
     def _try(self, call: Callable[..., Any], operation: str, arguments: Mapping[str, Any]) -> Any:
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - see above
+        from botocore.parsers import ResponseParserError  # noqa: PLC0415
 
         try:
             return call(**arguments)
@@ -119,7 +123,7 @@ class Aws:
             # Some services write the whole shape's name: com.amazonaws...#AccessDeniedException.
             code = str(told.get("Code", "")).rpartition("#")[2]
             raise AwsRefusal(operation, code, str(told.get("Message", "")), status) from None
-        except BotoCoreError as error:
+        except (BotoCoreError, ResponseParserError) as error:
             raise AwsRefusal(operation, type(error).__name__, str(error), 0) from None
 
     def _client(self, service: str, region: str) -> Any:
@@ -143,6 +147,7 @@ class Aws:
         body = request.body.encode() if isinstance(request.body, str) else request.body
         reply = client.once(request.method, path, data=body, headers=headers)
         self._learn(reply)
+        _check(reply, urlsplit(request.url).netloc)
         return AWSResponse(request.url, reply.status, reply.headers, _Body(reply.body))
 
     def _http(self, url: str) -> HttpClient:
@@ -164,6 +169,36 @@ class _Body(io.BytesIO):
     def stream(self, **_: Any) -> list[bytes]:
         """All of it at once."""
         return [self.read()]
+
+
+def _check(reply: Reply, host: str) -> None:
+    """Raise `Refused` for an answer that something on the way gave in place of AWS.
+
+    boto3 would take a page for an empty answer, and that for a no.
+    """
+    if _is_of_aws(reply):
+        return
+    said = excerpt(reply)
+    told = f': "{said}"' if said else ""
+    raise Refused(
+        f"{host} answered {reply.status}, and not as AWS does{told}.",
+        "See what answers in place of AWS there: a proxy (HTTPS_PROXY), a firewall, or another "
+        "server behind AWS_ENDPOINT_URL.",
+        passing=reply.ok or reply.status in _PASSING or "Rate exceeded" in said,
+    )
+
+
+def _is_of_aws(reply: Reply) -> bool:
+    """Whether it is whole, and of one of the two forms: XML, and JSON with a type for errors."""
+    text = reply.text().strip()
+    if not text.startswith("{"):
+        return _XML.fullmatch(text) is not None
+    try:
+        answer = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    named = any(name.lower() == "x-amzn-errortype" for name in reply.headers)
+    return reply.ok or named or "__type" in answer
 
 
 def _secret_texts(answer: str) -> Iterator[str]:

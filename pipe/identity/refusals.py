@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pipe.errors import IdentityError
+from pipe.errors import IdentityError, Refused
 from pipe.identity import claims as identity
 from pipe.identity import trust
 from pipe.identity.aws import AwsRefusal
@@ -90,6 +90,15 @@ def of_call(refusal: AwsRefusal, what: str, wanted: Aws) -> IdentityError | None
             "set, complete and still active.",
         )
     return None
+
+
+def outage(refusal: AwsRefusal, service: str, region: str) -> Refused:
+    """The error for a failure that usually passes, and did not within a minute."""
+    return Refused(
+        f"{service} in {region} went on failing for a minute: {refusal}.",
+        "Run the step again; nothing about it has to be changed.",
+        passing=True,
+    )
 
 
 def _no_provider(claims: Claims, wanted: Aws) -> IdentityError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from pipe.errors import IdentityError
+from pipe.errors import IdentityError, Refused
 from pipe.identity import refusals
 from pipe.identity.aws import Aws, AwsRefusal
 from pipe.secret import Secret
@@ -54,7 +54,11 @@ def _unusable(name: str, what: str) -> IdentityError:
     )
 
 
-def _explain(refusal: AwsRefusal, name: str, region: str, settings: Settings) -> IdentityError:
+def _explain(
+    refusal: AwsRefusal, name: str, region: str, settings: Settings
+) -> IdentityError | Refused:
+    if refusal.passing:
+        return refusals.outage(refusal, "Secrets Manager", region)
     if error := refusals.of_call(refusal, f"reading the secret {name}", settings.aws):
         return error
     who = settings.aws.role_arn or "the user of AWS_ACCESS_KEY_ID"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from pipe.errors import IdentityError, Refused
 from pipe.identity import claims as identity
@@ -26,7 +27,10 @@ class Role:
 
 
 def assume(aws: Aws, wanted: Wanted, now: datetime) -> Role:
-    """Assume the role; raises `IdentityError` with the reason, before any call where possible."""
+    """Assume the role; raises `IdentityError` with the reason, before any call where possible.
+
+    Raises `PlatformError` when AWS cannot be asked.
+    """
     claims = identity.checked(wanted.web_identity, now)
     try:
         answer = aws.call(
@@ -39,15 +43,19 @@ def assume(aws: Aws, wanted: Wanted, now: datetime) -> Role:
         )
     except AwsRefusal as refusal:
         raise _explain(refusal, claims, wanted, now) from refusal
+    try:
+        return _role(answer, aws.mask)
+    except LookupError:
+        raise Refused(
+            f"STS in {wanted.region} answered without the role's credentials.",
+            "See what answers in place of AWS there (HTTPS_PROXY, AWS_ENDPOINT_URL).",
+        ) from None
+
+
+def _role(answer: Any, mask: Mask) -> Role:
     given = answer["Credentials"]
-    keys = _masked(
-        aws.mask,
-        Keys(
-            given["AccessKeyId"],
-            Secret(given["SecretAccessKey"]),
-            Secret(given["SessionToken"]),
-        ),
-    )
+    secret = Secret(given["SecretAccessKey"]), Secret(given["SessionToken"])
+    keys = _masked(mask, Keys(given["AccessKeyId"], *secret))
     arn = str(answer["AssumedRoleUser"]["Arn"])
     return Role(arn, arn.split(":")[4], keys, given["Expiration"])
 
@@ -76,9 +84,5 @@ def _explain(
     refusal: AwsRefusal, claims: Claims, wanted: Wanted, now: datetime
 ) -> IdentityError | Refused:
     if refusal.passing and refusal.code != "IDPCommunicationError":
-        return Refused(
-            f"STS in {wanted.region} went on failing for a minute: {refusal}.",
-            "Run the step again; nothing about it has to be changed.",
-            passing=True,
-        )
+        return refusals.outage(refusal, "STS", wanted.region)
     return refusals.of_role(refusal, claims, wanted, now)

@@ -12,6 +12,7 @@ import requests
 
 from pipe.errors import IdentityError, PlatformError, Refused
 from pipe.http import HttpClient, Reply
+from pipe.http.excerpt import excerpt
 from pipe.portal import said
 from pipe.portal.fields import Shapeless
 from pipe.portal.model import Tenant
@@ -81,7 +82,7 @@ class Calls:
         except Shapeless as expected:
             raise self._nonsense(what, f"expected {expected}", passing=False) from None
         except ValueError:
-            wrong = f'expected JSON, got "{said.excerpt(reply)}"'
+            wrong = f'expected JSON, got "{excerpt(reply)}"'
             # Cut off, or a gateway's page: that is an outage, and may pass.
             raise self._nonsense(what, wrong, passing=True) from None
 
@@ -92,7 +93,7 @@ class Calls:
         """
         self.check(reply, what)
         if said.transient(reply):
-            wrong = f'expected nothing or JSON, got "{said.excerpt(reply)}"'
+            wrong = f'expected nothing or JSON, got "{excerpt(reply)}"'
             raise self._nonsense(what, wrong, passing=True)
 
     def check(self, reply: Reply, what: str) -> None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from pipe.http import Reply
+from pipe.http.excerpt import one_line
 
-_LONGEST = 300
-_EXCERPT = 100
-_TAG = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 _KEYS = ("Message", "message", "title", "detail", "error")
 _TRANSIENT = (429, 500, 502, 503, 504)
 
@@ -20,13 +17,7 @@ def message(reply: Reply) -> str:
         found = _from_json(reply.json())
     except ValueError:
         found = reply.text()
-    return _one_line(found)
-
-
-def excerpt(reply: Reply) -> str:
-    """The beginning of a body that is not what it should be."""
-    line = _one_line(reply.text())
-    return line if len(line) <= _EXCERPT else f"{line[:_EXCERPT]}..."
+    return one_line(found)
 
 
 def transient(reply: Reply) -> bool:
@@ -61,10 +52,3 @@ def _from_json(body: Any) -> str:
             if words := _from_json(body.get(key)):
                 return words
     return ""
-
-
-def _one_line(text: str) -> str:
-    without_tags = _TAG.sub(" ", text[: 20 * _LONGEST])
-    printable = "".join(char if char.isprintable() else " " for char in without_tags)
-    line = " ".join(printable.split())
-    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."

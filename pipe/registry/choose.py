@@ -9,7 +9,7 @@ from pipe.identity.establish import Identity
 from pipe.image import Image
 from pipe.registry.address import ecr_address, oci_address
 from pipe.registry.ecr import EcrRegistry
-from pipe.registry.interface import Registry
+from pipe.registry.interface import CannotAsk, Registry
 from pipe.registry.oci import OciRegistry
 from pipe.registry.proof import Nobody
 from pipe.secret import Mask
@@ -20,11 +20,13 @@ def registries(
     settings: Settings, identity: Identity, network: Network, mask: Mask
 ) -> Callable[[Image], Registry]:
     """A function from images to the registries that they live in, as this identity sees them."""
+    out_of_reach: dict[str, CannotAsk] = {}
 
     def registry_of(image: Image) -> Registry:
         address = ecr_address(image)
         if address is None:
-            return OciRegistry(network, mask, oci_address(image), settings.image_rules)
+            rules, where = settings.image_rules, oci_address(image)
+            return OciRegistry(network, mask, where, rules, out_of_reach)
         if identity.aws is None:
             return Nobody()
         account = identity.role.account if identity.role else ""

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any
 
 from pipe.clock import Deadline
-from pipe.errors import Unreachable
+from pipe.errors import PlatformError
 from pipe.identity import refusals
 from pipe.identity.aws import Aws, AwsRefusal
 from pipe.image import Image
@@ -55,9 +55,12 @@ class EcrRegistry:
         details = answer.get("imageDetails") or []
         if not details:
             raise Absent(_missing(image))
+        digest = str(details[0].get("imageDigest", ""))
+        if not digest:
+            raise CannotAsk("ECR did not tell its digest")
         media_type = str(details[0].get("imageManifestMediaType", ""))
         pushed: datetime | None = details[0].get("imagePushedAt")
-        return Found(details[0]["imageDigest"], media_type, pushed and pushed.astimezone(UTC))
+        return Found(digest, media_type, pushed and pushed.astimezone(UTC))
 
     def tags(self, image: Image) -> Sequence[str]:
         """See `Registry`."""
@@ -143,7 +146,7 @@ class EcrRegistry:
     def _explained(self, image: Image, ask: Callable[[], Any]) -> Any:
         try:
             return ask()
-        except Unreachable as trouble:
+        except PlatformError as trouble:
             raise CannotAsk(trouble.diagnosis.rstrip("."), trouble.remedy) from trouble
         except AwsRefusal as refusal:
             if error := refusals.of_call(refusal, f"asking ECR for {image}", self._wanted):

@@ -6,7 +6,7 @@ import base64
 import logging
 from collections.abc import Callable, Mapping
 
-from pipe.errors import Unreachable
+from pipe.errors import PlatformError
 from pipe.identity.aws import Aws, AwsRefusal
 from pipe.identity.establish import Identity
 from pipe.image import Image
@@ -46,10 +46,14 @@ def _ecr_login(aws: Aws, address: EcrAddress, mask: Mask) -> Mapping[str, str] |
     accounts = [address.account]
     try:
         answer = aws.call("ecr", "get_authorization_token", address.region, registryIds=accounts)
-    except (AwsRefusal, Unreachable) as error:
+    except (AwsRefusal, PlatformError) as error:
         log.warning("AWS gives no password for Docker (ecr:GetAuthorizationToken): %s", error)
         return None
-    return _unpacked(answer["authorizationData"][0]["authorizationToken"], mask)
+    try:
+        return _unpacked(str(answer["authorizationData"][0]["authorizationToken"]), mask)
+    except (LookupError, ValueError):
+        log.warning("AWS gave no password for Docker that can be used.")
+        return None
 
 
 def _unpacked(token: str, mask: Mask) -> Mapping[str, str]:

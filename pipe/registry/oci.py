@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from pipe.errors import Unreachable
@@ -14,9 +15,11 @@ from pipe.image import Image
 from pipe.registry.address import PLAIN_HTTP_HOSTS, OciAddress
 from pipe.registry.interface import MANIFESTS, Absent, CannotAsk, Found
 from pipe.secret import Mask, Secret
-from pipe.settings import ImageRules
+from pipe.settings import ImageRules, Verify
 
-_LIMITS = Limits(connect=3.0, read=15.0, whole=30.0, body=8 << 20, tries=2, patience=15.0)
+_LIMITS = Limits(connect=3.0, read=15.0, whole=30.0, body=8 << 20, tries=4, patience=20.0)
+_PASSING = (429, 500, 502, 503, 504)
+_NO = (400, 401, 403, 404)
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _TAGS_PER_PAGE = 1000
@@ -24,16 +27,27 @@ _MOST_PAGES = 5
 
 
 class OciRegistry:
-    """See `Registry`. Asks without a name first, then as the registry demands."""
+    """See `Registry`. Asks without a name first, then as the registry demands.
+
+    `out_of_reach` holds, by host, why a registry cannot be connected to: shared by all images of
+    a run, so that nobody waits for the same host twice.
+    """
 
     def __init__(
-        self, network: Network, mask: Mask, address: OciAddress, rules: ImageRules
+        self,
+        network: Network,
+        mask: Mask,
+        address: OciAddress,
+        rules: ImageRules,
+        out_of_reach: dict[str, CannotAsk],
     ) -> None:
+        self._out_of_reach = out_of_reach
         self._network = network
         self._mask = mask
         self._address = address
         self._user = rules.registry_username
         self._password = rules.registry_password
+        self._insists = rules.verify is Verify.ALWAYS or rules.pin_digest
         self._authorization = ""
         self._http: HttpClient | None = None
 
@@ -53,6 +67,11 @@ class OciRegistry:
         if reply.status == 404:
             raise self._absent(reply, image)
         self._check(reply)
+        if not _is_manifest(reply):
+            raise CannotAsk(
+                f"{self._address.shown} answers with no manifest, and not as a registry does",
+                "Check the registry's name in IMAGE, and what answers in its place.",
+            )
         return Found(f"sha256:{hashlib.sha256(reply.body).hexdigest()}", _media_type(reply))
 
     def tags(self, image: Image) -> Sequence[str]:
@@ -84,10 +103,26 @@ class OciRegistry:
         headers = {"Accept": ", ".join([*MANIFESTS, "application/json"])}
         if self._authorization:
             headers["Authorization"] = self._authorization
+        if known := self._out_of_reach.get(self._address.host):
+            raise known
+        return self._send(self._client(), method, path, headers)
+
+    def _send(
+        self, client: HttpClient, method: str, path: str, headers: Mapping[str, str]
+    ) -> Reply:
+        """Ask, again where it failed on the way.
+
+        Not where nobody can be reached at all, unless the deploy hangs on the answer.
+        """
         try:
-            return self._client().once(method, path, headers=headers)
+            return client.repeatable(
+                method, path, headers=headers, transient=_is_passing, insists=self._insists
+            )
         except Unreachable as trouble:
-            raise CannotAsk(trouble.diagnosis.rstrip("."), trouble.remedy) from trouble
+            reason = CannotAsk(trouble.diagnosis.rstrip("."), trouble.remedy)
+            if not trouble.acted:
+                self._out_of_reach[self._address.host] = reason
+            raise reason from trouble
 
     def _client(self) -> HttpClient:
         """The registry's address; one on this machine may do without TLS, as for Docker."""
@@ -130,18 +165,16 @@ class OciRegistry:
         path = f"{realm.path.lstrip('/')}?{'&'.join(filter(None, [realm.query, urlencode(query)]))}"
         client = self._network.client(realm.geturl(), setting="IMAGE", limits=_LIMITS)
         headers = {"Authorization": self._basic()} if self._user else {}
-        try:
-            reply = client.once("GET", path, headers=headers)
-        except Unreachable as trouble:
-            raise CannotAsk(trouble.diagnosis.rstrip("."), trouble.remedy) from trouble
-        if not reply.ok:
+        reply = self._send(client, "GET", path, headers)
+        if reply.status in _NO:
             raise self._refused(reply)
-        try:
-            answer = reply.json()
-            token = str(answer.get("token") or answer["access_token"])
-        except (ValueError, LookupError, AttributeError):
-            raise CannotAsk(f"{realm.netloc} answers without a token") from None
-        return self._mask.add(Secret(token))
+        if not reply.ok:
+            raise CannotAsk(f"{realm.netloc} answers {reply.status} instead of a token")
+        answer = _object(reply)
+        token = answer.get("token") or answer.get("access_token")
+        if not token:
+            raise CannotAsk(f"{realm.netloc} answers without a token")
+        return self._mask.add(Secret(str(token)))
 
     def _basic(self) -> str:
         pair = f"{self._user}:{self._password.reveal()}".encode()
@@ -184,6 +217,26 @@ class OciRegistry:
         return f"v2/{quote(self._address.repository)}/{what}/{quote(which, safe=safe)}"
 
 
+def _is_passing(reply: Reply) -> bool:
+    """Whether it is an outage: everything good that a registry has to say is an object."""
+    nonsense = reply.ok and bool(reply.body) and not _object(reply)
+    return nonsense or reply.status in _PASSING
+
+
+def _is_manifest(reply: Reply) -> bool:
+    """Whether it is what a registry shows of an image: any server can say 200."""
+    return "schemaVersion" in _object(reply)
+
+
+def _object(reply: Reply) -> Mapping[str, Any]:
+    """The object that the body holds, empty for anything else."""
+    try:
+        found = reply.json()
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def _media_type(reply: Reply) -> str:
     return _header(reply, "Content-Type").partition(";")[0].strip()
 
@@ -194,15 +247,12 @@ def _header(reply: Reply, name: str) -> str:
 
 
 def _listed(reply: Reply) -> list[str]:
-    try:
-        tags = reply.json().get("tags") or []
-    except (ValueError, AttributeError):
-        return []
+    tags = _object(reply).get("tags") or []
     return [str(tag) for tag in tags] if isinstance(tags, list) else []
 
 
 def _error_codes(reply: Reply) -> set[str]:
     try:
-        return {str(error["code"]) for error in reply.json()["errors"]}
-    except (ValueError, LookupError, TypeError):
+        return {str(error["code"]) for error in _object(reply)["errors"]}
+    except (LookupError, TypeError):
         return set()

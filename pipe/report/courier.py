@@ -7,9 +7,15 @@ import queue
 import threading
 from collections.abc import Callable
 
+from pipe.http import Limits
+
 log = logging.getLogger(__name__)
 
 Job = Callable[[], None]
+
+
+LIMITS = Limits(connect=3.0, read=4.0, whole=4.0, body=1 << 16, tries=1)
+"""For one message: nobody waits for it longer than it is worth."""
 
 
 class Undelivered(Exception):

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from bitbucket_pipes_toolkit import CodeInsights
 from requests.adapters import BaseAdapter
 
-from pipe.report.courier import Undelivered
-from pipe.settings import Step
+from pipe.clock import SystemClock
+from pipe.errors import Unreachable
+from pipe.http import HttpClient
+from pipe.http.excerpt import excerpt
+from pipe.http.session import open_session
+from pipe.report.courier import LIMITS, Undelivered
+from pipe.settings import Proxies, Step
 
 Data = Mapping[str, Any]
 
 PROXY = "http://host.docker.internal:29418"
 """Where a pipe finds the proxy; a plain request through it needs no credentials."""
 
-_TIMEOUT = (3.0, 4.0)
+_API = "http://api.bitbucket.org"
+"""Plain, for the proxy to sign and to send on by TLS."""
+
+_NO_PROXY = "Bitbucket's proxy cannot be reached; it is there only in a step on Bitbucket"
 _LONGEST_TITLE = 450
 _LONGEST_DETAILS = 2000
 
@@ -27,21 +37,27 @@ _LONGEST_DETAILS = 2000
 class _Requests:
     """The toolkit's HTTP handler as we need it: the one there retries, and ends the process."""
 
-    def __init__(self, proxy: str, adapter: BaseAdapter | None) -> None:
-        self._proxy = proxy
-        self._adapter = adapter
+    def __init__(self, client: HttpClient) -> None:
+        self._client = client
 
     def make_session_request(self, method: str, url: str, **given: Any) -> requests.Response:
-        """Send one request through the proxy; whatever goes wrong is raised."""
-        given.pop("proxies", None)
-        with requests.Session() as session:
-            session.trust_env = False
-            session.proxies = {"http": self._proxy}
-            if self._adapter:
-                session.mount("http://", self._adapter)
-            return session.request(
-                method, url, timeout=_TIMEOUT, allow_redirects=False, **given
-            )  # fmt: skip
+        """Send one request; raises `Undelivered` for whatever is no success."""
+        try:
+            reply = self._client.once(
+                method,
+                urlsplit(url).path.lstrip("/"),
+                given.get("json"),
+                data=given["data"].encode() if "data" in given else None,
+                headers=given.get("headers"),
+            )
+        except Unreachable as error:
+            raise Undelivered(error.diagnosis if error.acted else _NO_PROXY) from error
+        if not reply.ok:
+            raise Undelivered(f'Bitbucket answered {reply.status}: "{excerpt(reply)}"')
+        response = requests.Response()
+        response.status_code = reply.status
+        response.raw = io.BytesIO(reply.body)
+        return response
 
 
 def publish(data: Data, step: Step, proxy: str, adapter: BaseAdapter | None = None) -> None:
@@ -50,14 +66,17 @@ def publish(data: Data, step: Step, proxy: str, adapter: BaseAdapter | None = No
     `adapter` replaces the network in tests.
     """
     insights = CodeInsights(step.repository, step.workspace)
-    insights.http_client = _Requests(proxy, adapter)
-    body = report(data)
-    try:
-        insights.create_report(step.commit, body)
-        if notes := failures(data):
-            insights.create_bulk_annotations(step.commit, body["external_id"], notes)
-    except (requests.RequestException, ValueError) as error:
-        raise Undelivered(_why(error)) from error
+    with open_session(_API, Proxies(http=proxy), "", adapter) as session:
+        client = HttpClient(_API, session, SystemClock(), setting="CODE_INSIGHTS", limits=LIMITS)
+        insights.http_client = _Requests(client)
+        body = report(data)
+        try:
+            insights.create_report(step.commit, body)
+            if notes := failures(data):
+                insights.create_bulk_annotations(step.commit, body["external_id"], notes)
+        except ValueError as error:
+            said = " ".join(str(error).split())[:100]
+            raise Undelivered(f"Bitbucket's answer makes no sense: {said}") from error
 
 
 def report(data: Data) -> dict[str, Any]:
@@ -120,14 +139,3 @@ def _milliseconds(data: Data) -> int:
         return 0
     took = datetime.fromisoformat(data["finished"]) - datetime.fromisoformat(data["started"])
     return round(took.total_seconds() * 1000)
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, requests.HTTPError) and error.response is not None:
-        said = " ".join(error.response.text.split())[:100]
-        return f'Bitbucket answered {error.response.status_code}: "{said}"'
-    if isinstance(error, requests.Timeout):
-        return "Bitbucket's proxy does not answer"
-    if isinstance(error, requests.ConnectionError):
-        return "Bitbucket's proxy cannot be reached; it is there only in a step on Bitbucket"
-    return f"Bitbucket's answer makes no sense: {' '.join(str(error).split())[:100]}"

@@ -10,13 +10,12 @@ import requests
 
 from pipe.clock import Clock
 from pipe.errors import Unreachable
-from pipe.http import HttpClient, Limits
-from pipe.report.courier import Undelivered
+from pipe.http import HttpClient
+from pipe.report.courier import LIMITS, Undelivered
 from pipe.settings import Telling
 
 Data = Mapping[str, Any]
 
-_LIMITS = Limits(connect=3.0, read=4.0, whole=4.0, body=1 << 16, tries=1)
 _LONGEST = 2500
 _COLOURS = {"done": "#2eb67d", "running": "#36a2eb", "restored": "#e0a324", "cancelled": "#e0a324"}
 _RED = "#e01e5a"
@@ -55,7 +54,7 @@ def deliver(webhook: str, body: Mapping[str, Any], session: requests.Session, cl
     parts = urlsplit(webhook)
     base = f"{parts.scheme}://{parts.netloc}"
     query = f"?{parts.query}" if parts.query else ""
-    client = HttpClient(base, session, clock, setting="SLACK_WEBHOOK", limits=_LIMITS)
+    client = HttpClient(base, session, clock, setting="SLACK_WEBHOOK", limits=LIMITS)
     try:
         reply = client.once("POST", f"{parts.path[1:]}{query}", body)
     except Unreachable as error:

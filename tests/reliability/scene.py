@@ -95,8 +95,9 @@ class WatchedHosts(Hosts):
         host = urlsplit(str(request.url)).hostname or ""
         self._scene.hosts.add(host)
         shown = f"{request.url} {request.headers} {request.body!r}"
-        if host != PORTAL and self._scene.world.token in shown:
-            self._scene.leaks.add(host)
+        for secret, its_host in self._scene.guarded.items():
+            if host != its_host and secret in shown:
+                self._scene.leaks.add(host)
         return super().send(request, **options)
 
 
@@ -125,6 +126,8 @@ class Scene:
         self.adapter: Callable[[Scene], WatchedAdapter] = WatchedAdapter
         self.others: Mapping[str, BaseAdapter] = {}
         """Who else is in the world, by host name."""
+        self.guarded = {self.world.token: PORTAL}
+        """Secrets, and the only host that may see each."""
         self.hosts: set[str] = set()
         self.leaks: set[str] = set()
         self.sent = 0

@@ -28,6 +28,8 @@ TAGS = "/v2/team/web/tags/list?n=1000"
 UNKNOWN = json.dumps({"errors": [{"code": "MANIFEST_UNKNOWN"}]})
 Answer = tuple[int, Mapping[str, str], str]
 
+SHOWN = '{"schemaVersion": 2}'
+
 
 class Scripted(BaseAdapter):
     """Answers by method and path; `asked` keeps whole requests."""
@@ -56,7 +58,7 @@ def ask(answers: Mapping[str, Answer], user: str = "") -> tuple[OciRegistry, Scr
     adapter, mask = Scripted(answers), Mask()
     network = Network(Proxies(), "", FakeClock(), adapter)
     rules = ImageRules(Verify.AUTO, False, None, user, Secret("password" if user else ""))
-    return OciRegistry(network, mask, oci_address(IMAGE), rules), adapter, mask
+    return OciRegistry(network, mask, oci_address(IMAGE), rules, {}), adapter, mask
 
 
 def test_a_digest_that_is_not_told_is_computed() -> None:
@@ -68,7 +70,7 @@ def test_a_digest_that_is_not_told_is_computed() -> None:
 
 def test_a_registry_without_head_is_asked_with_get() -> None:
     """405 is no answer about the image."""
-    registry, _, _ = ask({f"HEAD {MANIFEST}": (405, {}, ""), f"GET {MANIFEST}": (200, {}, "{}")})
+    registry, _, _ = ask({f"HEAD {MANIFEST}": (405, {}, ""), f"GET {MANIFEST}": (200, {}, SHOWN)})
     assert registry.find(IMAGE).digest.startswith("sha256:")
 
 
@@ -81,6 +83,8 @@ def test_a_registry_without_head_is_asked_with_get() -> None:
         (307, "", "answers 307"),
         (503, "", "answers 503"),
         (403, "", "does not show team/web to everybody"),
+        (200, "<html>sign in</html>", "answers with no manifest, and not as a registry does"),
+        (200, '{"schemaVersion": 2, "con', "answers with no manifest"),
     ],
 )
 def test_what_proves_nothing_is_no_proof(status: int, body: str, why: str) -> None:

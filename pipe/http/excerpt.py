@@ -1,0 +1,27 @@
+"""What a server says, in one line that is safe to show."""
+
+from __future__ import annotations
+
+import re
+
+from pipe.http.client import Reply
+
+_LONGEST = 300
+_EXCERPT = 100
+_TAG = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+
+
+def one_line(text: str) -> str:
+    """A text without tags and control characters, cut to 300 characters."""
+    without_tags = _TAG.sub(" ", text[: 20 * _LONGEST])
+    printable = "".join(char if char.isprintable() else " " for char in without_tags)
+    return _cut(" ".join(printable.split()), _LONGEST)
+
+
+def excerpt(reply: Reply) -> str:
+    """The beginning of a body that is not what it should be."""
+    return _cut(one_line(reply.text()), _EXCERPT)
+
+
+def _cut(line: str, longest: int) -> str:
+    return line if len(line) <= longest else f"{line[:longest]}..."
