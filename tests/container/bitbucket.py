@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.transcript import watch
+
 AGENT = "/opt/atlassian/pipelines/agent"
 CLONE = f"{AGENT}/build"
 STORAGE = f"{CLONE}/.bitbucket/pipelines/generated/pipeline/pipes"
@@ -123,6 +125,7 @@ class Agent:
 
     def _run(self, line: list[str]) -> Run:
         done = self.docker(*line[1:])
+        watch(done.stdout + done.stderr)
         return Run(done.returncode, done.stdout, done.stderr, self.clone)
 
     def python(self, code: str, options: Iterable[str] = ()) -> subprocess.CompletedProcess[str]:

@@ -230,7 +230,8 @@ def test_every_body_loads_into_the_vendors_models():
     ],
 )
 def test_the_checker_notices(body, problem):
-    record = RequestRecord(0.0, "GET", "/subscriptions/1/GetPods", 200, response=body)
+    shown = json.dumps(body)
+    record = RequestRecord(0.0, "GET", "/subscriptions/1/GetPods", 200, response_text=shown)
     with pytest.raises(DishonestError, match=problem):
         check_exchange(record)
 

@@ -22,7 +22,7 @@ from tests.reliability.scene import DEPLOY, Scene
 from tests.sandbox import WsgiAdapter
 from tests.sandbox.aws import REGION, Cloud
 from tests.sandbox.aws.cloud import scan
-from tests.sandbox.aws.door import SECRET_KEY
+from tests.sandbox.handed_out import SECRET_KEY
 from tests.sandbox.registry import BINARY, Registry
 from tests.sandbox.token_service import TokenService
 from tests.sandbox.trouble import Troubled

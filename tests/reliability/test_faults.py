@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,6 +177,8 @@ def check(play: Play, model: Scene, cell: tuple[Point, Fault, int], folder: Path
     scene = Scene(folder, play)
     disturb(scene, point, fault, times)
     ending = scene.run(WAIT_TIMEOUT=str(WAIT_TIMEOUT))
+    # Tens of thousands of them would fill the disk; what they hold has been searched.
+    shutil.rmtree(folder)
     blind = gone_without_trace(play, point, fault)
     found = [] if blind else list(problems(scene, model, ending))
     allowed = expected(play, point, fault, times)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,6 +126,7 @@ def test_trouble_elsewhere_ends_as_it_should(
         outing = Outing(tmp_path / str(number), errand, elsewhere)
         disturb(outing, cell)
         ending = outing.run()
+        shutil.rmtree(outing.folder)
         name = f"{cell[0]} {cell[1].name} {counted(cell[2])}"
         wrong += [f"{name}: {text}\n{ending.text}" for text in problems(outing, cell, ending)]
     record_property("cells", len(cells))

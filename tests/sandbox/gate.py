@@ -50,7 +50,6 @@ class Gate:
             record.status = response.status_code
             if fault is None or fault.kind != "huge":
                 record.response_text = response.get_data(as_text=True)
-                record.response = parsed(record.response_text)
         self._others_act(record, "after")
         for listener in self._world.listeners:
             listener(record)

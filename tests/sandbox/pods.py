@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -61,6 +62,7 @@ class Pod:
     behaviour: Behaviour = field(default_factory=Behaviour)
     complaints: list[Fault] = field(default_factory=list)
     born: float = 0.0
+    _shown: tuple[tuple[Any, ...], str] | None = None
 
     @property
     def image(self) -> str:
@@ -226,6 +228,15 @@ class Pod:
             "RestartTime": None,
             "StartTime": stamp(self.world.date_of(self.born)),
         }
+
+    def text(self) -> str:
+        """The same as JSON, made anew only when something has changed: thousands are listed."""
+        world, own = self.world, (self.template, self.name, self.controller, self.index, self.born)
+        now = (*own, self.step, self.leaving, self.awaiting)
+        knobs = (world.named_pods, world.pod_details, world.image_prefix, *world.hosts)
+        if self._shown is None or self._shown[0] != (*now, *knobs):
+            self._shown = (*now, *knobs), json.dumps(self.body())
+        return self._shown[1]
 
     def _container(self, name: str, image: str) -> dict[str, Any]:
         shown = {

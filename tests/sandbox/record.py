@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 # Three calls only read although they are posted.
@@ -23,14 +24,18 @@ class RequestRecord:
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
     query: str = ""
-    response: Any = None
-    """The answer as it was sent: parsed JSON, else text."""
     response_text: str = ""
+    """The answer as it was sent."""
     fault: str | None = None
     """The kind of the scripted fault that hit it."""
     acted: bool = False
     """Whether the portal did what was asked, whatever the client got to hear."""
     user: str | None = None
+
+    @cached_property
+    def response(self) -> Any:
+        """The answer as data; megabytes are only parsed for whoever wants to know."""
+        return parsed(self.response_text)
 
     @property
     def writes(self) -> bool:

@@ -19,7 +19,12 @@ _VOID: dict[str, tuple[int, str]] = {
 
 def answer(value: Any, status: int = 200) -> Response:
     """A JSON answer."""
-    return Response(json.dumps(value), status, content_type="application/json; charset=utf-8")
+    return encoded(json.dumps(value), status)
+
+
+def encoded(text: str, status: int = 200) -> Response:
+    """The same for what is JSON already."""
+    return Response(text, status, content_type="application/json; charset=utf-8")
 
 
 def listing(world: World, values: list[Any]) -> Response:

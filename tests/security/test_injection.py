@@ -6,12 +6,16 @@ import html.parser
 import json
 import subprocess
 import xml.etree.ElementTree as ET
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from werkzeug.wrappers import Request, Response
 
+from tests.fake_clock import FakeClock
 from tests.reliability.scene import LEFT_AS_IT_IS, ROLLBACK, Scene
-from tests.sandbox import ApiFault, Behaviour
+from tests.sandbox import ApiFault, Behaviour, WsgiAdapter
 from tests.stage import Ending
 
 HOSTILE = [
@@ -116,6 +120,33 @@ def test_what_a_pod_says_stays_what_it_says(text: str, play: object, tmp_path: P
     assert ending.code == scene.play.code
     check_log(scene, ending)
     check_files(scene)
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=brief)
+def test_markup_in_a_message_stays_text(text: str, tmp_path: Path) -> None:
+    """No mention, no link and no line in Slack that is not ours; we send no link here."""
+    scene = Scene(tmp_path, ROLLBACK)
+    fault = f"Back-off {text}".replace("{", "{{").replace("}", "}}")
+    scene.world.behave("team/web:bad", Behaviour("crash", log=(text,), fault=fault))
+    told: list[dict[str, Any]] = []
+
+    def channel(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        told.append(json.loads(Request(environ).get_data()))
+        return Response("ok")(environ, start_response)
+
+    # Messages have a clock of their own.
+    scene.others = {"hooks.example": WsgiAdapter(channel, FakeClock())}
+    ending = scene.run(SLACK_WEBHOOK="https://hooks.example/services/T/B/0", NOTIF_ENV="<!here>")
+    assert ending.code == scene.play.code
+    assert len(told) == 2
+    for message in told:
+        (details,) = message["attachments"]
+        texts = (message["text"], details["text"], details["fallback"])
+        assert not [shown for shown in texts if "<" in shown or ">" in shown]
+        assert all(line.isprintable() for shown in texts for line in shown.split("\n"))
+        assert message["text"].count("\n") + details["fallback"].count("\n") == 0
+        kinds = [line.split(" ")[0] for line in details["text"].split("\n")]
+        assert kinds in (["web:", "Tenant"], ["web:", kinds[1], "Tenant"]), details["text"]
 
 
 @pytest.mark.parametrize("text", SPELLED, ids=brief)

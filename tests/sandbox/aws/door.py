@@ -14,13 +14,10 @@ from xml.sax.saxutils import escape
 from werkzeug.wrappers import Request, Response
 
 from tests.sandbox.aws.iam import Iam, StsError
+from tests.sandbox.handed_out import SECRET_KEY, SESSION_TOKEN
 
 OWNER = "owner"
 """The access key of whoever arranges the account; for them the door stands open."""
-
-SECRET_KEY = "wJalrXUtnFEMI/K7MDENG+sandbox/handed/out=="
-SESSION_TOKEN = "FwoGZXIvYXdzEBYaDsandbox/session+token//for/the+role=="
-"""What every role gets here in place of moto's, so that tests know what to look for."""
 
 _SECRET_KEY = re.compile(r"(?<=<SecretAccessKey>)[^<]+")
 _SESSION_TOKEN = re.compile(r"(?<=<SessionToken>)[^<]+")
@@ -91,6 +88,7 @@ class Door:
                 answer = Response(json.dumps(scripted[1]), content_type=_JSON)
                 return answer(environ, start_response)
         response = Response.from_app(self._moto, environ, buffered=True)
+        # In place of moto's own, which nobody could look for afterwards.
         told = _SECRET_KEY.sub(SECRET_KEY, response.get_data(as_text=True))
         response.set_data(_SESSION_TOKEN.sub(SESSION_TOKEN, told))
         self.given += _GIVEN.findall(response.get_data(as_text=True))

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, g, request
 
 from tests.sandbox.behaviour import PENDING
 from tests.sandbox.pods import Pod
-from tests.sandbox.replies import answer, listing, unknown
+from tests.sandbox.replies import answer, encoded, listing, unknown
 from tests.sandbox.routes.services import V2
 from tests.sandbox.world import World
 
@@ -20,7 +20,8 @@ def pod_routes(world: World) -> Blueprint:
 
     @routes.get(f"{V2}/GetPods")
     def pods(tid: str) -> Response:
-        return listing(world, [pod.body() for pod in world.pods_of(g.tenant)])
+        listed = ", ".join(pod.text() for pod in world.pods_of(g.tenant))
+        return encoded(f"[{listed}]") if listed else listing(world, [])
 
     @routes.get(f"{V2}/GetFaultsByTenant")
     def faults(tid: str) -> Response:
