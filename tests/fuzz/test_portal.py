@@ -17,6 +17,7 @@ from urllib3.response import HTTPResponse
 
 from pipe.http import Reply
 from pipe.http.certificate import decode
+from pipe.http.excerpt import excerpt
 from pipe.portal import said, wire
 from pipe.secret import Mask, Secret
 from tests.fuzz.share import Tally, cases
@@ -162,7 +163,7 @@ def test_any_bytes_at_all(tally: Tally) -> None:
     def holds(body: bytes, status: int) -> None:
         tally.one()
         reply = Reply(status, {}, body, 0.0)
-        for line in (said.message(reply), said.excerpt(reply)):
+        for line in (said.message(reply), excerpt(reply)):
             assert line.isprintable()
             assert len(line) <= 303
         said.transient(reply)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import requests
 from requests.adapters import BaseAdapter
+from urllib3.exceptions import NewConnectionError
 from urllib3.response import HTTPResponse
 
 from pipe import image
@@ -27,14 +28,15 @@ MANIFEST = "/v2/team/web/manifests/1"
 TAGS = "/v2/team/web/tags/list?n=1000"
 UNKNOWN = json.dumps({"errors": [{"code": "MANIFEST_UNKNOWN"}]})
 Answer = tuple[int, Mapping[str, str], str]
+DIGEST = f"sha256:{'0' * 64}"
 
 SHOWN = '{"schemaVersion": 2}'
 
 
 class Scripted(BaseAdapter):
-    """Answers by method and path; `asked` keeps whole requests."""
+    """Answers by method and path, a list in turn; `asked` keeps whole requests."""
 
-    def __init__(self, answers: Mapping[str, Answer]) -> None:
+    def __init__(self, answers: Mapping[str, Answer | list[Answer]]) -> None:
         super().__init__()
         self._answers = answers
         self.asked: list[requests.PreparedRequest] = []
@@ -42,7 +44,8 @@ class Scripted(BaseAdapter):
     def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:
         """Answer one request."""
         self.asked.append(request)
-        status, headers, body = self._answers[f"{request.method} {request.path_url}"]
+        answer = self._answers[f"{request.method} {request.path_url}"]
+        status, headers, body = answer.pop(0) if isinstance(answer, list) else answer
         response = requests.Response()
         response.status_code = status
         response.raw = HTTPResponse(io.BytesIO(body.encode()), preload_content=False)
@@ -53,7 +56,9 @@ class Scripted(BaseAdapter):
         """Nothing is open."""
 
 
-def ask(answers: Mapping[str, Answer], user: str = "") -> tuple[OciRegistry, Scripted, Mask]:
+def ask(
+    answers: Mapping[str, Answer | list[Answer]], user: str = ""
+) -> tuple[OciRegistry, Scripted, Mask]:
     """A registry that answers like this."""
     adapter, mask = Scripted(answers), Mask()
     network = Network(Proxies(), "", FakeClock(), adapter)
@@ -208,3 +213,32 @@ def test_an_ecr_name_tells_account_and_region(host: str, account: str, region: s
 def test_no_other_name_is_taken_for_ecr(host: str) -> None:
     """The public gallery is a registry like any other."""
     assert ecr_address(image.parse(f"{host}/team/web:1")) is None
+
+
+def test_a_registry_out_of_reach_is_tried_once_in_a_run() -> None:
+    """A hundred images of it would otherwise take a hundred times as long to go unproven."""
+
+    class Unknown(Scripted):
+        def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:
+            self.asked.append(request)
+            refused = NewConnectionError(None, "Connection refused")  # type: ignore[arg-type]
+            raise requests.ConnectionError(refused, request=request)
+
+    adapter, clock = Unknown({}), FakeClock()
+    network = Network(Proxies(), "", clock, adapter)
+    rules = ImageRules(Verify.AUTO, False, None, "", Secret(""))
+    out_of_reach: dict[str, CannotAsk] = {}
+    for _ in range(3):
+        registry = OciRegistry(network, Mask(), oci_address(IMAGE), rules, out_of_reach)
+        with pytest.raises(CannotAsk, match="no way to"):
+            registry.find(IMAGE)
+    assert len(adapter.asked) == 1
+    assert clock.slept == []
+
+
+def test_an_outage_of_a_registry_is_waited_for() -> None:
+    """One failure on the way must not decide about a deploy."""
+    shown = (200, {"Docker-Content-Digest": DIGEST}, "")
+    registry, adapter, _ = ask({f"HEAD {MANIFEST}": [(503, {}, ""), (502, {}, ""), shown]})
+    assert registry.find(IMAGE).digest == DIGEST
+    assert len(adapter.asked) == 3
