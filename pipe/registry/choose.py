@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from pipe.errors import Unreachable
 from pipe.http import Network
 from pipe.identity.establish import Identity
 from pipe.image import Image
 from pipe.registry.address import ecr_address, oci_address
 from pipe.registry.ecr import EcrRegistry
-from pipe.registry.interface import CannotAsk, Registry
+from pipe.registry.interface import Registry
 from pipe.registry.oci import OciRegistry
 from pipe.registry.proof import Nobody
 from pipe.secret import Mask
@@ -20,7 +21,7 @@ def registries(
     settings: Settings, identity: Identity, network: Network, mask: Mask
 ) -> Callable[[Image], Registry]:
     """A function from images to the registries that they live in, as this identity sees them."""
-    out_of_reach: dict[str, CannotAsk] = {}
+    out_of_reach: dict[str, Unreachable] = {}
 
     def registry_of(image: Image) -> Registry:
         address = ecr_address(image)

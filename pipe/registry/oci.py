@@ -19,7 +19,8 @@ from pipe.settings import ImageRules, Verify
 
 _LIMITS = Limits(connect=3.0, read=15.0, whole=30.0, body=8 << 20, tries=4, patience=20.0)
 _PASSING = (429, 500, 502, 503, 504)
-_NO = (400, 401, 403, 404)
+_NO_TOKEN = (400, 401, 403, 404)
+"""How token services say that somebody may not have one."""
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _TAGS_PER_PAGE = 1000
@@ -39,7 +40,7 @@ class OciRegistry:
         mask: Mask,
         address: OciAddress,
         rules: ImageRules,
-        out_of_reach: dict[str, CannotAsk],
+        out_of_reach: dict[str, Unreachable],
     ) -> None:
         self._out_of_reach = out_of_reach
         self._network = network
@@ -104,7 +105,7 @@ class OciRegistry:
         if self._authorization:
             headers["Authorization"] = self._authorization
         if known := self._out_of_reach.get(self._address.host):
-            raise known
+            raise _unanswered(known)
         return self._send(self._client(), method, path, headers)
 
     def _send(
@@ -119,10 +120,9 @@ class OciRegistry:
                 method, path, headers=headers, transient=_is_passing, insists=self._insists
             )
         except Unreachable as trouble:
-            reason = CannotAsk(trouble.diagnosis.rstrip("."), trouble.remedy)
             if not trouble.acted:
-                self._out_of_reach[self._address.host] = reason
-            raise reason from trouble
+                self._out_of_reach[self._address.host] = trouble
+            raise _unanswered(trouble) from trouble
 
     def _client(self) -> HttpClient:
         """The registry's address; one on this machine may do without TLS, as for Docker."""
@@ -166,7 +166,7 @@ class OciRegistry:
         client = self._network.client(realm.geturl(), setting="IMAGE", limits=_LIMITS)
         headers = {"Authorization": self._basic()} if self._user else {}
         reply = self._send(client, "GET", path, headers)
-        if reply.status in _NO:
+        if reply.status in _NO_TOKEN:
             raise self._refused(reply)
         if not reply.ok:
             raise CannotAsk(f"{realm.netloc} answers {reply.status} instead of a token")
@@ -215,6 +215,10 @@ class OciRegistry:
 
     def _path(self, what: str, which: str, safe: str = ":") -> str:
         return f"v2/{quote(self._address.repository)}/{what}/{quote(which, safe=safe)}"
+
+
+def _unanswered(trouble: Unreachable) -> CannotAsk:
+    return CannotAsk(trouble.diagnosis.rstrip("."), trouble.remedy)
 
 
 def _is_passing(reply: Reply) -> bool:

@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
-from pipe.checks import Ending
-from pipe.checks.model import Command
 from tests.aws.conftest import AwsStage
+from tests.checks.commands import Watcher
 from tests.sandbox.aws import REGION
-
-
-class Listener:
-    """Runs nothing, and keeps what it was asked to run."""
-
-    def __init__(self) -> None:
-        self.asked: list[Command] = []
-
-    def ready(self, command: Command) -> None:
-        """Always."""
-
-    def run(self, command: Command, tell: Callable[[str], None]) -> Ending:
-        self.asked.append(command)
-        return Ending(1.0, (), status=0)
 
 
 def test_tests_act_as_the_role(aws: AwsStage) -> None:
@@ -63,7 +46,7 @@ def test_an_image_in_ecr_is_pulled_with_its_own_password(aws: AwsStage, elsewher
     """Docker gets what ECR gives out for the role; no other registry gets anything."""
     name = aws.cloud.repository()
     aws.cloud.push("1.4.2")
-    listener = aws.stage.wires["runner"] = Listener()
+    watcher = aws.stage.wires["runner"] = Watcher()
     ending = aws.deploy(
         f"{name}:1.4.2",
         PRE_DEPLOY_TEST="self-test",
@@ -72,7 +55,7 @@ def test_an_image_in_ecr_is_pulled_with_its_own_password(aws: AwsStage, elsewher
         POST_DEPLOY_TEST_IMAGE=elsewhere,
     )
     assert ending.code == 0, ending.text
-    logins = {str(command.image): command.login for command in listener.asked}
+    logins = {str(command.image): command.login for command in watcher.asked}
     given = logins[f"{name}:1.4.2"]
     assert given is not None
     assert given["username"] == "AWS"
@@ -83,7 +66,7 @@ def test_an_image_in_ecr_is_pulled_with_its_own_password(aws: AwsStage, elsewher
 
 def test_a_registrys_password_is_shown_to_that_registry_alone(aws: AwsStage) -> None:
     """REGISTRY_PASSWORD belongs to the registry of the deployed image."""
-    listener = aws.stage.wires["runner"] = Listener()
+    watcher = aws.stage.wires["runner"] = Watcher()
     ending = aws.stage.deploy(
         "registry.example/team/web:2",
         VERIFY_IMAGE="false",
@@ -95,6 +78,6 @@ def test_a_registrys_password_is_shown_to_that_registry_alone(aws: AwsStage) -> 
         POST_DEPLOY_TEST_IMAGE="python:3.13",
     )
     assert ending.code == 0, ending.text
-    first, second = listener.asked
+    first, second = watcher.asked
     assert first.login == {"username": "ci", "password": "a-password-of-one-registry"}
     assert second.login is None

@@ -1,13 +1,14 @@
-"""Commands as the pipe would give them to its runner."""
+"""Commands as the pipe would give them to its runner, and a runner that runs none."""
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipe.checks import Command
+from pipe.checks import Command, Ending
 
 
 def command(text: str, folder: Path, **given: Any) -> Command:
@@ -18,6 +19,24 @@ def command(text: str, folder: Path, **given: Any) -> Command:
         "mask": lambda line: line,
     }
     return Command(text=text, folder=folder, **(defaults | given))
+
+
+class Watcher:
+    """A runner that keeps what it was asked to run, and does something else meanwhile."""
+
+    def __init__(self, action: Callable[[], object] = lambda: None, status: int = 0) -> None:
+        self.asked: list[Command] = []
+        self._action = action
+        self._status = status
+
+    def ready(self, command: Command) -> None:
+        """Always."""
+
+    def run(self, command: Command, tell: Callable[[str], None]) -> Ending:
+        """Act, and end with the status."""
+        self.asked.append(command)
+        self._action()
+        return Ending(1.0, (), status=self._status)
 
 
 def alive(marker: str) -> list[str]:

@@ -49,7 +49,7 @@ def serve() -> Iterator[Callable[..., HttpServer]]:
 
     yield start
     for server in running:
-        server.__exit__(None, None, None)
+        server.__exit__()
 
 
 def test_an_address_that_holds_is_asked_three_times(serve) -> None:

@@ -10,7 +10,6 @@ import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterable
-from types import TracebackType
 from typing import Any, Self
 
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -73,12 +72,7 @@ class Listener:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._closing.set()
         self._server.shutdown()
         self._server.server_close()

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from flask import Flask, Response, request
 
-from pipe.checks import Ending
+from tests.checks.commands import Watcher
 from tests.fake_clock import FakeClock
 from tests.sandbox import Behaviour, WsgiAdapter
 from tests.stage import Stage
@@ -57,7 +57,7 @@ def test_a_test_before_the_change_sees_the_portal_as_it_was(stage: Stage) -> Non
 def test_a_change_by_others_during_the_test_is_noticed(stage: Stage) -> None:
     """The second look comes after the test, however long that took."""
     stage.web()
-    runner = _Meanwhile(lambda: stage.world.service("web").set_images(
+    runner = Watcher(lambda: stage.world.service("web").set_images(
         {"duplo-main-container": "team/web:theirs"}, "somebody"))  # fmt: skip
     stage.wires["runner"] = runner
     ending = stage.deploy(PRE_DEPLOY_TEST="true")
@@ -101,7 +101,7 @@ def test_a_failing_test_whose_way_back_fails_too(stage: Stage) -> None:
     def spoil() -> None:
         stage.world.behave("team/web:1.4.1", Behaviour("crash"))
 
-    stage.wires["runner"] = _Meanwhile(spoil, status=1)
+    stage.wires["runner"] = Watcher(spoil, status=1)
     ending = stage.deploy(POST_DEPLOY_TEST="whatever", ROLLBACK="true")
     assert ending.code == 9
     assert "the way back did not work out" in ending.result
@@ -297,7 +297,7 @@ def test_an_interrupt_during_a_test_is_a_cancelled_run(stage: Stage) -> None:
     def stop() -> None:
         raise KeyboardInterrupt
 
-    stage.wires["runner"] = _Meanwhile(stop)
+    stage.wires["runner"] = Watcher(stop)
     ending = stage.deploy(POST_DEPLOY_TEST="true")
     assert ending.code == 11
     assert "2 pods up on team/web:1.4.2" in ending.result
@@ -330,21 +330,6 @@ def test_what_nobody_can_use_is_refused_at_once(stage: Stage) -> None:
     ):
         assert name in ending.log
     assert "hooks.example" not in ending.log
-
-
-class _Meanwhile:
-    """A runner during whose every test something happens."""
-
-    def __init__(self, action, status: int = 0) -> None:
-        self._action = action
-        self._status = status
-
-    def ready(self, command) -> None:
-        """Always."""
-
-    def run(self, command, tell):
-        self._action()
-        return Ending(1.0, (), status=self._status)
 
 
 class _Outside(WsgiAdapter):

@@ -15,6 +15,7 @@ from urllib3.exceptions import NewConnectionError
 from urllib3.response import HTTPResponse
 
 from pipe import image
+from pipe.errors import Unreachable
 from pipe.http import Network
 from pipe.registry.address import ecr_address, oci_address
 from pipe.registry.interface import Absent, CannotAsk
@@ -227,7 +228,7 @@ def test_a_registry_out_of_reach_is_tried_once_in_a_run() -> None:
     adapter, clock = Unknown({}), FakeClock()
     network = Network(Proxies(), "", clock, adapter)
     rules = ImageRules(Verify.AUTO, False, None, "", Secret(""))
-    out_of_reach: dict[str, CannotAsk] = {}
+    out_of_reach: dict[str, Unreachable] = {}
     for _ in range(3):
         registry = OciRegistry(network, Mask(), oci_address(IMAGE), rules, out_of_reach)
         with pytest.raises(CannotAsk, match="no way to"):
