@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from http.cookiejar import DefaultCookiePolicy
+import threading
 from urllib.parse import urlsplit
 
 import requests
@@ -13,8 +13,6 @@ from pipe.http.client import HttpClient
 from pipe.http.limits import Limits
 from pipe.http.session import open_session
 from pipe.settings import Proxies
-
-_NO_COOKIES = DefaultCookiePolicy(allowed_domains=[])
 
 
 class Network:
@@ -28,6 +26,7 @@ class Network:
         self.clock = clock
         self._adapter = adapter
         self._sessions: dict[str, requests.Session] = {}
+        self._lock = threading.Lock()
 
     def session(self, url: str) -> requests.Session:
         """A session of its own, for whoever puts a token on every request."""
@@ -40,7 +39,8 @@ class Network:
         """
         parts = urlsplit(url)
         base = f"{parts.scheme}://{parts.netloc}"
-        if base not in self._sessions:
-            self._sessions[base] = self.session(base)
-            self._sessions[base].cookies.set_policy(_NO_COOKIES)
+        with self._lock:
+            # Images are proven side by side, most of them at one registry.
+            if base not in self._sessions:
+                self._sessions[base] = self.session(base)
         return HttpClient(base, self._sessions[base], self.clock, setting=setting, limits=limits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from functools import lru_cache
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
@@ -41,8 +42,12 @@ class VerifyingAdapter(HTTPAdapter):
         return super().proxy_manager_for(*args, ssl_context=self._context, **kwargs)
 
 
+@lru_cache(maxsize=1)
 def trusting(ca_cert: str) -> ssl.SSLContext:
-    """TLS 1.2 or newer, with the usual authorities and those in `ca_cert` (PEM text)."""
+    """TLS 1.2 or newer, with the usual authorities and those in `ca_cert` (PEM text).
+
+    One for every connection of a run: to load the authorities takes longer than a handshake.
+    """
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
