@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from operator import attrgetter
 
 from pipe.clock import Deadline
 from pipe.errors import IdentityError, PlatformError, Refused, Unreachable
@@ -75,7 +76,8 @@ class TenantPortal:
         self._scope = Scope(calls, tenant)
         self.tenant = tenant
         self._lacking: set[str] = set()
-        self._pods = ItemReader(wire.pod, lambda pod: pod.name)
+        self._services = ItemReader(wire.listed_service, attrgetter("name"))
+        self._pods = ItemReader(wire.pod, attrgetter("name"))
         self.ecs = EcsPortal(self._scope)
         self.lambdas = LambdaPortal(self._scope)
         self.cronjobs = CronJobPortal(self._scope)
@@ -88,13 +90,14 @@ class TenantPortal:
         hurried = replace(limits, tries=1, read=min(limits.read, max(_SHORTEST_READ, left / 2)))
         quick = TenantPortal(Calls(self._calls.http.limited(hurried)), self.tenant)
         # What one look finds out, the next need not.
-        quick._lacking, quick._pods = self._lacking, self._pods
+        quick._lacking, quick._services, quick._pods = self._lacking, self._services, self._pods
         return quick
 
     def services(self) -> tuple[Service, ...]:
         """Every service of the tenant."""
-        reply = self._calls.read(self._scope.v2("GetReplicationControllers"))
-        return self._calls.decode(reply, "the list of services", wire.services)
+        path = self._scope.v2("GetReplicationControllers")
+        reply = self._calls.read(path, decode=self._services.read)
+        return self._calls.decode(reply, "the list of services", wire.with_names)
 
     def service(self, name: str) -> Service | None:
         """One service, None when there is no such; old portals are asked for the whole list."""

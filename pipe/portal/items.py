@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from operator import is_
 from typing import Any, Generic, TypeVar
 
 from pipe.portal.fields import Shapeless
@@ -32,8 +33,8 @@ class ItemReader(Generic[T]):
     def __init__(self, build: Callable[[dict[str, Any]], T], name: Callable[[T], str]) -> None:
         self._build = build
         self._name = name
-        self._known: list[tuple[bytes, T | None]] = []
-        self._places: dict[str, int] = {}
+        # One value, so that threads that read side by side see list and places of one look.
+        self._last: tuple[list[tuple[bytes, T | None]], dict[str, int]] = [], {}
         self._window = _WINDOW
         self._decode = json.JSONDecoder().raw_decode
 
@@ -44,14 +45,15 @@ class ItemReader(Generic[T]):
             return self._read_other(body)
         at = _skip(body, at + 1)
         items: list[tuple[bytes, T | None]] = []
-        known, expected, count = self._known, 0, len(self._known)
+        last = self._last
+        known, expected, count = last[0], 0, len(last[0])
         while body[at : at + 1] != b"]":
             if expected < count and body.startswith(known[expected][0], at):
                 # In line, as what follows a usual comma: nearly all of a long list is this.
                 entry = known[expected]
                 expected += 1
             else:
-                entry, expected = self._changed(body, at, expected)
+                entry, expected = self._changed(body, at, expected, last)
             items.append(entry)
             at += len(entry[0])
             if body.startswith(b",{", at):
@@ -71,17 +73,24 @@ class ItemReader(Generic[T]):
         self._remember([])
         return ()
 
-    def _changed(self, body: bytes, at: int, expected: int) -> tuple[tuple[bytes, T | None], int]:
+    def _changed(
+        self,
+        body: bytes,
+        at: int,
+        expected: int,
+        last: tuple[list[tuple[bytes, T | None]], dict[str, int]],
+    ) -> tuple[tuple[bytes, T | None], int]:
         """The object at `at`, and the place in the earlier list that should come after it."""
         raw, parsed = self._parse(body, at)
         if not isinstance(parsed, dict):
             return (raw, None), expected
         thing = self._build(parsed)
-        place = self._places.get(self._name(thing))
+        known, places = last
+        place = places.get(self._name(thing))
         if place is None:
             return (raw, thing), expected
-        if self._known[place][0] == raw:
-            return self._known[place], place + 1
+        if known[place][0] == raw:
+            return known[place], place + 1
         return (raw, thing), place + 1
 
     def _parse(self, body: bytes, at: int) -> tuple[bytes, Any]:
@@ -106,12 +115,13 @@ class ItemReader(Generic[T]):
                 return body[at : at + size], parsed
 
     def _remember(self, items: list[tuple[bytes, T | None]]) -> None:
-        if [id(entry) for entry in items] == [id(entry) for entry in self._known]:
+        known, _ = self._last
+        if len(items) == len(known) and all(map(is_, items, known)):
             return
-        self._known = items
-        self._places = {
+        places = {
             self._name(thing): place for place, (_, thing) in enumerate(items) if thing is not None
         }
+        self._last = items, places
 
 
 def _after_comma(body: bytes, at: int) -> int:

@@ -56,9 +56,10 @@ def username(body: Any) -> str:
     return text(body, "Username") if isinstance(body, dict) else ""
 
 
-def services(body: Any) -> tuple[Service, ...]:
-    """`GetReplicationControllers`."""
-    found = (_service(item) for item in listed(body))
+def with_names(found: Any) -> tuple[Service, ...]:
+    """The services among `found` that have a name. An error's body may be anything else."""
+    if not isinstance(found, tuple):
+        raise Shapeless("a list")
     return tuple(service for service in found if service.name)
 
 
@@ -69,13 +70,8 @@ def service(body: Any) -> Service | None:
     if not isinstance(body, dict):
         message = "a service object or null"
         raise Shapeless(message)
-    found = _service(body)
+    found = listed_service(body)
     return found if found.name else None
-
-
-def pods(body: Any) -> tuple[Pod, ...]:
-    """`GetPods`, without the pods of jobs."""
-    return without_jobs(tuple(pod(item) for item in listed(body)))
 
 
 def without_jobs(found: Any) -> tuple[Pod, ...]:
@@ -100,7 +96,8 @@ def log_lines(body: Any) -> tuple[str, ...]:
     return tuple(text(body, "Data").splitlines()) if isinstance(body, dict) else ()
 
 
-def _service(item: Mapping[str, Any]) -> Service:
+def listed_service(item: Mapping[str, Any]) -> Service:
+    """One service of `GetReplicationControllers`."""
     template = nested(item, "Template")
     name = text(item, "Name")
     return Service(
@@ -195,7 +192,7 @@ def _deployed(record: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 def pod(item: Mapping[str, Any]) -> Pod:
-    """One pod of that list. Thousands share a few words, which are kept once."""
+    """One pod of `GetPods`. Thousands share a few words, which are kept once."""
     controller = nested(item, "ControlledBy")
     return Pod(
         name=text(item, "InstanceId"),

@@ -1,11 +1,14 @@
 """What a person reads while a rollout goes on: changes at once, a sign of life every 15 s.
 
-Several targets make a table: one column of names, and a row whenever one of them changes.
+Several targets make a table: one column of names, and a row whenever one of them changes. With
+many, pods that come up one by one would fill it at every look: then a row that differs in nothing
+but numbers comes every five seconds.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 
 from pipe.clock import Clock
@@ -15,7 +18,11 @@ from pipe.rollout.verdict import Doomed, Late, Overtaken, Ready, Verdict, Waitin
 
 log = logging.getLogger(__name__)
 
+_NUMBERS = re.compile(r"\d+")
+
 _SIGN_OF_LIFE = 15.0
+_MANY = 10
+_ROW_PAUSE = 5.0
 _SHORTEST_SLEEP = 0.01
 
 
@@ -26,6 +33,7 @@ class Progress:
         self._clock = clock
         self._started = self._said_at = clock.monotonic()
         self._said: dict[Target, str] = {}
+        self._rows: dict[Target, tuple[str, float]] = {}
         self._shown: Mapping[Target, Verdict] = {}
         self._trouble = ""
         self._width = 0
@@ -47,7 +55,11 @@ class Progress:
         told = {target: words(verdict) for target, verdict in verdicts.items()}
         if len(verdicts) > 1 and not self._width:
             self._begin_table(verdicts)
-        changed = {target: text for target, text in told.items() if self._said.get(target) != text}
+        changed = {
+            target: text
+            for target, text in told.items()
+            if self._said.get(target) != text and self._is_due(target, verdicts[target])
+        }
         quiet = self._clock.monotonic() - self._said_at
         if not changed and quiet >= _SIGN_OF_LIFE:
             changed = {
@@ -57,10 +69,11 @@ class Progress:
             }
             self._said_at = self._clock.monotonic()
         for target, text in changed.items():
+            self._said[target] = told[target]
+            self._rows[target] = _manner(verdicts[target]), self._clock.monotonic()
             good = isinstance(verdicts[target], (Waiting, Ready))
             name = f"{target!s:<{self._width}}  " if self._width else f"{target}: "
             self._say(f"{name}{text}", logging.INFO if good else logging.ERROR)
-        self._said.update(told)
 
     def trouble(self, error: PipeError) -> None:
         """Say that a look failed and that the rollout goes on all the same."""
@@ -71,6 +84,12 @@ class Progress:
         self._said.clear()
         self._shown = {}
 
+    def _is_due(self, target: Target, verdict: Verdict) -> bool:
+        """Whether a row may come: at once when more than a number is new in it."""
+        manner, at = self._rows.get(target, ("", 0.0))
+        late = self._clock.monotonic() - at >= _ROW_PAUSE
+        return len(self._shown) <= _MANY or late or manner != _manner(verdict)
+
     def _begin_table(self, verdicts: Mapping[Target, Verdict]) -> None:
         self._width = max(len("target"), *(len(str(target)) for target in verdicts))
         log.info("[ time] %s  state", "target".ljust(self._width))
@@ -78,6 +97,12 @@ class Progress:
     def _say(self, text: str, level: int) -> None:
         self._said_at = self._clock.monotonic()
         log.log(level, "[%3.0f s] %s", self._said_at - self._started, text)
+
+
+def _manner(verdict: Verdict) -> str:
+    """What stays the same while nothing but numbers changes."""
+    stuck = verdict.stuck if isinstance(verdict, Waiting) else ""
+    return f"{type(verdict).__name__} {_NUMBERS.sub('', stuck)}"
 
 
 def words(verdict: Verdict) -> str:

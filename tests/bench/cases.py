@@ -42,7 +42,7 @@ CASES = (
     Case("a", services=1, pods=1, seconds=2.0),
     Case("b", services=20, pods=3, seconds=5.0),
     Case("c", services=100, pods=10, seconds=20.0),
-    Case("d", services=100, pods=50, seconds=30.0),
+    Case("d", services=100, pods=50, seconds=60.0),
 )
 
 

@@ -22,6 +22,7 @@ from pipe.portal import said, wire
 from pipe.secret import Mask, Secret
 from tests.fuzz.share import Tally, cases
 from tests.fuzz.test_variables import check
+from tests.listed import listed_pods, listed_services
 from tests.reliability import scene as scenes
 from tests.reliability.scene import DEPLOY, RESTART, ROLLBACK, Play, Scene
 from tests.sandbox import RequestRecord
@@ -143,7 +144,14 @@ def _changes(scene: Scene) -> list[RequestRecord]:
 
 def test_any_body_at_all(tmp_path: Path, tally: Tally) -> None:
     """From any JSON to types, or to a sentence that says what was expected."""
-    readers = (wire.tenants, wire.services, wire.service, wire.pods, wire.faults, wire.log_lines)
+    readers = (
+        wire.tenants,
+        listed_services,
+        wire.service,
+        listed_pods,
+        wire.faults,
+        wire.log_lines,
+    )
 
     @cases(5000)
     @given(anything)

@@ -207,3 +207,15 @@ def test_an_interruption_leaves_nothing_unsaid(stage, monkeypatch):
         line.split("Now: ")[1].split()[0] for line in stage.told.splitlines() if "Now: " in line
     }
     assert told == changed
+
+
+def test_many_targets_do_not_fill_the_log(stage):
+    """Twenty rollouts of six pods: rows for what is new at once, for mere numbers now and then."""
+    services = many(stage.world, 20, replicas=6)
+    assert stage.run(SERVICES=entries(services, 2), STABLE_SECONDS="0") == 0
+    rows = [line for line in stage.told.splitlines() if " s] svc-07  " in line]
+    assert "6 pods up" in rows[-1]
+    seconds = [int(row.split("[")[1].split(" s]")[0]) for row in rows]
+    # What is ready is told at once, whenever the last row was.
+    pauses = [then - now for now, then in zip(seconds[:-1], seconds[1:-1], strict=False)]
+    assert all(pause >= 4 for pause in pauses), rows

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipe.portal import Phase, wire
+from tests.listed import listed_pods, listed_services
 
 SERVICE = {
     "Name": "web",
@@ -111,7 +112,7 @@ def test_no_such_service_has_three_forms() -> None:
 
 def test_a_pod_is_read_whole() -> None:
     """With the crash evidence that newer portals give."""
-    (pod,) = wire.pods([POD])
+    (pod,) = listed_pods([POD])
     (container,) = pod.containers
     assert (pod.name, pod.owner, pod.phase) == ("web-1", "web", Phase.RUNNING)
     assert (container.restarts, container.waiting, container.exit_code) == (
@@ -128,7 +129,7 @@ def test_pods_of_jobs_are_left_out_and_others_kept() -> None:
         {**POD, "ControlledBy": {"QualifiedType": f"kubernetes:{kind}", "NativeId": "x"}}
         for kind in kinds
     ]
-    assert len(wire.pods([*pods, {**POD, "ControlledBy": None}])) == 3
+    assert len(listed_pods([*pods, {**POD, "ControlledBy": None}])) == 3
 
 
 def test_faults_have_two_shapes() -> None:
@@ -140,7 +141,7 @@ def test_faults_have_two_shapes() -> None:
     assert by_pod.gravity > by_service.gravity
 
 
-@pytest.mark.parametrize("read", [wire.tenants, wire.services, wire.pods, wire.faults])
+@pytest.mark.parametrize("read", [wire.tenants, listed_services, listed_pods, wire.faults])
 def test_a_list_may_be_null_and_must_not_be_anything_else(read: Any) -> None:
     """Null is empty; a wrong shape is nonsense, not emptiness."""
     assert read(None) == ()
@@ -178,8 +179,8 @@ def test_any_field_may_be_missing_null_or_of_another_type(
     service: dict[str, Any], pod: dict[str, Any], fault: dict[str, Any]
 ) -> None:
     """No body of the right shape makes the reader fail."""
-    wire.services([service])
+    listed_services([service])
     wire.service(service)
-    wire.pods([pod])
+    listed_pods([pod])
     wire.faults([fault])
     wire.log_lines(pod)
