@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import Counter
 
@@ -217,5 +218,5 @@ def test_many_targets_do_not_fill_the_log(stage):
     assert "6 pods up" in rows[-1]
     seconds = [int(row.split("[")[1].split(" s]")[0]) for row in rows]
     # What is ready is told at once, whenever the last row was.
-    pauses = [then - now for now, then in zip(seconds[:-1], seconds[1:-1], strict=False)]
+    pauses = [then - now for now, then in itertools.pairwise(seconds[:-1])]
     assert all(pause >= 4 for pause in pauses), rows
