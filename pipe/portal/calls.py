@@ -162,4 +162,10 @@ def _path(prefix: str, *parts: str) -> str:
     """
     if any(part in _NO_NAMES for part in parts):
         raise Refused("The portal gave an empty or dotted name for something that has a name.")
-    return "/".join([prefix, *(quote(part, safe="") for part in parts)])
+    try:
+        return "/".join([prefix, *(quote(part, safe="") for part in parts)])
+    except UnicodeEncodeError:
+        # JSON may hold half a character, which no address can.
+        raise Refused(
+            "The portal gave a name that is no text for something that has one."
+        ) from None

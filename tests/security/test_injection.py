@@ -196,6 +196,15 @@ def test_what_a_variable_holds_forges_no_line(name: str, text: str, tmp_path: Pa
     check_files(scene)
 
 
+def test_half_a_character_in_an_id_is_no_defect(tmp_path: Path) -> None:
+    """JSON can hold it, an address cannot."""
+    scene = Scene(tmp_path, LEFT_AS_IT_IS)
+    scene.world.tenants[0].id = "\ud800"
+    ending = scene.run()
+    assert ending.code == 4
+    assert "The portal gave a name that is no text" in ending.result
+
+
 @pytest.mark.parametrize("name", ["..", "a/b", "a?b#c", "%2e%2e", "a b"])
 def test_a_name_does_not_reach_another_address(name: str, tmp_path: Path) -> None:
     """Names are escaped in paths; most are refused before."""
