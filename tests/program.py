@@ -21,6 +21,18 @@ def clean_environ(**extra: str) -> dict[str, str]:
     return {**kept, **extra}
 
 
+def usual(url: str, world: World) -> dict[str, str]:
+    """The variables that deploy `web`."""
+    return {
+        "DUPLO_HOST": url,
+        "DUPLO_TOKEN": world.token,
+        "TENANT": "dev01",
+        "SERVICE": "web",
+        "IMAGE": "team/web:1.4.2",
+        "STABLE_SECONDS": "0",
+    }
+
+
 def start(
     url: str,
     world: World,
@@ -33,16 +45,7 @@ def start(
 
     `command` is what Python is to run instead of the package.
     """
-    usual = {
-        "DUPLO_HOST": url,
-        "DUPLO_TOKEN": world.token,
-        "TENANT": "dev01",
-        "SERVICE": "web",
-        "IMAGE": "team/web:1.4.2",
-        "STABLE_SECONDS": "0",
-        "PYTHONPATH": str(ROOT),
-    }
-    environ = clean_environ(**{**usual, **extra})
+    environ = clean_environ(**{**usual(url, world), "PYTHONPATH": str(ROOT), **extra})
     out: Any = subprocess.PIPE if log is None else log
     return subprocess.Popen(
         [sys.executable, *(command or ("-m", "pipe"))],

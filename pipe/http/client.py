@@ -38,6 +38,11 @@ class Reply:
         """Whether the request did what it asked for."""
         return 200 <= self.status < 300
 
+    @property
+    def outage(self) -> bool:
+        """Whether its status is one of those that usually pass: overload, or a gateway's."""
+        return self.status in (429, 500, 502, 503, 504)
+
     def json(self) -> Any:
         """The decoded body; raises `ValueError` when it is no JSON, too deep ones included."""
         return self._decoded

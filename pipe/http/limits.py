@@ -12,8 +12,8 @@ class Limits:
     """Seconds, bytes and tries for one request.
 
     `read` bounds the silence before and within an answer, `whole` all of it. Lists of a whole
-    tenant can be slow: the portal's other clients allow 60 seconds. `patience`
-    bounds all tries of one request together, so that silence is not multiplied.
+    tenant can be slow: the portal's other clients allow 60 seconds. `patience` bounds all tries
+    of one request together, so that silence is not multiplied.
     """
 
     connect: float = 10.0

@@ -42,7 +42,6 @@ _TRANSIENT = (
     "ThrottlingException",
     "TooManyRequestsException",
 )
-_PASSING = (429, 500, 502, 503, 504)
 _XML = re.compile(r"(?:<\?xml[^>]*>\s*)?<(\w+Response)\b.*</\1>", re.DOTALL)
 _SECRETS_IN_XML = re.compile(r"<(AccessKeyId|SecretAccessKey|SessionToken)>([^<]+)</")
 _NOT_FROM_THE_MACHINE = {
@@ -184,7 +183,7 @@ def _check(reply: Reply, host: str) -> None:
         f"{host} answered {reply.status}, and not as AWS does{told}.",
         "See what answers in place of AWS there: a proxy (HTTPS_PROXY), a firewall, or another "
         "server behind AWS_ENDPOINT_URL.",
-        passing=reply.ok or reply.status in _PASSING or "Rate exceeded" in said,
+        passing=reply.ok or reply.outage or "Rate exceeded" in said,
     )
 
 

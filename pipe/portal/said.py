@@ -8,7 +8,6 @@ from pipe.http import Reply
 from pipe.http.excerpt import one_line
 
 _KEYS = ("Message", "message", "title", "detail", "error")
-_TRANSIENT = (429, 500, 502, 503, 504)
 
 
 def message(reply: Reply) -> str:
@@ -30,7 +29,7 @@ def transient(reply: Reply) -> bool:
     if reply.status == 400:
         words = message(reply)
         return words == "Rate exceeded" or "HRESULT" in words
-    return reply.status in _TRANSIENT
+    return reply.outage
 
 
 def _whole(reply: Reply) -> bool:

@@ -147,7 +147,7 @@ class EcrRegistry:
         try:
             return ask()
         except PlatformError as trouble:
-            raise CannotAsk(trouble.diagnosis.rstrip("."), trouble.remedy) from trouble
+            raise CannotAsk.because(trouble) from trouble
         except AwsRefusal as refusal:
             if error := refusals.of_call(refusal, f"asking ECR for {image}", self._wanted):
                 raise error from refusal

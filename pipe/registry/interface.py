@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from pipe.errors import PipeError
 from pipe.image import Image
 
 INDEXES = (
@@ -52,6 +53,11 @@ class CannotAsk(Exception):
     def __init__(self, why: str, remedy: str = "") -> None:
         super().__init__(why)
         self.remedy = remedy
+
+    @classmethod
+    def because(cls, trouble: PipeError) -> CannotAsk:
+        """The way to the registry is what failed."""
+        return cls(trouble.diagnosis.rstrip("."), trouble.remedy)
 
 
 class Registry(Protocol):

@@ -18,7 +18,6 @@ from pipe.secret import Mask, Secret
 from pipe.settings import ImageRules, Verify
 
 _LIMITS = Limits(connect=3.0, read=15.0, whole=30.0, body=8 << 20, tries=4, patience=20.0)
-_PASSING = (429, 500, 502, 503, 504)
 _NO_TOKEN = (400, 401, 403, 404)
 """How token services say that somebody may not have one."""
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
@@ -105,7 +104,7 @@ class OciRegistry:
         if self._authorization:
             headers["Authorization"] = self._authorization
         if known := self._out_of_reach.get(self._address.host):
-            raise _unanswered(known)
+            raise CannotAsk.because(known)
         return self._send(self._client(), method, path, headers)
 
     def _send(
@@ -122,7 +121,7 @@ class OciRegistry:
         except Unreachable as trouble:
             if not trouble.acted:
                 self._out_of_reach[self._address.host] = trouble
-            raise _unanswered(trouble) from trouble
+            raise CannotAsk.because(trouble) from trouble
 
     def _client(self) -> HttpClient:
         """The registry's address; one on this machine may do without TLS, as for Docker."""
@@ -217,14 +216,10 @@ class OciRegistry:
         return f"v2/{quote(self._address.repository)}/{what}/{quote(which, safe=safe)}"
 
 
-def _unanswered(trouble: Unreachable) -> CannotAsk:
-    return CannotAsk(trouble.diagnosis.rstrip("."), trouble.remedy)
-
-
 def _is_passing(reply: Reply) -> bool:
     """Whether it is an outage: everything good that a registry has to say is an object."""
     nonsense = reply.ok and bool(reply.body) and not _object(reply)
-    return nonsense or reply.status in _PASSING
+    return nonsense or reply.outage
 
 
 def _is_manifest(reply: Reply) -> bool:

@@ -15,6 +15,7 @@ import pytest
 from pipe.clock import SystemClock
 from pipe.http import certificate
 from pipe.run import Wires
+from tests.program import usual
 from tests.sandbox import Server, World
 from tests.security.tls import DAY, Identity, identity, tinyproxy
 from tests.stage import play
@@ -46,16 +47,7 @@ def deploy(world: World, tmp_path: Path) -> Deploy:
     """A run in this process over the real network: exit code and everything it said."""
 
     def deployed(url: str, **environ: str) -> tuple[int, str]:
-        variables = {
-            "DUPLO_HOST": url,
-            "DUPLO_TOKEN": world.token,
-            "TENANT": "dev01",
-            "SERVICE": "web",
-            "IMAGE": "team/web:1.4.2",
-            "STABLE_SECONDS": "0",
-            "BITBUCKET_CLONE_DIR": str(tmp_path),
-            **environ,
-        }
+        variables = {**usual(url, world), "BITBUCKET_CLONE_DIR": str(tmp_path), **environ}
         ending = play(variables, Wires(), tmp_path)
         return ending.code, ending.text
 

@@ -83,9 +83,6 @@ def diagnose(pod: Pod, faults: Sequence[Fault], restarts_before: int = 0) -> Sym
 
     `restarts_before` are those it had already had when the watch began.
     """
-    looped = pod.restarts - restarts_before >= _LOOP
-    if pod.running and not pod.waits and not looped:
-        return None
     worst_first = sorted(faults, key=lambda fault: fault.gravity, reverse=True) if faults else []
     words = worst_first[0].text if worst_first else ""
     for container in containers(pod):
