@@ -26,7 +26,7 @@ GROUPS = {
     "AWS_OIDC_ROLE_ARN": "AWS",
     "WAIT": "Rollout",
     "PRE_DEPLOY_TEST": "Tests",
-    "REPORT_DIR": "Telling people",
+    "REPORT_DIR": "Reports and notifications",
     "ACTION": "General",
 }
 """Headings of the table of variables, each by the variable that comes first below it."""

@@ -19,13 +19,13 @@ def main() -> int:
     """Run the pipe once."""
     # Modules stay until the end: looking for garbage among them is time before the first request.
     gc.disable()
-    from pipe.run import Wires, run  # noqa: PLC0415
+    from pipe.run import Dependencies, run  # noqa: PLC0415
 
     gc.freeze()
     gc.enable()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _interrupt)
-    return run(os.environ, Wires())
+    return run(os.environ, Dependencies())
 
 
 if __name__ == "__main__":

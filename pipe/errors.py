@@ -8,7 +8,7 @@ PipeError
 |  |- Refused              an answer that says no, or that makes no sense
 |  `- NotFound             a tenant or a target that is not there
 |- ImageRefused        5   the image is absent, unsound, or cannot be proven as asked
-|- PreTestFailed       6   the test before the change failed
+|- PreDeployTestFailed       6   the test before the change failed
 |- Conflict            7   somebody else changes a target
 |- DeployFailed            the rollout failed after the change
 |  `- code 8, 9 or 10      restored / the way back failed / left as it is
@@ -48,14 +48,14 @@ class PipeError(Exception):
     """A run that cannot go on, told so that a tired person knows what to do.
 
     `diagnosis` says what happened and what was expected, `remedy` what to do about it;
-    `details` are lines to show after the remedy, a text to copy for instance. `passing` says
-    whether the same request may succeed later, `acted` whether the portal may have done what
+    `details` are lines to show after the remedy, a text to copy for instance. `retryable` says
+    whether the same request may succeed later, `may_have_applied` whether the portal may have done what
     was asked all the same.
     """
 
     code = ExitCode.DEFECT
-    passing = False
-    acted = False
+    retryable = False
+    may_have_applied = False
 
     def __init__(self, diagnosis: str, remedy: str = "", details: Sequence[str] = ()) -> None:
         super().__init__(diagnosis)
@@ -106,14 +106,19 @@ class PlatformError(PipeError):
 
 
 class Unreachable(PlatformError):
-    """No usable answer came; `acted` is False when the request certainly never arrived."""
+    """No usable answer came; `may_have_applied` is False when the request certainly never arrived."""
 
     def __init__(
-        self, diagnosis: str, remedy: str = "", *, acted: bool = True, passing: bool = True
+        self,
+        diagnosis: str,
+        remedy: str = "",
+        *,
+        may_have_applied: bool = True,
+        retryable: bool = True,
     ) -> None:
         super().__init__(diagnosis, remedy)
-        self.acted = acted
-        self.passing = passing
+        self.may_have_applied = may_have_applied
+        self.retryable = retryable
 
 
 class Refused(PlatformError):
@@ -124,13 +129,13 @@ class Refused(PlatformError):
         diagnosis: str,
         remedy: str = "",
         *,
-        passing: bool = False,
-        acted: bool | None = None,
+        retryable: bool = False,
+        may_have_applied: bool | None = None,
     ) -> None:
         super().__init__(diagnosis, remedy)
-        self.passing = passing
+        self.retryable = retryable
         # A gateway that gave up may have had the portal act behind it; a clear no is a no.
-        self.acted = passing if acted is None else acted
+        self.may_have_applied = retryable if may_have_applied is None else may_have_applied
 
 
 class NotFound(PlatformError):
@@ -146,13 +151,13 @@ class NotFound(PlatformError):
         )
 
 
-class PreTestFailed(PipeError):
+class PreDeployTestFailed(PipeError):
     """The test before the change failed."""
 
     code = ExitCode.PRE_TEST
 
     @classmethod
-    def told(cls, name: str, how: str) -> PreTestFailed:
+    def because(cls, name: str, how: str) -> PreDeployTestFailed:
         """The test called `name` ended as `how` says."""
         return cls(
             f"{name} {how}; the deploy stops here.",

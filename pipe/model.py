@@ -59,8 +59,8 @@ class Change:
     """What is to become of one target. `images` holds the containers that get a new image.
 
     `back` holds the images to put back should it fail, None when there is nothing to put back
-    or nobody knows. `picked_up` marks a change that an earlier run made and did not live to
-    follow: it is followed, not sent. `witnesses` identify what ran before the change, in words of
+    or nobody knows. `resumed` marks a change that an earlier run made and did not live to
+    follow: it is followed, not sent. `previous_pods` identify what ran before the change, in words of
     the target's kind; `origin` is the target's version before a change that was picked up.
     """
 
@@ -68,8 +68,8 @@ class Change:
     images: Mapping[str, str]
     back: Mapping[str, str] | None = None
     restart: bool = False
-    picked_up: bool = False
-    witnesses: frozenset[str] = frozenset()
+    resumed: bool = False
+    previous_pods: frozenset[str] = frozenset()
     origin: str = ""
 
     @property

@@ -12,7 +12,7 @@ MOST = 8
 """Requests at a time; the connection pool below holds ten."""
 
 
-def side_by_side(act: Callable[[T], None], things: Sequence[T]) -> tuple[Exception, ...]:
+def run_concurrently(act: Callable[[T], None], things: Sequence[T]) -> tuple[Exception, ...]:
     """Call `act` for every thing, at most `MOST` at a time; the exceptions, in order of things.
 
     After the first exception, or when the run is interrupted, nothing more is begun; whatever

@@ -9,25 +9,26 @@ from dataclasses import dataclass, field
 from requests.adapters import BaseAdapter
 
 from pipe import __version__, output, report
-from pipe.checks import Checks, Runner, StepRunner
 from pipe.clock import Clock, SystemClock
-from pipe.deploy import Deploy
+from pipe.deploy.sequence import Deploy
+from pipe.deploy_tests import DeployTests, Runner, StepRunner
 from pipe.errors import Cancelled, ChecksFailed, ConfigError, ExitCode, PipeError
 from pipe.http import Network
 from pipe.identity import claims, trust
 from pipe.identity.establish import Identity, establish
-from pipe.kinds import Kinds, open_kinds
+from pipe.kinds import Drivers, open_drivers
+from pipe.notify import code_insights
+from pipe.notify.notifications import SECONDS, Notifications
 from pipe.portal import TenantPortal, choose, connect
-from pipe.registry.choose import registries
+from pipe.preflight.preflight import Preflight
+from pipe.preflight.result import CheckResult, CheckStatus
 from pipe.registry.login import logins
 from pipe.registry.proof import ImageProver
-from pipe.report import Record, insights
-from pipe.report.notices import SECONDS, Notices
+from pipe.registry.registries import registries
+from pipe.report import Record
 from pipe.secret import Mask
 from pipe.settings import Action, Settings, load
 from pipe.settings.load import debug_wanted, secrets
-from pipe.survey.fact import Fact, Verdict
-from pipe.survey.survey import Survey
 
 log = logging.getLogger(__name__)
 
@@ -35,28 +36,28 @@ _ISSUES = "https://bitbucket.org/nholuongut/bitbucket-deploy-pipe/issues"
 
 
 @dataclass(frozen=True)
-class Wires:
+class Dependencies:
     """What a run is connected to; tests replace time and the network.
 
-    `adapter` leads to whatever is asked or told; `notice_seconds` is what telling people may
+    `adapter` leads to whatever is asked or told; `notification_seconds` is what telling people may
     cost.
     """
 
     clock: Clock = field(default_factory=SystemClock)
     adapter: BaseAdapter | None = None
     runner: Runner = field(default_factory=StepRunner)
-    insights_proxy: str = insights.PROXY
-    notice_seconds: float = SECONDS
+    insights_proxy: str = code_insights.PROXY
+    notification_seconds: float = SECONDS
 
 
-def run(environ: Mapping[str, str], wires: Wires) -> ExitCode:
+def run(environ: Mapping[str, str], dependencies: Dependencies) -> ExitCode:
     """Do what the variables say, tell people, and answer with the exit code."""
     mask = Mask()
     for secret in secrets(environ):
         mask.add(secret)
     output.set_up(mask, debug=debug_wanted(environ))
     try:
-        return _Run(load(environ), wires, mask).run()
+        return _Run(load(environ), dependencies, mask).run()
     except ConfigError as error:
         _list(error)
         output.result(mask, f"{error.diagnosis} (exit code {error.code})", good=False)
@@ -72,19 +73,21 @@ def run(environ: Mapping[str, str], wires: Wires) -> ExitCode:
 class _Run:
     """A run whose variables are fine."""
 
-    def __init__(self, settings: Settings, wires: Wires, mask: Mask) -> None:
+    def __init__(self, settings: Settings, dependencies: Dependencies, mask: Mask) -> None:
         self._settings = settings
-        self._wires = wires
+        self._wires = dependencies
         self._mask = mask
-        self._network = Network(settings.proxies, settings.ca_cert, wires.clock, wires.adapter)
-        self._record = Record(settings, wires.clock.now())
+        self._network = Network(
+            settings.proxies, settings.ca_cert, dependencies.clock, dependencies.adapter
+        )
+        self._record = Record(settings, dependencies.clock.now())
         self._deploy: Deploy | None = None
-        self._notices = Notices(
+        self._notifications = Notifications(
             self._record,
             mask,
-            seconds=wires.notice_seconds,
-            adapter=wires.adapter,
-            insights_proxy=wires.insights_proxy,
+            seconds=dependencies.notification_seconds,
+            adapter=dependencies.adapter,
+            insights_proxy=dependencies.insights_proxy,
         )
 
     def run(self) -> ExitCode:
@@ -124,18 +127,18 @@ class _Run:
         self._record.proofs = prover.proofs
         self._deploy = Deploy(
             settings,
-            self._kinds_in(portal.tenant(tenant)),
+            self._open_drivers(portal.tenant(tenant)),
             self._wires.clock,
             self._record,
             prover.resolve,
             self._save,
             self._tests(identity),
-            self._notices.begun,
+            self._notifications.begun,
         )
         return self._deploy.run()
 
-    def _tests(self, identity: Identity) -> Checks:
-        return Checks(
+    def _tests(self, identity: Identity) -> DeployTests:
+        return DeployTests(
             self._settings,
             self._wires.runner,
             self._wires.clock,
@@ -171,32 +174,32 @@ class _Run:
             report.write(self._record, self._mask)
             report.write_tests(self._record, self._mask)
             if not self._settings.dry_run:
-                self._notices.ended()
+                self._notifications.ended()
         except Exception as error:  # noqa: BLE001 - see above
             log.warning("The report has a defect: %r. The deploy is not touched by it.", error)
         except KeyboardInterrupt:
             log.warning("Stopped while telling people; the deploy is not touched by it.")
 
-    def _kinds_in(self, tenant: TenantPortal) -> Kinds:
-        return open_kinds(tenant, self._wires.clock)
+    def _open_drivers(self, tenant: TenantPortal) -> Drivers:
+        return open_drivers(tenant, self._wires.clock)
 
     def _check(self) -> str:
-        Survey(self._settings, self._network, self._mask, self._kinds_in, self._note).run()
+        Preflight(self._settings, self._network, self._mask, self._open_drivers, self._note).run()
         facts = self._record.facts
-        bad = [fact for fact in facts if fact.verdict is Verdict.BAD]
+        bad = [fact for fact in facts if fact.verdict is CheckStatus.BAD]
         if bad:
             names = ", ".join(fact.topic for fact in bad)
             raise ChecksFailed(bad[0].code, f"{len(bad)} of {len(facts)} facts are bad: {names}.")
-        left = sum(fact.verdict is Verdict.OPEN for fact in facts)
+        left = sum(fact.verdict is CheckStatus.OPEN for fact in facts)
         unproven = f", {left} could not be looked at" if left else ""
         return f"Nothing wrong in {len(facts)} facts{unproven}. Nothing was changed."
 
-    def _note(self, fact: Fact) -> None:
+    def _note(self, fact: CheckResult) -> None:
         """Keep a fact and show it."""
         self._record.facts.append(fact)
-        level = logging.ERROR if fact.verdict is Verdict.BAD else logging.INFO
-        log.log(level, "[%s] %s: %s", fact.verdict, fact.topic, fact.told)
-        if fact.remedy and fact.verdict is not Verdict.GOOD:
+        level = logging.ERROR if fact.verdict is CheckStatus.BAD else logging.INFO
+        log.log(level, "[%s] %s: %s", fact.verdict, fact.topic, fact.message)
+        if fact.remedy and fact.verdict is not CheckStatus.GOOD:
             self._advise(level, fact.remedy, fact.details)
 
     def _print_trust_policy(self) -> str:

@@ -11,10 +11,10 @@ import sys
 from pathlib import Path
 
 from pipe.clock import SystemClock
-from tests.program import clean_environ
 from tests.sandbox import Behaviour, Server, World
 from tests.sandbox.aws import Cloud
 from tests.sandbox.demo import CRASH_LOG, seed_demo
+from tests.support.program import clean_environ
 
 ROOT = Path(__file__).parents[1]
 REPORTS = ROOT / ".demo"

@@ -6,11 +6,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from pipe.run import Wires, run
-from tests.fake_clock import FakeClock
+from pipe.run import Dependencies, run
 from tests.report.browser import Browser, find
 from tests.sandbox import World, WsgiAdapter, create_app
 from tests.sandbox.demo import seed_demo
+from tests.support.fake_clock import FakeClock
 
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs/report.png"
@@ -47,7 +47,7 @@ def play(folder: Path) -> Path:
         "REPORT_DIR": str(folder),
         "BITBUCKET_CLONE_DIR": str(folder),
     }
-    run(environ, Wires(clock, WsgiAdapter(create_app(world), world.clock)))
+    run(environ, Dependencies(clock, WsgiAdapter(create_app(world), world.clock)))
     return folder / "deploy.html"
 
 

@@ -28,7 +28,7 @@ Field = tuple[int, bytes]
 
 
 @dataclass(frozen=True)
-class Facts:
+class CertificateSummary:
     """Who a certificate is about, who vouches for it, how long, and for which names."""
 
     subject: str
@@ -48,7 +48,7 @@ class Facts:
         )
 
 
-def look(host: str, port: int, proxy: str, seconds: float) -> Facts | None:
+def look(host: str, port: int, proxy: str, seconds: float) -> CertificateSummary | None:
     """The certificate that `host` shows, through `proxy` where one is given; None if none."""
     context = ssl.create_default_context()
     context.check_hostname = False
@@ -66,7 +66,7 @@ def look(host: str, port: int, proxy: str, seconds: float) -> Facts | None:
         return None
 
 
-def decode(der: bytes) -> Facts:
+def decode(der: bytes) -> CertificateSummary:
     """The facts of one certificate; raises `ValueError` when it is none."""
     try:
         body = list(_fields(_content(_content(der, _SEQUENCE), _SEQUENCE)))
@@ -76,7 +76,7 @@ def decode(der: bytes) -> Facts:
         issuer, validity, subject = body[2][1], body[3][1], body[4][1]
         since, until = (_moment(field) for field in _fields(validity))
         names = [name for tag, value in body if tag == _EXTENSIONS for name in _names(value)]
-        return Facts(
+        return CertificateSummary(
             _person(subject), _person(issuer), since, until, tuple(names), subject == issuer
         )
     except IndexError as error:

@@ -15,8 +15,8 @@ import urllib3
 
 from pipe.clock import Clock
 from pipe.errors import Unreachable
+from pipe.http.diagnosis import explain
 from pipe.http.limits import AnswerTooSlow, BodyTooLarge, Limits
-from pipe.http.trouble import explain
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class Reply:
         return self.body.decode("utf-8", "replace")
 
 
-Verdict = Callable[[Reply], bool]
+ReplyPredicate = Callable[[Reply], bool]
 
 
 class HttpClient:
@@ -138,7 +138,7 @@ class HttpClient:
         path: str,
         body: object = None,
         *,
-        transient: Verdict,
+        transient: ReplyPredicate,
         decode: Callable[[bytes], Any] = json.loads,
         headers: Mapping[str, str] | None = None,
         insists: bool = True,
@@ -156,7 +156,7 @@ class HttpClient:
                 reply = self.once(method, path, body, decode, headers=headers)
             except Unreachable as trouble:
                 pause = self._pause(attempt)
-                hopeless = not trouble.passing or not (trouble.acted or insists)
+                hopeless = not trouble.retryable or not (trouble.may_have_applied or insists)
                 if last or hopeless or self._clock.monotonic() + pause > until:
                     raise
                 what = trouble.diagnosis

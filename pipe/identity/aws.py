@@ -66,13 +66,13 @@ class AwsRefusal(Exception):
         self.status = status
 
     @property
-    def passing(self) -> bool:
+    def retryable(self) -> bool:
         """Whether the same call may succeed later."""
         return self.code in _TRANSIENT or self.status >= 500 or self.status == 429
 
 
 @dataclass
-class Aws:
+class AwsClient:
     """Somebody in AWS; without `keys` nobody, who can still call what needs no signature."""
 
     network: Network
@@ -82,9 +82,9 @@ class Aws:
     _session: Any = None
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
 
-    def become(self, keys: Keys) -> Aws:
+    def with_keys(self, keys: Keys) -> AwsClient:
         """Whoever the keys belong to, without loading everything a second time."""
-        return Aws(self.network, self.mask, self.region, keys, self._session)
+        return AwsClient(self.network, self.mask, self.region, keys, self._session)
 
     def call(self, service: str, operation: str, region: str = "", **arguments: Any) -> Any:
         """One call's answer, as the dictionary that boto3 makes of it.
@@ -100,7 +100,7 @@ class Aws:
             try:
                 return self._try(call, operation, arguments)
             except (AwsRefusal, PlatformError) as trouble:
-                if not trouble.passing or deadline.left() < pause:
+                if not trouble.retryable or deadline.left() < pause:
                     raise
                 log.warning("%s (%s) Trying again in %g s.", trouble, service, pause)
             clock.sleep(pause)
@@ -183,7 +183,7 @@ def _check(reply: Reply, host: str) -> None:
         f"{host} answered {reply.status}, and not as AWS does{told}.",
         "See what answers in place of AWS there: a proxy (HTTPS_PROXY), a firewall, or another "
         "server behind AWS_ENDPOINT_URL.",
-        passing=reply.ok or reply.outage or "Rate exceeded" in said,
+        retryable=reply.ok or reply.outage or "Rate exceeded" in said,
     )
 
 

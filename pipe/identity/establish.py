@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from pipe.http import Network
 from pipe.identity import secret_token, sts
-from pipe.identity.aws import Aws
+from pipe.identity.aws import AwsClient
 from pipe.identity.sts import Role
 from pipe.secret import Mask, Secret
 from pipe.settings import Settings
@@ -20,7 +20,7 @@ class Identity:
     """Who the run is. `aws` is None for somebody whom AWS does not know, `role` without one."""
 
     token: Secret
-    aws: Aws | None = None
+    aws: AwsClient | None = None
     role: Role | None = None
 
 
@@ -44,10 +44,10 @@ def in_aws(settings: Settings, network: Network, mask: Mask) -> Identity:
     if wanted.role_arn:
         if wanted.keys:
             log.info("AWS_OIDC_ROLE_ARN is given, so AWS_ACCESS_KEY_ID is not used.")
-        nobody = Aws(network, mask, wanted.region)
+        nobody = AwsClient(network, mask, wanted.region)
         role = sts.assume(nobody, wanted, network.clock.now())
         log.info("AWS role %s, account %s", role.arn.partition("assumed-role/")[2], role.account)
-        return Identity(settings.token, nobody.become(role.keys), role)
+        return Identity(settings.token, nobody.with_keys(role.keys), role)
     if wanted.keys:
-        return Identity(settings.token, Aws(network, mask, wanted.region, wanted.keys))
+        return Identity(settings.token, AwsClient(network, mask, wanted.region, wanted.keys))
     return Identity(settings.token)

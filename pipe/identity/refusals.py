@@ -13,7 +13,7 @@ from pipe.identity import claims as identity
 from pipe.identity import trust
 from pipe.identity.aws import AwsRefusal
 from pipe.identity.claims import Claims
-from pipe.settings import Aws
+from pipe.settings import AwsSettings
 
 _EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
 _WRONG_KEYS = (
@@ -26,7 +26,9 @@ _WRONG_KEYS = (
 )
 
 
-def of_role(refusal: AwsRefusal, claims: Claims, wanted: Aws, now: datetime) -> IdentityError:
+def of_role(
+    refusal: AwsRefusal, claims: Claims, wanted: AwsSettings, now: datetime
+) -> IdentityError:
     """Why the role was not given to the holder of these claims."""
     said = refusal.said.casefold()
     match refusal.code:
@@ -68,7 +70,7 @@ def of_role(refusal: AwsRefusal, claims: Claims, wanted: Aws, now: datetime) -> 
     )
 
 
-def of_call(refusal: AwsRefusal, what: str, wanted: Aws) -> IdentityError | None:
+def of_call(refusal: AwsRefusal, what: str, wanted: AwsSettings) -> IdentityError | None:
     """The error when a later call shows that the keys do not work; None for other refusals."""
     if refusal.code in _EXPIRED and wanted.role_arn:
         return IdentityError(
@@ -97,11 +99,11 @@ def outage(refusal: AwsRefusal, service: str, region: str) -> Refused:
     return Refused(
         f"{service} in {region} went on failing for a minute: {refusal}.",
         "Run the step again; nothing about it has to be changed.",
-        passing=True,
+        retryable=True,
     )
 
 
-def _no_provider(claims: Claims, wanted: Aws) -> IdentityError:
+def _no_provider(claims: Claims, wanted: AwsSettings) -> IdentityError:
     account = wanted.role_arn.split(":")[4]
     return IdentityError(
         f"The AWS account {account} has no identity provider for {claims.issuer}, which issued "
@@ -111,7 +113,7 @@ def _no_provider(claims: Claims, wanted: Aws) -> IdentityError:
     )
 
 
-def _wrong_audience(claims: Claims, wanted: Aws) -> IdentityError:
+def _wrong_audience(claims: Claims, wanted: AwsSettings) -> IdentityError:
     account = wanted.role_arn.split(":")[4]
     audiences = " and ".join(claims.audiences)
     return IdentityError(
@@ -130,7 +132,7 @@ def _unverifiable(refusal: AwsRefusal, claims: Claims) -> IdentityError:
     )
 
 
-def _not_trusted(claims: Claims, wanted: Aws) -> IdentityError:
+def _not_trusted(claims: Claims, wanted: AwsSettings) -> IdentityError:
     needed = trust.from_claims(claims, wanted.role_arn)
     return IdentityError(
         f"The role {wanted.role_arn} does not trust this step, or does not exist. The token "
@@ -142,7 +144,7 @@ def _not_trusted(claims: Claims, wanted: Aws) -> IdentityError:
     )
 
 
-def _too_long(refusal: AwsRefusal, wanted: Aws) -> IdentityError:
+def _too_long(refusal: AwsRefusal, wanted: AwsSettings) -> IdentityError:
     return IdentityError(
         f"AWS_ROLE_DURATION ({wanted.duration} s) is more than the role {wanted.role_arn} "
         f"allows: {_word(refusal)}",

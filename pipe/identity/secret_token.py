@@ -7,14 +7,14 @@ from collections.abc import Mapping
 
 from pipe.errors import IdentityError, Refused
 from pipe.identity import refusals
-from pipe.identity.aws import Aws, AwsRefusal
+from pipe.identity.aws import AwsClient, AwsRefusal
 from pipe.secret import Secret
-from pipe.settings import Settings, text
+from pipe.settings import Settings, parsers
 
 _KEY = "DUPLO_TOKEN"
 
 
-def read(aws: Aws, settings: Settings) -> Secret:
+def read(aws: AwsClient, settings: Settings) -> Secret:
     """The token, masked; raises `IdentityError` when it cannot be had."""
     name = settings.token_secret
     parts = name.split(":")
@@ -27,7 +27,7 @@ def read(aws: Aws, settings: Settings) -> Secret:
     if not value:
         raise _unusable(name, "is empty, or holds bytes instead of text")
     try:
-        return aws.mask.add(text.token(_inner(value, name)))
+        return aws.mask.add(parsers.token(_inner(value, name)))
     except ValueError as error:
         raise _unusable(name, str(error)) from None
 
@@ -57,7 +57,7 @@ def _unusable(name: str, what: str) -> IdentityError:
 def _explain(
     refusal: AwsRefusal, name: str, region: str, settings: Settings
 ) -> IdentityError | Refused:
-    if refusal.passing:
+    if refusal.retryable:
         return refusals.outage(refusal, "Secrets Manager", region)
     if error := refusals.of_call(refusal, f"reading the secret {name}", settings.aws):
         return error

@@ -9,11 +9,10 @@ from typing import Any
 from pipe.errors import IdentityError, Refused
 from pipe.identity import claims as identity
 from pipe.identity import refusals
-from pipe.identity.aws import Aws, AwsRefusal
+from pipe.identity.aws import AwsClient, AwsRefusal
 from pipe.identity.claims import Claims
 from pipe.secret import Mask, Secret
-from pipe.settings import Aws as Wanted
-from pipe.settings import Keys
+from pipe.settings import AwsSettings, Keys
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class Role:
     expires: datetime
 
 
-def assume(aws: Aws, wanted: Wanted, now: datetime) -> Role:
+def assume(aws: AwsClient, wanted: AwsSettings, now: datetime) -> Role:
     """Assume the role; raises `IdentityError` with the reason, before any call where possible.
 
     Raises `PlatformError` when AWS cannot be asked.
@@ -67,7 +66,7 @@ def _masked(mask: Mask, keys: Keys) -> Keys:
     return keys
 
 
-def whoami(aws: Aws, wanted: Wanted) -> tuple[str, str]:
+def whoami(aws: AwsClient, wanted: AwsSettings) -> tuple[str, str]:
     """Account and ARN of whoever the keys belong to; raises `IdentityError`."""
     try:
         answer = aws.call("sts", "get_caller_identity")
@@ -81,8 +80,8 @@ def whoami(aws: Aws, wanted: Wanted) -> tuple[str, str]:
 
 
 def _explain(
-    refusal: AwsRefusal, claims: Claims, wanted: Wanted, now: datetime
+    refusal: AwsRefusal, claims: Claims, wanted: AwsSettings, now: datetime
 ) -> IdentityError | Refused:
-    if refusal.passing and refusal.code != "IDPCommunicationError":
+    if refusal.retryable and refusal.code != "IDPCommunicationError":
         return refusals.outage(refusal, "STS", wanted.region)
     return refusals.of_role(refusal, claims, wanted, now)

@@ -1,5 +1,5 @@
 """The kinds of targets, each behind the same interface."""
 
-from pipe.kinds.dispatch import Kinds, open_kinds
+from pipe.kinds.dispatch import Drivers, open_drivers
 
-__all__ = ["Kinds", "open_kinds"]
+__all__ = ["Drivers", "open_drivers"]

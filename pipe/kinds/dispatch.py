@@ -1,4 +1,4 @@
-"""Several kinds of targets as one: each call goes to the kinds that it concerns."""
+"""Several kinds of targets as one: each call goes to the drivers that it concerns."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import TypeVar
 
 from pipe import model
 from pipe.clock import Clock, Deadline
-from pipe.kinds.cronjob import CronJobKind
-from pipe.kinds.ecs import EcsKind
-from pipe.kinds.interface import Evidence, Kind, Sample, Watcher
-from pipe.kinds.lambda_ import LambdaKind
-from pipe.kinds.service import ServiceKind
+from pipe.kinds.base import Driver, Evidence, Sample, Watcher
+from pipe.kinds.cronjob import CronJobDriver
+from pipe.kinds.ecs import EcsDriver
+from pipe.kinds.lambda_ import LambdaDriver
+from pipe.kinds.service import ServiceDriver
 from pipe.model import Change, Snapshot, Target
 from pipe.portal import TenantPortal
 from pipe.rollout import Verdict
@@ -21,26 +21,26 @@ from pipe.rollout import Verdict
 T = TypeVar("T")
 
 
-def open_kinds(portal: TenantPortal, clock: Clock) -> Kinds:
+def open_drivers(portal: TenantPortal, clock: Clock) -> Drivers:
     """Everything that can be a target in a tenant."""
-    return Kinds(
+    return Drivers(
         {
-            model.Kind.SERVICE: ServiceKind(portal, clock),
-            model.Kind.ECS: EcsKind(portal, clock),
-            model.Kind.LAMBDA: LambdaKind(portal, clock),
-            model.Kind.CRONJOB: CronJobKind(portal, clock),
+            model.Kind.SERVICE: ServiceDriver(portal, clock),
+            model.Kind.ECS: EcsDriver(portal, clock),
+            model.Kind.LAMBDA: LambdaDriver(portal, clock),
+            model.Kind.CRONJOB: CronJobDriver(portal, clock),
         }
     )
 
 
 @dataclass(frozen=True)
-class Kinds:
-    """Behaves like a `Kind` whose targets are of many."""
+class Drivers:
+    """Behaves like a `Driver` whose targets are of many."""
 
-    by_name: Mapping[model.Kind, Kind]
+    by_name: Mapping[model.Kind, Driver]
 
     def read(self, targets: Sequence[Target]) -> Mapping[Target, Snapshot]:
-        """See `Kind`."""
+        """See `Driver`."""
         found: dict[Target, Snapshot] = {}
         for kind, own in _by_kind({target: target for target in targets}).items():
             found.update(self.by_name[kind].read(own))
@@ -51,25 +51,25 @@ class Kinds:
         return self.by_name[kind].known()
 
     def prepare(self, changes: Sequence[Change]) -> Sequence[Change]:
-        """See `Kind`; the order stays."""
+        """See `Driver`; the order stays."""
         prepared: dict[Target, Change] = {}
         for kind, own in _by_kind({change.target: change for change in changes}).items():
             prepared.update({change.target: change for change in self.by_name[kind].prepare(own)})
         return [prepared[change.target] for change in changes]
 
     def settled(self, snapshots: Sequence[Snapshot]) -> Mapping[Target, bool]:
-        """See `Kind`."""
+        """See `Driver`."""
         found: dict[Target, bool] = {}
         for kind, own in _by_kind({one.target: one for one in snapshots}).items():
             found.update(self.by_name[kind].settled(own))
         return found
 
     def change(self, change: Change) -> None:
-        """See `Kind`."""
+        """See `Driver`."""
         self.by_name[change.target.kind].change(change)
 
     def watch(self, changes: Sequence[Change], stable_seconds: float) -> Watcher:
-        """See `Kind`."""
+        """See `Driver`."""
         own = _by_kind({change.target: change for change in changes})
         watchers = {
             kind: self.by_name[kind].watch(those, stable_seconds) for kind, those in own.items()
@@ -77,11 +77,11 @@ class Kinds:
         return next(iter(watchers.values())) if len(watchers) == 1 else _Watchers(watchers)
 
     def address(self, snapshot: Snapshot) -> str:
-        """See `Kind`."""
+        """See `Driver`."""
         return self.by_name[snapshot.target.kind].address(snapshot)
 
     def previous(self, snapshot: Snapshot) -> Mapping[str, str] | None:
-        """See `Kind`."""
+        """See `Driver`."""
         return self.by_name[snapshot.target.kind].previous(snapshot)
 
 

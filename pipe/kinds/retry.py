@@ -15,7 +15,7 @@ _PAUSE = 2.0
 
 
 @dataclass(frozen=True)
-class Once:
+class SendOnce:
     """Sends, and when it stays open whether that worked, looks before it sends again.
 
     `tries` bounds how often something is sent, two seconds apart at least, and `patience` the
@@ -38,15 +38,17 @@ class Once:
             try:
                 send()
             except PlatformError as trouble:
-                if trouble.acted and arrived:
+                if trouble.may_have_applied and arrived:
                     log.warning("%s Looking whether the change of %s arrived.", trouble, what)
                     if self._shows(arrived):
                         log.info("It did; %s is not changed a second time.", what)
                         return
                 late = attempt == self.tries or self.clock.monotonic() >= until
-                if late or not trouble.passing:
+                if late or not trouble.retryable:
                     raise
-                self._before_next(trouble, what, looked=trouble.acted and arrived is not None)
+                self._before_next(
+                    trouble, what, looked=trouble.may_have_applied and arrived is not None
+                )
             else:
                 return
 

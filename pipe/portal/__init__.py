@@ -2,9 +2,9 @@
 
 from pipe.portal.client import Portal, TenantPortal
 from pipe.portal.connect import choose, connect
-from pipe.portal.cronjob import CronJob
+from pipe.portal.cronjobs import CronJob
 from pipe.portal.ecs import Deployment, EcsService, TaskDefinition
-from pipe.portal.lambda_ import Function
+from pipe.portal.functions import Function
 from pipe.portal.model import Container, Fault, Listener, Phase, Pod, Service, Tenant
 
 __all__ = [

@@ -13,7 +13,7 @@ import requests
 from pipe.errors import IdentityError, PlatformError, Refused
 from pipe.http import HttpClient, Reply
 from pipe.http.excerpt import excerpt
-from pipe.portal import said
+from pipe.portal import error_body
 from pipe.portal.fields import Shapeless
 from pipe.portal.model import Tenant
 from pipe.secret import Secret
@@ -60,18 +60,18 @@ class Calls:
         """
 
         def transient(reply: Reply) -> bool:
-            return reply.status not in final and said.transient(reply)
+            return reply.status not in final and error_body.transient(reply)
 
         reply = self.http.repeatable("GET", path, transient=transient, decode=decode)
         if reply.status == 401:
-            raise IdentityError.token_refused(self.host, said.message(reply))
+            raise IdentityError.token_refused(self.host, error_body.message(reply))
         return reply
 
     def ask(self, path: str, body: object) -> Reply:
         """A POST that only reads, repeated like a GET."""
-        reply = self.http.repeatable("POST", path, body, transient=said.transient)
+        reply = self.http.repeatable("POST", path, body, transient=error_body.transient)
         if reply.status == 401:
-            raise IdentityError.token_refused(self.host, said.message(reply))
+            raise IdentityError.token_refused(self.host, error_body.message(reply))
         return reply
 
     def decode(self, reply: Reply, what: str, read: Callable[[Any], T]) -> T:
@@ -80,11 +80,11 @@ class Calls:
         try:
             return read(reply.json())
         except Shapeless as expected:
-            raise self._nonsense(what, f"expected {expected}", passing=False) from None
+            raise self._nonsense(what, f"expected {expected}", retryable=False) from None
         except ValueError:
             wrong = f'expected JSON, got "{excerpt(reply)}"'
             # Cut off, or a gateway's page: that is an outage, and may pass.
-            raise self._nonsense(what, wrong, passing=True) from None
+            raise self._nonsense(what, wrong, retryable=True) from None
 
     def check_done(self, reply: Reply, what: str) -> None:
         """The same for a call without result, whose good reply is empty or JSON.
@@ -92,23 +92,23 @@ class Calls:
         A page in its place is some gateway's: nobody knows then whether the portal acted.
         """
         self.check(reply, what)
-        if said.transient(reply):
+        if error_body.transient(reply):
             wrong = f'expected nothing or JSON, got "{excerpt(reply)}"'
-            raise self._nonsense(what, wrong, passing=True)
+            raise self._nonsense(what, wrong, retryable=True)
 
     def check(self, reply: Reply, what: str) -> None:
         """Raise the error that a refusing reply deserves."""
         if reply.ok:
             return
         if reply.status == 401:
-            raise IdentityError.token_refused(self.host, said.message(reply))
+            raise IdentityError.token_refused(self.host, error_body.message(reply))
         raise self._refusal(reply, what)
 
-    def _nonsense(self, what: str, wrong: str, *, passing: bool) -> Refused:
+    def _nonsense(self, what: str, wrong: str, *, retryable: bool) -> Refused:
         return Refused(
             f"The portal {self.host} answered nonsense for {what}: {wrong}.",
             "Check that DUPLO_HOST is the portal itself and nothing in between.",
-            passing=passing,
+            retryable=retryable,
         )
 
     def _refusal(self, reply: Reply, what: str) -> PlatformError:
@@ -117,9 +117,9 @@ class Calls:
             return Refused(
                 f"{self.host} sends us on to {target} for {what}; the token does not go there.",
                 "Give the portal's own address as DUPLO_HOST.",
-                acted=True,
+                may_have_applied=True,
             )
-        message = said.message(reply)
+        message = error_body.message(reply)
         because = f': "{message}"' if message else ""
         if reply.status == 403:
             return Refused(
@@ -129,7 +129,7 @@ class Calls:
         return Refused(
             f"The portal {self.host} answered {reply.status} for {what}{because}.",
             "Try again; if it stays, show this line to whoever runs the portal.",
-            passing=said.transient(reply),
+            retryable=error_body.transient(reply),
         )
 
 

@@ -16,12 +16,12 @@ from pipe.clock import Deadline
 from pipe.errors import IdentityError, PlatformError, Refused, Unreachable
 from pipe.http import HttpClient, Reply
 from pipe.model import MAIN
-from pipe.portal import docker_config, said, wire
+from pipe.portal import docker_config, error_body, wire
 from pipe.portal.calls import NO_ROUTE, Calls, Scope
-from pipe.portal.cronjob import CronJobPortal
+from pipe.portal.cronjobs import CronJobPortal
 from pipe.portal.ecs import EcsPortal
+from pipe.portal.functions import LambdaPortal
 from pipe.portal.items import ItemReader
-from pipe.portal.lambda_ import LambdaPortal
 from pipe.portal.model import Fault, Pod, Service, Tenant
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Portal:
             # For some tokens only the other list is open (a guess of the API's own clients).
             mine = self._calls.read("adminproxy/GetTenantNames")
         if mine.status == 403:
-            raise IdentityError.token_refused(self._calls.host, said.message(mine))
+            raise IdentityError.token_refused(self._calls.host, error_body.message(mine))
         if mine.status == 404:
             raise Refused(
                 f"{self._calls.host} has no list of tenants: this is not the portal.",
@@ -184,7 +184,7 @@ class TenantPortal:
         # Unproven for native docker: an error there may mean that the route cannot serve it.
         return (
             service.native_docker
-            and (reply.status == 500 or "not found" in said.message(reply).lower())
+            and (reply.status == 500 or "not found" in error_body.message(reply).lower())
             and not reply.ok
         )
 

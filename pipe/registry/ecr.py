@@ -11,11 +11,11 @@ from typing import Any
 from pipe.clock import Deadline
 from pipe.errors import PlatformError
 from pipe.identity import refusals
-from pipe.identity.aws import Aws, AwsRefusal
+from pipe.identity.aws import AwsClient, AwsRefusal
 from pipe.image import Image
 from pipe.registry.address import EcrAddress
-from pipe.registry.interface import INDEXES, MANIFESTS, Absent, CannotAsk, Finding, Found
-from pipe.settings import Aws as Wanted
+from pipe.registry.base import INDEXES, MANIFESTS, Absent, CannotAsk, Finding, Found
+from pipe.settings import AwsSettings
 
 _SCAN_PATIENCE = 180.0
 _SCAN_PAUSE = 5.0
@@ -28,7 +28,9 @@ _FINISHED = ("COMPLETE", "ACTIVE")
 class EcrRegistry:
     """See `Registry`. `account` is the one we are known in, empty when not known."""
 
-    def __init__(self, aws: Aws, wanted: Wanted, address: EcrAddress, account: str) -> None:
+    def __init__(
+        self, aws: AwsClient, wanted: AwsSettings, address: EcrAddress, account: str
+    ) -> None:
         self._aws = aws
         self._wanted = wanted
         self._address = address

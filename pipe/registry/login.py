@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 
 from pipe.errors import PlatformError
-from pipe.identity.aws import Aws, AwsRefusal
+from pipe.identity.aws import AwsClient, AwsRefusal
 from pipe.identity.establish import Identity
 from pipe.image import Image
 from pipe.registry.address import EcrAddress, ecr_address
@@ -25,7 +25,7 @@ def logins(settings: Settings, identity: Identity, mask: Mask) -> Login:
     A password given for the registry of the deployed images is shown to that one only.
     """
     rules = settings.image_rules
-    own = {wish.image.registry for wish in settings.wishes}
+    own = {request.image.registry for request in settings.image_requests}
 
     def login(image: Image) -> Mapping[str, str] | None:
         address = ecr_address(image)
@@ -41,7 +41,7 @@ def logins(settings: Settings, identity: Identity, mask: Mask) -> Login:
     return login
 
 
-def _ecr_login(aws: Aws, address: EcrAddress, mask: Mask) -> Mapping[str, str] | None:
+def _ecr_login(aws: AwsClient, address: EcrAddress, mask: Mask) -> Mapping[str, str] | None:
     """ECR's password for Docker; without it the pull fails, and says so as a failed test."""
     accounts = [address.account]
     try:

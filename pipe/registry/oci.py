@@ -13,7 +13,7 @@ from pipe.errors import Unreachable
 from pipe.http import HttpClient, Limits, Network, Reply
 from pipe.image import Image
 from pipe.registry.address import PLAIN_HTTP_HOSTS, OciAddress
-from pipe.registry.interface import MANIFESTS, Absent, CannotAsk, Found
+from pipe.registry.base import MANIFESTS, Absent, CannotAsk, Found
 from pipe.secret import Mask, Secret
 from pipe.settings import ImageRules, Verify
 
@@ -119,7 +119,7 @@ class OciRegistry:
                 method, path, headers=headers, transient=_is_passing, insists=self._insists
             )
         except Unreachable as trouble:
-            if not trouble.acted:
+            if not trouble.may_have_applied:
                 self._out_of_reach[self._address.host] = trouble
             raise CannotAsk.because(trouble) from trouble
 

@@ -10,12 +10,12 @@ from difflib import SequenceMatcher
 
 from pipe.errors import ImageRefused, together
 from pipe.image import Image
-from pipe.parallel import side_by_side
+from pipe.parallel import run_concurrently
 from pipe.registry import severity
 from pipe.registry.address import ecr_address
+from pipe.registry.base import Absent, CannotAsk, Finding, Found, Registry
 from pipe.registry.ecr import EcrRegistry
-from pipe.registry.interface import Absent, CannotAsk, Finding, Found, Registry
-from pipe.settings import ImageRules, Verify, Wish
+from pipe.settings import ImageRequest, ImageRules, Verify
 
 log = logging.getLogger(__name__)
 
@@ -61,11 +61,11 @@ class ImageProver:
         self._registry_of = registry_of
         self.proofs: dict[Image, Proof] = {}
 
-    def resolve(self, wishes: Sequence[Wish]) -> tuple[Wish, ...]:
-        """The wishes with the references to deploy; raises `ImageRefused` for all bad images."""
+    def resolve(self, image_requests: Sequence[ImageRequest]) -> tuple[ImageRequest, ...]:
+        """The image_requests with the references to deploy; raises `ImageRefused` for all bad images."""
         if self._rules.verify is Verify.NEVER:
-            return tuple(wishes)
-        images = list(dict.fromkeys(wish.image for wish in wishes))
+            return tuple(image_requests)
+        images = list(dict.fromkeys(request.image for request in image_requests))
         refused: dict[Image, ImageRefused] = {}
 
         def look(image: Image) -> None:
@@ -74,11 +74,13 @@ class ImageProver:
             except ImageRefused as error:
                 refused[image] = error
 
-        for trouble in side_by_side(look, images):
+        for trouble in run_concurrently(look, images):
             raise trouble
         if refused:
             raise together([refused[image] for image in images if image in refused])
-        return tuple(replace(wish, image=self.proofs[wish.image].deploy) for wish in wishes)
+        return tuple(
+            replace(request, image=self.proofs[request.image].deploy) for request in image_requests
+        )
 
     def _prove(self, image: Image) -> Proof:
         registry = self._registry_of(image)
@@ -89,7 +91,7 @@ class ImageProver:
         return proof
 
 
-class Nobody:
+class Unauthenticated:
     """Stands in for a registry that only somebody known to AWS may ask."""
 
     def find(self, image: Image) -> Found:

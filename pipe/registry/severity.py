@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from pipe.registry.interface import Finding
+from pipe.registry.base import Finding
 from pipe.settings import Severity
 
 # Without a grade (UNDEFINED, UNTRIAGED) nobody has said that it is harmless.

@@ -43,7 +43,7 @@ def write(record: Record, mask: Mask) -> None:
 
 def write_tests(record: Record, mask: Mask) -> None:
     """Write the JUnit report where Bitbucket looks for it; a failure warns."""
-    folder = record.settings.telling.test_report_dir
+    folder = record.settings.notifications.test_report_dir
     if folder is None:
         return
     from pipe.report.junit import junit  # noqa: PLC0415 - 5 ms, and nothing before the end needs it

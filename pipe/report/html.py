@@ -104,8 +104,8 @@ def _targets(data: Data) -> Iterator[Markup]:
             "section",
             tag("h2", target["name"], tag("small", target["kind"])),
             tag("div", *_diff(target), class_="diff"),
-            _told("Rollout", target["told"], target["passed"]),
-            _told("Way back", target["way_back"], None),
+            _told("Rollout", target["message"], target["passed"]),
+            _told("Way back", target["rollback"], None),
             _told("Now", target["state"], None),
             timeline(target["timeline"], "Pods during the rollout"),
             timeline(target["timeline_back"], "Pods on the way back", BACK),
@@ -113,7 +113,7 @@ def _targets(data: Data) -> Iterator[Markup]:
 
 
 def _diff(target: Data) -> Iterator[Markup]:
-    if target["restart"] or target["picked_up"]:
+    if target["restart"] or target["resumed"]:
         how = "restarted" if target["restart"] else "changed by an earlier run"
         for image in target["after"].values():
             yield tag("p", tag("span", "=", class_="sign"), tag("code", image), f" ({how})")
@@ -132,7 +132,7 @@ def _told(what: str, how: str, passed: bool | None) -> Markup:
     if not how:
         return Markup()
     mood = {True: "good", False: "bad", None: ""}[passed]
-    return tag("p", tag("b", what), tag("span", how), class_=f"told {mood}".strip())
+    return tag("p", tag("b", what), tag("span", how), class_=f"message {mood}".strip())
 
 
 def _tests(data: Data) -> Iterator[Markup]:
@@ -146,7 +146,7 @@ def _test(test: Data) -> Markup:
         "summary",
         tag("span", "✔" if good else "✖", class_="good" if good else "bad"),
         tag("b", test["name"]),
-        tag("span", test["told"]),
+        tag("span", test["message"]),
         tag("small", f"{test['seconds']:.1f} s"),
     )
     sign = "GET" if test["kind"] == "probe" else "$"

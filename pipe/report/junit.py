@@ -21,7 +21,7 @@ class _Case:
     name: str
     passed: bool | None
     seconds: float
-    told: str
+    message: str
     output: Sequence[str]
 
 
@@ -49,14 +49,14 @@ def junit(data: Mapping[str, Any]) -> str:
 def _cases(data: Mapping[str, Any]) -> Iterator[_Case]:
     """In the order in which they happened."""
     yield from (_test(entry) for entry in data["tests"] if entry["name"] == _BEFORE)
-    yield from (_rollout(entry, data) for entry in data["targets"] if entry["told"])
+    yield from (_rollout(entry, data) for entry in data["targets"] if entry["message"])
     yield from (_test(entry) for entry in data["tests"] if entry["name"] != _BEFORE)
 
 
 def _test(entry: Mapping[str, Any]) -> _Case:
     asked = f"GET {entry['subject']}" if entry["kind"] == "probe" else f"$ {entry['subject']}"
     output = (asked, *entry["output"])
-    return _Case(entry["name"], entry["passed"], entry["seconds"], entry["told"], output)
+    return _Case(entry["name"], entry["passed"], entry["seconds"], entry["message"], output)
 
 
 def _rollout(entry: Mapping[str, Any], data: Mapping[str, Any]) -> _Case:
@@ -65,10 +65,10 @@ def _rollout(entry: Mapping[str, Any], data: Mapping[str, Any]) -> _Case:
         if found["target"] == entry["name"]:
             lines += [f"fault: {text}" for text in found["faults"]]
             lines += [f"{found['pod']} | {text}" for text in found["log"]]
-    if entry["way_back"]:
-        lines.append(f"the way back: {entry['way_back']}")
+    if entry["rollback"]:
+        lines.append(f"the way back: {entry['rollback']}")
     name = f"rollout of {entry['name']}"
-    return _Case(name, entry["passed"], entry["seconds"], entry["told"], lines)
+    return _Case(name, entry["passed"], entry["seconds"], entry["message"], lines)
 
 
 def _element(case: _Case) -> ET.Element:
@@ -77,12 +77,12 @@ def _element(case: _Case) -> ET.Element:
         {"name": _clean(case.name), "classname": _CLASS, "time": _time(case.seconds)},
     )
     text = _clean("\n".join(case.output))
-    message = {"message": _clean(case.told)}
+    message = {"message": _clean(case.message)}
     if case.passed is None:
         ET.SubElement(element, "skipped", message)
     elif not case.passed:
         failure = ET.SubElement(element, "failure", {**message, "type": "failed"})
-        failure.text = f"{_clean(case.told)}\n{text}"
+        failure.text = f"{_clean(case.message)}\n{text}"
     ET.SubElement(element, "system-out").text = text
     return element
 

@@ -8,18 +8,18 @@ from datetime import datetime
 from typing import Any
 
 from pipe import __version__, image
-from pipe.checks.model import CheckResult
+from pipe.deploy_tests.model import DeployTestResult
 from pipe.errors import ExitCode
 from pipe.image import Image
-from pipe.kinds.interface import Evidence, Sample
+from pipe.kinds.base import Evidence, Sample
 from pipe.model import Change, Target
+from pipe.preflight.result import CheckResult
 from pipe.registry.proof import Proof
 from pipe.report.link import step_page
 from pipe.rollout import Ready, Verdict, Waiting
 from pipe.rollout.progress import words
 from pipe.secret import Mask
 from pipe.settings import Settings
-from pipe.survey.fact import Fact
 
 _OURS = ("schema", "pipe_version", "action", "outcome", "started", "finished")
 
@@ -29,7 +29,7 @@ class TargetRecord:
     """One target's part: what it ran, what it was to run, and how that went.
 
     `state` tells people what runs now; `seconds` is how long it was followed; `passed` is None
-    while nobody can say; `told` says why; `way_back` how it went to put the version before back.
+    while nobody can say; `told` says why; `rollback` how it went to put the version before back.
     """
 
     change: Change
@@ -37,8 +37,8 @@ class TargetRecord:
     seconds: float = 0.0
     samples: tuple[Sample, ...] = ()
     passed: bool | None = None
-    told: str = ""
-    way_back: str = ""
+    message: str = ""
+    rollback: str = ""
     samples_back: tuple[Sample, ...] = ()
 
 
@@ -49,10 +49,10 @@ class Record:
     settings: Settings
     started: datetime
     targets: dict[str, TargetRecord] = field(default_factory=dict)
-    checks: list[CheckResult] = field(default_factory=list)
+    checks: list[DeployTestResult] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
     proofs: Mapping[Image, Proof] = field(default_factory=dict)
-    facts: list[Fact] = field(default_factory=list)
+    facts: list[CheckResult] = field(default_factory=list)
     changed: bool = False
     url: str = ""
     finished: datetime | None = None
@@ -73,12 +73,12 @@ class Record:
         for target, verdict in verdicts.items():
             entry = self.targets[str(target)]
             entry.passed = None if isinstance(verdict, Waiting) else isinstance(verdict, Ready)
-            entry.told = words(verdict)
+            entry.message = words(verdict)
 
     def lose_sight(self, why: str) -> None:
         """Note that nobody can say how the rollouts ended."""
         for entry in self.targets.values():
-            entry.passed, entry.told = False, why
+            entry.passed, entry.message = False, why
 
     def finish(self, code: ExitCode, summary: str, at: datetime) -> None:
         """Note how the run ended."""
@@ -160,13 +160,13 @@ def _target(entry: TargetRecord) -> Mapping[str, Any]:
         "after": dict(change.wanted),
         "back": None if change.back is None else dict(change.back),
         "restart": change.restart,
-        "picked_up": change.picked_up,
+        "resumed": change.resumed,
         "version": change.origin or change.before.version,
-        "witnesses": sorted(change.witnesses),
+        "previous_pods": sorted(change.previous_pods),
         "state": entry.state,
         "passed": entry.passed,
-        "told": entry.told,
-        "way_back": entry.way_back or None,
+        "message": entry.message,
+        "rollback": entry.rollback or None,
         "seconds": round(entry.seconds, 3),
         "timeline": [_sample(sample) for sample in entry.samples],
         "timeline_back": [_sample(sample) for sample in entry.samples_back],
@@ -182,13 +182,13 @@ def _sample(sample: Sample) -> Mapping[str, Any]:
     }
 
 
-def _check(entry: CheckResult) -> Mapping[str, Any]:
+def _check(entry: DeployTestResult) -> Mapping[str, Any]:
     return {
         "name": entry.name,
         "kind": entry.kind,
         "subject": entry.subject,
         "passed": entry.passed,
-        "told": entry.told,
+        "message": entry.message,
         "seconds": round(entry.seconds, 3),
         "output": list(entry.output),
     }

@@ -49,10 +49,10 @@ code, pre, del, ins { font-family: ui-monospace, "SF Mono", Menlo, Consolas, mon
 .diff del { color: var(--bad); text-decoration: none; }
 .diff ins { color: var(--good); text-decoration: none; }
 .sign { display: inline-block; width: 1.3rem; color: var(--soft); }
-.told { display: grid; grid-template-columns: 5.5rem 1fr; margin: .3rem 0; }
-.told b { color: var(--soft); font-weight: 500; }
-.told.bad { color: var(--bad); }
-.told.good { color: var(--good); }
+.message { display: grid; grid-template-columns: 5.5rem 1fr; margin: .3rem 0; }
+.message b { color: var(--soft); font-weight: 500; }
+.message.bad { color: var(--bad); }
+.message.good { color: var(--good); }
 figure { margin: 1.1rem 0 0; }
 figcaption { color: var(--soft); font-size: .85rem; margin-bottom: .7rem; }
 .chart { display: grid; grid-template-columns: 1.6rem 1fr; }
@@ -90,7 +90,7 @@ footer { color: var(--soft); font-size: .8rem; text-align: center; padding: .5re
   body { padding: .6rem; }
   header, section { padding: .9rem 1rem; border-radius: 10px; }
   h1 { font-size: 1.4rem; }
-  .told { grid-template-columns: 1fr; }
+  .message { grid-template-columns: 1fr; }
 }
 @media print { body { max-width: none; } pre { max-height: none; } }
 """

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pipe.clock import Clock, Deadline
 from pipe.errors import IdentityError, PlatformError, Unreachable
-from pipe.kinds.interface import Watcher
+from pipe.kinds.base import Watcher
 from pipe.model import Target
 from pipe.rollout.progress import Progress
 from pipe.rollout.verdict import Ready, Verdict, Waiting
@@ -43,7 +43,7 @@ def follow(
             }
         except (PlatformError, IdentityError) as error:
             waitable = isinstance(error, PlatformError) and (
-                error.passing or isinstance(error, Unreachable)
+                error.retryable or isinstance(error, Unreachable)
             )
             refused = 0 if waitable else refused + 1
             if refused >= _REFUSALS or deadline.passed():

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pipe.clock import Clock
 from pipe.errors import PipeError
 from pipe.model import Target
-from pipe.rollout.verdict import Doomed, Late, Overtaken, Ready, Verdict, Waiting
+from pipe.rollout.verdict import Failed, Ready, Superseded, TimedOut, Verdict, Waiting
 
 log = logging.getLogger(__name__)
 
@@ -111,15 +111,15 @@ def words(verdict: Verdict) -> str:
         return f"{verdict.detail}; {verdict.stuck}" if verdict.stuck else verdict.detail
     if isinstance(verdict, Ready):
         return f"ready, {verdict.detail}"
-    if isinstance(verdict, Doomed):
+    if isinstance(verdict, Failed):
         return f"will not come up: {verdict.reason}"
-    if isinstance(verdict, Overtaken) and verdict.replaced:
+    if isinstance(verdict, Superseded) and verdict.replaced:
         return (
             f"somebody else gave it {verdict.image} at the very moment of this run's change, "
             "which replaced it"
         )
-    if isinstance(verdict, Overtaken):
+    if isinstance(verdict, Superseded):
         return f"somebody else changed it; it is to run {verdict.image} now"
-    if isinstance(verdict, Late):
+    if isinstance(verdict, TimedOut):
         return f"not done when the time was up: {verdict.detail}"
     raise AssertionError(verdict)

@@ -26,7 +26,7 @@ class Ready:
 
 
 @dataclass(frozen=True)
-class Doomed:
+class Failed:
     """It will not come up: `reason` says why, `pod` is the one to look at, if it is one's fault."""
 
     reason: str
@@ -34,7 +34,7 @@ class Doomed:
 
 
 @dataclass(frozen=True)
-class Overtaken:
+class Superseded:
     """Somebody else changed the target; it is to run `image` now.
 
     `replaced` when theirs came right before our change, which went over it unseen.
@@ -45,10 +45,10 @@ class Overtaken:
 
 
 @dataclass(frozen=True)
-class Late:
+class TimedOut:
     """The time is up: `detail` is what was still waited for."""
 
     detail: str
 
 
-Verdict = Waiting | Ready | Doomed | Overtaken | Late
+Verdict = Waiting | Ready | Failed | Superseded | TimedOut

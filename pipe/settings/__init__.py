@@ -3,31 +3,31 @@
 from pipe.settings.load import load
 from pipe.settings.model import (
     Action,
-    Aws,
+    AwsSettings,
+    ImageRequest,
     ImageRules,
     Keys,
+    NotificationSettings,
     Proxies,
     Settings,
     Severity,
     Step,
-    Telling,
     Tests,
     Verify,
-    Wish,
 )
 
 __all__ = [
     "Action",
-    "Aws",
+    "AwsSettings",
     "ImageRules",
     "Keys",
     "Proxies",
     "Settings",
     "Severity",
     "Step",
-    "Telling",
+    "NotificationSettings",
     "Tests",
     "Verify",
-    "Wish",
+    "ImageRequest",
     "load",
 ]

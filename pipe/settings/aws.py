@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from pipe.registry.address import ecr_address
 from pipe.secret import Secret
-from pipe.settings import text
-from pipe.settings.model import Aws, ImageRules, Keys, Severity, Step, Verify, Wish
+from pipe.settings import parsers
+from pipe.settings.model import AwsSettings, ImageRequest, ImageRules, Keys, Severity, Step, Verify
 
 if TYPE_CHECKING:
     from pipe.settings.load import Reader
@@ -23,15 +23,19 @@ _LONGEST_SESSION_NAME = 64
 
 
 def read_aws(
-    reader: Reader, environ: Mapping[str, str], step: Step, wishes: Sequence[Wish], secret: str
-) -> Aws:
+    reader: Reader,
+    environ: Mapping[str, str],
+    step: Step,
+    image_requests: Sequence[ImageRequest],
+    secret: str,
+) -> AwsSettings:
     """Read who to be in AWS; `secret` is `DUPLO_TOKEN_SECRET`, whose ARN may tell the region."""
     region = reader.read("AWS_DEFAULT_REGION", _region, "")
-    return Aws(
+    return AwsSettings(
         role_arn=reader.read("AWS_OIDC_ROLE_ARN", _role, ""),
-        region=region or _implied_region(wishes, secret),
+        region=region or _implied_region(image_requests, secret),
         session_name=reader.read("AWS_ROLE_SESSION_NAME", _session_name, _own_name(step)),
-        duration=int(reader.read("AWS_ROLE_DURATION", text.seconds(900, 43200), 3600.0)),
+        duration=int(reader.read("AWS_ROLE_DURATION", parsers.seconds(900, 43200), 3600.0)),
         keys=_keys(reader),
         web_identity=Secret(environ.get("BITBUCKET_STEP_OIDC_TOKEN", "").strip()),
     )
@@ -41,7 +45,7 @@ def read_image_rules(reader: Reader) -> ImageRules:
     """Read what images have to stand."""
     return ImageRules(
         verify=reader.read("VERIFY_IMAGE", lambda value: _verify(value.lower()), Verify.AUTO),
-        pin_digest=reader.read("PIN_DIGEST", text.yes_or_no, otherwise=False),
+        pin_digest=reader.read("PIN_DIGEST", parsers.yes_or_no, otherwise=False),
         max_severity=reader.read("MAX_SEVERITY", _severity, None),
         registry_username=reader.value("REGISTRY_USERNAME"),
         registry_password=Secret(reader.value("REGISTRY_PASSWORD")),
@@ -56,7 +60,7 @@ def secret_name(value: str) -> str:
     return value
 
 
-def cross_check(reader: Reader, aws: Aws, rules: ImageRules, secret: str) -> None:
+def cross_check(reader: Reader, aws: AwsSettings, rules: ImageRules, secret: str) -> None:
     """Refuse what contradicts itself."""
     if secret and not aws.given:
         reader.refuse(
@@ -95,9 +99,9 @@ def _keys(reader: Reader) -> Keys | None:
     return Keys(key_id, Secret(secret), Secret(session)) if key_id and secret else None
 
 
-def _implied_region(wishes: Sequence[Wish], secret: str) -> str:
-    for wish in wishes:
-        if address := ecr_address(wish.image):
+def _implied_region(image_requests: Sequence[ImageRequest], secret: str) -> str:
+    for request in image_requests:
+        if address := ecr_address(request.image):
             return address.region
     parts = secret.split(":")
     return parts[3] if len(parts) > 3 and parts[0] == "arn" else ""
@@ -115,7 +119,7 @@ def _own_name(step: Step) -> str:
 def _role(value: str) -> str:
     if not _ROLE.fullmatch(value):
         message = (
-            f'is not the ARN of a role: "{text.short(value)}"; expected '
+            f'is not the ARN of a role: "{parsers.short(value)}"; expected '
             "arn:aws:iam::<account>:role/<name>"
         )
         raise ValueError(message)
@@ -124,7 +128,7 @@ def _role(value: str) -> str:
 
 def _region(value: str) -> str:
     if not _REGION.fullmatch(value):
-        message = f'is no AWS region: "{text.short(value)}"; expected one like eu-west-1'
+        message = f'is no AWS region: "{parsers.short(value)}"; expected one like eu-west-1'
         raise ValueError(message)
     return value
 
@@ -136,8 +140,8 @@ def _session_name(value: str) -> str:
     return value
 
 
-_verify = text.choice(Verify)
+_verify = parsers.choice(Verify)
 
 
 def _severity(value: str) -> Severity | None:
-    return text.choice(Severity)(value.upper())
+    return parsers.choice(Severity)(value.upper())

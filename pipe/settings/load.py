@@ -12,11 +12,11 @@ from bitbucket_pipes_toolkit import Pipe
 from pipe.errors import ConfigError, Problem
 from pipe.model import Kind
 from pipe.secret import Secret
-from pipe.settings import text
+from pipe.settings import parsers
 from pipe.settings.aws import cross_check, read_aws, read_image_rules, secret_name
-from pipe.settings.checks import read_telling, read_tests
+from pipe.settings.deploy_tests import read_notifications, read_tests
 from pipe.settings.model import Action, Proxies, Settings, Step
-from pipe.settings.targets import read_wishes
+from pipe.settings.targets import read_image_requests
 from pipe.settings.variables import AMBIENT_SECRETS, BY_NAME, VARIABLES, Variable
 
 T = TypeVar("T")
@@ -55,7 +55,7 @@ class Reader:
     def value(self, name: str) -> str:
         """The value or its default; refuses what is missing, and a reference left as text."""
         variable, value = BY_NAME[name], self.raw(name)
-        if value and not variable.may_hold_dollar and text.LITERAL.fullmatch(value):
+        if value and not variable.may_hold_dollar and parsers.LITERAL.fullmatch(value):
             self._refuse_literal(variable, value)
         elif not value and variable.required and name not in self.excused:
             self._refuse_missing(variable)
@@ -63,7 +63,7 @@ class Reader:
             return value or variable.default
         return ""
 
-    def read(self, name: str, parse: text.Parser[T], otherwise: T) -> T:
+    def read(self, name: str, parse: parsers.Parser[T], otherwise: T) -> T:
         """The value as `parse` reads it; `otherwise` stands in where there is a problem."""
         variable, value = BY_NAME[name], self.value(name)
         if not value:
@@ -71,7 +71,7 @@ class Reader:
         try:
             return parse(value)
         except ValueError as error:
-            if not variable.secret and (literal := text.LITERAL.search(value)):
+            if not variable.secret and (literal := parsers.LITERAL.search(value)):
                 self._refuse_literal(variable, literal[0])
             else:
                 self.refuse(name, str(error))
@@ -102,36 +102,36 @@ def load(environ: Mapping[str, str]) -> Settings:
     """Read the environment; raises `ConfigError` with every problem found."""
     reader = Reader(environ)
     step = _step(environ)
-    action = reader.read("ACTION", text.choice(Action), Action.DEPLOY)
+    action = reader.read("ACTION", parsers.choice(Action), Action.DEPLOY)
     token_secret = reader.read("DUPLO_TOKEN_SECRET", secret_name, "")
     reader.excused = _excused(action, token_secret)
-    wishes = read_wishes(reader, environ, action)
+    image_requests = read_image_requests(reader, environ, action)
     settings = Settings(
-        host=reader.read("DUPLO_HOST", text.portal_address, ""),
-        token=reader.read("DUPLO_TOKEN", text.token, Secret("")),
+        host=reader.read("DUPLO_HOST", parsers.portal_address, ""),
+        token=reader.read("DUPLO_TOKEN", parsers.token, Secret("")),
         token_secret=token_secret,
-        tenant=reader.read("TENANT", text.tenant, ""),
-        wishes=wishes,
+        tenant=reader.read("TENANT", parsers.tenant, ""),
+        image_requests=image_requests,
         image_rules=read_image_rules(reader),
-        aws=read_aws(reader, environ, step, wishes, token_secret),
+        aws=read_aws(reader, environ, step, image_requests, token_secret),
         action=action,
-        wait=reader.read("WAIT", text.yes_or_no, otherwise=True),
-        wait_timeout=reader.read("WAIT_TIMEOUT", text.seconds(1, _LONGEST_WAIT), 900.0),
-        stable_seconds=reader.read("STABLE_SECONDS", text.seconds(0, _LONGEST_WAIT), 5.0),
-        rollback=reader.read("ROLLBACK", text.yes_or_no, otherwise=False),
-        restart=reader.read("RESTART", text.yes_or_no, otherwise=False),
-        dry_run=reader.read("DRY_RUN", text.yes_or_no, otherwise=False),
-        debug=reader.read("DEBUG", text.yes_or_no, otherwise=False),
+        wait=reader.read("WAIT", parsers.yes_or_no, otherwise=True),
+        wait_timeout=reader.read("WAIT_TIMEOUT", parsers.seconds(1, _LONGEST_WAIT), 900.0),
+        stable_seconds=reader.read("STABLE_SECONDS", parsers.seconds(0, _LONGEST_WAIT), 5.0),
+        rollback=reader.read("ROLLBACK", parsers.yes_or_no, otherwise=False),
+        restart=reader.read("RESTART", parsers.yes_or_no, otherwise=False),
+        dry_run=reader.read("DRY_RUN", parsers.yes_or_no, otherwise=False),
+        debug=reader.read("DEBUG", parsers.yes_or_no, otherwise=False),
         report_dir=_report_dir(reader, environ, step),
-        ca_cert=reader.read("CA_CERT", text.certificates(step.clone_dir), ""),
+        ca_cert=reader.read("CA_CERT", parsers.certificates(step.clone_dir), ""),
         proxies=Proxies(
-            http=reader.read("HTTP_PROXY", text.proxy, ""),
-            https=reader.read("HTTPS_PROXY", text.proxy, ""),
+            http=reader.read("HTTP_PROXY", parsers.proxy, ""),
+            https=reader.read("HTTPS_PROXY", parsers.proxy, ""),
             exempt=reader.value("NO_PROXY"),
         ),
         step=step,
         tests=read_tests(reader, environ),
-        telling=read_telling(reader, environ, step),
+        notifications=read_notifications(reader, environ, step),
     )
     _cross_check(settings, reader)
     if reader.problems:
@@ -149,9 +149,9 @@ def secrets(environ: Mapping[str, str]) -> tuple[Secret, ...]:
     names = [variable.name for variable in VARIABLES if variable.secret]
     values = [environ.get(name, "").strip() for name in [*names, *AMBIENT_SECRETS]]
     proxies = [environ.get(name, "").strip() for name in ("HTTP_PROXY", "HTTPS_PROXY")]
-    webhook = text.webhook_path(environ.get("SLACK_WEBHOOK", "").strip())
-    found = [*values, *map(text.proxy_password, proxies), webhook]
-    return tuple(Secret(value) for value in found if value and not text.LITERAL.fullmatch(value))
+    webhook = parsers.webhook_path(environ.get("SLACK_WEBHOOK", "").strip())
+    found = [*values, *map(parsers.proxy_password, proxies), webhook]
+    return tuple(Secret(value) for value in found if value and not parsers.LITERAL.fullmatch(value))
 
 
 def _excused(action: Action, token_secret: str) -> frozenset[str]:
@@ -172,7 +172,9 @@ def _cross_check(settings: Settings, reader: Reader) -> None:
             f"({settings.stable_seconds:g}) leaves no time within WAIT_TIMEOUT "
             f"({settings.wait_timeout:g})",
         )
-    jobs = [wish.target for wish in settings.wishes if wish.target.kind is Kind.CRONJOB]
+    jobs = [
+        request.target for request in settings.image_requests if request.target.kind is Kind.CRONJOB
+    ]
     if settings.restart and jobs:
         reader.refuse(
             "RESTART",

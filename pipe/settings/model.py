@@ -23,7 +23,7 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True)
-class Wish:
+class ImageRequest:
     """One target and the image it is to run; `container` is empty for the main one.
 
     `image` may be `pipe.image.NONE` for a rollback only, which finds out by itself.
@@ -72,7 +72,7 @@ class Keys:
 
 
 @dataclass(frozen=True)
-class Aws:
+class AwsSettings:
     """How to be somebody in AWS; without `role_arn` and `keys` the pipe is nobody there.
 
     `region` is empty when nothing tells it. `duration` is in seconds.
@@ -150,7 +150,7 @@ class Tests:
 
 
 @dataclass(frozen=True)
-class Telling:
+class NotificationSettings:
     """Who hears of the run: people through Slack, Bitbucket through reports.
 
     `test_report_dir` is None in a local run that does not ask for it.
@@ -176,9 +176,9 @@ class Settings:
     token: Secret
     token_secret: str
     tenant: str
-    wishes: tuple[Wish, ...]
+    image_requests: tuple[ImageRequest, ...]
     image_rules: ImageRules
-    aws: Aws
+    aws: AwsSettings
     action: Action
     wait: bool
     wait_timeout: float
@@ -192,7 +192,7 @@ class Settings:
     proxies: Proxies
     step: Step
     tests: Tests
-    telling: Telling
+    notifications: NotificationSettings
 
     @property
     def tests_again(self) -> bool:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from pipe import image
 from pipe.model import Kind, Target
-from pipe.settings import text
-from pipe.settings.model import Action, Wish
+from pipe.settings import parsers
+from pipe.settings.model import Action, ImageRequest
 
 if TYPE_CHECKING:
     from pipe.settings.load import Reader
@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 _MOST_ENTRIES = 1000
 
 
-def read_wishes(reader: Reader, environ: Mapping[str, str], action: Action) -> tuple[Wish, ...]:
+def read_image_requests(
+    reader: Reader, environ: Mapping[str, str], action: Action
+) -> tuple[ImageRequest, ...]:
     """Every target with its image; problems are noted with the reader."""
-    kind = reader.read("KIND", text.choice(Kind), Kind.SERVICE)
+    kind = reader.read("KIND", parsers.choice(Kind), Kind.SERVICE)
     entries = list_of(environ, "SERVICES")
     if isinstance(entries, str):
         reader.refuse("SERVICES", entries)
@@ -33,11 +35,13 @@ def read_wishes(reader: Reader, environ: Mapping[str, str], action: Action) -> t
                 "is given besides SERVICES, which says it all",
                 f"Remove {name}, or remove SERVICES",
             )
-    wishes = tuple(
-        wish for entry in entries if (wish := _read_entry(reader, entry, kind, action)) is not None
+    image_requests = tuple(
+        request
+        for entry in entries
+        if (request := _read_entry(reader, entry, kind, action)) is not None
     )
-    _refuse_doubles(reader, wishes)
-    return wishes
+    _refuse_doubles(reader, image_requests)
+    return image_requests
 
 
 def list_of(environ: Mapping[str, str], name: str) -> list[str] | str:
@@ -54,41 +58,41 @@ def list_of(environ: Mapping[str, str], name: str) -> list[str] | str:
     return [entry for entry in entries if entry]
 
 
-def _by_name(reader: Reader, kind: Kind, action: Action) -> tuple[Wish, ...]:
+def _by_name(reader: Reader, kind: Kind, action: Action) -> tuple[ImageRequest, ...]:
     none: tuple[str, ...] = ()
-    names = reader.read("SERVICE", text.names, none)
+    names = reader.read("SERVICE", parsers.names, none)
     if action is Action.ROLLBACK and not reader.raw("IMAGE"):
         wanted = image.NONE
     else:
-        wanted = reader.read("IMAGE", text.image, image.NONE)
-    return tuple(Wish(Target(kind, name), wanted) for name in names)
+        wanted = reader.read("IMAGE", parsers.image, image.NONE)
+    return tuple(ImageRequest(Target(kind, name), wanted) for name in names)
 
 
-def _read_entry(reader: Reader, entry: str, kind: Kind, action: Action) -> Wish | None:
-    if literal := text.literal(entry):
+def _read_entry(reader: Reader, entry: str, kind: Kind, action: Action) -> ImageRequest | None:
+    if literal := parsers.literal(entry):
         reader.refuse(
             "SERVICES", f"still holds the literal text {literal}: nothing gave it a value"
         )
         return None
     try:
-        wish = text.entry(kind)(entry)
+        request = parsers.entry(kind)(entry)
     except ValueError as error:
         reader.refuse("SERVICES", str(error))
         return None
-    if wish.image == image.NONE and action is not Action.ROLLBACK:
-        reader.refuse("SERVICES", f'holds "{text.short(entry)}", which has no =image')
+    if request.image == image.NONE and action is not Action.ROLLBACK:
+        reader.refuse("SERVICES", f'holds "{parsers.short(entry)}", which has no =image')
         return None
-    return wish
+    return request
 
 
-def _refuse_doubles(reader: Reader, wishes: Sequence[Wish]) -> None:
-    found: dict[tuple[Target, str], list[Wish]] = defaultdict(list)
-    for wish in wishes:
-        found[wish.target, wish.container].append(wish)
+def _refuse_doubles(reader: Reader, image_requests: Sequence[ImageRequest]) -> None:
+    found: dict[tuple[Target, str], list[ImageRequest]] = defaultdict(list)
+    for request in image_requests:
+        found[request.target, request.container].append(request)
     for (target, container), same in found.items():
         if len(same) == 1:
             continue
         what = f"{target}/{container}" if container else str(target)
-        images = list(dict.fromkeys(str(wish.image) for wish in same))
+        images = list(dict.fromkeys(str(request.image) for request in same))
         told = f"with {len(images)} images: {', '.join(images)}" if len(images) > 1 else "twice"
         reader.refuse("SERVICES", f"names {what} {told}", f"Keep one entry for {what}")

@@ -175,7 +175,7 @@ VARIABLES = (
         may_hold_dollar=True,
     ),
     Variable("TEST_TIMEOUT", "Seconds for each test.", default="300"),
-    # Telling people
+    # NotificationSettings people
     Variable(
         "REPORT_DIR",
         "Where `deploy.json`, `deploy.env` and `deploy.html` are written; the pipe's storage "

@@ -9,7 +9,7 @@ import pytest
 
 from pipe.clock import SystemClock
 from tests.sandbox.aws import Cloud
-from tests.stage import Ending, Stage
+from tests.support.stage import RunResult, Stage
 
 
 @pytest.fixture(scope="session")
@@ -35,11 +35,11 @@ class AwsStage:
         self.cloud = cloud
         stage.web()
 
-    def deploy(self, image: str = "team/web:1.4.2", **environ: str) -> Ending:
+    def deploy(self, image: str = "team/web:1.4.2", **environ: str) -> RunResult:
         """A deploy that assumes the role; `environ` comes on top."""
         return self.stage.deploy(image, **{**self.cloud.environ(), **environ})
 
-    def refused(self, code: int, image: str = "team/web:1.4.2", **environ: str) -> Ending:
+    def refused(self, code: int, image: str = "team/web:1.4.2", **environ: str) -> RunResult:
         """The same, expected to change nothing and to end with `code`."""
         before = list(self.stage.world.write_attempts())
         ending = self.deploy(image, **environ)

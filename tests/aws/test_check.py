@@ -13,7 +13,7 @@ import pytest
 from tests.aws.conftest import AwsStage
 from tests.sandbox import ApiFault, Server
 from tests.sandbox.aws import ACCOUNT
-from tests.stage import Ending
+from tests.support.stage import RunResult
 
 
 class Checks:
@@ -23,7 +23,7 @@ class Checks:
         self.aws = aws
         self.server = server
 
-    def run(self, image: str, **environ: str) -> Ending:
+    def run(self, image: str, **environ: str) -> RunResult:
         """Check with the usual variables and those given."""
         assert self.server.ca_path is not None
         stage = self.aws.stage
@@ -61,7 +61,7 @@ def image(aws: AwsStage) -> str:
     return f"{name}:1.4.2"
 
 
-def facts(ending: Ending) -> Mapping[str, Mapping[str, Any]]:
+def facts(ending: RunResult) -> Mapping[str, Mapping[str, Any]]:
     """The facts in deploy.json by topic."""
     return {fact["topic"]: fact for fact in ending.report["checks"]}
 
@@ -91,15 +91,15 @@ def test_everything_in_order_is_told(checks: Checks, image: str) -> None:
         "image": f"{image}: exists, sha256:",
     }
     for topic, told in expected.items():
-        assert told in found[topic]["told"], topic
-        assert f"[good] {topic}: {found[topic]['told']}" in ending.log
+        assert told in found[topic]["message"], topic
+        assert f"[good] {topic}: {found[topic]['message']}" in ending.log
     assert set(found) == set(expected)
     assert "Nothing wrong in 14 facts" in ending.result
 
 
 def test_the_certificate_is_told(checks: Checks, image: str) -> None:
     """Version, cipher, whose it is, who issued it, and until when."""
-    told = facts(checks.run(image))["connection to the portal"]["told"]
+    told = facts(checks.run(image))["connection to the portal"]["message"]
     assert "TLSv1.3, TLS_AES" in told
     assert "certificate of localhost, 127.0.0.1" in told
     assert 'issued by "Testing CA' in told
@@ -112,7 +112,7 @@ def test_an_untrusted_certificate_is_bad(checks: Checks, image: str) -> None:
     assert ending.code == 4
     fact = facts(ending)["connection to the portal"]
     assert fact["verdict"] == "bad"
-    assert "is not trusted" in fact["told"]
+    assert "is not trusted" in fact["message"]
     assert "CA_CERT" in fact["remedy"]
 
 
@@ -126,7 +126,7 @@ def test_several_things_wrong_are_all_told(checks: Checks) -> None:
     assert found["AWS identity"]["verdict"] == "bad"
     assert '"Effect": "Allow"' in "".join(found["AWS identity"]["details"])
     assert found["service wbe"]["verdict"] == "bad"
-    assert "Did you mean web?" in found["service wbe"]["told"]
+    assert "Did you mean web?" in found["service wbe"]["message"]
     assert found["image"]["verdict"] == "open"
     assert "2 of " in ending.result
     assert "AWS identity, service wbe" in ending.result
@@ -137,7 +137,7 @@ def test_an_expired_token_is_bad(checks: Checks, image: str) -> None:
     token = checks.aws.cloud.issuer.token(exp=1)
     ending = checks.run(image, BITBUCKET_STEP_OIDC_TOKEN=token)
     assert ending.code == 3
-    assert "expired at 1970-01-01" in facts(ending)["identity token"]["told"]
+    assert "expired at 1970-01-01" in facts(ending)["identity token"]["message"]
     assert checks.aws.cloud.door.log == []
 
 
@@ -153,14 +153,14 @@ def test_an_absent_tenant_is_bad(checks: Checks, image: str) -> None:
     """Nearest names and all."""
     ending = checks.run(image, TENANT="dev1")
     assert ending.code == 4
-    assert "Did you mean dev01?" in facts(ending)["tenant"]["told"]
+    assert "Did you mean dev01?" in facts(ending)["tenant"]["message"]
 
 
 def test_an_absent_image_is_bad(checks: Checks, image: str) -> None:
     """Exit 5, with the nearest tags."""
     ending = checks.run(image.replace("1.4.2", "1.4.3"))
     assert ending.code == 5
-    assert "Did you mean 1.4.2?" in facts(ending)["image"]["told"]
+    assert "Did you mean 1.4.2?" in facts(ending)["image"]["message"]
 
 
 def test_static_keys_are_told(checks: Checks, image: str) -> None:
@@ -168,7 +168,7 @@ def test_static_keys_are_told(checks: Checks, image: str) -> None:
     keys = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI"}
     ending = checks.run(image, AWS_OIDC_ROLE_ARN="", **keys)
     assert ending.code == 0, ending.text
-    assert f"account {ACCOUNT}" in facts(ending)["AWS keys"]["told"]
+    assert f"account {ACCOUNT}" in facts(ending)["AWS keys"]["message"]
 
 
 def test_a_secret_with_the_token_is_read(checks: Checks, image: str) -> None:
@@ -177,8 +177,8 @@ def test_a_secret_with_the_token_is_read(checks: Checks, image: str) -> None:
     store.create_secret(Name="portal", SecretString=checks.aws.stage.world.token)
     ending = checks.run(image, DUPLO_TOKEN="", DUPLO_TOKEN_SECRET="portal")
     assert ending.code == 0, ending.text
-    assert "accepted" in facts(ending)["portal token"]["told"]
-    assert "reached directly" in facts(ending)["connection to Secrets Manager"]["told"]
+    assert "accepted" in facts(ending)["portal token"]["message"]
+    assert "reached directly" in facts(ending)["connection to Secrets Manager"]["message"]
 
 
 def test_a_portal_that_does_not_name_the_user_is_fine(checks: Checks, image: str) -> None:
@@ -186,7 +186,7 @@ def test_a_portal_that_does_not_name_the_user_is_fine(checks: Checks, image: str
     checks.aws.stage.world.script(ApiFault("GET", "GetUserRoleInfo", status=404, times=9))
     ending = checks.run(image)
     assert ending.code == 0, ending.text
-    assert "a user whom the portal does not name" in facts(ending)["portal token"]["told"]
+    assert "a user whom the portal does not name" in facts(ending)["portal token"]["message"]
 
 
 def test_the_proxy_is_named_without_its_password(checks: Checks, image: str) -> None:
@@ -198,12 +198,12 @@ def test_the_proxy_is_named_without_its_password(checks: Checks, image: str) -> 
         )
     fact = facts(ending)["connection to the registry"]
     assert fact["verdict"] == "open"
-    assert "The proxy does not let us through to registry.example" in fact["told"]
-    assert "403" in fact["told"]
+    assert "The proxy does not let us through to registry.example" in fact["message"]
+    assert "403" in fact["message"]
     assert tunnel.asked[0].startswith("CONNECT registry.example:443")
     assert "Proxy-Authorization: Basic" in tunnel.asked[0]
     assert "proxy-password" not in ending.text
-    assert "reached directly" in facts(ending)["connection to the portal"]["told"]
+    assert "reached directly" in facts(ending)["connection to the portal"]["message"]
 
 
 class Tunnel:

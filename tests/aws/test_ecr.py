@@ -42,8 +42,8 @@ def test_all_absent_images_are_refused_together(aws: AwsStage) -> None:
     name = aws.cloud.repository()
     aws.cloud.push("1.4.2")
     aws.stage.world.add_service("api", "team/api:1")
-    wishes = f"web={name}:1.4.3 api={name}:9"
-    ending = aws.refused(5, "", SERVICE="", SERVICES=wishes)
+    image_requests = f"web={name}:1.4.3 api={name}:9"
+    ending = aws.refused(5, "", SERVICE="", SERVICES=image_requests)
     told = [f"The image {name}:{tag} does not exist" in ending.result for tag in ("1.4.3", "9")]
     assert told == [True, True]
     assert ending.result.index(":1.4.3") < ending.result.index(":9 ")

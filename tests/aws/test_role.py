@@ -82,7 +82,7 @@ def test_a_refusal_is_not_tried_again(aws: AwsStage) -> None:
 
 
 @pytest.mark.parametrize(
-    ("environ", "told"),
+    ("environ", "message"),
     [
         ({"AWS_OIDC_ROLE_ARN": "deploy"}, "AWS_OIDC_ROLE_ARN is not the ARN of a role"),
         ({"AWS_DEFAULT_REGION": "Ireland"}, "AWS_DEFAULT_REGION is no AWS region"),
@@ -101,10 +101,10 @@ def test_a_refusal_is_not_tried_again(aws: AwsStage) -> None:
         ({"REGISTRY_USERNAME": "me"}, "REGISTRY_PASSWORD is missing"),
     ],
 )
-def test_bad_variables_are_refused(aws: AwsStage, environ: dict[str, str], told: str) -> None:
+def test_bad_variables_are_refused(aws: AwsStage, environ: dict[str, str], message: str) -> None:
     """Exit 2, and AWS is not asked."""
     ending = aws.refused(2, **environ)
-    assert told in ending.log
+    assert message in ending.log
     assert aws.cloud.door.log == []
 
 

@@ -78,7 +78,7 @@ def test_a_useless_secret_is_explained(aws: AwsStage, value: dict[str, Any], why
 
 
 @pytest.mark.parametrize(
-    ("code", "told", "remedy"),
+    ("code", "message", "remedy"),
     [
         ("AccessDeniedException", "does not let arn:aws:iam::", "secretsmanager:GetSecretValue"),
         ("DecryptionFailure", "cannot be decrypted", "kms:Decrypt"),
@@ -86,11 +86,11 @@ def test_a_useless_secret_is_explained(aws: AwsStage, value: dict[str, Any], why
         ("ExpiredTokenException", "credentials ran out", "AWS_ROLE_DURATION"),
     ],
 )
-def test_a_refused_secret_is_explained(aws: AwsStage, code: str, told: str, remedy: str) -> None:
+def test_a_refused_secret_is_explained(aws: AwsStage, code: str, message: str, remedy: str) -> None:
     """Exit 3, with the right to ask for."""
     aws.cloud.fail("GetSecretValue", code, "no")
     ending = aws.refused(3, **WITHOUT)
-    assert told in ending.result
+    assert message in ending.result
     assert remedy in ending.log
 
 

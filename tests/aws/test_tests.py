@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.aws.conftest import AwsStage
-from tests.checks.commands import Watcher
+from tests.deploy_tests.commands import Watcher
 from tests.sandbox.aws import REGION
 
 
@@ -46,7 +46,7 @@ def test_an_image_in_ecr_is_pulled_with_its_own_password(aws: AwsStage, elsewher
     """Docker gets what ECR gives out for the role; no other registry gets anything."""
     name = aws.cloud.repository()
     aws.cloud.push("1.4.2")
-    watcher = aws.stage.wires["runner"] = Watcher()
+    watcher = aws.stage.dependencies["runner"] = Watcher()
     ending = aws.deploy(
         f"{name}:1.4.2",
         PRE_DEPLOY_TEST="self-test",
@@ -66,7 +66,7 @@ def test_an_image_in_ecr_is_pulled_with_its_own_password(aws: AwsStage, elsewher
 
 def test_a_registrys_password_is_shown_to_that_registry_alone(aws: AwsStage) -> None:
     """REGISTRY_PASSWORD belongs to the registry of the deployed image."""
-    watcher = aws.stage.wires["runner"] = Watcher()
+    watcher = aws.stage.dependencies["runner"] = Watcher()
     ending = aws.stage.deploy(
         "registry.example/team/web:2",
         VERIFY_IMAGE="false",

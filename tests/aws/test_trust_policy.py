@@ -10,10 +10,10 @@ import pytest
 
 from tests.aws.conftest import AwsStage
 from tests.sandbox.aws import ACCOUNT, ROLE
-from tests.stage import Ending, Stage
+from tests.support.stage import RunResult, Stage
 
 
-def printed(ending: Ending) -> Mapping[str, Any]:
+def printed(ending: RunResult) -> Mapping[str, Any]:
     """The document on standard output, before the result line."""
     assert ending.code == 0, ending.text
     return json.loads(ending.result.rpartition("}")[0] + "}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
-from tests.bench.first_request import ROOT, Contender, medians, portal, show, wishes
+from tests.bench.first_request import ROOT, Contender, image_requests, medians, portal, show
 from tests.container.bitbucket import HOST, docker_run
 from tests.container.conftest import engine_answers
 
@@ -33,13 +33,13 @@ def compare_containers(runs: int) -> None:
         return
     ours, bare, older = build_ours(), build_rival("bare"), build_rival("older")
     with portal("0.0.0.0") as server:
-        wish = wishes(server, HOST)
+        request = image_requests(server, HOST)
         trust = [f"--volume={server.ca_path}:/ca.pem:ro", "--env=REQUESTS_CA_BUNDLE=/ca.pem"]
         contenders = [
-            Contender("pipe", docker_run(ours, wish, [])),
+            Contender("pipe", docker_run(ours, request, [])),
             Contender(
                 "older pipe's dependencies, one request",
-                [*docker_run(older, wish, trust), "python3", "-c", OLDER_PIPE],
+                [*docker_run(older, request, trust), "python3", "-c", OLDER_PIPE],
             ),
             # Until the import is done, not until the container has been taken down.
             Contender(

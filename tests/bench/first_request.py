@@ -17,9 +17,9 @@ from pathlib import Path
 from statistics import median
 
 from pipe.clock import SystemClock
-from tests.program import clean_environ
 from tests.sandbox import Server, World
 from tests.sandbox.aws import Cloud
+from tests.support.program import clean_environ
 
 ROOT = Path(__file__).parents[2]
 _LONGEST_START = 120.0
@@ -48,7 +48,7 @@ def portal(host: str = "127.0.0.1") -> Iterator[Server]:
         yield server
 
 
-def wishes(server: Server, host: str = "127.0.0.1") -> dict[str, str]:
+def image_requests(server: Server, host: str = "127.0.0.1") -> dict[str, str]:
     """The variables of a pipe that has nothing to change and no registry to ask."""
     return {
         "DUPLO_HOST": f"https://{host}:{server.port}",
@@ -96,14 +96,16 @@ def once(contender: Contender, world: World) -> float:
 def compare_processes(runs: int) -> None:
     """The pipe against the vendor's command line."""
     with portal() as server:
-        wish = wishes(server)
+        request = image_requests(server)
         vendor = ["service", "update_image", "web", "team/web:1"]
         contenders = [
-            Contender("pipe", [sys.executable, "-m", "pipe"], clean_environ(**wish)),
+            Contender("pipe", [sys.executable, "-m", "pipe"], clean_environ(**request)),
             Contender(
                 "duploctl",
                 [sys.executable, "-m", "duplocloud.cli", *vendor],
-                clean_environ(**wish, DUPLO_TENANT="dev01", REQUESTS_CA_BUNDLE=str(server.ca_path)),
+                clean_environ(
+                    **request, DUPLO_TENANT="dev01", REQUESTS_CA_BUNDLE=str(server.ca_path)
+                ),
             ),
         ]
         show("Process to first request", medians(contenders, server.world, runs))
@@ -112,12 +114,12 @@ def compare_processes(runs: int) -> None:
 def compare_roles(runs: int) -> None:
     """The pipe with a role to assume, and without."""
     with portal() as server, Cloud(SystemClock()) as cloud:
-        wish = wishes(server)
+        request = image_requests(server)
         command = [sys.executable, "-m", "pipe"]
         role = {**cloud.environ(), **cloud.endpoints()}
         contenders = [
-            Contender("without a role", command, clean_environ(**wish)),
-            Contender("with a role", command, clean_environ(**wish, **role)),
+            Contender("without a role", command, clean_environ(**request)),
+            Contender("with a role", command, clean_environ(**request, **role)),
         ]
         show("Process to first request to the portal", medians(contenders, server.world, runs))
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.transcript import watch
+from tests.support.transcript import watch
 
 AGENT = "/opt/atlassian/pipelines/agent"
 CLONE = f"{AGENT}/build"

@@ -32,8 +32,8 @@ def test_lists_everything_the_image_is_made_of(image: str, tmp_path: Path) -> No
     found = [PackageURL.from_string(one["purl"]) for one in json.loads(text)["components"]]
     asked = ["docker", "run", "--rm", "--entrypoint=python3", image, "-c", LISTED]
     counts = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.split()
-    kinds = [url.type for url in found]
-    assert [kinds.count("pypi"), kinds.count("deb")] == [int(count) for count in counts]
-    assert kinds.count("generic") == 1
+    drivers = [url.type for url in found]
+    assert [drivers.count("pypi"), drivers.count("deb")] == [int(count) for count in counts]
+    assert drivers.count("generic") == 1
     assert {"requests", "boto3", "libssl3t64", "python"} <= {url.name for url in found}
     assert all(url.version for url in found)

@@ -12,7 +12,7 @@ import yaml
 
 from tests.contract.documents import ROOT
 from tests.sandbox import Behaviour
-from tests.stage import Ending, Stage, ticking
+from tests.support.stage import RunResult, Stage, ticking
 
 FINAL = yaml.safe_load((ROOT / "examples/rollback-after-stop.yml").read_text("utf-8"))
 NOTE, DEPLOY, GO_BACK = (
@@ -35,7 +35,7 @@ class Pipeline:
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
 
-    def step(self, step: Mapping[str, object]) -> Ending | None:
+    def step(self, step: Mapping[str, object]) -> RunResult | None:
         """Run a step's script: shell lines in a shell, the pipe in process; None if it ended."""
         ending = None
         known = {"BITBUCKET_TAG": "2.0.0", "DUPLO_TOKEN": self.stage.world.token}

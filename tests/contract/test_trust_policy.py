@@ -15,9 +15,9 @@ import yaml
 from botocore import xform_name
 from cfnlint.api import lint_file
 
-from pipe.run import Wires, run
+from pipe.run import Dependencies, run
 from tests.contract.documents import ROOT
-from tests.fake_clock import FakeClock
+from tests.support.fake_clock import FakeClock
 
 FOLDER = ROOT / "examples/trust-policy"
 TRUST = json.loads((FOLDER / "json/trust-policy.json").read_text("utf-8"))
@@ -188,7 +188,7 @@ def test_the_json_is_what_the_pipe_prints(capfd: pytest.CaptureFixture[str]) -> 
         "BITBUCKET_REPO_UUID": f"{{{GIVEN['repository_uuid']}}}",
         "BITBUCKET_DEPLOYMENT_ENVIRONMENT_UUID": f"{{{ENVIRONMENT}}}",
     }
-    assert run(environ, Wires(FakeClock())) == 0
+    assert run(environ, Dependencies(FakeClock())) == 0
     printed, _ = json.JSONDecoder().raw_decode(capfd.readouterr().out)
     assert printed == TRUST
 

@@ -18,14 +18,14 @@ from urllib3.response import HTTPResponse
 from pipe.http import Reply
 from pipe.http.certificate import decode
 from pipe.http.excerpt import excerpt
-from pipe.portal import said, wire
+from pipe.portal import error_body, wire
 from pipe.secret import Mask, Secret
 from tests.fuzz.share import Tally, cases
 from tests.fuzz.test_variables import check
-from tests.listed import listed_pods, listed_services
 from tests.reliability import scene as scenes
 from tests.reliability.scene import DEPLOY, RESTART, ROLLBACK, Play, Scene
 from tests.sandbox import RequestRecord
+from tests.support.listed import listed_pods, listed_services
 
 scalars = st.one_of(
     st.none(),
@@ -175,10 +175,10 @@ def test_any_bytes_at_all(tally: Tally) -> None:
     def holds(body: bytes, status: int) -> None:
         tally.one()
         reply = Reply(status, {}, body, 0.0)
-        for line in (said.message(reply), excerpt(reply)):
+        for line in (error_body.message(reply), excerpt(reply)):
             assert line.isprintable()
             assert len(line) <= 303
-        said.transient(reply)
+        error_body.transient(reply)
         with contextlib.suppress(ValueError):
             decode(body)
 

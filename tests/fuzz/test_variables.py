@@ -16,7 +16,7 @@ from pipe.image import ImageError
 from pipe.settings.variables import VARIABLES
 from tests.fuzz.share import Tally, cases
 from tests.reliability.scene import DEPLOY, STEP, Scene
-from tests.stage import Ending
+from tests.support.stage import RunResult
 
 LOG_LINE = re.compile(r"(DEBUG|INFO|WARNING|ERROR): .*|")
 # Values that do something on this machine: folders are kept below the test's own, and commands
@@ -57,7 +57,7 @@ def harmless(name: str, value: str, folder: Path) -> str:
     return value
 
 
-def check(scene: Scene, ending: Ending) -> None:
+def check(scene: Scene, ending: RunResult) -> None:
     """No defect, no line of anybody else, the truth about what was changed."""
     assert ending.code in range(12)
     assert ending.code != 1, ending.text
@@ -110,7 +110,7 @@ def test_any_record_of_an_earlier_run(tmp_path: Path, tally: Tally) -> None:
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
         max_leaves=5,
     )
-    keys = ("name", "version", "restart", "after", "back", "witnesses", "picked_up")
+    keys = ("name", "version", "restart", "after", "back", "previous_pods", "resumed")
     targets = st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(keys, values)) | values)
 
     @cases(1000)

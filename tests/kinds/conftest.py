@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests import stage as stages
 from tests.sandbox import World
 from tests.sandbox.record import RequestRecord
-from tests.stage import HOST
+from tests.support import stage as stages
+from tests.support.stage import HOST
 
 
 @dataclass
@@ -18,7 +18,7 @@ class Stage:
     """A world and a way to run the program in it."""
 
     whole: stages.Stage
-    told: str = ""
+    output: str = ""
 
     @property
     def world(self) -> World:
@@ -29,7 +29,7 @@ class Stage:
         """Run the program once; `told` is everything it said."""
         usual = {"DUPLO_HOST": HOST, "DUPLO_TOKEN": self.world.token, "TENANT": "dev01"}
         ending = self.whole.run(usual | variables)
-        self.told = ending.text
+        self.output = ending.text
         return ending.code
 
     def requests(self, word: str) -> list[RequestRecord]:

@@ -37,7 +37,7 @@ def test_it_ends_at_once_and_says_when_the_image_is_used(stage):
     stage.world.cronjobs.add("nightly", "team/batch:1")
     assert stage.run(KIND="cronjob", SERVICE="nightly", IMAGE="team/batch:2") == 0
     assert stage.world.clock.slept == []
-    assert "its next run takes the new image (schedule 0 2 * * *)" in stage.told
+    assert "its next run takes the new image (schedule 0 2 * * *)" in stage.output
 
 
 def test_a_lost_reply_is_looked_up(stage):
@@ -54,7 +54,7 @@ def test_a_refusal_is_no_change(stage):
     stage.world.script(ApiFault("PUT", "cronJob/nightly$", status=403, body="read only"))
     assert stage.run(SERVICES="cronjob:nightly=team/batch:2") == 4
     assert job.image == "team/batch:1"
-    assert "Nothing was changed" in stage.told
+    assert "Nothing was changed" in stage.output
 
 
 def test_an_intrusion_between_two_looks_stops_it(stage):

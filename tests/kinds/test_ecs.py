@@ -52,8 +52,8 @@ def test_a_rollback_by_aws_is_a_failure(stage):
     stage.world.behave("team/api:2", Behaviour("crash", log=["no database"]))
     assert stage.run(SERVICES="ecs:api=team/api:2") == 10
     assert api.image == "team/api:1"
-    assert "circuit breaker" in stage.told
-    assert "no database" in stage.told
+    assert "circuit breaker" in stage.output
+    assert "no database" in stage.output
 
 
 def test_what_aws_put_back_by_itself_is_verified_and_not_touched(stage):
@@ -73,7 +73,7 @@ def test_without_circuit_breaker_the_very_revision_before_comes_back(stage):
     assert stage.run(SERVICES="ecs:api=team/api:2", ROLLBACK="true") == 8
     assert api.definition == first
     assert len(stage.world.ecs.definitions) == 2
-    assert "no task stays up" in stage.told
+    assert "no task stays up" in stage.output
 
 
 def test_somebody_elses_revision_stays(stage):
@@ -120,4 +120,4 @@ def test_the_same_again_changes_nothing(stage):
     stage.world.ecs.add("api", "team/api:1")
     assert stage.run(SERVICES="ecs:api=team/api:1") == 0
     assert stage.world.writes() == []
-    assert "runs team/api:1 already" in stage.told
+    assert "runs team/api:1 already" in stage.output

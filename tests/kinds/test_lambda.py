@@ -73,7 +73,7 @@ def test_a_failed_update_is_told_with_aws_reason(stage):
     function = stage.world.functions.add("resize", "team/resize:1")
     stage.world.behave("team/resize:2", Behaviour("pull-error", fault="image not found in ECR"))
     assert stage.run(SERVICES="lambda:resize=team/resize:2") == 10
-    assert "image not found in ECR" in stage.told
+    assert "image not found in ECR" in stage.output
     assert stage.run(SERVICES="lambda:resize=team/resize:2", ROLLBACK="true") == 8
     assert function.image == "team/resize:1"
 
@@ -103,5 +103,5 @@ def test_a_zip_function_is_refused(stage):
     """There is no image to change."""
     stage.world.functions.add("resize", "team/resize:1", package="Zip")
     assert stage.run(SERVICES="lambda:resize=team/resize:2") == 4
-    assert "runs no container image" in stage.told
+    assert "runs no container image" in stage.output
     assert stage.world.writes() == []

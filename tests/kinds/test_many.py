@@ -7,8 +7,8 @@ import threading
 from collections import Counter
 
 from pipe import parallel
-from pipe.parallel import MOST, side_by_side
-from pipe.run import Wires, run
+from pipe.parallel import MOST, run_concurrently
+from pipe.run import Dependencies, run
 from tests.sandbox import ApiFault, Behaviour, WsgiAdapter, create_app
 
 
@@ -56,7 +56,7 @@ def test_one_of_twenty_crashes_and_all_come_back(stage):
     # Three pods there and three back for a good one; the bad one never replaced an old pod.
     assert all(one.starts <= 6 for one in services)
     assert services[7].starts == 1
-    assert "boom" in stage.told
+    assert "boom" in stage.output
     puts = [one.path.split("/")[-2] for one in stage.world.writes()]
     assert puts[20:] == [one.name for one in reversed(services)]
 
@@ -67,7 +67,7 @@ def test_without_rollback_each_target_is_told(stage):
     stage.world.behave("team/svc-02:2", Behaviour("crash"))
     assert stage.run(SERVICES=entries(services, 2)) == 10
     for one in services:
-        assert f"Now: {one.name} asks for team/{one.name}:2" in stage.told
+        assert f"Now: {one.name} asks for team/{one.name}:2" in stage.output
     assert len(stage.world.writes()) == 5
 
 
@@ -87,7 +87,7 @@ def test_what_somebody_else_took_over_stays_theirs(stage):
         "team/svc-02:1",
         "team/svc-03:1",
     ]
-    assert "svc-01: somebody else changed it meanwhile" in stage.told
+    assert "svc-01: somebody else changed it meanwhile" in stage.output
 
 
 def test_a_refused_change_brings_the_others_back(stage):
@@ -99,7 +99,7 @@ def test_a_refused_change_brings_the_others_back(stage):
 
 
 def test_every_wrong_name_is_told_with_its_neighbour(stage):
-    """Kinds and containers included, in one run."""
+    """Drivers and containers included, in one run."""
     world = stage.world
     world.add_service("web", "team/web:1", sidecars={"log": "log:1"})
     world.ecs.add("billing", "team/billing:1")
@@ -108,8 +108,8 @@ def test_every_wrong_name_is_told_with_its_neighbour(stage):
     wrong = "wep=a:1 ecs:biling=a:1 lambda:resise=a:1 cronjob:nightli=a:1 web/lock=a:1"
     assert stage.run(SERVICES=wrong) == 4
     for near in ("web", "billing", "resize", "nightly"):
-        assert f"Did you mean {near}?" in stage.told
-    assert 'no container of web called "lock"' in stage.told
+        assert f"Did you mean {near}?" in stage.output
+    assert 'no container of web called "lock"' in stage.output
     assert world.writes() == []
 
 
@@ -137,9 +137,9 @@ def test_the_table_has_a_row_for_what_changed_only(stage):
     world.add_service("web", "team/web:1")
     world.cronjobs.add("nightly", "team/batch:1")
     assert stage.run(SERVICES="web=team/web:2 cronjob:nightly=team/batch:2") == 0
-    rows = [line for line in stage.told.splitlines() if "cronjob:nightly  " in line]
+    rows = [line for line in stage.output.splitlines() if "cronjob:nightly  " in line]
     assert len(rows) == 1
-    assert stage.told.count("target           state") == 1
+    assert stage.output.count("target           state") == 1
 
 
 def test_a_slow_portal_is_asked_a_tenth_of_the_time(stage):
@@ -149,7 +149,9 @@ def test_a_slow_portal_is_asked_a_tenth_of_the_time(stage):
     world.rollout_seconds = 120.0
     environ = {"DUPLO_HOST": "https://p.example", "DUPLO_TOKEN": world.token, "TENANT": "dev01"}
     adapter = WsgiAdapter(create_app(world), world.clock, latency=0.5)
-    assert run({**environ, "SERVICES": entries(services, 2)}, Wires(world.clock, adapter)) == 0
+    assert (
+        run({**environ, "SERVICES": entries(services, 2)}, Dependencies(world.clock, adapter)) == 0
+    )
     writes = [one.at for one in world.writes()]
     looks = [one for one in world.log if one.at > max(writes) + 2]
     asked = 0.5 * len(looks)
@@ -171,7 +173,7 @@ def test_no_more_than_a_handful_at_a_time():
             running[0] -= 1
             done.append(thing)
 
-    assert side_by_side(act, range(30)) == ()
+    assert run_concurrently(act, range(30)) == ()
     assert most[0] == MOST
     assert sorted(done) == list(range(30))
 
@@ -187,7 +189,7 @@ def test_after_a_failure_nothing_more_is_begun():
             gate.wait(10)
         raise ValueError(thing)
 
-    errors = side_by_side(act, range(100))
+    errors = run_concurrently(act, range(100))
     assert len(begun) < 100
     assert sorted(str(error) for error in errors) == sorted(str(thing) for thing in begun)
 
@@ -205,7 +207,7 @@ def test_an_interruption_leaves_nothing_unsaid(stage, monkeypatch):
     changed = {one.path.split("/")[-2] for one in stage.world.writes()}
     assert 4 <= len(changed) <= 30
     told = {
-        line.split("Now: ")[1].split()[0] for line in stage.told.splitlines() if "Now: " in line
+        line.split("Now: ")[1].split()[0] for line in stage.output.splitlines() if "Now: " in line
     }
     assert told == changed
 
@@ -214,7 +216,7 @@ def test_many_targets_do_not_fill_the_log(stage):
     """Twenty rollouts of six pods: rows for what is new at once, for mere numbers now and then."""
     services = many(stage.world, 20, replicas=6)
     assert stage.run(SERVICES=entries(services, 2), STABLE_SECONDS="0") == 0
-    rows = [line for line in stage.told.splitlines() if " s] svc-07  " in line]
+    rows = [line for line in stage.output.splitlines() if " s] svc-07  " in line]
     assert "6 pods up" in rows[-1]
     seconds = [int(row.split("[")[1].split(" s]")[0]) for row in rows]
     # What is ready is told at once, whenever the last row was.

@@ -20,8 +20,8 @@ def test_a_service_goes_back_to_what_its_history_names(stage):
     web = deployed(stage, replicas=2)
     assert stage.run(SERVICE="web", **BACK) == 0
     assert [pod.image for pod in web.pods if not pod.leaving] == ["team/web:1"] * 2
-    assert "team/web:2 -> team/web:1" in stage.told
-    assert "the portal's history" in stage.told
+    assert "team/web:2 -> team/web:1" in stage.output
+    assert "the portal's history" in stage.output
 
 
 def test_sidecars_go_back_with_the_rest(stage):
@@ -52,7 +52,7 @@ def test_every_kind_goes_back_by_the_record(stage, tmp_path):
     assert stage.run(SERVICES=" ".join(f"{name}=t:2" for name in names), **report) == 0
     assert stage.run(SERVICES=" ".join(names), **report, **BACK) == 0
     assert [one.image for one in (web, api, resize, nightly)] == ["t:1"] * 4
-    assert "the record of an earlier run" in stage.told
+    assert "the record of an earlier run" in stage.output
 
 
 def test_a_record_of_something_else_is_no_answer(stage, tmp_path):
@@ -79,8 +79,8 @@ def test_nothing_is_guessed(stage):
     stage.world.ecs.add("api", "t:1")
     stage.world.cronjobs.add("nightly", "t:1")
     assert stage.run(SERVICES="ecs:api cronjob:nightly", **BACK) == 2
-    assert "which image ecs:api is to go back to" in stage.told
-    assert "which image cronjob:nightly is to go back to" in stage.told
+    assert "which image ecs:api is to go back to" in stage.output
+    assert "which image cronjob:nightly is to go back to" in stage.output
     assert stage.world.writes() == []
 
 
@@ -131,4 +131,4 @@ def test_a_dry_run_only_tells(stage):
     web = deployed(stage)
     assert stage.run(SERVICE="web", DRY_RUN="true", **BACK) == 0
     assert web.image == "team/web:2"
-    assert "team/web:2 -> team/web:1" in stage.told
+    assert "team/web:2 -> team/web:1" in stage.output

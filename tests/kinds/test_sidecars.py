@@ -28,7 +28,7 @@ def test_a_sidecar_can_change_alone(stage):
     web = stage.world.add_service("web", "team/web:1", replicas=2, sidecars={"log": "log:1"})
     assert stage.run(SERVICES="web/log=log:2") == 0
     assert [pod.template.containers[1][1] for pod in web.pods if not pod.leaving] == ["log:2"] * 2
-    assert "log log:1 -> log:2" in stage.told
+    assert "log log:1 -> log:2" in stage.output
 
 
 def test_a_crashing_sidecar_is_put_back(stage):
@@ -37,7 +37,7 @@ def test_a_crashing_sidecar_is_put_back(stage):
     stage.world.behave("log:2", Behaviour("crash", log=["no disk"]))
     assert stage.run(SERVICES="web/log=log:2", ROLLBACK="true") == 8
     assert web.sidecars == {"log": "log:1"}
-    assert "no disk" in stage.told
+    assert "no disk" in stage.output
 
 
 def test_an_old_portal_keeps_every_other_setting(old_stage):
@@ -73,7 +73,7 @@ def test_settings_that_are_no_json_are_left_alone(old_stage):
     web.other_docker_config = "{broken"
     assert old_stage.run(SERVICES="web/log=log:2") == 4
     assert old_stage.world.writes() == []
-    assert 'no container of web called "log"' in old_stage.told
+    assert 'no container of web called "log"' in old_stage.output
 
 
 def test_the_main_container_may_be_named(stage):

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.program import finish, start
 from tests.sandbox import Server, World
+from tests.support.program import finish, start
 
 NEVER = {
     # AWS: a role, keys, or an image in ECR

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from tests.program import finish, start
 from tests.sandbox import Behaviour, Server, World
+from tests.support.program import finish, start
 
 
 def test_a_deploy_over_http(server: Server, world: World) -> None:

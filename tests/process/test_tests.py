@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.checks.commands import alive
-from tests.program import start
+from tests.deploy_tests.commands import alive
 from tests.sandbox import Server
+from tests.support.program import start
 
 
 def begin(server: Server, folder: Path, **extra: str) -> subprocess.Popen[str]:

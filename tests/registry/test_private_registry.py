@@ -9,7 +9,7 @@ import pytest
 
 from tests.sandbox.registry import Registry
 from tests.sandbox.token_service import TokenService
-from tests.stage import Stage
+from tests.support.stage import Stage
 
 USER, PASSWORD = "puller", "never-shown-password"
 # bcrypt, the only kind that the registry takes; made once, because nothing here can make it.

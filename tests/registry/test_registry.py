@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.sandbox.registry import Registry
-from tests.stage import Stage
+from tests.support.stage import Stage
 
 
 def test_a_pushed_image_is_verified_pinned_and_deployed(stage: Stage, registry: Registry) -> None:

@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests.security import canaries
-from tests.transcript import FOLDER
+from tests.support.transcript import FOLDER
 
 ROOT = Path(__file__).parents[2]
 REPORTS = re.compile(r"deploy\.\w+|.*\.xml")

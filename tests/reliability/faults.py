@@ -24,7 +24,7 @@ class Fault:
         return self.name in _HARMLESS
 
     @property
-    def passing(self) -> bool:
+    def retryable(self) -> bool:
         """Whether the same request may succeed later, so that once or three times does no harm."""
         return self.name not in _FINAL and not self.harmless
 

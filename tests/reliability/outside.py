@@ -17,7 +17,6 @@ import requests
 from werkzeug.wrappers import Request, Response
 
 from pipe.clock import SystemClock
-from tests.fake_clock import FakeClock
 from tests.reliability.scene import DEPLOY, Scene
 from tests.sandbox import WsgiAdapter
 from tests.sandbox.aws import REGION, Cloud
@@ -27,6 +26,7 @@ from tests.sandbox.registry import BINARY, Registry
 from tests.sandbox.token_service import TokenService
 from tests.sandbox.trouble import Troubled
 from tests.sandbox.world import DEFAULT_TOKEN
+from tests.support.fake_clock import FakeClock
 
 USER, PASSWORD = "puller", "cAnArY-registry-password"
 TAG = "1.4.2"
@@ -96,7 +96,7 @@ class Outing(Scene):
         self.guarded |= _guarded(self._given)
         self.parties = dict(self._invite(errand, world))
         # Messages travel beside the run: the time that they take is not the run's.
-        clock = FakeClock() if errand.told else self.clock
+        clock = FakeClock() if errand.message else self.clock
         self.others = {host: WsgiAdapter(app, clock) for host, app in self.parties.items()}
 
     def environ(self, **extra: str) -> dict[str, str]:
@@ -225,6 +225,6 @@ ERRANDS = (
         installed=bool(BINARY),
     ),
     Errand("page", (_PAGE,), frozenset({10}), with_page, asks_on=True),
-    Errand("slack", (_SLACK,), frozenset({0}), with_slack, told=True),
-    Errand("insights", (_BITBUCKET,), frozenset({0}), with_insights, told=True),
+    Errand("slack", (_SLACK,), frozenset({0}), with_slack, message=True),
+    Errand("insights", (_BITBUCKET,), frozenset({0}), with_insights, message=True),
 )

@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import BaseAdapter
 
-from pipe.run import Wires
-from tests.fake_clock import FakeClock
+from pipe.run import Dependencies
 from tests.sandbox import Behaviour, RequestRecord, World, WsgiAdapter, create_app
 from tests.sandbox.hosts import Hosts
-from tests.stage import HOST, LATENCY, Ending, play, record_in
+from tests.support.fake_clock import FakeClock
+from tests.support.stage import HOST, LATENCY, RunResult, play, record_in
 
 T = TypeVar("T")
 
@@ -170,11 +170,11 @@ class Scene:
             **extra,
         }
 
-    def run(self, **extra: str) -> Ending:
+    def run(self, **extra: str) -> RunResult:
         """One run of the pipe; raises `Killed` where it was told to."""
         self.sent = 0
-        wires = Wires(self.clock, WatchedHosts(self))
-        return play(self.environ(**extra), wires, self.report_dir)
+        dependencies = Dependencies(self.clock, WatchedHosts(self))
+        return play(self.environ(**extra), dependencies, self.report_dir)
 
     def report(self) -> Mapping[str, Any]:
         """See `record_in`."""

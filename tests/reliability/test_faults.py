@@ -25,7 +25,7 @@ from tests.reliability.scene import (
     Scene,
 )
 from tests.sandbox import ApiFault, RequestRecord
-from tests.stage import Ending
+from tests.support.stage import RunResult
 
 WAIT_TIMEOUT = 60
 PARTS = 4 if FULL else 1
@@ -100,7 +100,7 @@ def expected(play: Play, point: Point, fault: Fault, times: int) -> set[int]:
     clean = {play.code}
     if fault.harmless and times < FOR_EVER:
         return clean
-    if fault.passing and (times == 1 or (times == 3 and not fault.silent)):
+    if fault.retryable and (times == 1 or (times == 3 and not fault.silent)):
         return clean
     if fault.name == "401" and point.phase == "before":
         return {3}
@@ -124,7 +124,7 @@ def gone_without_trace(play: Play, point: Point, fault: Fault) -> bool:
     return lost and play.kind == "ecs" and play.image == BAD
 
 
-def problems(scene: Scene, model: Scene, ending: Ending) -> Iterator[str]:
+def problems(scene: Scene, model: Scene, ending: RunResult) -> Iterator[str]:
     """What is wrong with a cell whatever its fault."""
     acted = [json.dumps([record.path, record.body]) for record in scene.writes()]
     if len(acted) != len(set(acted)):
@@ -151,7 +151,7 @@ def problems(scene: Scene, model: Scene, ending: Ending) -> Iterator[str]:
     yield from _unhelpful(scene, ending)
 
 
-def _unhelpful(scene: Scene, ending: Ending) -> Iterator[str]:
+def _unhelpful(scene: Scene, ending: RunResult) -> Iterator[str]:
     lines = ending.result.strip().splitlines()
     if len(lines) != 1 or (ending.code and not lines[0].endswith(f"(exit code {ending.code})")):
         yield f"the result is no line of its own: {lines}"

@@ -23,12 +23,12 @@ from tests.reliability.scene import (
     nth,
     share,
 )
-from tests.stage import Ending
+from tests.support.stage import RunResult
 
 Moment = tuple[str, int]
 
 
-def clean(folder: Path, play: Play) -> tuple[Scene, Ending]:
+def clean(folder: Path, play: Play) -> tuple[Scene, RunResult]:
     """The run that nobody disturbs."""
     scene = Scene(folder / "clean", play)
     return scene, scene.run()
@@ -80,7 +80,7 @@ def killed(scene: Scene, moment: Moment, **environ: str) -> None:
     disarm(scene)
 
 
-def again(scene: Scene, *, survives: bool, number: int = 2) -> Ending:
+def again(scene: Scene, *, survives: bool, number: int = 2) -> RunResult:
     """The same step once more, with or without the folder of the run before."""
     if not survives:
         shutil.rmtree(scene.report_dir, ignore_errors=True)

@@ -18,7 +18,7 @@ from tests.reliability.scene import (
     nth,
     share,
 )
-from tests.stage import Ending
+from tests.support.stage import RunResult
 
 THEIRS = "team/web:9.9.9"
 REPLACED = "which replaced it"
@@ -39,7 +39,7 @@ def last_look(model: Scene) -> int:
     return reads[-1]
 
 
-def right(model: Scene, scene: Scene, ending: Ending, moment: tuple[str, int]) -> bool:
+def right(model: Scene, scene: Scene, ending: RunResult, moment: tuple[str, int]) -> bool:
     """Whether the run noticed, and left theirs alone."""
     if f"Plan: web: {THEIRS} -> " in ending.log:
         return True  # it was there before the first look: that is what ran before
@@ -99,9 +99,9 @@ def test_two_runs_at_once_never_both_succeed_with_different_images(
     wrong = []
     for when, number in (points := share(moments(model), 5)):
         scene = Scene(tmp_path / f"{when}{number}", play)
-        second: list[Ending] = []
+        second: list[RunResult] = []
 
-        def other(scene: Scene = scene, second: list[Ending] = second) -> None:
+        def other(scene: Scene = scene, second: list[RunResult] = second) -> None:
             scene.before = scene.after = lambda _: None
             environ = {"IMAGE": THEIRS, "BITBUCKET_STEP_UUID": "{other}", "ROLLBACK": ""}
             second.append(scene.run(REPORT_DIR=str(tmp_path / "other"), **environ))
@@ -115,7 +115,7 @@ def test_two_runs_at_once_never_both_succeed_with_different_images(
     assert not wrong, "\n".join(wrong)
 
 
-def one_served(scene: Scene, first: Ending, second: Ending) -> bool:
+def one_served(scene: Scene, first: RunResult, second: RunResult) -> bool:
     """Whether at most one of two runs succeeds, or they succeed knowingly after each other."""
     if first.code or second.code:
         return scene.web.image in (scene.play.image, scene.play.left, THEIRS)

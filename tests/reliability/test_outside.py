@@ -14,7 +14,7 @@ from tests.reliability.faults import EVIL, FAULTS, FOR_EVER, TIMES, Fault, count
 from tests.reliability.outside import ERRANDS, Elsewhere, Errand, Outing, opened
 from tests.reliability.scene import share
 from tests.sandbox import ApiFault
-from tests.stage import Ending
+from tests.support.stage import RunResult
 
 NONSENSE = "not as AWS does|as a registry does|without a token|makes no sense"
 WORDS = {
@@ -65,8 +65,10 @@ def expected(errand: Errand, fault: Fault, times: int) -> set[int]:
         holds = times < FOR_EVER or fault.name in ("truncated", "html")
         return clean if holds else failing
     # Words of AWS, which nobody else says.
-    passing = fault.passing and not (errand.name in ("registry", "tags") and fault.name == "rate")
-    if passing and (times == 1 or (times < FOR_EVER and not fault.silent)):
+    retryable = fault.retryable and not (
+        errand.name in ("registry", "tags") and fault.name == "rate"
+    )
+    if retryable and (times == 1 or (times < FOR_EVER and not fault.silent)):
         return clean
     return failing if times == FOR_EVER else clean | failing
 
@@ -77,7 +79,7 @@ def words(fault: Fault) -> str:
     return str(status) if status else WORDS.get(fault.name, fault.words)
 
 
-def problems(outing: Outing, cell: Cell, ending: Ending) -> Iterator[str]:
+def problems(outing: Outing, cell: Cell, ending: RunResult) -> Iterator[str]:
     """What is wrong with a cell."""
     _, fault, times = cell
     errand, wanted = outing.errand, outing.environ()["IMAGE"]
@@ -95,7 +97,7 @@ def problems(outing: Outing, cell: Cell, ending: Ending) -> Iterator[str]:
     if ending.code and "What to do:" not in ending.log:
         yield "no remedy"
     noticed = ending.code != errand.code or (
-        errand.told and times == FOR_EVER and not (fault.harmless or words(fault) == NONSENSE)
+        errand.message and times == FOR_EVER and not (fault.harmless or words(fault) == NONSENSE)
     )
     if noticed and not re.search(words(fault), ending.text):
         yield f"it does not say: {words(fault)}"

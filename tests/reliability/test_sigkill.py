@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from pipe.clock import SystemClock
-from tests.program import finish, start
 from tests.reliability.scene import OLD, STEP, share
 from tests.sandbox import RequestRecord, Server, World
+from tests.support.program import finish, start
 
 RESTARTED = {"IMAGE": OLD, "RESTART": "true"}
 

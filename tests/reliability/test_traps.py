@@ -13,7 +13,7 @@ from pipe.model import Kind
 TESTS = Path(__file__).parents[1]
 ALL = set(range(1, 40))
 OTHER_KINDS = set(range(34, 39))
-"""ECS, Lambda and CronJob: traps of targets that exist only once their kinds do."""
+"""ECS, Lambda and CronJob: traps of targets that exist only once their drivers do."""
 _NAMED = re.compile(r"traps? (\d+(?:(?:, | and |, and |-)\d+)*)", re.IGNORECASE)
 
 

@@ -37,10 +37,10 @@ def target(**given: Any) -> dict[str, Any]:
     return {
         "name": "web",
         "passed": True,
-        "told": "ready, 2 pods up for 5 s",
+        "message": "ready, 2 pods up for 5 s",
         "seconds": 11.04,
         "state": "asks for team/web:2",
-        "way_back": None,
+        "rollback": None,
         **given,
     }
 
@@ -52,7 +52,7 @@ def check(**given: Any) -> dict[str, Any]:
         "kind": "command",
         "subject": "make smoke",
         "passed": True,
-        "told": "passed in 1.0 s",
+        "message": "passed in 1.0 s",
         "seconds": 1.0,
         "output": ["fine"],
         **given,
@@ -65,8 +65,8 @@ def test_the_report_is_valid_and_parsers_read_it(tmp_path: Path) -> None:
     text = junit(
         data(
             targets=[
-                target(passed=False, told="will not come up", way_back="restored: ready"),
-                target(name="api", passed=None, told="1 of 2 new pods up"),
+                target(passed=False, message="will not come up", rollback="restored: ready"),
+                target(name="api", passed=None, message="1 of 2 new pods up"),
             ],
             tests=[check(), check(name="PRE_DEPLOY_TEST")],
             evidence=evidence,
@@ -97,14 +97,14 @@ def test_the_report_is_valid_and_parsers_read_it(tmp_path: Path) -> None:
 @pytest.mark.skipif(not JENKINS, reason="PIPE_JUNIT_XSD names no schema")
 def test_the_report_is_valid_where_others_say_what_valid_is() -> None:
     """Passed, failed and left out, against the schema that Jenkins goes by."""
-    told = [check(), check(name="POST_DEPLOY_URL", passed=False, told="gave up")]
+    told = [check(), check(name="POST_DEPLOY_URL", passed=False, message="gave up")]
     text = junit(data(tests=told, targets=[target(), target(name="api", passed=False)]))
     xmlschema.XMLSchema(JENKINS).validate(text)
 
 
 def test_nothing_tested_and_nothing_rolled_out_is_no_report() -> None:
     """An empty suite would only look like a mistake."""
-    assert junit(data(targets=[target(told="")])) == ""
+    assert junit(data(targets=[target(message="")])) == ""
 
 
 @given(ANY_TEXT, ANY_TEXT, st.lists(ANY_TEXT, max_size=5), st.booleans())
@@ -115,8 +115,8 @@ def test_whatever_programs_print_the_report_is_valid(
     text = junit(
         data(
             tenant=told,
-            targets=[target(name=subject, told=f"x{told}", state=subject, passed=passed)],
-            tests=[check(subject=subject, told=told, output=output, passed=passed)],
+            targets=[target(name=subject, message=f"x{told}", state=subject, passed=passed)],
+            tests=[check(subject=subject, message=told, output=output, passed=passed)],
         )
     )
     text.encode("utf-8")

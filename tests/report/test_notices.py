@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from pipe.report.courier import Courier, Undelivered
-from pipe.report.notices import SECONDS
-from pipe.report.slack import message
-from pipe.run import Wires
+from pipe.notify.background import BackgroundSender, DeliveryFailed
+from pipe.notify.notifications import SECONDS
+from pipe.notify.slack import message
+from pipe.run import Dependencies
 from pipe.secret import Secret
-from pipe.settings import Telling
-from tests.http_server import Answer, HttpServer, Request
+from pipe.settings import NotificationSettings
 from tests.sandbox import Behaviour
-from tests.stage import Stage
+from tests.support.http_server import Answer, HttpServer, Request
+from tests.support.stage import Stage
 
 HOOK = "/services/T0123/B0456/abcdefghijklmnop"
 STEP = {
@@ -151,7 +151,7 @@ def test_a_webhook_that_is_dead_is_a_warning(stage: Stage) -> None:
 def test_a_webhook_that_never_answers_is_given_up(stage: Stage, silent: str) -> None:
     """After the time that all messages together may cost, with a warning."""
     stage.web()
-    stage.wires["notice_seconds"] = 0.3
+    stage.dependencies["notification_seconds"] = 0.3
     ending = stage.deploy(SLACK_WEBHOOK=silent + HOOK)
     assert ending.code == 0
     assert "WARNING: Slack: no answer within 0.3 s; the run goes on without." in ending.log
@@ -161,7 +161,7 @@ def test_a_webhook_that_never_answers_is_given_up(stage: Stage, silent: str) -> 
 def test_a_proxy_that_never_answers_is_given_up(stage: Stage, silent: str) -> None:
     """The same on the way to Bitbucket's reports and on the way through a proxy."""
     stage.web()
-    stage.wires |= {"notice_seconds": 0.3, "insights_proxy": silent}
+    stage.dependencies |= {"notification_seconds": 0.3, "insights_proxy": silent}
     ending = stage.deploy(CODE_INSIGHTS="true", **STEP)
     assert ending.code == 0
     assert "Code Insights: no answer within 0.3 s" in ending.log
@@ -170,13 +170,13 @@ def test_a_proxy_that_never_answers_is_given_up(stage: Stage, silent: str) -> No
 def test_all_messages_together_have_five_seconds() -> None:
     """Not each of them."""
     assert SECONDS == 5.0
-    assert Wires().notice_seconds == SECONDS
+    assert Dependencies().notification_seconds == SECONDS
 
 
 def test_waiting_ends_although_the_other_side_goes_on(logged: list[str]) -> None:
     """The end does not depend on any answer; messages behind the stuck one are given up too."""
     release, late = threading.Event(), []
-    courier = Courier(0.1)
+    courier = BackgroundSender(0.1)
     courier.post("Slack", release.wait)
     courier.post("Code Insights", lambda: late.append("delivered"))
     courier.finish()
@@ -194,12 +194,12 @@ def test_messages_arrive_in_order_and_failures_do_not_stop_them(logged: list[str
     seen: list[str] = []
 
     def refused() -> None:
-        raise Undelivered("it says no")
+        raise DeliveryFailed("it says no")
 
     def broken() -> None:
         raise KeyError("x")
 
-    courier = Courier(5.0)
+    courier = BackgroundSender(5.0)
     courier.post("A", lambda: seen.append("first"))
     courier.post("B", refused)
     courier.post("C", broken)
@@ -214,7 +214,7 @@ def test_messages_arrive_in_order_and_failures_do_not_stop_them(logged: list[str
 
 def test_nobody_to_tell_is_no_thread() -> None:
     """A run without messages starts nothing."""
-    Courier(5.0).finish()
+    BackgroundSender(5.0).finish()
     assert not [thread for thread in threading.enumerate() if thread.name == "courier"]
 
 
@@ -233,7 +233,7 @@ def test_the_report_on_the_commit(stage: Stage) -> None:
     """Through the toolkit, with an annotation for each failure."""
     stage.web()
     with HttpServer(Bitbucket()) as proxy:
-        stage.wires["insights_proxy"] = proxy.url
+        stage.dependencies["insights_proxy"] = proxy.url
         ending = stage.deploy(
             CODE_INSIGHTS="true", POST_DEPLOY_TEST="echo 'got 500'; exit 1", ROLLBACK="true", **STEP
         )
@@ -256,7 +256,7 @@ def test_a_good_run_has_a_report_without_annotations(stage: Stage) -> None:
     """PASSED, and nothing to note."""
     stage.web()
     with HttpServer(Bitbucket()) as proxy:
-        stage.wires["insights_proxy"] = proxy.url
+        stage.dependencies["insights_proxy"] = proxy.url
         stage.deploy(CODE_INSIGHTS="true", POST_DEPLOY_TEST="true", **STEP)
     (report,) = proxy.requests
     assert report.json()["result"] == "PASSED"
@@ -270,7 +270,7 @@ def test_a_refused_report_is_a_warning(stage: Stage, status: int, why: str) -> N
     """And the toolkit's habit of ending the process is kept from doing so."""
     stage.web()
     with HttpServer(Bitbucket(status)) as proxy:
-        stage.wires["insights_proxy"] = proxy.url
+        stage.dependencies["insights_proxy"] = proxy.url
         ending = stage.deploy(CODE_INSIGHTS="true", **STEP)
     assert ending.code == 0
     assert f"WARNING: Code Insights: the message did not get through: {why}" in ending.log
@@ -280,7 +280,7 @@ def test_a_refused_report_is_a_warning(stage: Stage, status: int, why: str) -> N
 def test_no_proxy_is_a_warning(stage: Stage) -> None:
     """As in a local run with a commit at hand."""
     stage.web()
-    stage.wires["insights_proxy"] = "http://127.0.0.1:1"
+    stage.dependencies["insights_proxy"] = "http://127.0.0.1:1"
     ending = stage.deploy(CODE_INSIGHTS="true", **STEP)
     assert ending.code == 0
     assert "proxy cannot be reached" in ending.log
@@ -304,6 +304,6 @@ def test_a_message_names_what_is_known() -> None:
         "summary": "x" * 9000,
         "step": {"link": ""},
     }
-    body = message(data, Telling(Path(), False, Secret(""), "", "", ""))
+    body = message(data, NotificationSettings(Path(), False, Secret(""), "", "", ""))
     assert body["text"] == ":x: Failed: *dev01*"
     assert len(body["attachments"][0]["text"]) < 3000

@@ -17,7 +17,7 @@ from pipe.report.timeline import timeline
 from tests.report import browser
 from tests.report.browser import Browser
 from tests.sandbox import Behaviour
-from tests.stage import Stage
+from tests.support.stage import Stage
 
 HOSTILE = "</pre><script>document.title='owned'</script><img src=x onerror=document.title='owned'>"
 VOID = {"meta", "link"}
@@ -96,7 +96,7 @@ def test_the_page_in_a_browser(
     assert chromium.value("document.documentElement.scrollWidth") <= width
     red, green, blue = _colour(chromium, "body", "backgroundColor")
     assert (red + green + blue > 600) is (scheme == "light")
-    for selector in ("body", ".told span", "pre", "dd", ".outcome", "del", "ins", "small"):
+    for selector in ("body", ".message span", "pre", "dd", ".outcome", "del", "ins", "small"):
         assert _contrast(chromium, selector) >= 4.5, selector
     picture = chromium.photograph()
     (tmp_path / f"{width}-{scheme}.png").write_bytes(picture)
@@ -188,7 +188,7 @@ def test_any_text_makes_a_well_formed_page(text: str) -> None:
     """Whatever a name, a message or a line holds."""
     target = {
         "name": text, "kind": text, "before": {text: text}, "after": {text: text + "x"},
-        "restart": False, "picked_up": False, "told": text, "passed": False, "way_back": text,
+        "restart": False, "resumed": False, "message": text, "passed": False, "rollback": text,
         "state": text, "timeline": [], "timeline_back": [],
     }  # fmt: skip
     step = dict.fromkeys(
@@ -200,7 +200,7 @@ def test_any_text_makes_a_well_formed_page(text: str) -> None:
             "url": text, "started": "2026-02-03T10:00:00+00:00", "pipe_version": "1.0.0",
             "finished": "2026-02-03T10:01:10+00:00", "step": {**step, "link": text},
             "targets": [target],
-            "tests": [{"name": text, "kind": text, "subject": text, "passed": False, "told": text,
+            "tests": [{"name": text, "kind": text, "subject": text, "passed": False, "message": text,
                        "seconds": 1.0, "output": [text]}],
             "evidence": [{"target": text, "pod": text, "faults": [text], "log": [text]}],
         }

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from pipe.errors import ExitCode
 from pipe.report import files
 from tests.sandbox import ApiFault, Behaviour
-from tests.stage import Stage
+from tests.support.stage import Stage
 
 SCHEMA = json.loads(Path("schema/deploy.schema.json").read_text("utf-8"))
 VALIDATOR = Draft202012Validator(SCHEMA, format_checker=FormatChecker())

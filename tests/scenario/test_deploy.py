@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.stage import Stage
+from tests.support.stage import Stage
 
 
 @pytest.mark.parametrize("portal", ["new", "old"])

@@ -3,7 +3,7 @@
 import json
 
 from tests.sandbox import Behaviour
-from tests.stage import Stage, ticking
+from tests.support.stage import Stage, ticking
 
 
 def interrupt() -> None:

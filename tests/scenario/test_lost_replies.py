@@ -3,7 +3,7 @@
 import pytest
 
 from tests.sandbox import ApiFault
-from tests.stage import Stage
+from tests.support.stage import Stage
 
 
 @pytest.mark.parametrize("portal", ["new", "old"])

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.sandbox import Behaviour, World
-from tests.stage import Stage
+from tests.support.stage import Stage
 
 MAIN = "duplo-main-container"
 

@@ -3,10 +3,10 @@
 import pytest
 
 from tests.sandbox import ApiFault
-from tests.stage import Ending, Stage
+from tests.support.stage import RunResult, Stage
 
 
-def assert_untouched(stage: Stage, ending: Ending, code: int) -> None:
+def assert_untouched(stage: Stage, ending: RunResult, code: int) -> None:
     """Nothing was written, and the run says so."""
     assert ending.code == code
     assert stage.world.write_attempts() == []

@@ -4,7 +4,7 @@ import shlex
 from pathlib import Path
 
 from tests.sandbox import Behaviour
-from tests.stage import Stage
+from tests.support.stage import Stage
 
 
 def test_the_record_tells_the_whole_run(stage: Stage) -> None:

@@ -1,4 +1,4 @@
-"""RESTART in a step that is run again: pods are not restarted a second time for the same wish."""
+"""RESTART in a step that is run again: pods are not restarted a second time for the same request."""
 
 import json
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from tests.sandbox import Behaviour
-from tests.stage import Ending, Stage, ticking
+from tests.support.stage import RunResult, Stage, ticking
 
 IMAGE = "team/web:1.4.1"
 STEP = {"BITBUCKET_PIPELINE_UUID": "{p}", "BITBUCKET_STEP_UUID": "{s}"}
 
 
-def restart(stage: Stage, run: int = 1, **environ: str) -> Ending:
+def restart(stage: Stage, run: int = 1, **environ: str) -> RunResult:
     """Run number `run` of a step that restarts `web`."""
     number = {"BITBUCKET_STEP_RUN_NUMBER": str(run)}
     return stage.deploy(IMAGE, RESTART="true", **{**STEP, **number, **environ})
@@ -51,7 +51,7 @@ def test_without_the_record_a_recent_restart_is_taken_for_our_own(stage: Stage) 
 
 
 def test_without_the_record_an_old_restart_is_nobodys(stage: Stage) -> None:
-    """After more than an hour the wish is taken for a new one."""
+    """After more than an hour the request is taken for a new one."""
     web = interrupted(stage)
     stage.clock.advance(7200.0)
     assert restart(stage, 2, REPORT_DIR="").code == 0
@@ -66,7 +66,7 @@ def test_a_first_run_always_restarts(stage: Stage) -> None:
 
 
 def test_another_step_always_restarts(stage: Stage) -> None:
-    """The record of one step says nothing about another's wish."""
+    """The record of one step says nothing about another's request."""
     web = interrupted(stage)
     assert restart(stage, 1, BITBUCKET_STEP_UUID="{other}").code == 0
     assert web.starts == 4
@@ -142,7 +142,7 @@ def test_the_way_back_is_known_from_the_record(stage: Stage) -> None:
                 "exit_code": None,
                 "changed": True,
                 "step": {"step": "{s}", "pipeline": "{p}", "run_number": []},
-                "targets": [{"name": "web", "witnesses": 7, "after": [], "back": {"": 7}}],
+                "targets": [{"name": "web", "previous_pods": 7, "after": [], "back": {"": 7}}],
             }
         ),
     ],

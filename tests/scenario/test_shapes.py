@@ -3,7 +3,7 @@
 import pytest
 
 from tests.sandbox import ApiFault, Behaviour
-from tests.stage import Stage
+from tests.support.stage import Stage
 
 
 def test_an_autoscaled_service_is_counted_by_the_portal(stage: Stage) -> None:

@@ -7,10 +7,10 @@ from xml.etree import ElementTree as ET
 import pytest
 from flask import Flask, Response, request
 
-from tests.checks.commands import Watcher
-from tests.fake_clock import FakeClock
+from tests.deploy_tests.commands import Watcher
 from tests.sandbox import Behaviour, WsgiAdapter
-from tests.stage import Stage
+from tests.support.fake_clock import FakeClock
+from tests.support.stage import Stage
 
 SECRETS = {
     "BITBUCKET_STEP_OIDC_TOKEN": "oidc-token-0123456789",
@@ -23,7 +23,7 @@ SECRETS = {
 @pytest.fixture(autouse=True)
 def _quick(stage: Stage) -> None:
     """Nobody listens to the messages here."""
-    stage.wires["notice_seconds"] = 0.2
+    stage.dependencies["notification_seconds"] = 0.2
 
 
 def test_a_failing_test_before_the_change_touches_nothing(stage: Stage) -> None:
@@ -59,7 +59,7 @@ def test_a_change_by_others_during_the_test_is_noticed(stage: Stage) -> None:
     stage.web()
     runner = Watcher(lambda: stage.world.service("web").set_images(
         {"duplo-main-container": "team/web:theirs"}, "somebody"))  # fmt: skip
-    stage.wires["runner"] = runner
+    stage.dependencies["runner"] = runner
     ending = stage.deploy(PRE_DEPLOY_TEST="true")
     assert ending.code == 7
     assert stage.world.write_attempts() == []
@@ -90,7 +90,7 @@ def test_a_failing_test_after_the_change_with_rollback(stage: Stage) -> None:
     assert output < evidence < ending.log.index("putting back")
     (target,) = ending.report["targets"]
     assert target["passed"] is True
-    assert target["way_back"].startswith("restored: ready")
+    assert target["rollback"].startswith("restored: ready")
     assert target["timeline_back"][-1]["up"] == 2
 
 
@@ -101,7 +101,7 @@ def test_a_failing_test_whose_way_back_fails_too(stage: Stage) -> None:
     def spoil() -> None:
         stage.world.behave("team/web:1.4.1", Behaviour("crash"))
 
-    stage.wires["runner"] = Watcher(spoil, status=1)
+    stage.dependencies["runner"] = Watcher(spoil, status=1)
     ending = stage.deploy(POST_DEPLOY_TEST="whatever", ROLLBACK="true")
     assert ending.code == 9
     assert "the way back did not work out" in ending.result
@@ -297,7 +297,7 @@ def test_an_interrupt_during_a_test_is_a_cancelled_run(stage: Stage) -> None:
     def stop() -> None:
         raise KeyboardInterrupt
 
-    stage.wires["runner"] = Watcher(stop)
+    stage.dependencies["runner"] = Watcher(stop)
     ending = stage.deploy(POST_DEPLOY_TEST="true")
     assert ending.code == 11
     assert "2 pods up on team/web:1.4.2" in ending.result

@@ -9,7 +9,7 @@ import pytest
 from pipe.portal import wire
 from tests.sandbox import ApiFault, Behaviour, World
 from tests.sandbox.world import VOID_FORMS
-from tests.stage import Stage
+from tests.support.stage import Stage
 
 
 def paths(stage: Stage) -> list[str]:

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from tests.sandbox import Behaviour
-from tests.stage import Ending, Stage
+from tests.support.stage import RunResult, Stage
 
 CRASH = Behaviour("crash", log=["reading configuration", "fatal: DATABASE_URL is not set"])
 
 
-def fail(stage: Stage, behaviour: Behaviour, **options: Any) -> Ending:
+def fail(stage: Stage, behaviour: Behaviour, **options: Any) -> RunResult:
     """Deploy an image that behaves like this."""
     service = {name: options.pop(name) for name in list(options) if name.islower()}
     stage.web(**service)

@@ -9,22 +9,22 @@ from urllib.parse import quote
 
 import pytest
 
-from pipe.deploy import Deploy
+from pipe.deploy.sequence import Deploy
 from pipe.settings.variables import VARIABLES
 from tests.reliability.scene import LEFT_AS_IT_IS, PLAYS, Play, Scene
 from tests.sandbox import ApiFault, Behaviour
 from tests.security import canaries
-from tests.stage import Ending
+from tests.support.stage import RunResult
 
 TOKEN = canaries.value_of("duplo_token")
-Check = Callable[[Scene, Ending], None]
+Check = Callable[[Scene, RunResult], None]
 
 
 @pytest.fixture
 def clean(record_property: Callable[[str, object], None]) -> Check:
     """Look for canaries in what a run said and wrote."""
 
-    def check(scene: Scene, ending: Ending) -> None:
+    def check(scene: Scene, ending: RunResult) -> None:
         found = [*canaries.found_in(ending.text), *canaries.found_below(scene.folder)]
         record_property("canaries", len(found))
         assert not found, f"{found}\n{ending.text}"
@@ -39,7 +39,7 @@ def scene_of(play: Play, folder: Path) -> Scene:
     return scene
 
 
-def run(scene: Scene, **extra: str) -> Ending:
+def run(scene: Scene, **extra: str) -> RunResult:
     """A run with every secret there is, in full detail."""
     secret = {**canaries.environ(), "DUPLO_TOKEN": TOKEN, "DEBUG": "true"}
     return scene.run(**{**secret, **extra})

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from werkzeug.wrappers import Request, Response
 
-from tests.fake_clock import FakeClock
 from tests.reliability.scene import LEFT_AS_IT_IS, ROLLBACK, Scene
 from tests.sandbox import ApiFault, Behaviour, WsgiAdapter
-from tests.stage import Ending
+from tests.support.fake_clock import FakeClock
+from tests.support.stage import RunResult
 
 HOSTILE = [
     "x\n✔ web runs team/web:1.4.2. (exit code 0)",
@@ -59,7 +59,7 @@ class Tags(html.parser.HTMLParser):
             self.scripts.append(data)
 
 
-def check_log(scene: Scene, ending: Ending) -> None:
+def check_log(scene: Scene, ending: RunResult) -> None:
     """No line that the pipe did not write, and no control characters."""
     assert ending.code != 1, ending.text
     for line in ending.log.splitlines():

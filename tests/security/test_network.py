@@ -14,11 +14,11 @@ import pytest
 
 from pipe.clock import SystemClock
 from pipe.http import certificate
-from pipe.run import Wires
-from tests.program import usual
+from pipe.run import Dependencies
 from tests.sandbox import Server, World
 from tests.security.tls import DAY, Identity, identity, tinyproxy
-from tests.stage import play
+from tests.support.program import usual
+from tests.support.stage import play
 
 Deploy = Callable[..., tuple[int, str]]
 ADDRESS = "127.0.0.2"  # this machine, but no name that is exempt from proxies
@@ -48,7 +48,7 @@ def deploy(world: World, tmp_path: Path) -> Deploy:
 
     def deployed(url: str, **environ: str) -> tuple[int, str]:
         variables = {**usual(url, world), "BITBUCKET_CLONE_DIR": str(tmp_path), **environ}
-        ending = play(variables, Wires(), tmp_path)
+        ending = play(variables, Dependencies(), tmp_path)
         return ending.code, ending.text
 
     return deployed
@@ -301,7 +301,7 @@ def test_a_proxy_that_does_not_answer_is_told_apart_from_the_portal(deploy: Depl
 
 @pytest.mark.parametrize("years", [-70, -30, 1, 30, 100])
 def test_facts_agree_with_what_another_library_reads(years: int) -> None:
-    """Names, times of both kinds, and issuers are those that were put in."""
+    """Names, times of both drivers, and issuers are those that were put in."""
     issuer = identity("Root", authority=True)
     until = datetime(2025, 1, 1, tzinfo=UTC) + timedelta(days=365.25 * years)
     shown = identity(

@@ -65,9 +65,9 @@ def test_a_nested_name_is_not_the_containers():
 
 
 @pytest.mark.parametrize(
-    ("text", "told"), [("{", "no valid JSON"), ("[]", "no JSON object"), ("", "no image of log")]
+    ("text", "message"), [("{", "no valid JSON"), ("[]", "no JSON object"), ("", "no image of log")]
 )
-def test_a_text_that_cannot_be_rewritten_is_refused(text, told):
+def test_a_text_that_cannot_be_rewritten_is_refused(text, message):
     """Broken or foreign text is left alone."""
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=message):
         with_images(text, {"log": "a:1"})

@@ -15,10 +15,10 @@ from urllib3.response import HTTPResponse
 from pipe.errors import Unreachable
 from pipe.http import HttpClient, Limits, Reply
 from pipe.http.session import open_session
-from pipe.portal import said
+from pipe.portal import error_body
 from pipe.settings import Proxies
-from tests.fake_clock import FakeClock
 from tests.sandbox import WsgiAdapter
+from tests.support.fake_clock import FakeClock
 
 URL = "https://portal.example"
 
@@ -61,7 +61,7 @@ def client(adapter: Answers, limits: Limits | None = None) -> tuple[HttpClient, 
 def read(adapter: Answers) -> tuple[Callable[[], Reply], FakeClock]:
     """A repeatable read, and the clock it waits on."""
     http, clock = client(adapter)
-    return lambda: http.repeatable("GET", "x", transient=said.transient), clock
+    return lambda: http.repeatable("GET", "x", transient=error_body.transient), clock
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_silence_is_not_multiplied() -> None:
     session = open_session(URL, Proxies(), adapter=Silent(0))
     http = HttpClient(URL, session, clock, setting="DUPLO_HOST")
     with pytest.raises(Unreachable, match="stayed silent for 60 s"):
-        http.repeatable("GET", "x", transient=said.transient)
+        http.repeatable("GET", "x", transient=error_body.transient)
     assert clock.elapsed <= 125
 
 
@@ -164,7 +164,7 @@ def test_redirects_are_not_followed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "acted", "passing"),
+    ("error", "may_have_applied", "retryable"),
     [
         (requests.ConnectTimeout(), False, True),
         (requests.ReadTimeout(), True, True),
@@ -176,13 +176,13 @@ def test_redirects_are_not_followed() -> None:
     ids=lambda value: type(value).__name__,
 )
 def test_whether_the_portal_may_have_acted_is_known(
-    error: Exception, acted: bool, passing: bool
+    error: Exception, may_have_applied: bool, retryable: bool
 ) -> None:
     """A change that certainly never arrived needs no reading back."""
     http, _ = client(Answers(error))
     with pytest.raises(Unreachable) as caught:
         http.once("PUT", "x", {})
-    assert (caught.value.acted, caught.value.passing) == (acted, passing)
+    assert (caught.value.may_have_applied, caught.value.retryable) == (may_have_applied, retryable)
 
 
 def test_the_environment_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,7 +229,7 @@ def test_the_proxy_is_used_where_it_should_be(url: str, exempt: str, used: bool)
 )
 def test_every_form_of_error_body_becomes_one_line(body: bytes, words: str) -> None:
     """Five forms on the wire, one on the screen."""
-    assert said.message(Reply(400, {}, body, 0.0)) == words
+    assert error_body.message(Reply(400, {}, body, 0.0)) == words
 
 
 def test_a_refusal_is_read_as_one_whatever_was_asked_for() -> None:
@@ -245,6 +245,6 @@ def test_a_refusal_is_read_as_one_whatever_was_asked_for() -> None:
     reply = http.repeatable("GET", "x", transient=lambda one: one.status == 400, decode=reader)
     assert reply.status == 500
     assert clock.slept == [1.0]
-    assert said.message(Reply(400, {}, b'{"Message":"Rate exceeded"}', 0.0, reader)) == (
+    assert error_body.message(Reply(400, {}, b'{"Message":"Rate exceeded"}', 0.0, reader)) == (
         "Rate exceeded"
     )

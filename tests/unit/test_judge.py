@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from pipe.kinds.service.generation import Before, identities, images
+from pipe.kinds.service.generation import ServiceDetail, identities, images
 from pipe.kinds.service.judge import judge, state
-from pipe.kinds.service.track import Look, Track, begin, fold
+from pipe.kinds.service.track import Look, ServiceRollout, begin, fold
 from pipe.model import MAIN, Change, Kind, Snapshot, Target
 from pipe.portal import Container, Fault, Phase, Pod, Service
-from pipe.rollout import Doomed, Late, Overtaken, Ready, Verdict, Waiting
+from pipe.rollout import Failed, Ready, Superseded, TimedOut, Verdict, Waiting
 
 OLD, NEW = "team/web:1", "team/web:2"
 DEADLINE = 900.0
@@ -51,13 +51,13 @@ def pod(name: str, image: str = NEW, phase: int = 1, desired: int = 1, **contain
 
 def change(before: Service, pods: tuple[Pod, ...] = (), to: str = NEW, **fields: Any) -> Change:
     """From the service as it was to a new main image."""
-    detail = Before(before, {pod.name: pod.restarts for pod in pods})
+    detail = ServiceDetail(before, {pod.name: pod.restarts for pod in pods})
     snapshot = Snapshot(Target(Kind.SERVICE, "web"), images(before), "", detail)
     seen = frozenset(one for entry in pods for one in identities(entry))
-    return Change(snapshot, {MAIN: to}, witnesses=seen, **fields)
+    return Change(snapshot, {MAIN: to}, previous_pods=seen, **fields)
 
 
-def watch(what: Change, *looks: Look) -> Track:
+def watch(what: Change, *looks: Look) -> ServiceRollout:
     """What a watch knows after these looks."""
     track = begin(what, 0.0)
     for look in looks:
@@ -161,13 +161,13 @@ def test_the_portal_must_show_the_new_image_first() -> None:
 @pytest.mark.parametrize("image", ["team/web:3", ""])
 def test_a_third_image_means_overtaken(image: str) -> None:
     """Somebody else's change ends ours, whatever the pods do."""
-    assert isinstance(verdict(PLAIN, Look(1.0, TWO_UP, service(image))), Overtaken)
+    assert isinstance(verdict(PLAIN, Look(1.0, TWO_UP, service(image))), Superseded)
 
 
 def test_the_old_image_after_ours_means_overtaken() -> None:
     """Somebody put it back."""
     looks = [Look(1.0, TWO_UP, service()), Look(2.0, TWO_UP, service(OLD))]
-    assert verdict(PLAIN, *looks) == Overtaken(OLD)
+    assert verdict(PLAIN, *looks) == Superseded(OLD)
 
 
 def test_late_says_what_was_waited_for() -> None:
@@ -179,7 +179,7 @@ def test_late_says_what_was_waited_for() -> None:
         (Fault(frozenset({"b"}), "Readiness probe failed", 2),),
     )
     shown = verdict(PLAIN, stuck)
-    assert isinstance(shown, Late)
+    assert isinstance(shown, TimedOut)
     assert "1 of 2 new pods up" in shown.detail
     assert "Readiness probe failed" in shown.detail
 
@@ -193,7 +193,7 @@ def test_ready_wins_over_late() -> None:
 def test_two_restarts_are_a_crash_loop() -> None:
     """Seen once is enough: the count is the repetition."""
     shown = verdict(PLAIN, Look(1.0, (pod("a", restarts=2, exit_code=137),), service()))
-    assert isinstance(shown, Doomed)
+    assert isinstance(shown, Failed)
     assert shown.pod == "a"
     assert "exit code 137, 2 restarts" in shown.reason
 
@@ -204,7 +204,7 @@ def test_one_bad_look_is_none() -> None:
     first = Look(1.0, failing, service())
     assert isinstance(verdict(PLAIN, first), Waiting)
     assert isinstance(verdict(PLAIN, first, Look(1.5, failing, service())), Waiting)
-    assert isinstance(verdict(PLAIN, first, Look(3.5, failing, service())), Doomed)
+    assert isinstance(verdict(PLAIN, first, Look(3.5, failing, service())), Failed)
 
 
 def test_a_trouble_that_passed_is_forgotten() -> None:
@@ -224,7 +224,7 @@ def test_falling_twice_is_a_crash_loop_where_nothing_is_counted() -> None:
     up, down = (pod("a"),), (pod("a", phase=4),)
     looks = [Look(float(at), up if at % 2 else down, service()) for at in range(1, 5)]
     shown = verdict(PLAIN, *looks)
-    assert isinstance(shown, Doomed)
+    assert isinstance(shown, Failed)
     assert "went down 2 times" in shown.reason
 
 
@@ -267,7 +267,7 @@ def test_a_pod_that_shows_no_container_yet_is_told_by_its_controller() -> None:
 def test_a_sidecar_change_is_told_by_the_sidecar() -> None:
     """The main image stays the same: comparing it alone would prove nothing (trap 7)."""
     before = service(NEW, other_images={"log": "team/log:3"})
-    snapshot = Snapshot(Target(Kind.SERVICE, "web"), images(before), "", Before(before))
+    snapshot = Snapshot(Target(Kind.SERVICE, "web"), images(before), "", ServiceDetail(before))
     what = Change(snapshot, {"log": "team/log:4"})
 
     def with_log(name: str, image: str) -> Pod:

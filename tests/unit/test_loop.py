@@ -9,9 +9,9 @@ import pytest
 from pipe.clock import Deadline
 from pipe.errors import IdentityError, PipeError, Refused, Unreachable
 from pipe.model import Kind, Target
-from pipe.rollout import Doomed, Ready, Verdict, Waiting
+from pipe.rollout import Failed, Ready, Verdict, Waiting
 from pipe.rollout.loop import follow
-from tests.fake_clock import FakeClock
+from tests.support.fake_clock import FakeClock
 
 WEB, API = Target(Kind.SERVICE, "web"), Target(Kind.SERVICE, "api")
 DOWN = Unreachable("down")
@@ -53,7 +53,7 @@ def test_it_ends_when_all_are_ready() -> None:
 
 def test_it_ends_as_soon_as_one_cannot_succeed() -> None:
     """The others need not be waited for."""
-    bad = {WEB: Doomed("crash"), API: Waiting("coming")}
+    bad = {WEB: Failed("crash"), API: Waiting("coming")}
     assert run(Script(FakeClock(), bad)) == bad
 
 

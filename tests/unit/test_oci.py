@@ -18,11 +18,11 @@ from pipe import image
 from pipe.errors import Unreachable
 from pipe.http import Network
 from pipe.registry.address import ecr_address, oci_address
-from pipe.registry.interface import Absent, CannotAsk
+from pipe.registry.base import Absent, CannotAsk
 from pipe.registry.oci import OciRegistry
 from pipe.secret import Mask, Secret
 from pipe.settings import ImageRules, Proxies, Verify
-from tests.fake_clock import FakeClock
+from tests.support.fake_clock import FakeClock
 
 IMAGE = image.parse("registry.example/team/web:1")
 MANIFEST = "/v2/team/web/manifests/1"

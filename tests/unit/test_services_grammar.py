@@ -12,9 +12,10 @@ from pipe.settings import load
 BASE = {"DUPLO_HOST": "https://p.example", "DUPLO_TOKEN": "token-0123456789", "TENANT": "dev01"}
 
 
-def wishes(**variables):
+def image_requests(**variables):
     return [
-        (wish.target, wish.container, str(wish.image)) for wish in load(BASE | variables).wishes
+        (request.target, request.container, str(request.image))
+        for request in load(BASE | variables).image_requests
     ]
 
 
@@ -27,7 +28,7 @@ def problems(**variables):
 def test_an_entry_names_kind_name_container_and_image():
     """Each part but name and image may be left out."""
     text = "web=team/web:2 web/log=log:3\necs:api=r.example:5000/api@sha256:" + "a" * 64
-    assert wishes(SERVICES=text) == [
+    assert image_requests(SERVICES=text) == [
         (Target(Kind.SERVICE, "web"), "", "team/web:2"),
         (Target(Kind.SERVICE, "web"), "log", "log:3"),
         (Target(Kind.ECS, "api"), "", "r.example:5000/api@sha256:" + "a" * 64),
@@ -37,7 +38,7 @@ def test_an_entry_names_kind_name_container_and_image():
 def test_a_list_is_read_entry_by_entry():
     """Bitbucket passes lists as X_COUNT and X_0, X_1, ..."""
     given = {"SERVICES_COUNT": "2", "SERVICES_0": "web=a:1", "SERVICES_1": "lambda:fn=b:2"}
-    assert wishes(**given) == [
+    assert image_requests(**given) == [
         (Target(Kind.SERVICE, "web"), "", "a:1"),
         (Target(Kind.LAMBDA, "fn"), "", "b:2"),
     ]
@@ -45,22 +46,24 @@ def test_a_list_is_read_entry_by_entry():
 
 def test_kind_is_what_names_mean_when_they_do_not_say():
     """KIND is the default, a kind in the entry wins."""
-    assert wishes(KIND="cronjob", SERVICES="nightly=a:1 service:web=b:2") == [
+    assert image_requests(KIND="cronjob", SERVICES="nightly=a:1 service:web=b:2") == [
         (Target(Kind.CRONJOB, "nightly"), "", "a:1"),
         (Target(Kind.SERVICE, "web"), "", "b:2"),
     ]
-    found = wishes(KIND="ecs", SERVICE="api,web", IMAGE="a:1")
+    found = image_requests(KIND="ecs", SERVICE="api,web", IMAGE="a:1")
     assert [target.kind for target, _, _ in found] == [Kind.ECS, Kind.ECS]
 
 
 def test_several_names_share_one_image():
     """SERVICE may hold names with commas and blanks between them."""
-    names = [target.name for target, _, _ in wishes(SERVICE="web, api  worker", IMAGE="a:1")]
+    names = [
+        target.name for target, _, _ in image_requests(SERVICE="web, api  worker", IMAGE="a:1")
+    ]
     assert names == ["web", "api", "worker"]
 
 
 @pytest.mark.parametrize(
-    ("entry", "told"),
+    ("entry", "message"),
     [
         ("web", "which has no =image"),
         ("web=", "no image behind the ="),
@@ -74,9 +77,9 @@ def test_several_names_share_one_image():
         ("web/log=a:1 web/log=a:2", "names web/log with 2 images"),
     ],
 )
-def test_what_makes_no_sense_is_refused(entry, told):
+def test_what_makes_no_sense_is_refused(entry, message):
     """Every bad entry is refused with the reason."""
-    assert told in problems(SERVICES=entry)["SERVICES"]
+    assert message in problems(SERVICES=entry)["SERVICES"]
 
 
 def test_every_bad_entry_is_told_at_once():
@@ -111,8 +114,8 @@ def test_a_broken_list_is_refused(count):
 def test_only_a_rollback_needs_no_image():
     """Going back finds the image by itself."""
     settings = load(BASE | {"ACTION": "rollback", "SERVICES": "web lambda:fn=a:1"})
-    assert [wish.image == NONE for wish in settings.wishes] == [True, False]
-    assert load(BASE | {"ACTION": "rollback", "SERVICE": "web"}).wishes[0].image == NONE
+    assert [request.image == NONE for request in settings.image_requests] == [True, False]
+    assert load(BASE | {"ACTION": "rollback", "SERVICE": "web"}).image_requests[0].image == NONE
 
 
 def test_a_cronjob_cannot_be_restarted():

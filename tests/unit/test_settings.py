@@ -39,8 +39,8 @@ def test_the_five_variables_of_the_older_pipe_are_enough() -> None:
     loaded = settings()
     assert loaded.host == "https://example.nholuongut.net"
     assert loaded.token.reveal() == "a-token"
-    assert str(loaded.wishes[0].target) == "myservice"
-    assert str(loaded.wishes[0].image) == "myimage:1.0"
+    assert str(loaded.image_requests[0].target) == "myservice"
+    assert str(loaded.image_requests[0].image) == "myimage:1.0"
     assert (loaded.wait, loaded.wait_timeout, loaded.stable_seconds) == (True, 900.0, 5.0)
     assert not any((loaded.rollback, loaded.restart, loaded.dry_run, loaded.debug))
 

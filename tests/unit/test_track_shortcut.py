@@ -7,7 +7,7 @@ import copy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipe.kinds.service.generation import Before
+from pipe.kinds.service.generation import ServiceDetail
 from pipe.kinds.service.judge import judge, state
 from pipe.kinds.service.track import Look, begin, fold
 from pipe.model import MAIN, Change, Kind, Snapshot, Target
@@ -65,7 +65,7 @@ def test_the_same_pods_and_equal_pods_lead_to_the_same_verdicts(story):
         Target(Kind.SERVICE, "web"),
         {MAIN: "web:1"},
         "1",
-        Before(service("web:1", 2), {pod.name: pod.restarts for pod in OLD}),
+        ServiceDetail(service("web:1", 2), {pod.name: pod.restarts for pod in OLD}),
     )
     change = Change(before, {MAIN: "web:2"})
     quick = slow = begin(change, 0.0)

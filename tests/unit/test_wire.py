@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipe.portal import Phase, wire
-from tests.listed import listed_pods, listed_services
+from tests.support.listed import listed_pods, listed_services
 
 SERVICE = {
     "Name": "web",
@@ -124,10 +124,10 @@ def test_a_pod_is_read_whole() -> None:
 
 def test_pods_of_jobs_are_left_out_and_others_kept() -> None:
     """Trap 8: any controller but a job's, and none at all."""
-    kinds = ["batch/v1/Job", "apps/v1/StatefulSet", "apps/v1/DaemonSet"]
+    drivers = ["batch/v1/Job", "apps/v1/StatefulSet", "apps/v1/DaemonSet"]
     pods = [
         {**POD, "ControlledBy": {"QualifiedType": f"kubernetes:{kind}", "NativeId": "x"}}
-        for kind in kinds
+        for kind in drivers
     ]
     assert len(listed_pods([*pods, {**POD, "ControlledBy": None}])) == 3
 

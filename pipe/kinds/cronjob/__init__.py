@@ -1,5 +1,5 @@
 """CronJobs: changed at once, run by their next schedule."""
 
-from pipe.kinds.cronjob.kind import CronJobKind
+from pipe.kinds.cronjob.driver import CronJobDriver
 
-__all__ = ["CronJobKind"]
+__all__ = ["CronJobDriver"]

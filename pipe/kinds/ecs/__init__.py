@@ -1,5 +1,5 @@
 """ECS services: a new revision of the task definition, followed by deployment."""
 
-from pipe.kinds.ecs.kind import EcsKind
+from pipe.kinds.ecs.driver import EcsDriver
 
-__all__ = ["EcsKind"]
+__all__ = ["EcsDriver"]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from pipe.portal import Deployment, EcsService
-from pipe.rollout import Doomed, Late, Overtaken, Ready, Verdict, Waiting
+from pipe.rollout import Failed, Ready, Superseded, TimedOut, Verdict, Waiting
 
 _STALL = 20.0
 """Seconds without any task, after some have failed, that are no mere pause before the next."""
 
 
 @dataclass(frozen=True)
-class Track:
+class EcsRollout:
     """What looks at one service add up to. Times are monotonic seconds.
 
     `wanted` and `before` are revisions, by ARN. `complete_since` and `stalled_since` are None
@@ -30,7 +30,7 @@ class Track:
     stalled_since: float | None = None
 
 
-def fold(track: Track, service: EcsService, at: float) -> Track:
+def fold(track: EcsRollout, service: EcsService, at: float) -> EcsRollout:
     """What is known after one more look."""
     ours = _ours(service, track.wanted)
     stalled = ours is not None and ours.failed > 0 and ours.desired > 0 and _is_empty(ours)
@@ -46,7 +46,7 @@ def fold(track: Track, service: EcsService, at: float) -> Track:
     )
 
 
-def judge(track: Track, stable_seconds: float, deadline: float) -> Verdict:
+def judge(track: EcsRollout, stable_seconds: float, deadline: float) -> Verdict:
     """Judge what `track` holds at its moment; `deadline` is on the same clock."""
     if bad := _failure(track):
         return bad
@@ -60,7 +60,7 @@ def judge(track: Track, stable_seconds: float, deadline: float) -> Verdict:
         waiting = counts(ours) + (f", {ours.failed} failed" if ours.failed else "")
     stuck = next(iter(track.service.events), "") if track.stalled_since is not None else ""
     if track.at >= deadline:
-        return Late(f"{waiting}; {stuck}" if stuck else waiting)
+        return TimedOut(f"{waiting}; {stuck}" if stuck else waiting)
     return Waiting(waiting, stuck)
 
 
@@ -84,19 +84,19 @@ def counts(deployment: Deployment | None) -> str:
     return f"{deployment.running} of {deployment.desired} tasks running"
 
 
-def _failure(track: Track) -> Verdict | None:
+def _failure(track: EcsRollout) -> Verdict | None:
     ours, primary = _ours_of(track), _primary(track.service)
     if ours and ours.state == "FAILED":
-        return Doomed(f"its deployment failed: {_why(ours)}")
+        return Failed(f"its deployment failed: {_why(ours)}")
     elsewhere = primary is not None and primary.definition not in (track.wanted, track.before)
     if elsewhere or (track.took and track.service.definition not in _either(track)):
         theirs = primary.definition if elsewhere and primary else track.service.definition
-        return Overtaken(theirs.rpartition("/")[2])
+        return Superseded(theirs.rpartition("/")[2])
     if track.appeared and primary is not None and primary.definition != track.wanted:
-        return Doomed(f"AWS rolled it back to the revision before: {_why(ours or primary)}")
+        return Failed(f"AWS rolled it back to the revision before: {_why(ours or primary)}")
     if track.stalled_since is not None and track.at - track.stalled_since >= _STALL:
         failed = ours.failed if ours else 0
-        return Doomed(f"no task stays up: {failed} have failed and none runs")
+        return Failed(f"no task stays up: {failed} have failed and none runs")
     return None
 
 
@@ -104,11 +104,11 @@ def _why(deployment: Deployment) -> str:
     return deployment.reason.rstrip(".") or "AWS gives no reason"
 
 
-def _either(track: Track) -> tuple[str, ...]:
+def _either(track: EcsRollout) -> tuple[str, ...]:
     return (track.wanted, track.before, "")
 
 
-def _ours_of(track: Track) -> Deployment | None:
+def _ours_of(track: EcsRollout) -> Deployment | None:
     return _ours(track.service, track.wanted)
 
 

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from pipe.clock import Clock, Deadline
-from pipe.kinds.ecs.judge import Track, counts, fold, judge
-from pipe.kinds.interface import Evidence, Sample, Watcher
+from pipe.kinds.base import Evidence, Sample, Watcher
+from pipe.kinds.ecs.judge import EcsRollout, counts, fold, judge
 from pipe.model import Target
 from pipe.portal import EcsService, TenantPortal
 from pipe.rollout import Verdict
@@ -29,7 +29,7 @@ class EcsWatcher(Watcher):
         self._stable_seconds = stable_seconds
         self._started = clock.monotonic()
         self._tracks = {
-            target: Track(arn, before[target].definition, before[target], self._started)
+            target: EcsRollout(arn, before[target].definition, before[target], self._started)
             for target, arn in wanted.items()
         }
         self._samples: dict[Target, list[Sample]] = defaultdict(list)

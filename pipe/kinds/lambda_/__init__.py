@@ -1,5 +1,5 @@
 """Lambda functions: changed by image, done when AWS says so."""
 
-from pipe.kinds.lambda_.kind import LambdaKind
+from pipe.kinds.lambda_.driver import LambdaDriver
 
-__all__ = ["LambdaKind"]
+__all__ = ["LambdaDriver"]

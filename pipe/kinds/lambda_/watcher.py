@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 
 from pipe import image
 from pipe.clock import Clock, Deadline
-from pipe.kinds.interface import Evidence, Watcher
+from pipe.kinds.base import Evidence, Watcher
 from pipe.model import MAIN, Change, Snapshot, Target
 from pipe.portal import Function, TenantPortal
-from pipe.rollout import Doomed, Late, Overtaken, Ready, Verdict, Waiting
+from pipe.rollout import Failed, Ready, Superseded, TimedOut, Verdict, Waiting
 
 
 class LambdaWatcher(Watcher):
@@ -69,16 +69,16 @@ def judge(change: Change, now: Function, proven: Function | None, *, late: bool)
     """The verdict on one update, `now` as listed, `proven` as read by itself when it was done."""
     if proven is not None:
         if not image.same(change.images[MAIN], proven.image):
-            return Overtaken(proven.image)
+            return Superseded(proven.image)
         return Ready("AWS reports the update as successful")
     if _has_changed(change, now) and now.status == "Failed":
-        return Doomed(f"AWS could not update it: {now.reason or 'no reason given'}")
+        return Failed(f"AWS could not update it: {now.reason or 'no reason given'}")
     if now.state == "Failed":
-        return Doomed(f"AWS could not start it: {now.reason or 'no reason given'}")
+        return Failed(f"AWS could not start it: {now.reason or 'no reason given'}")
     waiting = "AWS is still updating it"
     if not _has_changed(change, now):
         waiting = "the portal still shows the function from before"
-    return Late(waiting) if late else Waiting(waiting)
+    return TimedOut(waiting) if late else Waiting(waiting)
 
 
 def detail(snapshot: Snapshot) -> Function:
@@ -90,7 +90,7 @@ def detail(snapshot: Snapshot) -> Function:
 
 def _has_changed(change: Change, now: Function) -> bool:
     """Whether `now` is no longer the function from before; a picked-up change was made earlier."""
-    return change.picked_up or now.version != detail(change.before).version
+    return change.resumed or now.version != detail(change.before).version
 
 
 def _is_done(change: Change, now: Function) -> bool:

@@ -1,5 +1,5 @@
 """Services: pods behind a name, changed by image, followed by pod."""
 
-from pipe.kinds.service.kind import ServiceKind
+from pipe.kinds.service.driver import ServiceDriver
 
-__all__ = ["ServiceKind"]
+__all__ = ["ServiceDriver"]

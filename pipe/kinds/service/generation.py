@@ -1,4 +1,4 @@
-"""Telling the pods of the wanted version from the ones before, and counting how many it takes."""
+"""NotificationSettings the pods of the wanted version from the ones before, and counting how many it takes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _GONE = (Phase.DELETED, Phase.SUCCEEDED)
 
 
 @dataclass(frozen=True)
-class Before:
+class ServiceDetail:
     """What a service's snapshot keeps besides images: enough to tell old from new later.
 
     `restarts` are those that its pods had had by then, by the pods' names.
@@ -27,9 +27,9 @@ class Before:
     faults: frozenset[tuple[frozenset[str], str]] = frozenset()
 
 
-def detail(snapshot: Snapshot) -> Before:
+def detail(snapshot: Snapshot) -> ServiceDetail:
     """The part of a service's snapshot that only this kind can read."""
-    if not isinstance(snapshot.detail, Before):
+    if not isinstance(snapshot.detail, ServiceDetail):
         raise TypeError(snapshot)
     return snapshot.detail
 
@@ -76,7 +76,7 @@ def is_new(change: Change, pod: Pod) -> bool:
     if not all(checked):
         return False
     if change.restart or not checked:
-        return not identities(pod) & change.witnesses
+        return not identities(pod) & change.previous_pods
     return True
 
 

@@ -7,10 +7,10 @@ from collections import Counter
 from pipe import image
 from pipe.kinds.service import symptoms
 from pipe.kinds.service.generation import detail, images, needed
-from pipe.kinds.service.track import Track, Trouble, takes
+from pipe.kinds.service.track import ServiceRollout, Trouble, takes
 from pipe.model import MAIN
 from pipe.portal import Phase
-from pipe.rollout import Doomed, Late, Overtaken, Ready, Verdict, Waiting
+from pipe.rollout import Failed, Ready, Superseded, TimedOut, Verdict, Waiting
 
 _QUIET = 15.0
 """Seconds of full calm after which fewer pods than configured are taken for a scaler's will."""
@@ -28,7 +28,7 @@ _WORDS = {
 }
 
 
-def judge(track: Track, stable_seconds: float, deadline: float) -> Verdict:
+def judge(track: ServiceRollout, stable_seconds: float, deadline: float) -> Verdict:
     """Judge what `track` holds at its moment; `deadline` is on the same clock."""
     if overtaken := _overtaken(track):
         return overtaken
@@ -36,30 +36,30 @@ def judge(track: Track, stable_seconds: float, deadline: float) -> Verdict:
         return doomed
     verdict = _progress(track, stable_seconds)
     if isinstance(verdict, Waiting) and track.at >= deadline:
-        return Late(f"{verdict.detail}; {verdict.stuck}" if verdict.stuck else verdict.detail)
+        return TimedOut(f"{verdict.detail}; {verdict.stuck}" if verdict.stuck else verdict.detail)
     return verdict
 
 
-def _overtaken(track: Track) -> Overtaken | None:
+def _overtaken(track: ServiceRollout) -> Superseded | None:
     asked, change = images(track.service), track.change
     if takes(change, track.service):
         theirs = _replaced(track)
-        return Overtaken(theirs, replaced=True) if theirs else None
+        return Superseded(theirs, replaced=True) if theirs else None
     for container, wanted in change.images.items():
         now, before = asked.get(container, ""), change.before.images.get(container, "")
         still_old = image.same(before, now) and not track.took
         if not image.same(wanted, now) and not still_old:
-            return Overtaken(now or "nothing")
+            return Superseded(now or "nothing")
     return None
 
 
-def _replaced(track: Track) -> str:
+def _replaced(track: ServiceRollout) -> str:
     """Somebody else's image that came between the last look and our change, from history.
 
     The portal has no conditional change; where it keeps no history this stays unknown.
     """
     change = track.change
-    if change.picked_up or change.restart:
+    if change.resumed or change.restart:
         return ""
     known = Counter(frozenset(one.items()) for one in detail(change.before).service.history)
     added = Counter(frozenset(one.items()) for one in track.service.history) - known
@@ -70,7 +70,7 @@ def _replaced(track: Track) -> str:
     return ""
 
 
-def _doomed(track: Track) -> Doomed | None:
+def _doomed(track: ServiceRollout) -> Failed | None:
     hopeless = [
         (trouble.since, pod, trouble)
         for pod, trouble in track.troubles.items()
@@ -80,7 +80,7 @@ def _doomed(track: Track) -> Doomed | None:
         return None
     _, pod, trouble = min(hopeless, key=lambda entry: entry[:2])
     why = f": {trouble.symptom.why}" if trouble.symptom.why else ""
-    return Doomed(f"pod {pod} {trouble.symptom.what}{why}", pod)
+    return Failed(f"pod {pod} {trouble.symptom.what}{why}", pod)
 
 
 def _is_hopeless(trouble: Trouble) -> bool:
@@ -91,7 +91,7 @@ def _is_hopeless(trouble: Trouble) -> bool:
     return enough and trouble.last - trouble.since >= patience
 
 
-def _progress(track: Track, stable_seconds: float) -> Verdict:
+def _progress(track: ServiceRollout, stable_seconds: float) -> Verdict:
     if not track.took:
         return Waiting("the portal still shows the image from before")
     count, exact = needed(track.service, track.active)
@@ -111,15 +111,15 @@ def _progress(track: Track, stable_seconds: float) -> Verdict:
     return Ready(f"{told} for {wait:g} s" if wait else told)
 
 
-def _mixed(track: Track) -> bool:
+def _mixed(track: ServiceRollout) -> bool:
     """Whether a restart whose beginning nobody saw still shows pods of two generations."""
     change = track.change
-    if not change.restart or change.witnesses:
+    if not change.restart or change.previous_pods:
         return False
     return len({pod.controller for pod in track.generations.new}) > 1
 
 
-def _describe(track: Track, count: int, *, exact: bool) -> str:
+def _describe(track: ServiceRollout, count: int, *, exact: bool) -> str:
     new, old = track.generations.new, track.generations.old
     others = Counter(
         _WORDS.get(pod.phase, "going") for pod in new if pod.body not in track.up_since
@@ -133,7 +133,7 @@ def _describe(track: Track, count: int, *, exact: bool) -> str:
     return ", ".join(parts)
 
 
-def _stuck(track: Track) -> str:
+def _stuck(track: ServiceRollout) -> str:
     """The reason to show while waiting: the longest-lasting trouble of a pod that is not up."""
     if not track.troubles:
         return ""
@@ -142,7 +142,7 @@ def _stuck(track: Track) -> str:
     return f"pod {pod} {trouble.symptom.what}{why}"
 
 
-def state(track: Track) -> str:
+def state(track: ServiceRollout) -> str:
     """What runs now, for people: the image asked for, and the pods by image and condition."""
     counts: Counter[tuple[str, str]] = Counter()
     for pod in (*track.generations.new, *track.generations.old):

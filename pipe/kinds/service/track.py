@@ -39,7 +39,7 @@ class Trouble:
 
 
 @dataclass(frozen=True)
-class Track:
+class ServiceRollout:
     """Everything the verdict needs, folded from all looks so far. Times are monotonic seconds.
 
     `restarts` are those that pods had had before the watch began. `up` counts the new pods that
@@ -61,13 +61,13 @@ class Track:
     pods: tuple[Pod, ...] = ()
 
 
-def begin(change: Change, at: float) -> Track:
+def begin(change: Change, at: float) -> ServiceRollout:
     """The state of a watch before its first look."""
     before = detail(change.before)
-    return Track(change, before.service, at, before.restarts)
+    return ServiceRollout(change, before.service, at, before.restarts)
 
 
-def fold(track: Track, look: Look) -> Track:
+def fold(track: ServiceRollout, look: Look) -> ServiceRollout:
     """What is known after one more look."""
     if _shows_nothing_new(track, look):
         return replace(track, at=look.at)
@@ -99,7 +99,7 @@ def fold(track: Track, look: Look) -> Track:
     )
 
 
-def _shows_nothing_new(track: Track, look: Look) -> bool:
+def _shows_nothing_new(track: ServiceRollout, look: Look) -> bool:
     """Whether only time has passed: in a big tenant that is so for nearly everything.
 
     The portal's reader hands out the very same pod while its bytes stay the same.
@@ -120,7 +120,9 @@ def takes(change: Change, service: Service) -> bool:
     return all(image.same(wanted, asked.get(name, "")) for name, wanted in change.images.items())
 
 
-def _falls(track: Track, generations: Generations, up_since: Mapping[str, float]) -> dict[str, int]:
+def _falls(
+    track: ServiceRollout, generations: Generations, up_since: Mapping[str, float]
+) -> dict[str, int]:
     """How often each pod was up and then was not, for portals that count no restarts.
 
     Pods that never fell are not in it.
@@ -155,7 +157,7 @@ def _symptom(
 
 
 def _troubles(
-    track: Track, generations: Generations, seen: Mapping[str, Symptom], at: float
+    track: ServiceRollout, generations: Generations, seen: Mapping[str, Symptom], at: float
 ) -> dict[str, Trouble]:
     """Troubles of pods that still exist. A crash is remembered while the pod is up in between."""
     found: dict[str, Trouble] = {}

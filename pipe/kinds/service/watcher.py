@@ -12,14 +12,14 @@ from collections.abc import Mapping, Sequence
 
 from pipe.clock import Clock, Deadline
 from pipe.errors import PipeError
-from pipe.kinds.interface import Evidence, Sample, Watcher
+from pipe.kinds.base import Evidence, Sample, Watcher
 from pipe.kinds.service import symptoms, track
 from pipe.kinds.service.generation import by_owner, detail
 from pipe.kinds.service.judge import judge, state
-from pipe.kinds.service.track import Look, Track
+from pipe.kinds.service.track import Look, ServiceRollout
 from pipe.model import Change, Target
 from pipe.portal import Fault, Phase, Pod, Service, TenantPortal
-from pipe.rollout import Doomed, Ready, Verdict, Waiting
+from pipe.rollout import Failed, Ready, Verdict, Waiting
 
 _SPEAKING = (Phase.RUNNING, Phase.WAITING, Phase.FAILED)
 _MOST_FAULTS = 5
@@ -152,9 +152,9 @@ class ServiceWatcher(Watcher):
                 Sample(known.at - self._started, len(known.generations.old), up, max(0, new - up))
             )
 
-    def _culprit(self, known: Track, verdict: Verdict) -> Pod | None:
+    def _culprit(self, known: ServiceRollout, verdict: Verdict) -> Pod | None:
         new = known.generations.new
-        named = verdict.pod if isinstance(verdict, Doomed) else ""
+        named = verdict.pod if isinstance(verdict, Failed) else ""
         worst_first = [
             *(pod for pod in new if pod.name == named),
             *(pod for pod in new if pod.name in known.troubles),

@@ -23,7 +23,7 @@ POST /sandbox/behave   {{"image": "team/web:bad", "fate": "crash", "log": ["boom
                        fates: {", ".join(FATES)}
                        also: seconds, passes_after, up_seconds, backoff, ready, exit_code, fault
 POST /sandbox/script   {{"method": "PUT", "path": "containerimage$", "kind": "reset-after"}}
-                       kinds: {", ".join(KINDS)}
+                       drivers: {", ".join(KINDS)}
                        also: times, skip, status, body, headers, content_type, size, location
 POST /sandbox/intrude  {{"service": "web", "image": "team/web:theirs", "after": 5}}
                        also: tenant (dev01); without `after` it happens at once

@@ -1,0 +1,1 @@
+"""The deploy itself: plan, sequence, rollback, and what a previous run left."""

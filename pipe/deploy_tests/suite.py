@@ -1,0 +1,130 @@
+"""The tests of one run, at their two moments: before anything changes, and after the rollout."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from requests.adapters import BaseAdapter
+
+from pipe.clock import Clock
+from pipe.deploy_tests import probe
+from pipe.deploy_tests.environment import environment
+from pipe.deploy_tests.model import Command, Runner, DeployTestResult, describe
+from pipe.deploy_tests.probe import Probe
+from pipe.errors import ConfigError, PreDeployTestFailed, Problem
+from pipe.image import Image
+from pipe.settings import Settings
+
+log = logging.getLogger(__name__)
+
+BEFORE = "PRE_DEPLOY_TEST"
+AFTER = "POST_DEPLOY_TEST"
+
+Login = Callable[[Image], Mapping[str, str] | None]
+"""Finds `username` and `password` for an image's registry, None when it needs none."""
+
+
+def _no_login(_: Image) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class DeployTests:
+    """Runs what the settings ask for and notes every result with `note`.
+
+    `mask` hides secrets; `credentials` are a role's temporary ones, by environment variable;
+    `login` finds what a registry wants to know; `adapter` replaces the network in tests.
+    """
+
+    settings: Settings
+    runner: Runner
+    clock: Clock
+    note: Callable[[DeployTestResult], None]
+    mask: Callable[[str], str]
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+    login: Login = _no_login
+    adapter: BaseAdapter | None = None
+
+    def prove_ready(self, deploy: Mapping[str, str]) -> None:
+        """Prove that every test can be begun, those after the change as well.
+
+        `deploy` are the `DEPLOY_*` variables of the run. Raises `ConfigError`.
+        """
+        tests = self.settings.tests
+        if tests.url and not probe.address(self.settings, deploy["DEPLOY_URL"]):
+            raise ConfigError([_no_address(deploy["DEPLOY_TARGETS"])])
+        if tests.withheld and (tests.before or tests.after):
+            names = ", ".join(tests.withheld)
+            log.warning("Tests do not see %s: a secret of the pipe is in the value.", names)
+        for name, text in ((BEFORE, tests.before), (AFTER, tests.after)):
+            if text:
+                self.runner.ready(self._command(name, deploy))
+
+    def before(self, deploy: Mapping[str, str]) -> None:
+        """The test before the change; raises `PreDeployTestFailed`."""
+        if self.settings.tests.before:
+            result = self._run(BEFORE, deploy)
+            if not result.passed:
+                raise PreDeployTestFailed.because(BEFORE, result.message)
+
+    def after(self, deploy: Mapping[str, str]) -> DeployTestResult | None:
+        """The tests after the rollout, until one fails; the one that failed, if any."""
+        tests = self.settings.tests
+        if tests.after and not (result := self._run(AFTER, deploy)).passed:
+            return result
+        if tests.url and not (result := self._probe(deploy)).passed:
+            return result
+        return None
+
+    def _run(self, name: str, deploy: Mapping[str, str]) -> DeployTestResult:
+        command = self._command(name, deploy)
+        where = f"in {command.image}" if command.image else "in the clone folder"
+        log.info("%s: running %s, for at most %g s.", name, where, command.seconds)
+        ending = self.runner.run(command, lambda line: log.info("%s | %s", name, line))
+        told = describe(ending, command.seconds)
+        log.log(logging.INFO if ending.passed else logging.ERROR, "%s %s.", name, told)
+        kind = "container" if command.image else "command"
+        return self._noted(
+            DeployTestResult(
+                name, kind, command.text, ending.passed, ending.seconds, told, ending.output
+            )
+        )
+
+    def _probe(self, deploy: Mapping[str, str]) -> DeployTestResult:
+        url = probe.address(self.settings, deploy["DEPLOY_URL"])
+        result = Probe(self.settings, url, self.clock, self.adapter).run()
+        for line in () if result.passed else result.output:
+            log.error("%s | %s", result.name, line)
+        level = logging.INFO if result.passed else logging.ERROR
+        log.log(level, "%s %s.", result.name, result.message)
+        return self._noted(result)
+
+    def _noted(self, result: DeployTestResult) -> DeployTestResult:
+        self.note(result)
+        return result
+
+    def _command(self, name: str, deploy: Mapping[str, str]) -> Command:
+        tests = self.settings.tests
+        text, image = tests.before, tests.before_image
+        if name == AFTER:
+            text, image = tests.after, tests.after_image
+        return Command(
+            text=text,
+            folder=self.settings.step.clone_dir,
+            environment=environment(self.settings, deploy, self.credentials),
+            seconds=tests.seconds,
+            mask=self.mask,
+            image=image,
+            setting=f"{name}_IMAGE",
+            login=self.login(image) if image else None,
+        )
+
+
+def _no_address(targets: str) -> Problem:
+    return Problem(
+        "POST_DEPLOY_URL",
+        f"is only a path, and the portal knows no public address of {targets} to put before it",
+        "Write the whole address:   POST_DEPLOY_URL: 'https://www.example.com/health'",
+    )

@@ -1,0 +1,1 @@
+"""Notifications: Slack and Code Insights, sent in the background, never deciding an outcome."""

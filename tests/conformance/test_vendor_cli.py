@@ -1,0 +1,190 @@
+"""The vendor's command line, unchanged and over TLS, takes the sandbox for a portal."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from pipe.clock import SystemClock
+from tests.conformance.models import check_log
+from tests.sandbox import Behaviour, Server, World
+from tests.sandbox.behaviour import Fate
+
+# Its poll takes 11 s, so everything that waits runs at once, in one worker.
+pytestmark = pytest.mark.xdist_group("vendor-cli")
+
+PORTALS = ("new", "old")
+SECONDS = 60
+Result = subprocess.CompletedProcess[str]
+
+
+class Cli:
+    """Runs the vendor's command line against one portal."""
+
+    def __init__(self, server: Server, home: Path) -> None:
+        self.server = server
+        self.home = home
+
+    def __call__(self, *arguments: str) -> Result:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "DUPLO_HOST": self.server.url,
+            "DUPLO_TOKEN": self.server.world.token,
+            "DUPLO_TENANT": "dev01",
+            "REQUESTS_CA_BUNDLE": str(self.server.ca_path),
+            "NO_PROXY": "*",
+        }
+        return subprocess.run(
+            [sys.executable, "-m", "duplocloud.cli", *arguments],
+            env=environment,
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+
+
+def world_for(portal: str) -> World:
+    world = World(SystemClock(), portal="old" if portal == "old" else "new")
+    world.add_tenant("dev01")
+    for name in ("web", "api", "shop"):
+        world.add_service(name, f"team/{name}:1", replicas=2, allocation_tags="tier-app")
+    world.ecs.add("billing", "team/billing:1", containers={"log": "team/log:1"})
+    world.ecs.add("ledger", "team/ledger:1")
+    world.functions.add("resize", "team/resize:1")
+    world.cronjobs.add("nightly", "team/batch:1", any_host=True, allocation_tags="tier-app")
+    world.behave("team/ledger:crash", Behaviour("crash", log=["boom"]))
+    fates: dict[str, Fate] = {"team/api:crash": "crash", "team/shop:missing": "pull-error"}
+    for image, fate in fates.items():
+        world.behave(image, Behaviour(fate, log=["boom"]))
+    return world
+
+
+@pytest.fixture(scope="module")
+def clis(tmp_path_factory):
+    """A command line for each generation of the portal."""
+    new = Server(world_for("new"), tls=tmp_path_factory.mktemp("new-ca"))
+    old = Server(world_for("old"), tls=tmp_path_factory.mktemp("old-ca"))
+    with new, old:
+        yield {
+            portal: Cli(server, tmp_path_factory.mktemp(f"{portal}-home"))
+            for portal, server in zip(PORTALS, (new, old), strict=True)
+        }
+
+
+@pytest.fixture(scope="module")
+def waits(clis):
+    """All waiting updates, started at once."""
+    updates = {"good": ("web", "team/web:2"), "crash": ("api", "team/api:crash")}
+    only_new = {"missing": ("shop", "team/shop:missing")}
+    with ThreadPoolExecutor(8) as pool:
+        started: dict[tuple[str, str], Future[Result]] = {}
+        for portal, cli in clis.items():
+            wanted = updates | (only_new if portal == "new" else {})
+            for story, (service, image) in wanted.items():
+                started[portal, story] = pool.submit(
+                    cli, "service", "update_image", service, image, "--wait"
+                )
+        for story, service in {"ecs-good": "billing:2", "ecs-crash": "ledger:crash"}.items():
+            name = service.split(":")[0]
+            started["new", story] = pool.submit(
+                clis["new"], "ecs", "update_image", name, f"team/{service}", "--wait"
+            )
+        yield started
+
+
+def test_updates_an_ecs_service(clis, waits):
+    result = waits["new", "ecs-good"].result(SECONDS)
+    assert result.returncode == 0, result.stdout + result.stderr
+    service = clis["new"].server.world.ecs.find(clis["new"].server.world.tenants[0], "billing")
+    assert service.image == "team/billing:2"
+    assert service.definition.endswith("duploservices-dev01-billing:2")
+
+
+def test_sees_that_aws_rolled_an_ecs_service_back(clis, waits):
+    result = waits["new", "ecs-crash"].result(SECONDS)
+    assert result.returncode != 0
+    assert "deployment failed" in result.stdout + result.stderr
+    service = clis["new"].server.world.ecs.find(clis["new"].server.world.tenants[0], "ledger")
+    assert service.image == "team/ledger:1"
+
+
+def test_updates_a_function(clis):
+    world = clis["new"].server.world
+    full = world.functions.functions[0].name
+    assert clis["new"]("lambda", "find", full).returncode == 0
+    result = clis["new"]("lambda", "update_image", full, "team/resize:2")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert world.functions.functions[0].image == "team/resize:2"
+    again = clis["new"]("lambda", "update_image", full, "team/resize:3")
+    assert again.returncode == 0 or "in progress" in again.stdout + again.stderr
+
+
+@pytest.mark.parametrize("portal", PORTALS)
+def test_updates_a_cronjob_and_loses_nothing(clis, portal):
+    job = clis[portal].server.world.cronjobs.jobs[0]
+    result = clis[portal]("cronjob", "update_image", "nightly", "team/batch:2")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert job.image == "team/batch:2"
+    assert job.any_host
+    assert job.body()["AllocationTags"] == "tier-app"
+
+
+@pytest.mark.parametrize("portal", PORTALS)
+def test_lists_and_finds(clis, portal):
+    names = json.loads(clis[portal]("service", "list", "--query", "[].Name").stdout)
+    assert names == ["web", "api", "shop"]
+    found = json.loads(clis[portal]("service", "find", "shop").stdout)
+    assert found["Template"]["Containers"][0]["Name"] == "shop"
+    assert clis[portal]("service", "find", "nope").returncode != 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("portal", PORTALS)
+def test_update_image_succeeds(clis, waits, portal):
+    result = waits[portal, "good"].result(SECONDS)
+    assert result.returncode == 0, result.stdout + result.stderr
+    service = clis[portal].server.world.service("web")
+    assert service.image == "team/web:2"
+    assert service.allocation_tags == "tier-app"
+    assert service.starts == 2
+    assert [pod.status for pod in service.pods if not pod.leaving] == [1, 1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("portal", "story", "text"),
+    [
+        ("new", "crash", "Back-off restarting failed container"),
+        ("old", "crash", "Back-off restarting failed container"),
+        ("new", "missing", "team/shop:missing"),
+    ],
+)
+def test_update_image_fails(waits, portal, story, text):
+    result = waits[portal, story].result(SECONDS)
+    assert result.returncode != 0
+    assert text in result.stdout + result.stderr
+
+
+def test_the_old_portal_was_asked_in_the_old_way(clis, waits):
+    waits["old", "good"].result(SECONDS)
+    log = clis["old"].server.world.log
+    assert [record.status for record in log if record.path.endswith("web/containerimage")] == [404]
+    assert any(record.path.endswith("/ReplicationControllerChange") for record in log)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("portal", PORTALS)
+def test_every_exchange_fits_the_vendors_models(clis, waits, portal):
+    for key, started in waits.items():
+        if key[0] == portal:
+            started.result(SECONDS)
+    check_log(clis[portal].server.world.log)

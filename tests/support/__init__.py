@@ -1,0 +1,1 @@
+"""What the tests share: one harness, one environment builder, one server start."""
