@@ -120,7 +120,7 @@ class _Run:
         settings, network = self._settings, self._network
         identity = establish(settings, network, self._mask)
         portal = connect(settings.host, identity.token, network)
-        tenant = choose(portal.tenants(), settings.tenant)
+        tenant = choose(portal.tenants.list(), settings.tenant)
         log.info("Tenant %s", tenant.name)
         registry_of = registries(settings, identity, network, self._mask)
         prover = ImageProver(settings.image_rules, registry_of)
