@@ -1,26 +1,25 @@
-"""The portal as a web application: who may ask what, and where the answer is made."""
+"""The portal as a web application: one Flask application serves every world in the process."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any
 
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Rule
 
+from tests.sandbox.current import current_world
 from tests.sandbox.gate import Gate
 from tests.sandbox.record import RequestRecord
 from tests.sandbox.replies import refusal
-from tests.sandbox.routes.control import control_routes
-from tests.sandbox.routes.others import cronjob_routes, ecs_routes, lambda_routes
-from tests.sandbox.routes.pods import pod_routes
-from tests.sandbox.routes.services import service_routes
-from tests.sandbox.routes.tenants import tenant_routes
+from tests.sandbox.routes import control, others, pods, services, tenants
 from tests.sandbox.script import matches
+from tests.sandbox.trouble import WsgiApp
 from tests.sandbox.world import World
 
-# What portals of last year do not have; the rest of the routes they share.
+# Routes that portals of last year do not have.
 NEWER_ROUTES = (
     ("GET|DELETE", r"^/v3/subscriptions/[^/]+/replicationcontroller(/|$)"),
     ("PUT", r"/containerimage$"),
@@ -37,15 +36,6 @@ _BEFORE_NAMES = (
     "cronjob",
 )
 
-WsgiApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
-
-
-def _is_missing(world: World) -> bool:
-    """Whether this portal is too old for the route."""
-    return world.portal == "old" and any(
-        matches(method, path, request.method, request.path) for method, path in NEWER_ROUTES
-    )
-
 
 class AnyCaseRule(Rule):
     """A route whose fixed words are kept in lower case; see `any_case`."""
@@ -61,34 +51,51 @@ class Portal(Flask):
     url_rule_class: type[Rule] = AnyCaseRule
 
 
-def create_app(world: World, seed: Callable[[World], None] | None = None) -> Flask:
-    """The portal over a world; `seed` fills the world again after a reset."""
+def create_app(world: World, seed: Callable[[World], None] | None = None) -> WsgiApp:
+    """Return the portal over a world; `seed` fills the world again after a reset."""
+    return Gate(portal_app(), world, seed)
+
+
+@cache
+def portal_app() -> WsgiApp:
+    """Build the application, once: compiling its routes takes longer than a whole run of the pipe.
+
+    The world comes with each request, in the WSGI environment.
+    """
     app = Portal("sandbox", static_folder=None)
     app.url_map.strict_slashes = False
-    app.config["WORLD"] = world
-    topics = (tenant_routes, service_routes, pod_routes, ecs_routes, lambda_routes, cronjob_routes)
-    for routes in topics:
-        app.register_blueprint(routes(world))
-    app.register_blueprint(control_routes(world, seed), url_prefix="/sandbox")
-
-    @app.before_request
-    def check() -> Response | None:
-        if request.path.startswith("/sandbox"):
-            return None
-        return _refuse(world)
-
-    @app.errorhandler(HTTPException)
-    def nothing_here(problem: HTTPException) -> Response:
-        # The portal says nothing at all about a route that it does not have.
-        return Response("", problem.code or 500)
-
-    spelled = any_case(app.wsgi_app, literals(app))
-    app.wsgi_app = Gate(spelled, world)  # type: ignore[method-assign]
-    return app
+    for routes in (
+        tenants.routes,
+        services.routes,
+        pods.routes,
+        others.ecs_routes,
+        others.lambda_routes,
+        others.cronjob_routes,
+    ):
+        app.register_blueprint(routes)
+    app.register_blueprint(control.routes, url_prefix="/sandbox")
+    app.before_request(_refuse)
+    app.register_error_handler(HTTPException, _without_text)
+    return any_case(app.wsgi_app, literals(app))
 
 
-def _refuse(world: World) -> Response | None:
+def _without_text(problem: HTTPException) -> Response:
+    """Return an empty body, as the portal does for a route that it does not have."""
+    return Response("", problem.code or 500)
+
+
+def _is_missing(world: World) -> bool:
+    """Return whether this portal is too old for the route."""
+    return world.portal == "old" and any(
+        matches(method, path, request.method, request.path) for method, path in NEWER_ROUTES
+    )
+
+
+def _refuse() -> Response | None:
     """Refuse what the token does not allow; otherwise leave token and tenant in `g`."""
+    if request.path.startswith("/sandbox"):
+        return None
+    world = current_world()
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
     token = world.tokens.get(value.strip()) if scheme.lower() == "bearer" else None
     if token is None:
@@ -96,7 +103,6 @@ def _refuse(world: World) -> Response | None:
     if request.url_rule is None or _is_missing(world):
         return Response("", world.missing_status if request.url_rule else 404)
     g.token = token
-    request.environ["sandbox.user"] = token.user
     tid = (request.view_args or {}).get("tid")
     if tid is not None:
         tenant = next((one for one in world.tenants if one.id == tid.lower()), None)
@@ -110,13 +116,13 @@ def _refuse(world: World) -> Response | None:
 
 
 def literals(app: Flask) -> set[str]:
-    """The fixed words of all routes."""
+    """Return the fixed words of all routes."""
     words = {word for rule in app.url_map.iter_rules() for word in rule.rule.split("/")}
     return {word for word in words if word and not word.startswith("<")}
 
 
 def any_case(app: WsgiApp, words: set[str]) -> WsgiApp:
-    """Let route words match in any case and after doubled slashes; names are left alone."""
+    """Let route words match in any case and after doubled slashes; leave names alone."""
 
     def spelled(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         parts = [part for part in environ.get("PATH_INFO", "").split("/") if part]
@@ -131,7 +137,7 @@ def any_case(app: WsgiApp, words: set[str]) -> WsgiApp:
 
 
 def _name_positions(parts: list[str]) -> set[int]:
-    """Where a thing's name stands, which may look like one of the portal's own words."""
+    """Return the positions of names, which may look like one of the portal's own words."""
     lowered = [part.lower() for part in parts]
     places: set[int] = set()
     for place, word in enumerate(lowered[:-1]):

@@ -30,7 +30,6 @@ class RequestRecord:
     """The kind of the scripted fault that hit it."""
     acted: bool = False
     """Whether the portal did what was asked, whatever the client got to hear."""
-    user: str | None = None
 
     @cached_property
     def response(self) -> Any:
