@@ -38,6 +38,7 @@ from duplocloud_sdk.models.task_definition_request import TaskDefinitionRequest
 from duplocloud_sdk.models.tenant import Tenant
 from duplocloud_sdk.models.tenant_features import TenantFeatures
 
+from tests.sandbox.kinds import KINDS
 from tests.sandbox.record import RequestRecord, parsed
 
 VOID_BODIES = ("", "null", '""')
@@ -142,11 +143,11 @@ EXCHANGES = (
     ),
     Exchange("POST", f"{_V2}/UpdateEcsService", request=EcsService, void=True),
     Exchange("GET", f"{_V2}/GetLambdaFunctions", response=FunctionConfiguration, listed=True),
-    Exchange("GET", rf"{_V3}/serverless/lambda/[^/]+", free=True),
-    Exchange("POST", f"{_V2}/UpdateLambdaFunction", free=True),
-    # CronJobs are objects of Kubernetes, which the vendor's models leave out.
-    Exchange("GET", rf"{_V3}/k8s/cronJob(/[^/]+)?", free=True),
-    Exchange("PUT", rf"{_V3}/k8s/cronJob/[^/]+", free=True),
+    *(
+        Exchange(method, path, free=True)
+        for kind in KINDS.values()
+        for method, path in kind.unmodelled
+    ),
 )
 
 

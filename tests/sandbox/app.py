@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from flask import Flask, Response, g, request
@@ -12,9 +13,10 @@ from werkzeug.routing import Rule
 
 from tests.sandbox.current import current_world
 from tests.sandbox.gate import Gate
+from tests.sandbox.kinds import KINDS
 from tests.sandbox.record import RequestRecord
 from tests.sandbox.replies import refusal
-from tests.sandbox.routes import control, others, pods, services, tenants
+from tests.sandbox.routes import control, pods, services, tenants
 from tests.sandbox.script import matches
 from tests.sandbox.trouble import WsgiApp
 from tests.sandbox.world import World
@@ -25,16 +27,10 @@ NEWER_ROUTES = (
     ("PUT", r"/containerimage$"),
     ("PUT", r"/rollback(/|$)"),
     ("GET", r"^/v3/version$"),
-    ("GET", r"^/v3/subscriptions/[^/]+/aws/ecs/service(/|$)"),
+    *(route for kind in KINDS.values() for route in kind.newer_routes),
 )
 
-_BEFORE_NAMES = (
-    "getlbdetailsinservice",
-    "getecsservicedetails",
-    "taskdeffamily",
-    "lambda",
-    "cronjob",
-)
+_NAMES = ("<name>", "<family>")
 
 
 class AnyCaseRule(Rule):
@@ -64,19 +60,14 @@ def portal_app() -> WsgiApp:
     """
     app = Portal("sandbox", static_folder=None)
     app.url_map.strict_slashes = False
-    for routes in (
-        tenants.routes,
-        services.routes,
-        pods.routes,
-        others.ecs_routes,
-        others.lambda_routes,
-        others.cronjob_routes,
-    ):
+    for routes in (tenants.routes, services.routes, pods.routes):
         app.register_blueprint(routes)
+    for kind in KINDS.values():
+        app.register_blueprint(kind.routes)
     app.register_blueprint(control.routes, url_prefix="/sandbox")
     app.before_request(_refuse)
     app.register_error_handler(HTTPException, _without_text)
-    return any_case(app.wsgi_app, literals(app))
+    return any_case(app.wsgi_app, route_words(app), words_before_names(app))
 
 
 def _without_text(problem: HTTPException) -> Response:
@@ -115,32 +106,30 @@ def _refuse() -> Response | None:
     return None
 
 
-def literals(app: Flask) -> set[str]:
+def route_words(app: Flask) -> set[str]:
     """Return the fixed words of all routes."""
     words = {word for rule in app.url_map.iter_rules() for word in rule.rule.split("/")}
     return {word for word in words if word and not word.startswith("<")}
 
 
-def any_case(app: WsgiApp, words: set[str]) -> WsgiApp:
+def words_before_names(app: Flask) -> set[str]:
+    """Return the words that the name of a resource follows in a route."""
+    pairs = (pairwise(rule.rule.split("/")) for rule in app.url_map.iter_rules())
+    return {word for pair in pairs for word, following in pair if following in _NAMES}
+
+
+def any_case(app: WsgiApp, words: set[str], before_names: set[str]) -> WsgiApp:
     """Let route words match in any case and after doubled slashes; leave names alone."""
 
     def spelled(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         parts = [part for part in environ.get("PATH_INFO", "").split("/") if part]
-        named = _name_positions(parts)
+        lowered = [part.lower() for part in parts]
+        # A name may look like one of the portal's own words.
+        names = {place + 1 for place, word in enumerate(lowered) if word in before_names}
         environ["PATH_INFO"] = "/" + "/".join(
-            part.lower() if part.lower() in words and place not in named else part
-            for place, part in enumerate(parts)
+            word if word in words and place not in names else part
+            for place, (part, word) in enumerate(zip(parts, lowered, strict=True))
         )
         return app(environ, start_response)
 
     return spelled
-
-
-def _name_positions(parts: list[str]) -> set[int]:
-    """Return the positions of names, which may look like one of the portal's own words."""
-    lowered = [part.lower() for part in parts]
-    places: set[int] = set()
-    for place, word in enumerate(lowered[:-1]):
-        if word.startswith("replicationcontroller") or word in _BEFORE_NAMES:
-            places.add(place + 1)
-    return places

@@ -8,8 +8,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-# Three calls only read although they are posted.
-_READS_BY_POST = ("findcontainerlogs", "findcontainerstate", "findecstaskdefinition")
+from tests.sandbox.kinds import KINDS
+
+# Calls that only read although they are posted.
+_READS_BY_POST = frozenset(
+    {
+        "findcontainerlogs",
+        "findcontainerstate",
+        *(word for kind in KINDS.values() for word in kind.reads_by_post),
+    }
+)
 
 
 @dataclass

@@ -11,7 +11,7 @@ from tests.sandbox.behaviour import PENDING
 from tests.sandbox.current import current_tenant, current_world, sent_object
 from tests.sandbox.pods import Pod
 from tests.sandbox.replies import answer, encoded, listing, unknown
-from tests.sandbox.routes.services import V2
+from tests.sandbox.routes import V2
 
 routes = Blueprint("pods", __name__)
 

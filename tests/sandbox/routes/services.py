@@ -12,6 +12,7 @@ from flask import Blueprint, Response, request
 from tests.sandbox.change import apply_change
 from tests.sandbox.current import current_tenant, current_token, current_world
 from tests.sandbox.replies import answer, listing, refusal, unknown, void
+from tests.sandbox.routes import V2, V3
 from tests.sandbox.service import MAIN_CONTAINER, Service, UnknownContainerError
 from tests.sandbox.service_body import (
     listener_bodies,
@@ -19,8 +20,6 @@ from tests.sandbox.service_body import (
     service_body,
 )
 
-V2 = "/subscriptions/<tid>"
-V3 = "/v3/subscriptions/<tid>"
 CONTAINERS = f"{V3}/containers/replicationController/<name>"
 ForService = Callable[[Service], Response]
 
