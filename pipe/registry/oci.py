@@ -47,7 +47,7 @@ class OciRegistry:
         self._address = address
         self._user = rules.registry_username
         self._password = rules.registry_password
-        self._insists = rules.verify is Verify.ALWAYS or rules.pin_digest
+        self._must_connect = rules.verify is Verify.ALWAYS or rules.pin_digest
         self._authorization = ""
         self._http: HttpClient | None = None
 
@@ -116,7 +116,11 @@ class OciRegistry:
         """
         try:
             return client.repeatable(
-                method, path, headers=headers, transient=_is_passing, insists=self._insists
+                method,
+                path,
+                headers=headers,
+                transient=_is_passing,
+                must_connect=self._must_connect,
             )
         except Unreachable as trouble:
             if not trouble.may_have_applied:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pipe import image
 from pipe.clock import Clock, Deadline
 from pipe.kinds.base import Driver, Evidence, Watcher
-from pipe.kinds.retry import SendOnce
+from pipe.kinds.send_once import SendOnce
 from pipe.model import MAIN, Change, Snapshot, Target
 from pipe.portal import CronJob, TenantPortal
 from pipe.rollout import Ready, Superseded, TimedOut, Verdict, Waiting
