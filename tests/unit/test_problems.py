@@ -43,7 +43,7 @@ def test_a_stale_fault_of_a_running_pod_is_not_a_problem() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pod_with_problem", "faults", "grace"),
+    ("bad_pod", "faults", "grace"),
     [
         (pod(restarts=2), [], AT_ONCE),
         (pod(Phase.WAITING, restarts=1, waiting="CrashLoopBackOff"), [], SOON),
@@ -65,11 +65,11 @@ def test_a_stale_fault_of_a_running_pod_is_not_a_problem() -> None:
         (pod(Phase.PENDING), ["Readiness probe failed"], None),
     ],
 )
-def test_how_long_a_symptom_must_last(
-    pod_with_problem: Pod, faults: list[str], grace: float
+def test_a_problem_is_final_after_its_grace(
+    bad_pod: Pod, faults: list[str], grace: float
 ) -> None:
     """A problem is final at once, soon, later, after the platform's own retry, or never."""
-    problem = find_problem(pod_with_problem, [fault(text) for text in faults])
+    problem = find_problem(bad_pod, [fault(text) for text in faults])
     assert problem is not None
     assert problem.grace == grace
 
