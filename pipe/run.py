@@ -23,8 +23,8 @@ from pipe.portal import TenantPortal, choose, connect
 from pipe.preflight.preflight import Preflight
 from pipe.preflight.result import CheckResult, CheckStatus
 from pipe.registry.login import logins
-from pipe.registry.proof import ImageProver
-from pipe.registry.registries import registries
+from pipe.registry.lookup import registry_lookup
+from pipe.registry.verification import ImageVerifier
 from pipe.report import Record
 from pipe.secret import Mask
 from pipe.settings import Action, Settings, load
@@ -122,15 +122,15 @@ class _Run:
         portal = connect(settings.host, identity.token, network)
         tenant = choose(portal.tenants(), settings.tenant)
         log.info("Tenant %s", tenant.name)
-        registry_of = registries(settings, identity, network, self._mask)
-        prover = ImageProver(settings.image_rules, registry_of)
-        self._record.proofs = prover.proofs
+        registry_of = registry_lookup(settings, identity, network, self._mask)
+        verifier = ImageVerifier(settings.image_rules, registry_of)
+        self._record.proofs = verifier.results
         self._deploy = Deploy(
             settings,
             self._open_drivers(portal.tenant(tenant)),
             self._wires.clock,
             self._record,
-            prover.resolve,
+            verifier.resolve,
             self._save,
             self._tests(identity),
             self._notifications.begun,

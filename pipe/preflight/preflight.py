@@ -17,9 +17,9 @@ from pipe.portal import TenantPortal, choose, connect
 from pipe.preflight.connection import reach
 from pipe.preflight.result import CheckResult, CheckStatus, bad, good, unknown
 from pipe.registry.ecr import EcrRegistry
+from pipe.registry.lookup import registry_lookup
 from pipe.registry.oci import OciRegistry
-from pipe.registry.proof import describe, prove
-from pipe.registry.registries import registries
+from pipe.registry.verification import describe, verify
 from pipe.secret import Mask
 from pipe.settings import Settings, Verify
 
@@ -60,7 +60,7 @@ class Preflight:
         wanted, now = self.settings.aws, self.network.clock.now()
         if not wanted.role_arn:
             return True
-        told = self._try("identity token", lambda: claims.checked(wanted.web_identity, now))
+        told = self._try("identity token", lambda: claims.validate(wanted.web_identity, now))
         if told is None:
             return False
         left = (told.expires - now).total_seconds() / 60
@@ -149,18 +149,18 @@ class Preflight:
             self.tell(unknown("image", "not looked at, because of VERIFY_IMAGE: 'false'"))
             return
         whoever = identity or Identity(self.settings.token)
-        registry_of = registries(self.settings, whoever, self.network, self.mask)
+        registry_of = registry_lookup(self.settings, whoever, self.network, self.mask)
         for image in images:
             registry = registry_of(image)
             if isinstance(registry, (EcrRegistry, OciRegistry)):
                 self._reach_registry(registry.url)
-            proof = self._try("image", lambda: prove(image, registry, rules))  # noqa: B023
+            proof = self._try("image", lambda: verify(image, registry, rules))  # noqa: B023
             if proof and proof.digest:
                 self.tell(good("image", describe(proof)))
             elif proof:
                 self.tell(unknown("image", describe(proof)))
-            if isinstance(registry, EcrRegistry) and registry.foreign:
-                self.tell(unknown("accounts", registry.foreign))
+            if isinstance(registry, EcrRegistry) and registry.cross_account_note:
+                self.tell(unknown("accounts", registry.cross_account_note))
 
     def _reach_registry(self, url: str) -> None:
         """A registry out of reach stops a deploy only if the image must be proven."""

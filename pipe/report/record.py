@@ -14,7 +14,7 @@ from pipe.image import Image
 from pipe.kinds.base import Evidence, Sample
 from pipe.model import Change, Target
 from pipe.preflight.result import CheckResult
-from pipe.registry.proof import Proof
+from pipe.registry.verification import ImageVerification
 from pipe.report.link import step_page
 from pipe.rollout import Ready, Verdict, Waiting
 from pipe.rollout.progress import words
@@ -51,7 +51,7 @@ class Record:
     targets: dict[str, TargetRecord] = field(default_factory=dict)
     checks: list[DeployTestResult] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
-    proofs: Mapping[Image, Proof] = field(default_factory=dict)
+    proofs: Mapping[Image, ImageVerification] = field(default_factory=dict)
     facts: list[CheckResult] = field(default_factory=list)
     changed: bool = False
     url: str = ""
@@ -137,7 +137,7 @@ class Record:
         return next(proven, "") or image.digest(deployed) or None
 
 
-def _image(proof: Proof) -> Mapping[str, Any]:
+def _image(proof: ImageVerification) -> Mapping[str, Any]:
     found = proof.findings
     return {
         "image": str(proof.image),
@@ -147,7 +147,7 @@ def _image(proof: Proof) -> Mapping[str, Any]:
         "findings": None
         if found is None
         else [{"name": one.name, "severity": one.severity} for one in found],
-        "why_not_proven": proof.why_not,
+        "why_not_verified": proof.unverified_reason,
     }
 
 
