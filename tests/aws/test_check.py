@@ -198,7 +198,7 @@ def test_the_proxy_is_named_without_its_password(checks: Checks, image: str) -> 
         )
     fact = facts(ending)["connection to the registry"]
     assert fact["verdict"] == "open"
-    assert "The proxy does not let us through to registry.example" in fact["message"]
+    assert "The proxy did not connect to registry.example" in fact["message"]
     assert "403" in fact["message"]
     assert tunnel.asked[0].startswith("CONNECT registry.example:443")
     assert "Proxy-Authorization: Basic" in tunnel.asked[0]

@@ -161,7 +161,7 @@ def test_a_scan_that_never_ends_is_refused(aws: AwsStage) -> None:
     aws.cloud.push("1.4.2")
     aws.cloud.scanning("PENDING", 60)
     ending = aws.refused(5, f"{name}:1.4.2", MAX_SEVERITY="HIGH")
-    assert "its scan in ECR is not finished (state PENDING) after 180 s" in ending.result
+    assert "its scan in ECR did not finish within 180 s (status PENDING)" in ending.result
     assert 180 <= ending.seconds < 200
 
 
@@ -196,8 +196,8 @@ def test_auto_says_when_it_may_not_ask(aws: AwsStage) -> None:
     aws.cloud.fail("DescribeImages", "AccessDeniedException", "no", times=2)
     ending = aws.deploy(f"{name}:1.4.2")
     assert ending.code == 0, ending.text
-    assert "not proven, because AWS does not let arn:aws:iam::" in ending.log
-    assert "does not let" in ending.report["images"][0]["why_not_proven"]
+    assert "not verified, because AWS does not allow arn:aws:iam::" in ending.log
+    assert "does not allow" in ending.report["images"][0]["why_not_verified"]
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_a_proof_that_is_demanded_must_be_had(aws: AwsStage, demand: dict[str, s
     aws.cloud.fail("DescribeImages", "AccessDeniedException", "no")
     ending = aws.refused(5, f"{name}:1.4.2", **demand)
     (variable,) = demand
-    assert f"could not be proven, which {variable}: " in ending.result
+    assert f"could not be verified, which {variable}: " in ending.result
     assert "Allow it ecr:DescribeImages" in ending.log
 
 

@@ -90,10 +90,10 @@ def test_expired_token_says_sts(aws: AwsStage) -> None:
 
 
 def test_expired_credentials(aws: AwsStage) -> None:
-    """Row 6: the role's credentials ran out before a later call."""
+    """Row 6: the role's credentials expired before a later call."""
     aws.cloud.fail("DescribeImages", "ExpiredTokenException", "The security token has expired")
     ending = aws.refused(3, f"{aws.cloud.repository()}:1.4.2")
-    assert "The role's credentials ran out before asking ECR" in ending.result
+    assert "The role's credentials expired before looking up" in ending.result
     assert "AWS_ROLE_DURATION" in ending.log
 
 

@@ -70,7 +70,7 @@ def test_a_lasting_failure_of_sts_ends_within_its_deadline(aws: AwsStage) -> Non
     aws.cloud.fail("AssumeRoleWithWebIdentity", "ServiceUnavailable", status=503, times=99)
     ending = aws.refused(4)
     assert ending.seconds <= 60
-    assert "STS in eu-west-1 went on failing for a minute" in ending.result
+    assert "STS in eu-west-1 kept failing for a minute" in ending.result
 
 
 def test_a_refusal_is_not_tried_again(aws: AwsStage) -> None:

@@ -80,7 +80,7 @@ def test_a_useless_secret_is_explained(aws: AwsStage, value: dict[str, Any], why
 @pytest.mark.parametrize(
     ("code", "message", "remedy"),
     [
-        ("AccessDeniedException", "does not let arn:aws:iam::", "secretsmanager:GetSecretValue"),
+        ("AccessDeniedException", "does not allow arn:aws:iam::", "secretsmanager:GetSecretValue"),
         ("DecryptionFailure", "cannot be decrypted", "kms:Decrypt"),
         ("InvalidRequestException", "InvalidRequestException", "scheduled for deletion"),
         ("ExpiredTokenException", "credentials ran out", "AWS_ROLE_DURATION"),

@@ -67,10 +67,10 @@ def test_a_bare_run_says_what_it_could_not_know(stage: Stage) -> None:
     statement = printed(ending)["Statement"][0]
     assert "ACCOUNT-ID" in statement["Principal"]["Federated"]
     for told in (
-        "ACCOUNT-ID stands for the account",
-        "BITBUCKET_WORKSPACE would have told",
-        "BITBUCKET_REPO_OWNER_UUID would have told",
-        "BITBUCKET_REPO_UUID would have told",
+        "Replace ACCOUNT-ID: AWS_OIDC_ROLE_ARN is not set",
+        "BITBUCKET_WORKSPACE is not set",
+        "BITBUCKET_REPO_OWNER_UUID is not set",
+        "BITBUCKET_REPO_UUID is not set",
         "no deployment environment",
     ):
         assert told in ending.log

@@ -50,13 +50,13 @@ def test_a_private_image_needs_one(stage: Stage, registry: Registry) -> None:
     image = f"{registry.host}/team/web:1.4.2"
     refused = stage.deploy(image, VERIFY_IMAGE="true")
     assert refused.code == 5
-    assert "does not show team/web to everybody (401): it is private, or not there" in (
+    assert "does not show team/web without a login (401): it is private, or does not exist" in (
         refused.result
     )
     assert "Give REGISTRY_USERNAME and REGISTRY_PASSWORD" in refused.log
     ending = stage.deploy(image)
     assert ending.code == 0, ending.text
-    assert "not proven, because" in ending.log
+    assert "not verified, because" in ending.log
 
 
 def test_user_and_password_open_it(stage: Stage, registry: Registry, service: TokenService) -> None:
@@ -100,4 +100,4 @@ def test_a_registry_may_ask_for_the_password_itself(stage: Stage, tmp_path: Path
         assert ending.code == 0, ending.text
         refused = stage.deploy(image, VERIFY_IMAGE="true")
         assert refused.code == 5
-        assert "wants a user and a password" in refused.result
+        assert "requires a user and a password" in refused.result

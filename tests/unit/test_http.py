@@ -126,7 +126,7 @@ def test_silence_is_not_multiplied() -> None:
 
     session = open_session(URL, Proxies(), adapter=Silent(0))
     http = HttpClient(URL, session, clock, setting="DUPLO_HOST")
-    with pytest.raises(Unreachable, match="stayed silent for 60 s"):
+    with pytest.raises(Unreachable, match="did not respond for 60 s"):
         http.repeatable("GET", "x", transient=error_body.transient)
     assert clock.elapsed <= 125
 
@@ -143,7 +143,7 @@ def test_an_answer_that_drips_is_given_up() -> None:
 
     session = open_session(URL, Proxies(), adapter=WsgiAdapter(drip, clock))
     dripping = HttpClient(URL, session, clock, setting="DUPLO_HOST")
-    with pytest.raises(Unreachable, match="began to answer and was not done within 120 s"):
+    with pytest.raises(Unreachable, match="began to respond and did not finish within 120 s"):
         dripping.once("GET", "")
     assert 120.0 < clock.elapsed < 123.0
 
