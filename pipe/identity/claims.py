@@ -125,14 +125,14 @@ def _audiences(payload: Mapping[str, Any]) -> tuple[str, ...]:
     claim = payload.get("aud")
     audiences = [claim] if isinstance(claim, str) else claim
     if not isinstance(audiences, list) or not audiences or not all(map(_is_text, audiences)):
-        raise _malformed('it has no claim "aud"')
+        raise _malformed('its claim "aud" is missing or not a list of texts')
     return tuple(audiences)
 
 
 def _expiry(payload: Mapping[str, Any]) -> datetime:
     seconds = payload.get("exp")
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
-        raise _malformed('it has no claim "exp"')
+        raise _malformed('its claim "exp" is missing or not a number')
     return datetime.fromtimestamp(min(max(0, seconds), _LATEST), UTC)
 
 
