@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from pipe.kind import Kind
 from pipe.settings.variables import VARIABLES, Variable
 
 ROOT = Path(__file__).parents[1]
@@ -30,6 +31,8 @@ GROUPS = {
     "ACTION": "General",
 }
 """Headings of the table of variables, each by the variable that comes first below it."""
+
+KIND_COLUMNS = ("`KIND`", "Target", "`RESTART`", "Image history in the portal", "Pods counted")
 
 _PART = re.compile(
     r"(?P<head>^[^\n]*made by make docs: (?P<name>(?!end)\w+)[^\n]*\n).*?"
@@ -79,6 +82,14 @@ def row(variable: Variable) -> str:
     return f"| {variable.name}{mark} | {variable.usage}{default} |"
 
 
+def kind_row(kind: Kind) -> str:
+    """Return the row of a kind in the README."""
+    able = kind.capabilities
+    answers = (able.can_restart, able.keeps_history, able.has_pods)
+    cells = ["yes" if answer else f"no: {answer.reason}" for answer in answers]
+    return f"| `{kind}` | {' | '.join([able.title, *cells])} |"
+
+
 def _filled(text: str) -> str:
     return _PART.sub(lambda part: part["head"] + _PARTS[part["name"]]() + part["tail"], text)
 
@@ -113,6 +124,12 @@ def _table() -> str:
     return "\n".join([*lines, "", ""])
 
 
+def _kinds() -> str:
+    lines = ["", f"| {' | '.join(KIND_COLUMNS)} |", "| --- | --- | --- | --- | --- |"]
+    lines += [kind_row(kind) for kind in Kind]
+    return "\n".join([*lines, "", ""])
+
+
 def _metadata() -> str:
     lines: list[str] = []
     for variable in VARIABLES:
@@ -127,6 +144,7 @@ def _metadata() -> str:
 _PARTS: Mapping[str, Callable[[], str]] = {
     "definition": _definition,
     "table": _table,
+    "kinds": _kinds,
     "variables": _metadata,
 }
 

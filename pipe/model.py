@@ -5,19 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from enum import StrEnum
+
+from pipe.kind import Kind
 
 MAIN = ""
 """The name of a target's main container; others go by their own."""
-
-
-class Kind(StrEnum):
-    """What sort of thing a target is."""
-
-    SERVICE = "service"
-    ECS = "ecs"
-    LAMBDA = "lambda"
-    CRONJOB = "cronjob"
 
 
 @dataclass(frozen=True, order=True)

@@ -71,10 +71,11 @@ def _given(now: Snapshot, image_requests: list[ImageRequest]) -> Mapping[str, st
 
 def _problem(settings: Settings, target: Target) -> Problem:
     variable = "IMAGE" if len(settings.image_requests) == 1 else "SERVICES"
+    history = target.kind.capabilities.keeps_history.reason or "the portal's history names none"
     return Problem(
         variable,
-        f"must say which image {target} is to go back to: the portal keeps no history that names "
-        "one, and there is no record of an earlier run that made it what it is now",
+        f"must say which image {target} is to go back to: {history}, and there is no record of an "
+        "earlier run that made it what it is now",
         f"Write under variables:   IMAGE: '...'   or   SERVICES: ['{target}=...']",
     )
 

@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from pipe.errors import ExitCode
-from pipe.model import Kind, Snapshot
+from pipe.kind import Kind
+from pipe.model import Snapshot
 from pipe.report.files import RECORD
 from pipe.settings import Settings, Step
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 from bitbucket_pipes_toolkit import Pipe
 
 from pipe.errors import ConfigError, Problem
-from pipe.model import Kind
+from pipe.kind import Kind
 from pipe.secret import Secret
 from pipe.settings import parsers
 from pipe.settings.aws import cross_check, read_aws, read_image_rules, secret_name
@@ -172,15 +172,8 @@ def _cross_check(settings: Settings, reader: Reader) -> None:
             f"({settings.stable_seconds:g}) leaves no time within WAIT_TIMEOUT "
             f"({settings.wait_timeout:g})",
         )
-    jobs = [
-        request.target for request in settings.image_requests if request.target.kind is Kind.CRONJOB
-    ]
-    if settings.restart and jobs:
-        reader.refuse(
-            "RESTART",
-            f"means nothing for {', '.join(map(str, jobs))}: a CronJob has no pods to restart",
-            "Remove RESTART: 'true'",
-        )
+    if settings.restart:
+        _refuse_restarts(settings, reader)
     if settings.rollback and not settings.wait:
         reader.refuse(
             "ROLLBACK",
@@ -196,6 +189,20 @@ def _cross_check(settings: Settings, reader: Reader) -> None:
         )
     if settings.action is not Action.TRUST_POLICY:
         cross_check(reader, settings.aws, settings.image_rules, settings.token_secret)
+
+
+def _refuse_restarts(settings: Settings, reader: Reader) -> None:
+    """Report the targets whose kind cannot be restarted, one problem for each kind."""
+    targets = dict.fromkeys(request.target for request in settings.image_requests)
+    for kind in Kind:
+        refused = [str(target) for target in targets if target.kind is kind]
+        restart = kind.capabilities.can_restart
+        if refused and not restart:
+            reader.refuse(
+                "RESTART",
+                f"cannot be used with {', '.join(refused)}: {restart.reason}",
+                "Remove RESTART: 'true'",
+            )
 
 
 def _step(environ: Mapping[str, str]) -> Step:

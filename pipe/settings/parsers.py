@@ -17,7 +17,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from pipe import image as reference
 from pipe.image import NONE, Image
-from pipe.model import Kind, Target
+from pipe.kind import Kind
+from pipe.model import Target
 from pipe.secret import Secret
 from pipe.settings.model import ImageRequest
 

@@ -5,7 +5,10 @@ README and `pipe.yml` are tested against this table, and `load` walks it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from pipe.kind import Kind
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,19 @@ class Variable:
     def line(self) -> str:
         """The line to write under `variables:` in bitbucket-pipelines.yml."""
         return f"{self.name}: {self.example or repr(self.default or 'value')}"
+
+
+def _listed(kinds: Iterable[Kind], last: str) -> str:
+    """Return the kinds as `a`, `b` <last> `c`."""
+    *others, final = (f"`{kind}`" for kind in kinds)
+    return f"{', '.join(others)} {last} {final}" if others else final
+
+
+def _restart_usage() -> str:
+    """Return the usage of RESTART, with the kinds it does not apply to."""
+    refused = [kind for kind in Kind if not kind.capabilities.can_restart]
+    exception = f" Not for {_listed(refused, 'and')}." if refused else ""
+    return f"Restart the targets even if their image is unchanged.{exception}"
 
 
 VARIABLES = (
@@ -71,8 +87,8 @@ VARIABLES = (
     ),
     Variable(
         "KIND",
-        "What the names mean: `service`, `ecs`, `lambda` or `cronjob`.",
-        default="service",
+        f"Kind of the targets: {_listed(Kind, 'or')}. An entry in `SERVICES` may name its own.",
+        default=str(Kind.SERVICE),
     ),
     # Image
     Variable(
@@ -150,7 +166,7 @@ VARIABLES = (
         "that it runs.",
         default="false",
     ),
-    Variable("RESTART", "Restart the pods although the image is unchanged.", default="false"),
+    Variable("RESTART", _restart_usage(), default="false"),
     # Tests
     Variable(
         "PRE_DEPLOY_TEST",

@@ -6,7 +6,8 @@ import pytest
 
 from pipe.errors import ConfigError
 from pipe.image import NONE
-from pipe.model import Kind, Target
+from pipe.kind import Kind
+from pipe.model import Target
 from pipe.settings import load
 
 BASE = {"DUPLO_HOST": "https://p.example", "DUPLO_TOKEN": "token-0123456789", "TENANT": "dev01"}

@@ -7,10 +7,11 @@ import copy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipe.kind import Kind
 from pipe.kinds.service.generation import ServiceDetail
 from pipe.kinds.service.judge import judge, state
 from pipe.kinds.service.track import Look, begin, fold
-from pipe.model import MAIN, Change, Kind, Snapshot, Target
+from pipe.model import MAIN, Change, Snapshot, Target
 from pipe.portal import Fault, Pod, wire
 
 
