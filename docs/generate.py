@@ -1,10 +1,10 @@
-"""Writes into the documents what the program knows better: `make docs`.
+"""Generate the parts of the documents that come from the program: `make docs`.
 
 Usage: python -m docs.generate [--version VERSION]
 
 Everything between a line `made by make docs: NAME` and the next `made by make docs: end` is
-written anew from the table of variables, and every mention of the image gets the version of
-`pipe.yml`; with --version, that of the release to come.
+regenerated from the variables and kinds. Every mention of the image gets the version in
+`pipe.yml`, or the one given with --version.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ GROUPS = {
     "REPORT_DIR": "Reports and notifications",
     "ACTION": "General",
 }
-"""Headings of the table of variables, each by the variable that comes first below it."""
+"""Headings of the table of variables, by the first variable below each."""
 
 KIND_COLUMNS = ("`KIND`", "Target", "`RESTART`", "Image history in the portal", "Pods counted")
 
@@ -44,9 +44,9 @@ _CODE_VERSION = re.compile(r'(__version__ = ")[^"]*')
 
 
 def main(arguments: Iterable[str]) -> int:
-    """Write every document that is out of date."""
+    """Update every document that is out of date."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--version", default=current_version(), help="the one of pipe.yml")
+    parser.add_argument("--version", default=current_version(), help="default: the one in pipe.yml")
     options = parser.parse_args(list(arguments))
     for path, text in documents(options.version).items():
         if path.read_text("utf-8") != text:
@@ -56,27 +56,27 @@ def main(arguments: Iterable[str]) -> int:
 
 
 def current_version() -> str:
-    """The version of `pipe.yml`, which the release pipe reads and writes."""
-    found = re.search(rf"^image: {IMAGE}:(\S+)$", _text("pipe.yml"), re.MULTILINE)
-    if not found:
+    """Return the version in `pipe.yml`, which the release pipe reads and writes."""
+    image = re.search(rf"^image: {IMAGE}:(\S+)$", _text("pipe.yml"), re.MULTILINE)
+    if not image:
         sys.exit("pipe.yml names no image")
-    return found[1]
+    return image[1]
 
 
 def documents(version: str) -> Mapping[Path, str]:
-    """What each document has to say, by path."""
-    made = {ROOT / name: _filled(_text(name)) for name in ("README.md", "pipe.yml")}
+    """Return the up-to-date text of each document by path."""
+    texts = {ROOT / name: _filled(_text(name)) for name in ("README.md", "pipe.yml")}
     mentions = [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.yml")]
     for path in mentions:
-        text = made.get(path) or path.read_text("utf-8")
-        made[path] = _MENTION.sub(rf"\g<1>{version}", text)
+        text = texts.get(path) or path.read_text("utf-8")
+        texts[path] = _MENTION.sub(rf"\g<1>{version}", text)
     code = ROOT / "pipe/__init__.py"
-    made[code] = _CODE_VERSION.sub(rf"\g<1>{version}", code.read_text("utf-8"))
-    return made
+    texts[code] = _CODE_VERSION.sub(rf"\g<1>{version}", code.read_text("utf-8"))
+    return texts
 
 
 def row(variable: Variable) -> str:
-    """A variable's row in the README."""
+    """Return the row of a variable in the README."""
     mark = " (*)" if variable.required else ""
     default = f" Default: `{variable.default}`." if variable.default else ""
     return f"| {variable.name}{mark} | {variable.usage}{default} |"
