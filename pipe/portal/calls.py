@@ -120,7 +120,7 @@ class Calls:
         because = f': "{message}"' if message else ""
         if reply.status == 403:
             return Refused(
-                f"The token may not do this: {what} was refused{because}.",
+                f"The token lacks permission: {what} was refused{because}.",
                 "Give the service account of DUPLO_TOKEN write access to the tenant.",
             )
         return Refused(
