@@ -138,7 +138,7 @@ class Preflight:
             self.tell(good(f"{target.kind} {target.name}", f"there, asks for {images}"))
         for target in targets:
             if target not in found:
-                names = tuple(self._try("targets", lambda: drivers.known(target.kind)) or ())  # noqa: B023 - called at once
+                names = tuple(self._try("targets", lambda: drivers.names(target.kind)) or ())  # noqa: B023 - called at once
                 error = NotFound.named(target.kind, "SERVICE", target.name, names)
                 self.tell(bad(f"{target.kind} {target.name}", error))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import SequenceMatcher
 
-from pipe.errors import ImageRefused, together
+from pipe.errors import ImageRefused, combined
 from pipe.image import Image
 from pipe.parallel import run_concurrently
 from pipe.registry import severity
@@ -77,7 +77,7 @@ class ImageProver:
         for trouble in run_concurrently(look, images):
             raise trouble
         if refused:
-            raise together([refused[image] for image in images if image in refused])
+            raise combined([refused[image] for image in images if image in refused])
         return tuple(
             replace(request, image=self.proofs[request.image].deploy) for request in image_requests
         )

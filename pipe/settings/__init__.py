@@ -19,15 +19,15 @@ from pipe.settings.model import (
 __all__ = [
     "Action",
     "AwsSettings",
+    "ImageRequest",
     "ImageRules",
     "Keys",
+    "NotificationSettings",
     "Proxies",
     "Settings",
     "Severity",
     "Step",
-    "NotificationSettings",
     "Tests",
     "Verify",
-    "ImageRequest",
     "load",
 ]

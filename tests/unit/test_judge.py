@@ -10,7 +10,7 @@ import pytest
 from pipe.kinds.service.generation import ServiceDetail, identities, images
 from pipe.kinds.service.judge import judge, state
 from pipe.kinds.service.track import Look, ServiceRollout, begin, fold
-from pipe.model import MAIN, Change, Kind, Snapshot, Target
+from pipe.model import MAIN, Change, Kind, Restart, Snapshot, Target, Update
 from pipe.portal import Container, Fault, Phase, Pod, Service
 from pipe.rollout import Failed, Ready, Superseded, TimedOut, Verdict, Waiting
 
@@ -49,12 +49,14 @@ def pod(name: str, image: str = NEW, phase: int = 1, desired: int = 1, **contain
     return Pod(name, "web", Phase(phase), Phase(desired), "h", controller, REPLICA_SET, (inside,))
 
 
-def change(before: Service, pods: tuple[Pod, ...] = (), to: str = NEW, **fields: Any) -> Change:
+def change(
+    before: Service, pods: tuple[Pod, ...] = (), to: str = NEW, make: type[Change] = Update
+) -> Change:
     """From the service as it was to a new main image."""
     detail = ServiceDetail(before, {pod.name: pod.restarts for pod in pods})
     snapshot = Snapshot(Target(Kind.SERVICE, "web"), images(before), "", detail)
     seen = frozenset(one for entry in pods for one in identities(entry))
-    return Change(snapshot, {MAIN: to}, previous_pods=seen, **fields)
+    return make(snapshot, {MAIN: to}, previous_pods=seen)
 
 
 def watch(what: Change, *looks: Look) -> ServiceRollout:
@@ -246,7 +248,7 @@ def test_a_way_back_counts_the_old_pods_that_survived() -> None:
 
 def test_a_restart_needs_pods_that_were_not_there() -> None:
     """Same image, so only the controller's new name proves anything."""
-    again = change(service(NEW), TWO_UP, restart=True)
+    again = change(service(NEW), TWO_UP, make=Restart)
     same = [Look(1.0, TWO_UP, service()), Look(60.0, TWO_UP, service())]
     assert isinstance(verdict(again, *same), Waiting)
     fresh = tuple(replace(entry, name=f"new-{entry.name}", controller="web-z") for entry in TWO_UP)
@@ -268,7 +270,7 @@ def test_a_sidecar_change_is_told_by_the_sidecar() -> None:
     """The main image stays the same: comparing it alone would prove nothing (trap 7)."""
     before = service(NEW, other_images={"log": "team/log:3"})
     snapshot = Snapshot(Target(Kind.SERVICE, "web"), images(before), "", ServiceDetail(before))
-    what = Change(snapshot, {"log": "team/log:4"})
+    what = Update(snapshot, {"log": "team/log:4"})
 
     def with_log(name: str, image: str) -> Pod:
         plain = pod(name)

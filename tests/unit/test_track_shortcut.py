@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pipe.kinds.service.generation import ServiceDetail
 from pipe.kinds.service.judge import judge, state
 from pipe.kinds.service.track import Look, begin, fold
-from pipe.model import MAIN, Change, Kind, Snapshot, Target
+from pipe.model import MAIN, Kind, Snapshot, Target, Update
 from pipe.portal import Fault, Pod
 from pipe.portal.pods import decode_pod
 from pipe.portal.services import decode_found
@@ -69,7 +69,7 @@ def test_the_same_pods_and_equal_pods_lead_to_the_same_verdicts(story):
         "1",
         ServiceDetail(service("web:1", 2), {pod.name: pod.restarts for pod in OLD}),
     )
-    change = Change(before, {MAIN: "web:2"})
+    change = Update(before, {MAIN: "web:2"})
     quick = slow = begin(change, 0.0)
     at = 0.0
     for pods, seen, faults, times in story:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pipe import image
 from pipe.clock import Clock
 from pipe.errors import Refused
-from pipe.kinds.base import Driver
+from pipe.kinds.driver import Driver
 from pipe.kinds.lambda_.names import resolve, short
 from pipe.kinds.lambda_.watcher import LambdaWatcher, detail
 from pipe.kinds.retry import SendOnce
@@ -35,7 +35,7 @@ class LambdaDriver(Driver):
                 found[target] = _snapshot(target, self._portal.functions.get(full))
         return found
 
-    def known(self) -> Iterable[str]:
+    def names(self) -> Iterable[str]:
         """See `Driver`; short names, as people use them."""
         tenant = self._portal.tenant.name
         return [short(function.name, tenant) for function in self._portal.functions.list()]
@@ -47,11 +47,11 @@ class LambdaDriver(Driver):
         once more, whatever the portal shows.
         """
         return [
-            replace(change, resumed=change.resumed and detail(change.before).status != "Failed")
+            replace(change, resumes=None) if detail(change.before).status == "Failed" else change
             for change in changes
         ]
 
-    def settled(self, snapshots: Sequence[Snapshot]) -> Mapping[Target, bool]:
+    def is_rolled_out(self, snapshots: Sequence[Snapshot]) -> Mapping[Target, bool]:
         """See `Driver`."""
         return {
             snapshot.target: detail(snapshot).status == "Successful"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipe import image
-from pipe.model import MAIN, Change, Snapshot
+from pipe.model import MAIN, Change, Restart, Snapshot
 from pipe.portal import Container, Phase, Pod, Service
 
 _REPLICA_SET = "/ReplicaSet"
@@ -75,7 +75,7 @@ def is_new(change: Change, pod: Pod) -> bool:
     ]
     if not all(checked):
         return False
-    if change.restart or not checked:
+    if isinstance(change, Restart) or not checked:
         return not identities(pod) & change.previous_pods
     return True
 

@@ -12,14 +12,13 @@ from collections.abc import Mapping, Sequence
 
 from pipe.clock import Clock, Deadline
 from pipe.errors import PipeError
-from pipe.kinds.base import Evidence, Sample, Watcher
 from pipe.kinds.service import symptoms, track
 from pipe.kinds.service.generation import by_owner, detail
 from pipe.kinds.service.judge import judge, state
 from pipe.kinds.service.track import Look, ServiceRollout
 from pipe.model import Change, Target
 from pipe.portal import Fault, Phase, Pod, Service, TenantPortal
-from pipe.rollout import Failed, Ready, Verdict, Waiting
+from pipe.rollout import Evidence, Failed, PodCounts, Ready, Verdict, Waiting, Watcher
 
 _SPEAKING = (Phase.RUNNING, Phase.WAITING, Phase.FAILED)
 _MOST_FAULTS = 5
@@ -40,7 +39,7 @@ class ServiceWatcher(Watcher):
         self._stable_seconds = stable_seconds
         self._started = clock.monotonic()
         self._tracks = {change.target: track.begin(change, self._started) for change in changes}
-        self._samples: dict[Target, list[Sample]] = defaultdict(list)
+        self._pod_counts: dict[Target, list[PodCounts]] = defaultdict(list)
         self._looks = 0
 
     def look(self, deadline: Deadline) -> Mapping[Target, Verdict]:
@@ -63,9 +62,9 @@ class ServiceWatcher(Watcher):
         """See `Watcher`."""
         return state(self._tracks[target])
 
-    def samples(self, target: Target) -> Sequence[Sample]:
+    def pod_counts(self, target: Target) -> Sequence[PodCounts]:
         """See `Watcher`."""
-        return tuple(self._samples[target])
+        return tuple(self._pod_counts[target])
 
     def evidence(self, target: Target, verdict: Verdict) -> Evidence:
         """See `Watcher`."""
@@ -148,8 +147,10 @@ class ServiceWatcher(Watcher):
     def _sample(self) -> None:
         for target, known in self._tracks.items():
             up, new = known.up, len(known.generations.new)
-            self._samples[target].append(
-                Sample(known.at - self._started, len(known.generations.old), up, max(0, new - up))
+            self._pod_counts[target].append(
+                PodCounts(
+                    known.at - self._started, len(known.generations.old), up, max(0, new - up)
+                )
             )
 
     def _culprit(self, known: ServiceRollout, verdict: Verdict) -> Pod | None:
