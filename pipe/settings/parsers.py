@@ -16,6 +16,7 @@ from typing import TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from pipe import image as reference
+from pipe.hosts import LOCAL_HOSTS
 from pipe.image import NONE, Image
 from pipe.model import Kind, Target
 from pipe.secret import Secret
@@ -25,7 +26,6 @@ T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 Parser = Callable[[str], T]
 
-_PLAIN_HTTP_HOSTS = ("localhost", "127.0.0.1", "::1", "host.docker.internal")
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _LONGEST_NAME = 253
@@ -84,7 +84,7 @@ def portal_address(value: str) -> str:
         message = "must not hold a user or password; the token goes into DUPLO_TOKEN"
         raise ValueError(message)
     host = parts.hostname or ""
-    if parts.scheme == "http" and host not in _PLAIN_HTTP_HOSTS:
+    if parts.scheme == "http" and host not in LOCAL_HOSTS:
         message = (
             f"must begin with https://: plain http would send the token to {host} for anyone "
             "to read"
@@ -220,7 +220,7 @@ def webhook(value: str) -> Secret:
     if not fine or parts.scheme not in ("http", "https") or not parts.hostname:
         message = "must be the whole address of the webhook, beginning with https://"
         raise ValueError(message)
-    if parts.scheme == "http" and parts.hostname not in _PLAIN_HTTP_HOSTS:
+    if parts.scheme == "http" and parts.hostname not in LOCAL_HOSTS:
         message = "must begin with https://: plain http would show it to anyone on the way"
         raise ValueError(message)
     return Secret(value)

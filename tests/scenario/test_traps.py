@@ -78,7 +78,7 @@ def test_every_form_of_an_answer_without_content_is_a_yes(
     stage.web()
     ending = stage.deploy(**{"image": environ.get("IMAGE", "team/web:1.4.2"), **environ})
     assert ending.code == 0
-    assert "Looking whether" not in ending.log
+    assert "Checking whether" not in ending.log
     assert len(stage.world.writes()) == 1
 
 

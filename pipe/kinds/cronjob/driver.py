@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pipe import image
 from pipe.clock import Clock, Deadline
 from pipe.kinds.driver import Driver
-from pipe.kinds.retry import SendOnce
+from pipe.kinds.send_once import SendOnce
 from pipe.model import MAIN, Change, Snapshot, Target
 from pipe.portal import CronJob, TenantPortal
 from pipe.rollout import Evidence, PodCounts, Ready, Superseded, TimedOut, Verdict, Waiting, Watcher

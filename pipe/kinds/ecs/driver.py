@@ -11,7 +11,7 @@ from pipe.errors import Refused
 from pipe.kinds.driver import Driver
 from pipe.kinds.ecs.judge import is_complete
 from pipe.kinds.ecs.watcher import EcsWatcher, read_services
-from pipe.kinds.retry import SendOnce
+from pipe.kinds.send_once import SendOnce
 from pipe.model import MAIN, Change, Restart, Snapshot, Target
 from pipe.portal import EcsService, TaskDefinition, TenantPortal
 

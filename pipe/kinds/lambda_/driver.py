@@ -11,7 +11,7 @@ from pipe.errors import Refused
 from pipe.kinds.driver import Driver
 from pipe.kinds.lambda_.names import resolve, short
 from pipe.kinds.lambda_.watcher import LambdaWatcher, detail
-from pipe.kinds.retry import SendOnce
+from pipe.kinds.send_once import SendOnce
 from pipe.model import MAIN, Change, Snapshot, Target
 from pipe.portal import Function, TenantPortal
 

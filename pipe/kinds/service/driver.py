@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pipe import image
 from pipe.clock import Clock
 from pipe.kinds.driver import Driver
-from pipe.kinds.retry import SendOnce
+from pipe.kinds.send_once import SendOnce
 from pipe.kinds.service.address import address, listener
 from pipe.kinds.service.generation import (
     ServiceDetail,
