@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from pipe.kind import Kind
 from pipe.kinds.service.generation import ServiceDetail, identities, images
 from pipe.kinds.service.judge import judge, state
 from pipe.kinds.service.track import Look, ServiceRollout, begin, fold
-from pipe.model import MAIN, Change, Kind, Restart, Snapshot, Target, Update
+from pipe.model import MAIN, Change, Restart, Snapshot, Target, Update
 from pipe.portal import Container, Fault, Phase, Pod, Service
 from pipe.rollout import Failed, Ready, Superseded, TimedOut, Verdict, Waiting
 
