@@ -23,8 +23,8 @@ def test_a_world_holds_the_targets_of_every_kind(name: str, world: World) -> Non
     target: Any = targets.add("web", "team/web:1")
     tenant = world.tenant("dev01")
     assert targets is world.resources[name]
-    assert targets.find(tenant, target.name) is target
     assert target.image == "team/web:1"
+    assert targets.find(tenant, target.name) is target
 
 
 def test_a_reset_forgets_the_targets_of_every_kind(world: World) -> None:
