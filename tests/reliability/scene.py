@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import BaseAdapter
 
-from pipe.run import Dependencies
+from pipe.dependencies import Dependencies
 from tests.sandbox import Behaviour, RequestRecord, World, WsgiAdapter, create_app
 from tests.sandbox.hosts import Hosts
 from tests.sandbox.kinds import KINDS
