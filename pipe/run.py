@@ -29,7 +29,7 @@ def run(environ: Mapping[str, str], dependencies: Dependencies) -> ExitCode:
         mask.add(secret)
     output.set_up(mask, debug=debug_wanted(environ))
     try:
-        settings = load(environ)
+        return _run(load(environ), dependencies, mask)
     except ConfigError as error:
         _log_problems(error)
         return _end(mask, error.code, error.diagnosis)
@@ -37,7 +37,6 @@ def run(environ: Mapping[str, str], dependencies: Dependencies) -> ExitCode:
         return _end(mask, ExitCode.CANCELLED, "Cancelled. Nothing was changed.")
     except Exception as error:  # noqa: BLE001 - a bug is reported as one, whatever it is
         return _end(mask, ExitCode.DEFECT, _defect(error, mask))
-    return _run(settings, dependencies, mask)
 
 
 def _run(settings: Settings, dependencies: Dependencies, mask: Mask) -> ExitCode:

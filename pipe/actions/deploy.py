@@ -29,7 +29,7 @@ class DeployAction(Action):
         settings, network = run.settings, run.network
         identity = establish(settings, network, run.mask)
         portal = connect(settings.host, identity.token, network)
-        tenant = choose(portal.tenants(), settings.tenant)
+        tenant = choose(portal.tenants.list(), settings.tenant)
         log.info("Tenant %s", tenant.name)
         registry_of = registries(settings, identity, network, run.mask)
         prover = ImageProver(settings.image_rules, registry_of)

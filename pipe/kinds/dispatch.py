@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from pipe import model
 from pipe.clock import Clock, Deadline
+from pipe.kind import Kind
 from pipe.kinds.cronjob import CronJobDriver
 from pipe.kinds.driver import Driver
 from pipe.kinds.ecs import EcsDriver
@@ -25,10 +25,10 @@ def open_drivers(portal: TenantPortal, clock: Clock) -> Drivers:
     """Everything that can be a target in a tenant."""
     return Drivers(
         {
-            model.Kind.SERVICE: ServiceDriver(portal, clock),
-            model.Kind.ECS: EcsDriver(portal, clock),
-            model.Kind.LAMBDA: LambdaDriver(portal, clock),
-            model.Kind.CRONJOB: CronJobDriver(portal, clock),
+            Kind.SERVICE: ServiceDriver(portal, clock),
+            Kind.ECS: EcsDriver(portal, clock),
+            Kind.LAMBDA: LambdaDriver(portal, clock),
+            Kind.CRONJOB: CronJobDriver(portal, clock),
         }
     )
 
@@ -37,7 +37,7 @@ def open_drivers(portal: TenantPortal, clock: Clock) -> Drivers:
 class Drivers:
     """Behaves like a `Driver` whose targets are of many."""
 
-    by_name: Mapping[model.Kind, Driver]
+    by_name: Mapping[Kind, Driver]
 
     def read(self, targets: Sequence[Target]) -> Mapping[Target, Snapshot]:
         """See `Driver`."""
@@ -46,7 +46,7 @@ class Drivers:
             found.update(self.by_name[kind].read(own))
         return found
 
-    def names(self, kind: model.Kind) -> Iterable[str]:
+    def names(self, kind: Kind) -> Iterable[str]:
         """The names there are of one kind."""
         return self.by_name[kind].names()
 
@@ -89,7 +89,7 @@ class Drivers:
 class _Watchers(Watcher):
     """One watcher per kind, looked through one after the other."""
 
-    by_kind: Mapping[model.Kind, Watcher]
+    by_kind: Mapping[Kind, Watcher]
 
     def look(self, deadline: Deadline) -> Mapping[Target, Verdict]:
         verdicts: dict[Target, Verdict] = {}
@@ -107,8 +107,8 @@ class _Watchers(Watcher):
         return self.by_kind[target.kind].pod_counts(target)
 
 
-def _by_kind(by_target: Mapping[Target, T]) -> Mapping[model.Kind, list[T]]:
-    found: dict[model.Kind, list[T]] = defaultdict(list)
+def _by_kind(by_target: Mapping[Target, T]) -> Mapping[Kind, list[T]]:
+    found: dict[Kind, list[T]] = defaultdict(list)
     for target, entry in by_target.items():
         found[target.kind].append(entry)
     return found

@@ -115,11 +115,13 @@ class Preflight:
         if known_too is None:
             return
         portal = connect(settings.host, known_too.token, self.network)
-        tenants = self._try("portal token", portal.tenants)
+        tenants = self._try("portal token", portal.tenants.list)
         if tenants is None:
             return
         names = ", ".join(sorted(tenant.name for tenant in tenants)) or "none"
-        user = self._try("portal user", portal.user) or "a user whom the portal does not name"
+        user = (
+            self._try("portal user", portal.tenants.user) or "a user whom the portal does not name"
+        )
         self.tell(good("portal token", f"accepted; it is {user}'s, for the tenants {names}"))
         tenant = self._try("tenant", lambda: choose(tenants, settings.tenant))
         if tenant:

@@ -9,10 +9,10 @@ from datetime import datetime
 from difflib import SequenceMatcher
 
 from pipe.errors import ImageRefused, combined
+from pipe.hosts import ecr_address
 from pipe.image import Image
 from pipe.parallel import run_concurrently
 from pipe.registry import severity
-from pipe.registry.address import ecr_address
 from pipe.registry.base import Absent, CannotAsk, Finding, Found, Registry
 from pipe.registry.ecr import EcrRegistry
 from pipe.settings import ImageRequest, ImageRules, Verify

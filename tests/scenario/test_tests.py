@@ -319,10 +319,10 @@ def test_what_nobody_can_use_is_refused_at_once(stage: Stage) -> None:
     )
     assert ending.code == 2
     for name in (
-        "PRE_DEPLOY_TEST_IMAGE is given without PRE_DEPLOY_TEST",
+        "PRE_DEPLOY_TEST_IMAGE is set without PRE_DEPLOY_TEST",
         "POST_DEPLOY_TEST needs WAIT",
         "POST_DEPLOY_STATUS must be codes",
-        "POST_DEPLOY_BODY is no regular expression",
+        "POST_DEPLOY_BODY is not a valid regular expression",
         "POST_DEPLOY_URL must be a path",
         "TEST_TIMEOUT must be a whole number",
         "CODE_INSIGHTS must be true or false",

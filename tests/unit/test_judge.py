@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from pipe.kind import Kind
 from pipe.kinds.service.generation import ServiceDetail, identities, images
 from pipe.kinds.service.judge import judge, state
 from pipe.kinds.service.track import Look, ServiceRollout, begin, fold
-from pipe.model import MAIN, Change, Kind, Restart, Snapshot, Target, Update
+from pipe.model import MAIN, Change, Restart, Snapshot, Target, Update
 from pipe.portal import Container, Fault, Phase, Pod, Service
 from pipe.rollout import Failed, Ready, Superseded, TimedOut, Verdict, Waiting
 
@@ -27,8 +28,8 @@ def service(image: str = NEW, **fields: Any) -> Service:
         other_images={},
         replicas=2,
         replicas_active=None,
-        least=None,
-        follows_hosts=False,
+        min_replicas=None,
+        one_pod_per_host=False,
         stateful=False,
         platform=7,
         cloud=0,
@@ -118,7 +119,7 @@ def test_old_pods_do_not_hold_up_a_known_count() -> None:
 
 def test_old_pods_hold_up_an_unknown_count() -> None:
     """Where only a lower bound is known, no old pod may be left."""
-    scaled = service(least=1)
+    scaled = service(min_replicas=1)
     with_old = Look(6.0, (*TWO_UP, *TWO_OLD), scaled)
     assert isinstance(verdict(PLAIN, Look(1.0, TWO_UP, scaled), with_old), Waiting)
     assert isinstance(verdict(PLAIN, Look(1.0, TWO_UP, scaled), Look(6.0, TWO_UP, scaled)), Ready)
@@ -126,10 +127,10 @@ def test_old_pods_hold_up_an_unknown_count() -> None:
 
 def test_a_count_that_includes_surge_pods_is_waited_for() -> None:
     """ReplicasActive may count old pods for a moment."""
-    busy = service(least=1, replicas_active=3)
+    busy = service(min_replicas=1, replicas_active=3)
     looks = [Look(1.0, TWO_UP, busy), Look(6.0, TWO_UP, busy)]
     assert isinstance(verdict(PLAIN, *looks), Waiting)
-    calm = Look(7.0, TWO_UP, service(least=1, replicas_active=2))
+    calm = Look(7.0, TWO_UP, service(min_replicas=1, replicas_active=2))
     assert isinstance(verdict(PLAIN, *looks, calm), Ready)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pipe import image
 from pipe.clock import Clock, Deadline
 from pipe.kinds.driver import Driver
-from pipe.kinds.retry import SendOnce
+from pipe.kinds.send_once import SendOnce
 from pipe.model import MAIN, Change, Snapshot, Target
 from pipe.portal import CronJob, TenantPortal
 from pipe.rollout import Evidence, PodCounts, Ready, Superseded, TimedOut, Verdict, Waiting, Watcher
@@ -22,7 +22,7 @@ class CronJobDriver(Driver):
 
     def read(self, targets: Sequence[Target]) -> Mapping[Target, Snapshot]:
         """See `Driver`."""
-        jobs = {job.name: job for job in self._portal.cronjobs.jobs()}
+        jobs = {job.name: job for job in self._portal.cronjobs.list()}
         return {
             target: Snapshot(target, job.images, job.version, job, main=job.main)
             for target in targets
@@ -31,7 +31,7 @@ class CronJobDriver(Driver):
 
     def names(self) -> Iterable[str]:
         """See `Driver`."""
-        return [job.name for job in self._portal.cronjobs.jobs()]
+        return [job.name for job in self._portal.cronjobs.list()]
 
     def is_rolled_out(self, snapshots: Sequence[Snapshot]) -> Mapping[Target, bool]:
         """See `Driver`; what it asks for is all there is."""
@@ -71,7 +71,7 @@ class CronJobWatcher(Watcher):
         """See `Watcher`."""
         done = [isinstance(verdict, Ready) for verdict in self._verdicts.values()]
         if not done or not all(done):
-            jobs = {job.name: job for job in self._portal.until(deadline).cronjobs.jobs()}
+            jobs = {job.name: job for job in self._portal.until(deadline).cronjobs.list()}
             for target in self._seen:
                 self._seen[target] = jobs.get(target.name, self._seen[target])
             late = self._clock.monotonic() >= deadline.at

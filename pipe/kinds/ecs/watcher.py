@@ -84,8 +84,8 @@ def read_services(portal: TenantPortal, names: Sequence[str]) -> Mapping[str, Ec
     Portals that lack the newer list are asked for the deployments of each service.
     """
     wanted = set(names)
-    found = [service for service in portal.ecs.services() if service.name in wanted]
+    found = [service for service in portal.ecs.list() if service.name in wanted]
     return {
-        service.name: service if service.deployments else portal.ecs.details(service)
+        service.name: service if service.deployments else portal.ecs.with_deployments(service)
         for service in found
     }

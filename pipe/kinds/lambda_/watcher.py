@@ -43,7 +43,7 @@ class LambdaWatcher(Watcher):
         return {target: self._judge(target, late=late) for target in self._changes}
 
     def _take_in(self, portal: TenantPortal) -> None:
-        listed = {function.name: function for function in portal.lambdas.functions()}
+        listed = {function.name: function for function in portal.functions.list()}
         for target, change in self._changes.items():
             if target in self._proven:
                 continue
@@ -51,7 +51,7 @@ class LambdaWatcher(Watcher):
             self._seen[target] = function
             if _is_done(change, function):
                 # The list may lag behind; the single read is the one to believe.
-                single = portal.lambdas.details(function.name)
+                single = portal.functions.get(function.name)
                 self._seen[target] = single
                 if _is_done(change, single):
                     self._proven[target] = single

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pipe import image
 from pipe.clock import Clock
 from pipe.kinds.driver import Driver
-from pipe.kinds.retry import SendOnce
+from pipe.kinds.send_once import SendOnce
 from pipe.kinds.service.address import address, listener
 from pipe.kinds.service.generation import (
     ServiceDetail,
@@ -46,11 +46,11 @@ class ServiceDriver(Driver):
 
     def names(self) -> Iterable[str]:
         """See `Driver`."""
-        return [service.name for service in self._portal.services()]
+        return [service.name for service in self._portal.services.list()]
 
     def prepare(self, changes: Sequence[Change]) -> Sequence[Change]:
         """See `Driver`."""
-        pods, faults = by_owner(self._portal.pods()), self._portal.faults()
+        pods, faults = by_owner(self._portal.pods.list()), self._portal.faults.list()
         known = frozenset(fault.key for fault in faults)
         prepared = []
         for change in changes:
@@ -68,7 +68,7 @@ class ServiceDriver(Driver):
 
     def is_rolled_out(self, snapshots: Sequence[Snapshot]) -> Mapping[Target, bool]:
         """See `Driver`."""
-        pods, faults = by_owner(self._portal.pods()), self._portal.faults()
+        pods, faults = by_owner(self._portal.pods.list()), self._portal.faults.list()
         return {
             snapshot.target: self._is_settled(
                 snapshot,
@@ -99,7 +99,7 @@ class ServiceDriver(Driver):
         if entry is None:
             return ""
         return address(service, entry) or address(
-            service, entry, self._portal.load_balancer(service)
+            service, entry, self._portal.services.load_balancer(service)
         )
 
     def previous_images(self, snapshot: Snapshot) -> Mapping[str, str] | None:
@@ -117,13 +117,13 @@ class ServiceDriver(Driver):
     def _send(self, change: Change) -> None:
         service = detail(change.before).service
         if isinstance(change, Restart):
-            self._portal.restart(service)
+            self._portal.services.restart(service)
         else:
-            self._portal.change_images(service, change.images)
+            self._portal.services.change_images(service, change.images)
 
     def _shows(self, change: Change) -> bool:
         """Whether the portal made the change although its reply was lost."""
-        service = self._portal.service(change.target.name)
+        service = self._portal.services.find(change.target.name)
         if service is None:
             return False
         if isinstance(change, Update):
@@ -133,7 +133,7 @@ class ServiceDriver(Driver):
             return True
         if not change.previous_pods:
             return False
-        own = [pod for pod in self._portal.pods() if owner(pod) == change.target.name]
+        own = [pod for pod in self._portal.pods.list() if owner(pod) == change.target.name]
         return bool(split(change, own).new)
 
     def _is_settled(self, snapshot: Snapshot, look: Look) -> bool:

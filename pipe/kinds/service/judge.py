@@ -122,7 +122,7 @@ def _mixed(track: ServiceRollout) -> bool:
 def _describe(track: ServiceRollout, count: int, *, exact: bool) -> str:
     new, old = track.generations.new, track.generations.old
     others = Counter(
-        _WORDS.get(pod.phase, "going") for pod in new if pod.body not in track.up_since
+        _WORDS.get(pod.phase, "going") for pod in new if pod.incarnation not in track.up_since
     )
     if others.pop("up", 0):
         others["restarting"] += 1

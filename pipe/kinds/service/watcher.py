@@ -50,7 +50,7 @@ class ServiceWatcher(Watcher):
         services = self._services(portal) if asks_services else None
         troubled = any(_shows_trouble(pod) for found in pods.values() for pod in found)
         asks_faults = troubled or (not asks_services and self._any_coming_up(pods))
-        faults = portal.faults() if asks_faults else None
+        faults = portal.faults.list() if asks_faults else None
         self._looks += 1
         verdicts = self._take_in(pods, services, faults, deadline)
         if services is None and (asked := self._last_look(portal, verdicts)) is not None:
@@ -75,7 +75,7 @@ class ServiceWatcher(Watcher):
             names.add(known.service.name)
         told = sorted(
             (fault for fault in known.faults if names & fault.resources),
-            key=lambda fault: fault.gravity,
+            key=lambda fault: fault.severity,
             reverse=True,
         )
         texts = tuple(dict.fromkeys(fault.text for fault in told if fault.text))[:_MOST_FAULTS]
@@ -83,7 +83,7 @@ class ServiceWatcher(Watcher):
         return Evidence(target, pod.name if pod else "", texts, lines)
 
     def _pods(self, portal: TenantPortal) -> Mapping[str, tuple[Pod, ...]]:
-        pods = by_owner(portal.pods())
+        pods = by_owner(portal.pods.list())
         return {target.name: pods[target.name] for target in self._tracks}
 
     def _services(self, portal: TenantPortal) -> Mapping[str, Service]:
@@ -171,7 +171,9 @@ class ServiceWatcher(Watcher):
             return ()
         in_order = (*pod.containers, *pod.init_containers)
         for container in sorted(in_order, key=lambda one: not (one.waiting or one.restarts)):
-            if container.docker_id and (lines := self._portal.log_tail(pod, container.docker_id)):
+            if container.docker_id and (
+                lines := self._portal.pods.log_tail(pod, container.docker_id)
+            ):
                 return lines
         return ()
 
@@ -183,7 +185,7 @@ def _shows_trouble(pod: Pod) -> bool:
 def read_services(portal: TenantPortal, names: Sequence[str]) -> Mapping[str, Service]:
     """The services of these names that exist, by one request, however many they are."""
     if len(names) == 1:
-        found = portal.service(names[0])
+        found = portal.services.find(names[0])
         return {found.name: found} if found else {}
     wanted = set(names)
-    return {service.name: service for service in portal.services() if service.name in wanted}
+    return {service.name: service for service in portal.services.list() if service.name in wanted}
