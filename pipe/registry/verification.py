@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import SequenceMatcher
 
-from pipe.errors import ImageRefused, together
+from pipe.errors import ImageRefused, combined
 from pipe.hosts import ecr_address
 from pipe.image import Image
 from pipe.parallel import run_concurrently
@@ -83,7 +83,7 @@ class ImageVerifier:
         for error in run_concurrently(verify_one, images):
             raise error
         if refused:
-            raise together([refused[image] for image in images if image in refused])
+            raise combined([refused[image] for image in images if image in refused])
         return tuple(
             replace(request, image=self.results[request.image].deploy) for request in image_requests
         )

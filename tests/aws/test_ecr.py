@@ -197,7 +197,7 @@ def test_auto_deploys_unverified_without_access_to_ecr(aws: AwsStage) -> None:
     ending = aws.deploy(f"{name}:1.4.2")
     assert ending.code == 0, ending.text
     assert "not verified, because AWS does not allow arn:aws:iam::" in ending.log
-    assert "does not allow" in ending.report["images"][0]["why_not_verified"]
+    assert "does not allow" in ending.report["images"][0]["not_verified"]
 
 
 @pytest.mark.parametrize(

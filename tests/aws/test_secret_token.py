@@ -65,7 +65,7 @@ def test_a_missing_secret_is_explained(aws: AwsStage) -> None:
         ({"SecretString": '{"token": "x"}'}, 'is JSON without a text in the key "DUPLO_TOKEN"'),
         ({"SecretString": '{"DUPLO_TOKEN": ""}'}, "is JSON without a text"),
         ({"SecretString": "{never-shown-half"}, "begins like JSON and is not valid JSON"),
-        ({"SecretString": "never shown with blanks"}, "holds blanks"),
+        ({"SecretString": "never shown with blanks"}, "contains spaces"),
     ],
 )
 def test_an_unusable_secret_is_explained(aws: AwsStage, value: dict[str, Any], reason: str) -> None:

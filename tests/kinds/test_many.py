@@ -7,8 +7,9 @@ import threading
 from collections import Counter
 
 from pipe import parallel
+from pipe.dependencies import Dependencies
 from pipe.parallel import MOST_THREADS, run_concurrently
-from pipe.run import Dependencies, run
+from pipe.run import run
 from tests.sandbox import ApiFault, Behaviour, WsgiAdapter, create_app
 
 

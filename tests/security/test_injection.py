@@ -153,7 +153,7 @@ def test_markup_in_a_slack_message_stays_text(text: str, tmp_path: Path) -> None
 def test_a_hostile_previous_image_is_quoted(text: str, tmp_path: Path) -> None:
     """The previous image comes from the portal, not from the pipe's grammar."""
     scene = Scene(tmp_path, LEFT_AS_IT_IS)
-    scene.web.main_image = text
+    scene.web.image = text
     check_log(scene, scene.run())
     check_files(scene)
 
@@ -202,7 +202,7 @@ def test_a_lone_surrogate_in_an_id_is_reported(tmp_path: Path) -> None:
     scene.world.tenants[0].id = "\ud800"
     ending = scene.run()
     assert ending.code == 4
-    assert "The portal gave a name that is no text" in ending.result
+    assert "The portal returned a name that is not valid Unicode" in ending.result
 
 
 @pytest.mark.parametrize("name", ["..", "a/b", "a?b#c", "%2e%2e", "a b"])

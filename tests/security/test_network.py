@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from pipe.clock import SystemClock
+from pipe.dependencies import Dependencies
 from pipe.http.certificate import fetch_certificate
-from pipe.run import Dependencies
 from tests.sandbox import Server, World
 from tests.security.tls import Identity, identity, tinyproxy
 from tests.support.program import usual
