@@ -43,18 +43,9 @@ def of_role(
         case "ExpiredTokenException" | "ExpiredToken":
             return identity.expired(claims, now)
         case "IDPCommunicationError":
-            return IdentityError(
-                f"AWS could not reach Bitbucket's issuer {claims.issuer} to verify the step's "
-                "identity token; it failed for a minute.",
-                "This is usually temporary: run the step again. If it persists, open the issuer's "
-                "address followed by /.well-known/openid-configuration; it must respond.",
-            )
+            return _issuer_unreachable(claims)
         case "IDPRejectedClaim":
-            return IdentityError(
-                "The identity provider rejected the step's identity token: AWS returned "
-                f'"{refusal.message}". A token is rejected when it was revoked or has expired.',
-                "Run the step again: each run gets a new token.",
-            )
+            return _claim_rejected(refusal)
         case "RegionDisabledException":
             return IdentityError(
                 f"STS is not enabled in the region {settings.region} for the account of "
@@ -141,6 +132,23 @@ def _not_trusted(claims: Claims, settings: AwsSettings) -> IdentityError:
         "Check the role's name, and add this statement to its trust policy; it trusts "
         f"{needed.bound_to}:",
         trust.text(needed.statement()),
+    )
+
+
+def _issuer_unreachable(claims: Claims) -> IdentityError:
+    return IdentityError(
+        f"AWS could not reach Bitbucket's issuer {claims.issuer} to verify the step's "
+        "identity token; it failed for a minute.",
+        "This is usually temporary: run the step again. If it persists, open the issuer's "
+        "address followed by /.well-known/openid-configuration; it must respond.",
+    )
+
+
+def _claim_rejected(refusal: AwsRefusal) -> IdentityError:
+    return IdentityError(
+        "The identity provider rejected the step's identity token: AWS returned "
+        f'"{refusal.message}". A token is rejected when it was revoked or has expired.',
+        "Run the step again: each run gets a new token.",
     )
 
 

@@ -27,7 +27,6 @@ from pipe.settings import AwsSettings
 _SCAN_PATIENCE = 180.0
 _SCAN_PAUSE = 5.0
 _MOST_PAGES = 20
-_ABSENT = ("ImageNotFoundException", "RepositoryNotFoundException")
 _UNFINISHED = ("IN_PROGRESS", "PENDING")
 _FINISHED = ("COMPLETE", "ACTIVE")
 
@@ -63,7 +62,7 @@ class EcrRegistry:
         output = self._call("describe_images", image, imageIds=[_image_id(image)])
         details = output.get("imageDetails") or []
         if not details:
-            raise ImageNotFound(_missing(image))
+            raise ImageNotFound(_not_found(image))
         digest = str(details[0].get("imageDigest", ""))
         if not digest:
             raise CannotVerify("ECR did not return its digest")
@@ -107,8 +106,8 @@ class EcrRegistry:
             first = next(pages)
         if status not in _FINISHED:
             raise CannotVerify(
-                f"its scan in ECR did not finish within {_SCAN_PATIENCE:g} s (status "
-                f"{status or 'unknown'})",
+                f"its scan in ECR is not complete (status {status or 'unknown'}, waited for up to "
+                f"{_SCAN_PATIENCE:g} s)",
                 "Run the step again once the scan is done; ECR's console shows its status.",
             )
         for page in chain([first], pages):
@@ -123,12 +122,7 @@ class EcrRegistry:
             acceptedMediaTypes=list(MANIFESTS),
         )
         try:
-            manifests = json.loads(output["images"][0]["imageManifest"])["manifests"]
-            return [
-                entry["digest"]
-                for entry in manifests
-                if entry.get("platform", {}).get("os") != "unknown"
-            ]
+            return _platform_digests(output["images"][0]["imageManifest"])
         except (ValueError, LookupError, TypeError, AttributeError):
             raise CannotVerify("ECR did not return the images in its index") from None
 
@@ -154,9 +148,8 @@ class EcrRegistry:
         except PlatformError as error:
             raise CannotVerify.because(error) from error
         except AwsRefusal as refusal:
-            identity_error = refusals.of_call(
-                refusal, f"looking up {image} in ECR", self._settings
-            )
+            what = f"looking up {image} in ECR"
+            identity_error = refusals.of_call(refusal, what, self._settings)
             if identity_error:
                 raise identity_error from refusal
             raise self._explain(refusal, image) from refusal
@@ -167,8 +160,8 @@ class EcrRegistry:
                 f"there is no repository {image.repository} in account {self._address.account}, "
                 f"{self._address.region}"
             )
-        if refusal.code in _ABSENT:
-            return ImageNotFound(_missing(image))
+        if refusal.code == "ImageNotFoundException":
+            return ImageNotFound(_not_found(image))
         if refusal.code == "ScanNotFoundException":
             return CannotVerify(
                 "ECR has no scan of it",
@@ -187,12 +180,17 @@ class EcrRegistry:
         )
 
 
+def _platform_digests(index: str) -> list[str]:
+    manifests = json.loads(index)["manifests"]
+    return [one["digest"] for one in manifests if one.get("platform", {}).get("os") != "unknown"]
+
+
 def _image_id(image: Image) -> Mapping[str, str]:
     """Identify an image; the digest takes precedence over the tag, as in a pull."""
     return {"imageDigest": image.digest} if image.digest else {"imageTag": image.tag}
 
 
-def _missing(image: Image) -> str:
+def _not_found(image: Image) -> str:
     if image.digest:
         return f"the repository {image.repository} has no image {image.digest}"
     return f'the repository {image.repository} has no tag "{image.tag}"'

@@ -25,7 +25,7 @@ def test_the_roles_credentials_are_masked_in_test_output(aws: AwsStage) -> None:
     ending = aws.deploy(VERIFY_IMAGE="false", PRE_DEPLOY_TEST="printenv")
     assert ending.code == 0, ending.text
     assert "AWS_SESSION_TOKEN=***" in ending.log
-    for secret in aws.cloud.door.login:
+    for secret in aws.cloud.door.given:
         assert secret not in ending.text
 
 
