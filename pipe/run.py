@@ -186,20 +186,20 @@ class _Run:
     def _check(self) -> str:
         Preflight(self._settings, self._network, self._mask, self._open_drivers, self._note).run()
         facts = self._record.facts
-        bad = [fact for fact in facts if fact.verdict is CheckStatus.BAD]
+        bad = [fact for fact in facts if fact.status is CheckStatus.FAILED]
         if bad:
-            names = ", ".join(fact.topic for fact in bad)
-            raise ChecksFailed(bad[0].code, f"{len(bad)} of {len(facts)} facts are bad: {names}.")
-        left = sum(fact.verdict is CheckStatus.OPEN for fact in facts)
-        unproven = f", {left} could not be looked at" if left else ""
-        return f"Nothing wrong in {len(facts)} facts{unproven}. Nothing was changed."
+            names = ", ".join(fact.name for fact in bad)
+            raise ChecksFailed(bad[0].code, f"{len(bad)} of {len(facts)} checks failed: {names}.")
+        left = sum(fact.status is CheckStatus.UNKNOWN for fact in facts)
+        unproven = f", {left} unknown" if left else ""
+        return f"{len(facts) - left} of {len(facts)} checks passed{unproven}. Nothing was changed."
 
     def _note(self, fact: CheckResult) -> None:
         """Keep a fact and show it."""
         self._record.facts.append(fact)
-        level = logging.ERROR if fact.verdict is CheckStatus.BAD else logging.INFO
-        log.log(level, "[%s] %s: %s", fact.verdict, fact.topic, fact.message)
-        if fact.remedy and fact.verdict is not CheckStatus.GOOD:
+        level = logging.ERROR if fact.status is CheckStatus.FAILED else logging.INFO
+        log.log(level, "[%s] %s: %s", fact.status, fact.name, fact.message)
+        if fact.remedy and fact.status is not CheckStatus.PASSED:
             self._advise(level, fact.remedy, fact.details)
 
     def _print_trust_policy(self) -> str:
