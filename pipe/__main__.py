@@ -19,7 +19,8 @@ def main() -> int:
     """Run the pipe once."""
     # Modules stay until the end: looking for garbage among them is time before the first request.
     gc.disable()
-    from pipe.run import Dependencies, run  # noqa: PLC0415
+    from pipe.dependencies import Dependencies  # noqa: PLC0415
+    from pipe.run import run  # noqa: PLC0415
 
     gc.freeze()
     gc.enable()

@@ -43,6 +43,11 @@ class ExitCode(IntEnum):
     FAILED = 10
     CANCELLED = 11
 
+    @property
+    def outcome(self) -> str:
+        """The name that reports use."""
+        return self.name.lower().replace("_", "-")
+
 
 class PipeError(Exception):
     """A run that cannot go on, told so that a tired person knows what to do.
@@ -174,7 +179,7 @@ class ImageRefused(PipeError):
 Named = TypeVar("Named", NotFound, ImageRefused)
 
 
-def together(errors: Sequence[Named]) -> Named:
+def combined(errors: Sequence[Named]) -> Named:
     """One error for all that is wrong with names or images: one at a time would cost a run each."""
     first, *others = errors
     if not others:

@@ -1,7 +1,7 @@
 """Tests before and after the change: commands, commands in an image, probes of an address."""
 
-from pipe.deploy_tests.model import Command, CommandResult, Runner, DeployTestResult
+from pipe.deploy_tests.model import Command, CommandResult, DeployTestResult, Runner
 from pipe.deploy_tests.runner import StepRunner
 from pipe.deploy_tests.suite import DeployTests
 
-__all__ = ["DeployTestResult", "DeployTests", "Command", "CommandResult", "Runner", "StepRunner"]
+__all__ = ["Command", "CommandResult", "DeployTestResult", "DeployTests", "Runner", "StepRunner"]

@@ -11,7 +11,7 @@ from requests.adapters import BaseAdapter
 from pipe.clock import Clock
 from pipe.deploy_tests import probe
 from pipe.deploy_tests.environment import environment
-from pipe.deploy_tests.model import Command, Runner, DeployTestResult, describe
+from pipe.deploy_tests.model import Command, DeployTestResult, Runner, describe
 from pipe.deploy_tests.probe import Probe
 from pipe.errors import ConfigError, PreDeployTestFailed, Problem
 from pipe.image import Image

@@ -10,8 +10,10 @@ from pipe.clock import SystemClock
 from pipe.http.session import open_session
 from pipe.notify import code_insights, slack
 from pipe.notify.background import BackgroundSender
-from pipe.report.record import Record
+from pipe.report import Recorder
+from pipe.report.json_record import as_data
 from pipe.secret import Mask
+from pipe.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -24,20 +26,22 @@ class Notifications:
 
     def __init__(
         self,
-        record: Record,
+        settings: Settings,
+        recorder: Recorder,
         mask: Mask,
         *,
         seconds: float = SECONDS,
         adapter: BaseAdapter | None = None,
         insights_proxy: str = code_insights.PROXY,
     ) -> None:
-        self._record = record
+        self._settings = settings
+        self._recorder = recorder
         self._mask = mask
         self._adapter = adapter
         self._insights_proxy = insights_proxy
         self._sender = BackgroundSender(seconds)
 
-    def begun(self) -> None:
+    def started(self) -> None:
         """The run is about to change something."""
         self._slack()
 
@@ -48,7 +52,7 @@ class Notifications:
         self._sender.finish()
 
     def _slack(self) -> None:
-        settings = self._record.settings
+        settings = self._settings
         webhook = settings.notifications.slack.reveal()
         if not webhook:
             return
@@ -59,7 +63,7 @@ class Notifications:
         self._sender.post("Slack", lambda: slack.deliver(webhook, body, session, clock))
 
     def _insights(self) -> None:
-        settings = self._record.settings
+        settings = self._settings
         step, proxy = settings.step, self._insights_proxy
         if not settings.notifications.code_insights:
             return
@@ -73,5 +77,4 @@ class Notifications:
         )
 
     def _data(self) -> slack.Data:
-        data: slack.Data = self._record.masked(self._mask)
-        return data
+        return as_data(self._recorder.record().masked(self._mask))

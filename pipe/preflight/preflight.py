@@ -115,11 +115,13 @@ class Preflight:
         if known_too is None:
             return
         portal = connect(settings.host, known_too.token, self.network)
-        tenants = self._try("portal token", portal.tenants)
+        tenants = self._try("portal token", portal.tenants.list)
         if tenants is None:
             return
         names = ", ".join(sorted(tenant.name for tenant in tenants)) or "none"
-        user = self._try("portal user", portal.user) or "a user whom the portal does not name"
+        user = (
+            self._try("portal user", portal.tenants.user) or "a user whom the portal does not name"
+        )
         self.tell(good("portal token", f"accepted; it is {user}'s, for the tenants {names}"))
         tenant = self._try("tenant", lambda: choose(tenants, settings.tenant))
         if tenant:
@@ -136,7 +138,7 @@ class Preflight:
             self.tell(good(f"{target.kind} {target.name}", f"there, asks for {images}"))
         for target in targets:
             if target not in found:
-                names = tuple(self._try("targets", lambda: drivers.known(target.kind)) or ())  # noqa: B023 - called at once
+                names = tuple(self._try("targets", lambda: drivers.names(target.kind)) or ())  # noqa: B023 - called at once
                 error = NotFound.named(target.kind, "SERVICE", target.name, names)
                 self.tell(bad(f"{target.kind} {target.name}", error))
 

@@ -6,19 +6,20 @@ masks nothing in files either, so every text is masked here, before any format e
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from pipe.output import printable
 from pipe.report.html import page
-from pipe.report.record import Record
+from pipe.report.json_record import as_data, to_json
+from pipe.report.record import RunRecord
+from pipe.report.recorder import Recorder
 from pipe.secret import Mask
+from pipe.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -26,51 +27,30 @@ RECORD = "deploy.json"
 _LONGEST_NAME = 100
 
 
-def write(record: Record, mask: Mask) -> None:
+def write(settings: Settings, recorder: Recorder, mask: Mask) -> None:
     """Write `deploy.json`, `deploy.env` and `deploy.html`; a failure warns and changes nothing."""
-    folder = record.settings.report_dir
-    if folder is None:
+    if settings.report_dir is None:
         return
-    data = record.masked(mask)
+    record = recorder.record().masked(mask)
+    variables = {name: mask.text(value) for name, value in recorder.variables().items()}
     files = {
-        # Never after it is spelled: a secret that reads "true" would break the spelling.
-        RECORD: json.dumps(data, indent=2, ensure_ascii=False) + "\n",
-        "deploy.env": _env(mask.data(variables(record))),
-        "deploy.html": page(data),
+        RECORD: to_json(record),
+        "deploy.env": _env(variables),
+        "deploy.html": page(as_data(record)),
     }
-    _save("report", folder, files)
+    _save("report", settings.report_dir, files)
 
 
-def write_tests(record: Record, mask: Mask) -> None:
+def write_tests(settings: Settings, recorder: Recorder, mask: Mask) -> None:
     """Write the JUnit report where Bitbucket looks for it; a failure warns."""
-    folder = record.settings.notifications.test_report_dir
+    folder = settings.notifications.test_report_dir
     if folder is None:
         return
     from pipe.report.junit import junit  # noqa: PLC0415 - 5 ms, and nothing before the end needs it
 
-    if text := junit(record.masked(mask)):
+    record = recorder.record().masked(mask)
+    if text := junit(as_data(record)):
         _save("test report", folder, {_junit_name(record): text})
-
-
-def variables(record: Record) -> Mapping[str, str]:
-    """The `DEPLOY_*` variables that describe the run."""
-    changes = [entry.change for entry in record.targets.values()]
-    main = changes[0] if changes else None
-    return {
-        "DEPLOY_OUTCOME": record.outcome,
-        "DEPLOY_EXIT_CODE": "" if record.code is None else str(int(record.code)),
-        "DEPLOY_TENANT": record.settings.tenant,
-        "DEPLOY_TARGETS": " ".join(str(change.target) for change in changes),
-        "DEPLOY_IMAGE": main.main_image if main else "",
-        "DEPLOY_PREVIOUS_IMAGE": main.main_image_before if main else "",
-        "DEPLOY_URL": record.url or _origin(record.settings.tests.url),
-    }
-
-
-def _origin(url: str) -> str:
-    """Scheme and host of a whole address that people gave, empty for a path."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
 
 
 def _env(values: Mapping[str, str]) -> str:
@@ -78,9 +58,9 @@ def _env(values: Mapping[str, str]) -> str:
     return "".join(f"{name}={shlex.quote(printable(value))}\n" for name, value in values.items())
 
 
-def _junit_name(record: Record) -> str:
+def _junit_name(record: RunRecord) -> str:
     """Its own for every target, so that two pipes in one step do not overwrite each other."""
-    names = "-".join(["deploy", record.settings.tenant, *record.targets])
+    names = "-".join(["deploy", record.tenant, *(target.label for target in record.targets)])
     return f"{re.sub(r'[^A-Za-z0-9._-]', '_', names)[:_LONGEST_NAME]}.xml"
 
 

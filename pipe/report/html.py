@@ -108,7 +108,7 @@ def _targets(data: Data) -> Iterator[Markup]:
             _told("Way back", target["rollback"], None),
             _told("Now", target["state"], None),
             timeline(target["timeline"], "Pods during the rollout"),
-            timeline(target["timeline_back"], "Pods on the way back", BACK),
+            timeline(target["rollback_timeline"], "Pods on the way back", BACK),
         )
 
 

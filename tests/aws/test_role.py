@@ -85,13 +85,13 @@ def test_a_refusal_is_not_tried_again(aws: AwsStage) -> None:
     ("environ", "message"),
     [
         ({"AWS_OIDC_ROLE_ARN": "deploy"}, "AWS_OIDC_ROLE_ARN is not the ARN of a role"),
-        ({"AWS_DEFAULT_REGION": "Ireland"}, "AWS_DEFAULT_REGION is no AWS region"),
+        ({"AWS_DEFAULT_REGION": "Ireland"}, "AWS_DEFAULT_REGION is not an AWS region"),
         ({"AWS_DEFAULT_REGION": ""}, "AWS_DEFAULT_REGION is missing"),
         ({"AWS_ROLE_DURATION": "60"}, "AWS_ROLE_DURATION must be a whole number of seconds"),
         ({"AWS_ROLE_SESSION_NAME": "a b"}, "AWS_ROLE_SESSION_NAME must be 2 to 64"),
         ({"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE"}, "AWS_SECRET_ACCESS_KEY is missing"),
         ({"AWS_SESSION_TOKEN": "loose-token"}, "AWS_ACCESS_KEY_ID is missing"),
-        ({"DUPLO_TOKEN_SECRET": "x"}, "DUPLO_TOKEN_SECRET and DUPLO_TOKEN are both given"),
+        ({"DUPLO_TOKEN_SECRET": "x"}, "DUPLO_TOKEN_SECRET and DUPLO_TOKEN are both set"),
         ({"MAX_SEVERITY": "BAD"}, "MAX_SEVERITY must be one of NONE, LOW, MEDIUM, HIGH"),
         ({"VERIFY_IMAGE": "maybe"}, "VERIFY_IMAGE must be one of auto, true, false"),
         (

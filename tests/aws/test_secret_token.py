@@ -65,7 +65,7 @@ def test_an_absent_secret_is_explained(aws: AwsStage) -> None:
         ({"SecretString": '{"token": "x"}'}, 'is JSON without a text under the key "DUPLO_TOKEN"'),
         ({"SecretString": '{"DUPLO_TOKEN": ""}'}, "is JSON without a text"),
         ({"SecretString": "{never-shown-half"}, "begins like JSON and is none"),
-        ({"SecretString": "never shown with blanks"}, "holds blanks"),
+        ({"SecretString": "never shown with blanks"}, "contains spaces"),
     ],
 )
 def test_a_useless_secret_is_explained(aws: AwsStage, value: dict[str, Any], why: str) -> None:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.conformance.conftest import connect
-from tests.conformance.models import DishonestError, check_exchange, check_log
+from tests.conformance.models import ConformanceError, check_exchange, check_log
 from tests.sandbox import Behaviour, RequestRecord, World
 from tests.sandbox.demo import seed_demo
 from tests.support.fake_clock import FakeClock
@@ -232,14 +232,14 @@ def test_every_body_loads_into_the_vendors_models():
 def test_the_checker_notices(body, problem):
     shown = json.dumps(body)
     record = RequestRecord(0.0, "GET", "/subscriptions/1/GetPods", 200, response_text=shown)
-    with pytest.raises(DishonestError, match=problem):
+    with pytest.raises(ConformanceError, match=problem):
         check_exchange(record)
 
 
 def test_the_checker_notices_a_made_up_request():
     path = "/subscriptions/1/ReplicationControllerChange"
     record = RequestRecord(0.0, "POST", path, 204, body={"Name": "web", "Img": "x"})
-    with pytest.raises(DishonestError, match="Img"):
+    with pytest.raises(ConformanceError, match="Img"):
         check_exchange(record)
-    with pytest.raises(DishonestError, match="no model"):
+    with pytest.raises(ConformanceError, match="no model"):
         check_exchange(RequestRecord(0.0, "GET", "/subscriptions/1/Invented", 200))

@@ -119,18 +119,18 @@ def test_sees_that_aws_rolled_an_ecs_service_back(clis, waits):
 
 def test_updates_a_function(clis):
     world = clis["new"].server.world
-    full = world.functions.functions[0].name
+    full = world.functions.items[0].name
     assert clis["new"]("lambda", "find", full).returncode == 0
     result = clis["new"]("lambda", "update_image", full, "team/resize:2")
     assert result.returncode == 0, result.stdout + result.stderr
-    assert world.functions.functions[0].image == "team/resize:2"
+    assert world.functions.items[0].image == "team/resize:2"
     again = clis["new"]("lambda", "update_image", full, "team/resize:3")
     assert again.returncode == 0 or "in progress" in again.stdout + again.stderr
 
 
 @pytest.mark.parametrize("portal", PORTALS)
 def test_updates_a_cronjob_and_loses_nothing(clis, portal):
-    job = clis[portal].server.world.cronjobs.jobs[0]
+    job = clis[portal].server.world.cronjobs.items[0]
     result = clis[portal]("cronjob", "update_image", "nightly", "team/batch:2")
     assert result.returncode == 0, result.stdout + result.stderr
     assert job.image == "team/batch:2"

@@ -44,7 +44,7 @@ class Errand:
     """Something a run does elsewhere; `environ` makes its variables.
 
     `hosts` are those whose requests are disturbed. `code` is how the run ends when nobody is,
-    `failing` how it may end when they fail for good. It is `told` when nobody waits for an
+    `failing` how it may end when they fail for good. It is a `message` when nobody waits for an
     answer, and `asks_on` when it is repeated until it holds.
     """
 
@@ -53,7 +53,7 @@ class Errand:
     failing: frozenset[int]
     environ: Callable[[Elsewhere], Mapping[str, str]]
     code: int = 0
-    told: bool = False
+    message: bool = False
     asks_on: bool = False
     installed: bool = True
 

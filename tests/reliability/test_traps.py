@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
-from pipe.model import Kind
+from pipe.kind import Kind
 
 TESTS = Path(__file__).parents[1]
 ALL = set(range(1, 40))

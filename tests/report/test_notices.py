@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from pipe.dependencies import Dependencies
 from pipe.notify.background import BackgroundSender, DeliveryFailed
 from pipe.notify.notifications import SECONDS
 from pipe.notify.slack import message
-from pipe.run import Dependencies
 from pipe.secret import Secret
 from pipe.settings import NotificationSettings
 from tests.sandbox import Behaviour

@@ -189,7 +189,7 @@ def test_any_text_makes_a_well_formed_page(text: str) -> None:
     target = {
         "name": text, "kind": text, "before": {text: text}, "after": {text: text + "x"},
         "restart": False, "resumed": False, "message": text, "passed": False, "rollback": text,
-        "state": text, "timeline": [], "timeline_back": [],
+        "state": text, "timeline": [], "rollback_timeline": [],
     }  # fmt: skip
     step = dict.fromkeys(
         ("workspace", "repository", "build_number", "commit", "branch", "tag", "deployment"), text

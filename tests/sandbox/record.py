@@ -8,8 +8,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-# Three calls only read although they are posted.
-_READS_BY_POST = ("findcontainerlogs", "findcontainerstate", "findecstaskdefinition")
+from tests.sandbox.kinds import KINDS
+
+# Calls that only read although they are posted.
+_READS_BY_POST = frozenset(
+    {
+        "findcontainerlogs",
+        "findcontainerstate",
+        *(word for kind in KINDS.values() for word in kind.reads_by_post),
+    }
+)
 
 
 @dataclass
@@ -30,7 +38,6 @@ class RequestRecord:
     """The kind of the scripted fault that hit it."""
     acted: bool = False
     """Whether the portal did what was asked, whatever the client got to hear."""
-    user: str | None = None
 
     @cached_property
     def response(self) -> Any:

@@ -6,10 +6,10 @@ import ssl
 from pathlib import Path
 
 import trustme
-from flask import Flask
 
 from tests.sandbox.app import create_app
 from tests.sandbox.listener import Listener, shown
+from tests.sandbox.trouble import WsgiApp
 from tests.sandbox.world import World
 
 # Names under which a client may know this machine, a container among them.
@@ -28,7 +28,7 @@ class Server(Listener):
         tls: Path | str | ssl.SSLContext | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
-        app: Flask | None = None,
+        app: WsgiApp | None = None,
     ) -> None:
         self.world = world
         self.app = app or create_app(world)
@@ -36,7 +36,7 @@ class Server(Listener):
         if isinstance(tls, (Path, str)):
             self.ca_path = Path(tls) / "ca.pem"
             tls = _certified(self.ca_path, shown(host))
-        super().__init__(self.app.wsgi_app, tls, host, port)
+        super().__init__(self.app, tls, host, port)
 
 
 def _certified(ca_path: Path, host: str) -> ssl.SSLContext:

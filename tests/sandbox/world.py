@@ -6,24 +6,25 @@ import itertools
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pipe.clock import Clock
 from tests.sandbox import docker_config
 from tests.sandbox.access import Tenant, Token, tenant_id_for
 from tests.sandbox.agenda import Agenda
 from tests.sandbox.behaviour import Behaviour
-from tests.sandbox.cronjobs import CronJobShelf
-from tests.sandbox.ecs import EcsShelf
 from tests.sandbox.faults import Fault, FaultList
-from tests.sandbox.functions import FunctionShelf
 from tests.sandbox.jobs import make_job_pod
+from tests.sandbox.kinds import KINDS
+from tests.sandbox.kinds.base import Resources
 from tests.sandbox.pods import Pod, Template
 from tests.sandbox.record import RequestRecord
 from tests.sandbox.script import ApiFault, Intrusion
 from tests.sandbox.service import ActiveCount, Service
 
 __all__ = ["DEFAULT_TOKEN", "Tenant", "World"]
+
+R = TypeVar("R", bound=Resources[Any])
 
 DEFAULT_TOKEN = "sandbox-token-0123456789abcdef"
 VOID_FORMS = ("no-content", "empty", "null", "quotes")
@@ -76,9 +77,9 @@ class World:
         self.tenants: list[Tenant] = []
         self.services: list[Service] = []
         self.job_pods: list[Pod] = []
-        self.ecs = EcsShelf(self)
-        self.functions = FunctionShelf(self)
-        self.cronjobs = CronJobShelf(self)
+        self.resources: dict[str, Resources[Any]] = {
+            name: kind.resources(self) for name, kind in KINDS.items()
+        }
         self.faults = FaultList()
         self.tokens = {self.token: Token(self.token)}
         self.behaviours: dict[str, Behaviour] = {}
@@ -108,6 +109,19 @@ class World:
         """Catch up with the clock."""
         with self.lock:
             self.agenda.advance(self.clock.monotonic())
+
+    # Targets of other kinds than services
+
+    def __getattr__(self, name: str) -> Any:
+        """Return the targets of the kind with that attribute, such as `world.ecs`."""
+        for kind in KINDS.values():
+            if kind.attribute == name:
+                return self.resources_of(kind.resources)
+        raise AttributeError(name)
+
+    def resources_of(self, resources: type[R]) -> R:
+        """Return the targets of one kind by the type that holds them."""
+        return next(one for one in self.resources.values() if isinstance(one, resources))
 
     # Things to put into it
 

@@ -1,0 +1,43 @@
+"""`ACTION: check`: look at everything a deploy depends on, and change nothing."""
+
+from __future__ import annotations
+
+import logging
+
+from pipe.actions.base import Action, log_remedy
+from pipe.errors import ChecksFailed
+from pipe.kinds import Drivers, open_drivers
+from pipe.portal import TenantPortal
+from pipe.preflight.preflight import Preflight
+from pipe.preflight.result import CheckResult, CheckStatus
+
+log = logging.getLogger(__name__)
+
+
+class CheckAction(Action):
+    """See `Action`."""
+
+    def execute(self) -> str:
+        """See `Action`; raises `ChecksFailed` with the exit code a deploy would end with."""
+        run = self._run
+        Preflight(run.settings, run.network, run.mask, self._open_drivers, self._report).run()
+        results = run.recorder.checks
+        failed = [result for result in results if result.verdict is CheckStatus.BAD]
+        if failed:
+            topics = ", ".join(result.topic for result in failed)
+            raise ChecksFailed(
+                failed[0].code, f"{len(failed)} of {len(results)} checks failed: {topics}."
+            )
+        unknown = sum(result.verdict is CheckStatus.OPEN for result in results)
+        rest = f", {unknown} could not be made" if unknown else ""
+        return f"None of {len(results)} checks failed{rest}. Nothing was changed."
+
+    def _open_drivers(self, tenant: TenantPortal) -> Drivers:
+        return open_drivers(tenant, self._run.dependencies.clock)
+
+    def _report(self, result: CheckResult) -> None:
+        self._run.recorder.checked(result)
+        level = logging.ERROR if result.verdict is CheckStatus.BAD else logging.INFO
+        log.log(level, "[%s] %s: %s", result.verdict, result.topic, result.message)
+        if result.remedy and result.verdict is not CheckStatus.GOOD:
+            log_remedy(level, result.remedy, result.details)
