@@ -119,9 +119,7 @@ class Preflight:
         if tenants is None:
             return
         names = ", ".join(sorted(tenant.name for tenant in tenants)) or "none"
-        user = (
-            self._try("portal user", portal.tenants.user) or "a user whom the portal does not name"
-        )
+        user = self._try("portal user", portal.tenants.user) or "a user the portal does not name"
         self.tell(good("portal token", f"accepted; it is {user}'s, for the tenants {names}"))
         tenant = self._try("tenant", lambda: choose(tenants, settings.tenant))
         if tenant:

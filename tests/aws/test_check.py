@@ -186,7 +186,7 @@ def test_a_portal_that_does_not_name_the_user_is_fine(checks: Checks, image: str
     checks.aws.stage.world.script(ApiFault("GET", "GetUserRoleInfo", status=404, times=9))
     ending = checks.run(image)
     assert ending.code == 0, ending.text
-    assert "a user whom the portal does not name" in facts(ending)["portal token"]["message"]
+    assert "a user the portal does not name" in facts(ending)["portal token"]["message"]
 
 
 def test_the_proxy_is_named_without_its_password(checks: Checks, image: str) -> None:
