@@ -12,8 +12,8 @@ from pipe.identity.establish import Identity, establish
 from pipe.kinds import open_drivers
 from pipe.portal import choose, connect
 from pipe.registry.login import logins
-from pipe.registry.verification import ImageVerifier
 from pipe.registry.lookup import registry_lookup
+from pipe.registry.verification import ImageVerifier
 
 log = logging.getLogger(__name__)
 

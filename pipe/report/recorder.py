@@ -1,4 +1,4 @@
-"""Keeps the record of a run while it goes on."""
+"""Collect the events of a run into its record."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pipe.settings import Settings, Step
 
 
 class Recorder:
-    """Takes note of every event of a run; `record` is what is known so far."""
+    """Collects every event of a run; `record` returns what is known so far."""
 
     def __init__(self, settings: Settings, started: datetime) -> None:
         self._settings = settings
@@ -41,14 +41,14 @@ class Recorder:
         return tuple(self._checks)
 
     def planned(self, changes: Iterable[Change], unchanged: Iterable[Snapshot] = ()) -> None:
-        """Note what is about to change, with the state to return to, and what is not."""
+        """Note the planned changes, with the images to roll back to, and the unchanged targets."""
         for change in changes:
-            self._targets[change.target] = self._target(change)
+            self._targets[change.target] = _target(change)
         for snapshot in unchanged:
-            self._targets[snapshot.target] = self._target(Update(snapshot, {}))
+            self._targets[snapshot.target] = _target(Update(snapshot, {}))
 
     def verified(self, verifications: Mapping[Image, ImageVerification]) -> None:
-        """Keep the mapping that collects the verifications of images."""
+        """Note the mapping that collects the verifications of images."""
         self._verifications = verifications
 
     def reachable_at(self, url: str) -> None:
@@ -56,7 +56,7 @@ class Recorder:
         self._url = url
 
     def changing(self, changes: Sequence[Change]) -> None:
-        """Note that the run is about to make these changes, or follows an earlier run's."""
+        """Note that the run is about to make these changes, or to follow an earlier run's."""
         self._changed = any(change.resumes is None for change in changes)
         self.planned(changes)
 
@@ -71,22 +71,22 @@ class Recorder:
     def followed(
         self, target: Target, state: str, timeline: Sequence[PodCounts], seconds: float
     ) -> None:
-        """Note what the last look at a rollout found."""
+        """Note the state of a rollout when it was last checked."""
         self._update(target, state=state, timeline=tuple(timeline), seconds=seconds)
 
     def judged(self, verdicts: Mapping[Target, Verdict]) -> None:
-        """Note how the rollouts ended."""
+        """Note the verdicts on the rollouts."""
         for target, verdict in verdicts.items():
             passed = None if isinstance(verdict, Waiting) else isinstance(verdict, Ready)
             self._update(target, passed=passed, message=words(verdict))
 
     def lost_sight(self, reason: str) -> None:
-        """Note that it is unknown how the rollouts ended."""
+        """Note that the rollouts could not be followed to their end."""
         for target in self._targets:
             self._update(target, passed=False, message=reason)
 
     def explained(self, evidence: Evidence) -> None:
-        """Note why a target failed."""
+        """Note the evidence for why a target failed."""
         self._evidence.append(evidence)
 
     def rolled_back(
@@ -104,7 +104,7 @@ class Recorder:
         code, summary, finished = self._end or (None, "", None)
         return RunRecord(
             pipe_version=__version__,
-            action=str(self._settings.action),
+            action=self._settings.action,
             outcome="running" if code is None else code.outcome,
             exit_code=None if code is None else int(code),
             summary=summary,
@@ -132,30 +132,11 @@ class Recorder:
             "DEPLOY_OUTCOME": record.outcome,
             "DEPLOY_EXIT_CODE": "" if record.exit_code is None else str(record.exit_code),
             "DEPLOY_TENANT": record.tenant,
-            "DEPLOY_TARGETS": " ".join(target.label for target in record.targets),
+            "DEPLOY_TARGETS": " ".join(str(entry.target) for entry in record.targets),
             "DEPLOY_IMAGE": main.image if main else "",
             "DEPLOY_PREVIOUS_IMAGE": main.previous_image if main else "",
             "DEPLOY_URL": record.url or _origin(self._settings.tests.url),
         }
-
-    def _target(self, change: Change) -> TargetRecord:
-        update = change if isinstance(change, Update) else None
-        return TargetRecord(
-            kind=str(change.target.kind),
-            name=change.target.name,
-            image=change.image,
-            previous_image=change.previous_image,
-            before=dict(change.before.images),
-            after=dict(change.wanted),
-            rollback_to=dict(update.rollback_to)
-            if update and update.rollback_to is not None
-            else None,
-            digest="",
-            restart=isinstance(change, Restart),
-            resumed=change.resumes is not None,
-            version=change.previous_version,
-            previous_pods=tuple(sorted(change.previous_pods)),
-        )
 
     def _update(self, target: Target, **changed: object) -> None:
         self._targets[target] = replace(self._targets[target], **changed)  # type: ignore[arg-type]
@@ -166,6 +147,23 @@ class Recorder:
             one.digest for one in self._verifications.values() if str(one.deploy) == deployed
         )
         return next(digests, "") or image.digest(deployed)
+
+
+def _target(change: Change) -> TargetRecord:
+    rollback_to = change.rollback_to if isinstance(change, Update) else None
+    return TargetRecord(
+        target=change.target,
+        image=change.image,
+        previous_image=change.previous_image,
+        before=dict(change.before.images),
+        after=dict(change.wanted),
+        rollback_to=None if rollback_to is None else dict(rollback_to),
+        digest="",
+        restart=isinstance(change, Restart),
+        resumed=change.resumes is not None,
+        version=change.previous_version,
+        previous_pods=tuple(sorted(change.previous_pods)),
+    )
 
 
 def _image(verification: ImageVerification) -> ImageRecord:
@@ -196,6 +194,6 @@ def _step(step: Step) -> StepRecord:
 
 
 def _origin(url: str) -> str:
-    """Return scheme and host of a whole address that the user gave, empty for a path."""
+    """Return the scheme and host of a URL, empty for a path."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""

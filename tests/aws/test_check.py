@@ -1,4 +1,4 @@
-"""`ACTION: check` with AWS: the first run on a new runner."""
+"""`ACTION: check`: every check passes or fails with its remedy, and nothing is changed."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from tests.sandbox.aws import ACCOUNT
 from tests.support.stage import RunResult
 
 
-class Checks:
-    """Runs `ACTION: check` over real sockets, with TLS to the portal."""
+class CheckRuns:
+    """Runs of ACTION: check over real sockets, with TLS to the portal."""
 
     def __init__(self, aws: AwsStage, server: Server) -> None:
         self.aws = aws
         self.server = server
 
     def run(self, image: str, **environ: str) -> RunResult:
-        """Check with the usual variables and those given."""
+        """Run the checks with the usual variables and those given."""
         assert self.server.ca_path is not None
         stage = self.aws.stage
         variables = {
@@ -47,35 +47,35 @@ class Checks:
 
 
 @pytest.fixture
-def checks(aws: AwsStage, tmp_path: Path) -> Iterator[Checks]:
-    """Serve the stage's portal with TLS from an unknown authority."""
+def checks(aws: AwsStage, tmp_path: Path) -> Iterator[CheckRuns]:
+    """Serve the stage's portal over TLS with a private authority."""
     with Server(aws.stage.world, tls=tmp_path / "tls") as server:
-        yield Checks(aws, server)
+        yield CheckRuns(aws, server)
 
 
 @pytest.fixture
 def image(aws: AwsStage) -> str:
-    """Return an image that exists in ECR."""
+    """Push an image to ECR and return its name."""
     name = aws.cloud.repository()
     aws.cloud.push("1.4.2")
     return f"{name}:1.4.2"
 
 
 def results(ending: RunResult) -> Mapping[str, Mapping[str, Any]]:
-    """Return the check results in deploy.json by topic."""
-    return {check["topic"]: check for check in ending.report["checks"]}
+    """Return the results in deploy.json by name."""
+    return {result["name"]: result for result in ending.report["checks"]}
 
 
-def test_a_complete_setup_passes_every_check(checks: Checks, image: str) -> None:
+def test_every_check_passes(checks: CheckRuns, image: str) -> None:
     """Exit 0; each result is in the log and in deploy.json."""
     ending = checks.run(image)
     assert ending.code == 0, ending.text
-    checked = results(ending)
-    assert {check["verdict"] for check in checked.values()} == {"good"}
+    found = results(ending)
+    assert {result["status"] for result in found.values()} == {"passed"}
     cloud = checks.aws.cloud
     issuer = cloud.issuer
     expected = {
-        "variables": "complete",
+        "variables": "complete and valid",
         "identity token": "valid until 2026-02-03 11:00:00 UTC, 60 min",
         "claim iss": f"Federated arn:aws:iam::{ACCOUNT}:oidc-provider/{issuer.provider}",
         "claim aud": f"StringEquals {issuer.provider}:aud {issuer.audience}",
@@ -83,22 +83,22 @@ def test_a_complete_setup_passes_every_check(checks: Checks, image: str) -> None
         "claim environment": issuer.environment,
         "connection to STS": "reached directly, without TLS",
         "AWS role": f"assumed-role/deploy/bitbucket-shop-87, account {ACCOUNT}, until ",
-        "connection to the portal": "verified against the usual authorities and CA_CERT",
-        "portal token": "accepted; it is ci-bot's, for the tenants dev01",
+        "connection to the portal": "verified against the default authorities and CA_CERT",
+        "portal token": "accepted; user: ci-bot; tenants: dev01",
         "tenant": "dev01, id ",
-        "service web": "there, asks for team/web:1.4.1",
+        "service web": "exists, is set to team/web:1.4.1",
         "connection to the registry": "reached directly",
         "image": f"{image}: exists, sha256:",
     }
-    for topic, message in expected.items():
-        assert message in checked[topic]["message"], topic
-        assert f"[good] {topic}: {checked[topic]['message']}" in ending.log
-    assert set(checked) == set(expected)
-    assert "None of 14 checks failed" in ending.result
+    for name, message in expected.items():
+        assert message in found[name]["message"], name
+        assert f"[passed] {name}: {found[name]['message']}" in ending.log
+    assert set(found) == set(expected)
+    assert "14 of 14 checks passed. Nothing was changed." in ending.result
 
 
-def test_the_tls_connection_is_described(checks: Checks, image: str) -> None:
-    """TLS version, cipher, subject, issuer and expiry are shown."""
+def test_the_certificate_is_described(checks: CheckRuns, image: str) -> None:
+    """TLS version, cipher, subject, issuer and validity."""
     message = results(checks.run(image))["connection to the portal"]["message"]
     assert "TLSv1.3, TLS_AES" in message
     assert "certificate of localhost, 127.0.0.1" in message
@@ -106,34 +106,33 @@ def test_the_tls_connection_is_described(checks: Checks, image: str) -> None:
     assert "valid until " in message
 
 
-def test_an_untrusted_certificate_fails_the_check(checks: Checks, image: str) -> None:
-    """The remedy names CA_CERT, and the exit code is that of a deploy: 4."""
+def test_an_untrusted_certificate_fails(checks: CheckRuns, image: str) -> None:
+    """The remedy is CA_CERT, and the exit code is that of a deploy: 4."""
     ending = checks.run(image, CA_CERT="")
     assert ending.code == 4
-    check = results(ending)["connection to the portal"]
-    assert check["verdict"] == "bad"
-    assert "is not trusted" in check["message"]
-    assert "CA_CERT" in check["remedy"]
+    result = results(ending)["connection to the portal"]
+    assert result["status"] == "failed"
+    assert "is not trusted" in result["message"]
+    assert "CA_CERT" in result["remedy"]
 
 
-def test_all_failed_checks_are_reported_in_one_run(checks: Checks) -> None:
-    """The exit code is that of the first."""
+def test_all_failed_checks_are_reported(checks: CheckRuns) -> None:
+    """One run reports every failure and ends with the code of the first."""
     checks.aws.cloud.trust(checks.aws.cloud.policy("{other}:*"))
     environ = {"SERVICE": "wbe", "VERIFY_IMAGE": "auto"}
     ending = checks.run(f"{checks.aws.cloud.repository()}:1", **environ)
     assert ending.code == 3
-    checked = results(ending)
-    assert checked["AWS identity"]["verdict"] == "bad"
-    assert '"Effect": "Allow"' in "".join(checked["AWS identity"]["details"])
-    assert checked["service wbe"]["verdict"] == "bad"
-    assert "Did you mean web?" in checked["service wbe"]["message"]
-    assert checked["image"]["verdict"] == "open"
-    assert "2 of " in ending.result
-    assert "AWS identity, service wbe" in ending.result
+    found = results(ending)
+    assert found["AWS identity"]["status"] == "failed"
+    assert '"Effect": "Allow"' in "".join(found["AWS identity"]["details"])
+    assert found["service wbe"]["status"] == "failed"
+    assert "Did you mean web?" in found["service wbe"]["message"]
+    assert found["image"]["status"] == "unknown"
+    assert "2 of 13 checks failed: AWS identity, service wbe." in ending.result
 
 
-def test_an_expired_identity_token_fails_the_check(checks: Checks, image: str) -> None:
-    """It is reported once, and AWS gets no request."""
+def test_an_expired_identity_token_fails(checks: CheckRuns, image: str) -> None:
+    """It is reported without asking AWS."""
     token = checks.aws.cloud.issuer.token(exp=1)
     ending = checks.run(image, BITBUCKET_STEP_OIDC_TOKEN=token)
     assert ending.code == 3
@@ -141,38 +140,38 @@ def test_an_expired_identity_token_fails_the_check(checks: Checks, image: str) -
     assert checks.aws.cloud.door.log == []
 
 
-def test_a_wrong_portal_token_fails_the_check(checks: Checks, image: str) -> None:
-    """Exit 3; checks that need the token are skipped."""
+def test_a_wrong_portal_token_fails(checks: CheckRuns, image: str) -> None:
+    """Exit 3; checks that need the token are left out."""
     ending = checks.run(image, DUPLO_TOKEN="wrong-token")
     assert ending.code == 3
-    assert results(ending)["portal token"]["verdict"] == "bad"
+    assert results(ending)["portal token"]["status"] == "failed"
     assert "tenant" not in results(ending)
 
 
-def test_a_missing_tenant_fails_the_check(checks: Checks, image: str) -> None:
-    """Similar names are suggested."""
+def test_a_missing_tenant_fails(checks: CheckRuns, image: str) -> None:
+    """Exit 4, with the nearest name."""
     ending = checks.run(image, TENANT="dev1")
     assert ending.code == 4
     assert "Did you mean dev01?" in results(ending)["tenant"]["message"]
 
 
-def test_a_missing_image_fails_the_check(checks: Checks, image: str) -> None:
-    """Exit 5; similar tags are suggested."""
+def test_a_missing_image_fails(checks: CheckRuns, image: str) -> None:
+    """Exit 5, with the nearest tag."""
     ending = checks.run(image.replace("1.4.2", "1.4.3"))
     assert ending.code == 5
     assert "Did you mean 1.4.2?" in results(ending)["image"]["message"]
 
 
-def test_the_account_of_static_keys_is_shown(checks: Checks, image: str) -> None:
-    """Their owner is identified."""
+def test_static_keys_are_reported_with_their_account(checks: CheckRuns, image: str) -> None:
+    """STS names their owner."""
     keys = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI"}
     ending = checks.run(image, AWS_OIDC_ROLE_ARN="", **keys)
     assert ending.code == 0, ending.text
     assert f"account {ACCOUNT}" in results(ending)["AWS keys"]["message"]
 
 
-def test_the_portal_token_is_read_from_its_secret(checks: Checks, image: str) -> None:
-    """The check uses it and does not show it."""
+def test_the_portal_token_is_read_from_a_secret(checks: CheckRuns, image: str) -> None:
+    """The portal token is read from Secrets Manager and not shown."""
     store = checks.aws.cloud.client("secretsmanager")
     store.create_secret(Name="portal", SecretString=checks.aws.stage.world.token)
     ending = checks.run(image, DUPLO_TOKEN="", DUPLO_TOKEN_SECRET="portal")
@@ -181,27 +180,27 @@ def test_the_portal_token_is_read_from_its_secret(checks: Checks, image: str) ->
     assert "reached directly" in results(ending)["connection to Secrets Manager"]["message"]
 
 
-def test_a_portal_that_does_not_name_the_user_passes(checks: Checks, image: str) -> None:
+def test_a_portal_may_not_name_the_user(checks: CheckRuns, image: str) -> None:
     """Old portals have no such call."""
     checks.aws.stage.world.script(ApiFault("GET", "GetUserRoleInfo", status=404, times=9))
     ending = checks.run(image)
     assert ending.code == 0, ending.text
-    assert "a user whom the portal does not name" in results(ending)["portal token"]["message"]
+    assert "user: not named by the portal" in results(ending)["portal token"]["message"]
 
 
-def test_the_proxy_is_named_without_its_password(checks: Checks, image: str) -> None:
+def test_the_proxy_is_named_without_its_password(checks: CheckRuns, image: str) -> None:
     """The registry is reached through it, localhost is not."""
     with Tunnel() as tunnel:
         ending = checks.run(
             "registry.example/team/web:1",
             HTTPS_PROXY=f"http://me:proxy-password@127.0.0.1:{tunnel.port}",
         )
-    check = results(ending)["connection to the registry"]
-    assert check["verdict"] == "open"
-    assert "The proxy did not connect to registry.example" in check["message"]
-    assert "403" in check["message"]
-    assert tunnel.requests[0].startswith("CONNECT registry.example:443")
-    assert "Proxy-Authorization: Basic" in tunnel.requests[0]
+    result = results(ending)["connection to the registry"]
+    assert result["status"] == "unknown"
+    assert "The proxy did not connect to registry.example" in result["message"]
+    assert "403" in result["message"]
+    assert tunnel.asked[0].startswith("CONNECT registry.example:443")
+    assert "Proxy-Authorization: Basic" in tunnel.asked[0]
     assert "proxy-password" not in ending.text
     assert "reached directly" in results(ending)["connection to the portal"]["message"]
 
@@ -210,7 +209,7 @@ class Tunnel:
     """A proxy that refuses every connection."""
 
     def __init__(self) -> None:
-        self.requests: list[str] = []
+        self.asked: list[str] = []
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -231,5 +230,5 @@ class Tunnel:
             except OSError:
                 return
             with connection:
-                self.requests.append(connection.recv(4096).decode())
+                self.asked.append(connection.recv(4096).decode())
                 connection.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")

@@ -164,7 +164,7 @@ def test_each_error_has_its_own_message(aws: AwsStage) -> None:
     ]
     results = set()
     for code, message in rows:
-        aws.cloud.door.troubles.clear()
+        aws.cloud.door.faults.clear()
         aws.cloud.fail(CALL, code, message, times=99)
         results.add(re.sub(r"[^a-z ]", "", aws.refused(3).result.lower()))
     assert len(results) == len(rows)

@@ -21,10 +21,10 @@ from tests.reliability.scene import DEPLOY, Scene
 from tests.sandbox import WsgiAdapter
 from tests.sandbox.aws import REGION, Cloud
 from tests.sandbox.aws.cloud import scan
+from tests.sandbox.fault_injection import FaultyApp
 from tests.sandbox.issued_secrets import SECRET_KEY
 from tests.sandbox.registry import BINARY, Registry
 from tests.sandbox.token_service import TokenService
-from tests.sandbox.fault_injection import FaultyApp
 from tests.sandbox.world import DEFAULT_TOKEN
 from tests.support.fake_clock import FakeClock
 

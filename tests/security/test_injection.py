@@ -153,7 +153,7 @@ def test_markup_in_a_slack_message_stays_text(text: str, tmp_path: Path) -> None
 def test_a_hostile_previous_image_is_quoted(text: str, tmp_path: Path) -> None:
     """The previous image comes from the portal, not from the pipe's grammar."""
     scene = Scene(tmp_path, LEFT_AS_IT_IS)
-    scene.web.image = text
+    scene.web.main_image = text
     check_log(scene, scene.run())
     check_files(scene)
 
