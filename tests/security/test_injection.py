@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from werkzeug.wrappers import Request, Response
 
-from tests.reliability.scene import LEFT_AS_IT_IS, ROLLBACK, Scene
+from tests.reliability.harness import FAILED, ROLLBACK, Harness
 from tests.sandbox import ApiFault, Behaviour, WsgiAdapter
 from tests.support.fake_clock import FakeClock
 from tests.support.stage import RunResult
@@ -59,7 +59,7 @@ class Tags(html.parser.HTMLParser):
             self.scripts.append(data)
 
 
-def check_log(scene: Scene, ending: RunResult) -> None:
+def check_log(scene: Harness, ending: RunResult) -> None:
     """No line that the pipe did not write, and no control characters."""
     assert ending.code != 1, ending.text
     for line in ending.log.splitlines():
@@ -70,7 +70,7 @@ def check_log(scene: Scene, ending: RunResult) -> None:
     assert len(ending.result.strip().splitlines()) == 1
 
 
-def check_files(scene: Scene) -> None:
+def check_files(scene: Harness) -> None:
     """Every file that was written is what it says, and runs nothing."""
     for path in scene.folder.rglob("*"):
         if path.suffix == ".json":
@@ -110,14 +110,14 @@ def check_html(path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=brief)
-@pytest.mark.parametrize("play", [LEFT_AS_IT_IS, ROLLBACK], ids=str)
+@pytest.mark.parametrize("play", [FAILED, ROLLBACK], ids=str)
 def test_what_a_pod_says_stays_what_it_says(text: str, play: object, tmp_path: Path) -> None:
     """Faults and log lines are quoted in the log and in every report."""
-    scene = Scene(tmp_path, play)  # type: ignore[arg-type]
+    scene = Harness(tmp_path, play)  # type: ignore[arg-type]
     fault = f"Back-off {text}".replace("{", "{{").replace("}", "}}")
     scene.world.behave("team/web:bad", Behaviour("crash", log=(text,), fault=fault))
     ending = scene.run()
-    assert ending.code == scene.play.code
+    assert ending.code == scene.scenario.code
     check_log(scene, ending)
     check_files(scene)
 
@@ -125,7 +125,7 @@ def test_what_a_pod_says_stays_what_it_says(text: str, play: object, tmp_path: P
 @pytest.mark.parametrize("text", HOSTILE, ids=brief)
 def test_markup_in_a_message_stays_text(text: str, tmp_path: Path) -> None:
     """No mention, no link and no line in Slack that is not ours; we send no link here."""
-    scene = Scene(tmp_path, ROLLBACK)
+    scene = Harness(tmp_path, ROLLBACK)
     fault = f"Back-off {text}".replace("{", "{{").replace("}", "}}")
     scene.world.behave("team/web:bad", Behaviour("crash", log=(text,), fault=fault))
     told: list[dict[str, Any]] = []
@@ -135,9 +135,9 @@ def test_markup_in_a_message_stays_text(text: str, tmp_path: Path) -> None:
         return Response("ok")(environ, start_response)
 
     # Messages have a clock of their own.
-    scene.others = {"hooks.example": WsgiAdapter(channel, FakeClock())}
+    scene.other_hosts = {"hooks.example": WsgiAdapter(channel, FakeClock())}
     ending = scene.run(SLACK_WEBHOOK="https://hooks.example/services/T/B/0", NOTIF_ENV="<!here>")
-    assert ending.code == scene.play.code
+    assert ending.code == scene.scenario.code
     assert len(told) == 2
     for message in told:
         (details,) = message["attachments"]
@@ -152,7 +152,7 @@ def test_markup_in_a_message_stays_text(text: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", SPELLED, ids=brief)
 def test_an_image_that_somebody_else_put_there_stays_a_value(text: str, tmp_path: Path) -> None:
     """What ran before comes from the portal, not from our grammar."""
-    scene = Scene(tmp_path, LEFT_AS_IT_IS)
+    scene = Harness(tmp_path, FAILED)
     scene.web.image = text
     check_log(scene, scene.run())
     check_files(scene)
@@ -161,7 +161,7 @@ def test_an_image_that_somebody_else_put_there_stays_a_value(text: str, tmp_path
 @pytest.mark.parametrize("text", SPELLED, ids=brief)
 def test_names_that_the_portal_lists_stay_names(text: str, tmp_path: Path) -> None:
     """Suggestions for a wrong name come from the portal as well."""
-    scene = Scene(tmp_path, LEFT_AS_IT_IS)
+    scene = Harness(tmp_path, FAILED)
     scene.world.add_tenant(f"dev02{text}")
     scene.world.add_service(f"webb{text}", "team/web:1")
     for wrong in ({"SERVICE": "webc"}, {"TENANT": "dev03"}):
@@ -175,7 +175,7 @@ def test_names_that_the_portal_lists_stay_names(text: str, tmp_path: Path) -> No
 @pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 503])
 def test_what_the_portal_says_stays_what_it_says(text: str, status: int, tmp_path: Path) -> None:
     """Error bodies and places to go."""
-    scene = Scene(tmp_path, LEFT_AS_IT_IS)
+    scene = Harness(tmp_path, FAILED)
     body = text.encode("utf-8", "replace").decode()
     printable = "".join(char for char in body[:200] if " " <= char <= "~")
     headers = {"Location": f"https://evil.example/{printable}", "Retry-After": printable}
@@ -191,14 +191,14 @@ def test_what_the_portal_says_stays_what_it_says(text: str, status: int, tmp_pat
 )
 def test_what_a_variable_holds_forges_no_line(name: str, text: str, tmp_path: Path) -> None:
     """Pull request titles and branch names end up in variables."""
-    scene = Scene(tmp_path, LEFT_AS_IT_IS)
+    scene = Harness(tmp_path, FAILED)
     check_log(scene, scene.run(**{name: text}))
     check_files(scene)
 
 
 def test_half_a_character_in_an_id_is_no_defect(tmp_path: Path) -> None:
     """JSON can hold it, an address cannot."""
-    scene = Scene(tmp_path, LEFT_AS_IT_IS)
+    scene = Harness(tmp_path, FAILED)
     scene.world.tenants[0].id = "\ud800"
     ending = scene.run()
     assert ending.code == 4
@@ -208,7 +208,7 @@ def test_half_a_character_in_an_id_is_no_defect(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["..", "a/b", "a?b#c", "%2e%2e", "a b"])
 def test_a_name_does_not_reach_another_address(name: str, tmp_path: Path) -> None:
     """Names are escaped in paths; most are refused before."""
-    scene = Scene(tmp_path, LEFT_AS_IT_IS)
+    scene = Harness(tmp_path, FAILED)
     scene.world.tenants[0].id = name
     ending = scene.run()
     assert ending.code in (0, 4, 10)
