@@ -50,7 +50,7 @@ FAULTS = (
     Fault("silence", {"kind": "silence"}, "stayed silent"),
     Fault("silence-after", {"kind": "silence-after"}, "stayed silent"),
     Fault("401", {"status": 401, "body": "token expired"}, "refuses the token"),
-    Fault("403", {"status": 403, "body": "no"}, "may not do this|refuses the token|is not open"),
+    Fault("403", {"status": 403, "body": "no"}, "lacks permission|refuses the token|is not open"),
     Fault("404", {"status": 404}, "answered 404"),
     Fault("405", {"status": 405}, "answered 405"),
     Fault("429", {"status": 429}, "answered 429"),

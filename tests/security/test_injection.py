@@ -202,7 +202,7 @@ def test_half_a_character_in_an_id_is_no_defect(tmp_path: Path) -> None:
     scene.world.tenants[0].id = "\ud800"
     ending = scene.run()
     assert ending.code == 4
-    assert "The portal gave a name that is no text" in ending.result
+    assert "The portal returned a name that is not valid Unicode" in ending.result
 
 
 @pytest.mark.parametrize("name", ["..", "a/b", "a?b#c", "%2e%2e", "a b"])
