@@ -63,7 +63,7 @@ FAULTS = (
     Fault("html", {"kind": "html"}, "unexpected response"),
     Fault("huge", {"kind": "huge"}, "more than 32 MB"),
     Fault("content-type", {"kind": "content-type"}, ""),
-    Fault("redirect", {"kind": "redirect", "location": f"https://{EVIL}/"}, f"on to {EVIL}"),
+    Fault("redirect", {"kind": "redirect", "location": f"https://{EVIL}/"}, f"redirects to {EVIL}"),
 )
 
 

@@ -119,4 +119,4 @@ def one_won(harness: Harness, first: RunResult, second: RunResult) -> bool:
     """Return whether at most one run succeeds, or one succeeds knowingly after the other."""
     if first.code or second.code:
         return harness.web.image in (harness.scenario.image, harness.scenario.left, THEIRS)
-    return f"(before: {THEIRS})" in first.result or f"(before: {NEW})" in second.result
+    return f"(previously {THEIRS})" in first.result or f"(previously {NEW})" in second.result
