@@ -153,7 +153,7 @@ def test_markup_in_a_message_stays_text(text: str, tmp_path: Path) -> None:
 def test_an_image_that_somebody_else_put_there_stays_a_value(text: str, tmp_path: Path) -> None:
     """What ran before comes from the portal, not from our grammar."""
     scene = Harness(tmp_path, FAILED)
-    scene.web.image = text
+    scene.web.main_image = text
     check_log(scene, scene.run())
     check_files(scene)
 
