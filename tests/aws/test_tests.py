@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.aws.conftest import AwsStage
-from tests.deploy_tests.commands import Watcher
+from tests.deploy_tests.commands import FakeRunner
 from tests.sandbox.aws import REGION
 
 
@@ -46,7 +46,7 @@ def test_an_image_in_ecr_is_pulled_with_its_own_password(aws: AwsStage, elsewher
     """Docker gets what ECR gives out for the role; no other registry gets anything."""
     name = aws.cloud.repository()
     aws.cloud.push("1.4.2")
-    watcher = aws.stage.dependencies["runner"] = Watcher()
+    runner = aws.stage.dependencies["runner"] = FakeRunner()
     ending = aws.deploy(
         f"{name}:1.4.2",
         PRE_DEPLOY_TEST="self-test",
@@ -55,7 +55,7 @@ def test_an_image_in_ecr_is_pulled_with_its_own_password(aws: AwsStage, elsewher
         POST_DEPLOY_TEST_IMAGE=elsewhere,
     )
     assert ending.code == 0, ending.text
-    logins = {str(command.image): command.login for command in watcher.asked}
+    logins = {str(command.image): command.login for command in runner.commands}
     given = logins[f"{name}:1.4.2"]
     assert given is not None
     assert given["username"] == "AWS"
@@ -66,7 +66,7 @@ def test_an_image_in_ecr_is_pulled_with_its_own_password(aws: AwsStage, elsewher
 
 def test_a_registrys_password_is_shown_to_that_registry_alone(aws: AwsStage) -> None:
     """REGISTRY_PASSWORD belongs to the registry of the deployed image."""
-    watcher = aws.stage.dependencies["runner"] = Watcher()
+    runner = aws.stage.dependencies["runner"] = FakeRunner()
     ending = aws.stage.deploy(
         "registry.example/team/web:2",
         VERIFY_IMAGE="false",
@@ -78,6 +78,6 @@ def test_a_registrys_password_is_shown_to_that_registry_alone(aws: AwsStage) -> 
         POST_DEPLOY_TEST_IMAGE="python:3.13",
     )
     assert ending.code == 0, ending.text
-    first, second = watcher.asked
+    first, second = runner.commands
     assert first.login == {"username": "ci", "password": "a-password-of-one-registry"}
     assert second.login is None
