@@ -1,37 +1,38 @@
-"""The words that every room of the pipe uses: target, change, plan."""
+"""The types that every part of the pipe shares: target, snapshot, change and plan."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Self
 
 from pipe.kind import Kind
 
 MAIN = ""
-"""The name of a target's main container; others go by their own."""
+"""The key of a target's main container; other containers go by their own names."""
 
 
 @dataclass(frozen=True, order=True)
 class Target:
-    """What the user names: one thing in the tenant that runs images."""
+    """What the user names: one workload in the tenant that runs images."""
 
     kind: Kind
     name: str
 
     def __str__(self) -> str:
-        """The name, with the kind before it as in `SERVICES`, unless it is a service."""
+        """Return the name, prefixed with the kind as in `SERVICES` unless it is a service."""
         return self.name if self.kind is Kind.SERVICE else f"{self.kind}:{self.name}"
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A target as it was at one look.
+    """A target as one look found it.
 
-    `images` maps container names to images; `version` is any text that differs after
-    anybody's change; `detail` belongs to the target's kind and is opaque to others.
-    `changed_at` is when somebody last changed or restarted it, None when the portal does not say.
-    `main` is the main container's own name, where it has one.
+    `images` maps container names to images. `version` is any text that differs after every
+    change, no matter who made it. `detail` belongs to the target's kind and is opaque to all
+    others. `changed_at` is the time of the last change or restart, None when the portal does not
+    report it. `main` is the main container's own name, where it has one.
     """
 
     target: Target
@@ -42,31 +43,38 @@ class Snapshot:
     main: str = ""
 
     def container(self, name: str) -> str:
-        """The key in `images` for a container as people name it."""
+        """Return the key in `images` for a container as people name it."""
         return MAIN if name == self.main and name not in self.images else name
 
 
 @dataclass(frozen=True)
-class Change:
-    """What is to become of one target. `images` holds the containers that get a new image.
+class Resumption:
+    """A change that an earlier run made but did not live to follow.
 
-    `back` holds the images to put back should it fail, None when there is nothing to put back
-    or nobody knows. `resumed` marks a change that an earlier run made and did not live to
-    follow: it is followed, not sent. `previous_pods` identify what ran before the change, in words of
-    the target's kind; `origin` is the target's version before a change that was picked up.
+    It is followed, not sent again. `version` is the target's version from before that change,
+    empty when no record holds it.
+    """
+
+    version: str = ""
+
+
+@dataclass(frozen=True)
+class _TargetChange:
+    """What an update and a restart have in common.
+
+    `images` holds the images, by container, that the target must run afterwards. `resumes` is
+    None for a change that this run makes. `previous_pods` identifies the pods from before the
+    change, in terms of the target's kind.
     """
 
     before: Snapshot
     images: Mapping[str, str]
-    back: Mapping[str, str] | None = None
-    restart: bool = False
-    resumed: bool = False
+    resumes: Resumption | None = None
     previous_pods: frozenset[str] = frozenset()
-    origin: str = ""
 
     @property
     def target(self) -> Target:
-        """The target this is about."""
+        """The target of this change."""
         return self.before.target
 
     @property
@@ -75,23 +83,46 @@ class Change:
         return {**self.before.images, **self.images}
 
     @property
-    def main_image(self) -> str:
-        """The image a person would name: the main container's, else the first changed one's."""
+    def image(self) -> str:
+        """The image to name to people: the main container's, else the first in the change."""
         return self.wanted.get(MAIN) or next(iter(self.images.values()), "")
 
     @property
-    def main_image_before(self) -> str:
-        """The same before the change."""
+    def previous_image(self) -> str:
+        """The same from before the change."""
         return self.before.images.get(MAIN) or next(iter(self.before.images.values()), "")
 
-    def seen_again(self, snapshot: Snapshot) -> Change:
-        """The same change, starting from a fresher look."""
+    @property
+    def previous_version(self) -> str:
+        """The target's version from before the change, also where an earlier run made it."""
+        return (self.resumes and self.resumes.version) or self.before.version
+
+    def with_snapshot(self, snapshot: Snapshot) -> Self:
+        """Return the same change based on a fresher look."""
         return replace(self, before=snapshot)
 
 
 @dataclass(frozen=True)
+class Update(_TargetChange):
+    """Containers of a target get other images.
+
+    `rollback_to` holds the images to restore should it fail, None when they are unknown.
+    """
+
+    rollback_to: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Restart(_TargetChange):
+    """A target's pods are replaced; its images stay, so there is nothing to roll back to."""
+
+
+Change = Update | Restart
+
+
+@dataclass(frozen=True)
 class Plan:
-    """What a run is about to do, as data: it can be printed, compared and skipped."""
+    """What a run is about to do, as data that can be printed, compared and skipped."""
 
     changes: tuple[Change, ...]
     unchanged: tuple[Snapshot, ...] = ()

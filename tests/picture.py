@@ -6,7 +6,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from pipe.run import Dependencies, run
+from pipe.dependencies import Dependencies
+from pipe.run import run
 from tests.report.browser import Browser, find
 from tests.sandbox import World, WsgiAdapter, create_app
 from tests.sandbox.demo import seed_demo

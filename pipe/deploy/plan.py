@@ -1,4 +1,4 @@
-"""From what is there and what is wanted to what is to be done, as data."""
+"""From what is there and what is wanted to what will be done, as data."""
 
 from __future__ import annotations
 
@@ -7,45 +7,46 @@ from dataclasses import replace
 from datetime import datetime
 
 from pipe import image
-from pipe.deploy.previous_images import earlier_images
-from pipe.deploy.previous_run import Earlier, Left
-from pipe.errors import ConfigError, Conflict, NotFound, Problem, together
+from pipe.deploy.previous_images import previous_images
+from pipe.deploy.previous_run import PreviousRun, PreviousTarget
+from pipe.errors import ConfigError, Conflict, NotFound, Problem, combined
 from pipe.kinds import Drivers
-from pipe.model import MAIN, Change, Plan, Snapshot, Target
+from pipe.model import MAIN, Change, Plan, Restart, Resumption, Snapshot, Target, Update
 from pipe.settings import Action, ImageRequest, Settings
 
 Resolve = Callable[[Sequence[ImageRequest]], Sequence[ImageRequest]]
-"""Turns what is asked for into what is deployed, once each image is known to be there."""
+"""Turns requested images into the ones to deploy, once each is proven to exist."""
 
 
 def build(
-    settings: Settings, drivers: Drivers, resolve: Resolve, earlier: Earlier, moment: datetime
+    settings: Settings,
+    drivers: Drivers,
+    resolve: Resolve,
+    previous_run: PreviousRun,
+    moment: datetime,
 ) -> Plan:
     """Read every target once, prove every image, and decide what to do.
 
-    `earlier` is what is known at `moment` of a run whose place this one takes. Raises `NotFound`
-    and `ImageRefused`.
+    `previous_run` is what is known at `moment` of a run whose place this one takes. Raises
+    `NotFound`, `ImageRefused` and `ConfigError`.
     """
     targets = tuple(dict.fromkeys(request.target for request in settings.image_requests))
     found = drivers.read(targets)
     _check_names(settings, targets, found, drivers)
     if settings.action is Action.ROLLBACK:
-        wanted = earlier_images(settings, found, drivers)
+        wanted = previous_images(settings, found, drivers, previous_run)
     else:
-        image_requests = resolve(settings.image_requests)
-        wanted = {target: _wanted(found[target], image_requests) for target in targets}
+        requests = resolve(settings.image_requests)
+        wanted = {target: _wanted(found[target], requests) for target in targets}
     changes = [
-        _change(found[target], wanted[target], settings, earlier.made(found[target], moment))
+        _change(
+            found[target], wanted[target], settings, previous_run.change_of(found[target], moment)
+        )
         for target in targets
     ]
-    idle = [change for change in changes if change.resumed and not change.restart]
-    settled = drivers.settled([change.before for change in idle]) if idle and settings.wait else {}
-    if settings.tests_again:
-        # The run before this one may have been stopped between its rollout and its tests.
-        settled = dict.fromkeys(settled, False)
-    unchanged = [change.before for change in idle if settled.get(change.target, not settings.wait)]
+    unchanged = _rolled_out(changes, settings, drivers)
     followed = [
-        _with_way_back(change, drivers, earlier)
+        _with_rollback(change, drivers, previous_run)
         for change in changes
         if change.before not in unchanged
     ]
@@ -59,38 +60,41 @@ def confirm(changes: Sequence[Change], drivers: Drivers) -> None:
 
 
 def conflicts(changes: Sequence[Change], drivers: Drivers) -> Mapping[Target, Conflict]:
-    """What somebody else did to targets since their changes found them."""
+    """Return what another deployment did to targets since their changes found them."""
     now = drivers.read([change.target for change in changes]) if changes else {}
     found = {}
     for change in changes:
         fresh = now.get(change.target)
         if fresh is None or fresh.version != change.before.version:
-            images = ", ".join(fresh.images.values()) if fresh else "nothing: it is gone"
+            images = ", ".join(fresh.images.values()) if fresh else "nothing: it no longer exists"
             found[change.target] = Conflict(
-                f"{change.target} was changed by somebody else while this run was getting ready; "
-                f"it asks for {images} now, and for {change.main_image_before} before.",
-                "See who deploys it, and run the step again.",
+                f"Another deployment changed {change.target} while this run was getting ready: "
+                f"it is set to {images} now, and was set to {change.previous_image} before.",
+                "Find out who deploys it, then run the step again.",
             )
     return found
 
 
 def describe(change: Change) -> str:
-    """One line of the plan, as a diff."""
-    if change.restart and change.resumed:
-        when = f" at {change.before.changed_at:%H:%M:%S} UTC" if change.before.changed_at else ""
-        return (
-            f"{change.target}: restarted on {change.main_image}{when}, by an earlier run of this "
-            "step; that is followed, not repeated (a new pipeline would restart it again)"
-        )
-    if change.restart:
-        return f"{change.target}: restart on {change.main_image}"
-    if change.resumed:
-        return f"{change.target}: already asks for {change.main_image}; its rollout is followed"
-    parts = [
-        f"{f'{name} ' if name else ''}{change.before.images.get(name, 'nothing')} -> {new}"
-        for name, new in change.images.items()
-    ]
-    return f"{change.target}: {', '.join(parts)}"
+    """Return one line of the plan, as a diff."""
+    match change:
+        case Restart(resumes=None):
+            return f"{change.target}: restart on {change.image}"
+        case Restart():
+            changed_at = change.before.changed_at
+            when = f" at {changed_at:%H:%M:%S} UTC" if changed_at else ""
+            return (
+                f"{change.target}: an earlier run of this step restarted it on {change.image}"
+                f"{when}; that restart is followed, not repeated (a new pipeline would restart it again)"
+            )
+        case Update(resumes=None):
+            parts = [
+                f"{f'{name} ' if name else ''}{change.before.images.get(name, 'nothing')} -> {new}"
+                for name, new in change.images.items()
+            ]
+            return f"{change.target}: {', '.join(parts)}"
+        case _:
+            return f"{change.target}: already set to {change.image}; its rollout is followed"
 
 
 def _check_names(
@@ -99,14 +103,11 @@ def _check_names(
     found: Mapping[Target, Snapshot],
     drivers: Drivers,
 ) -> None:
-    """Refuse names that are not there, all of them at once."""
+    """Refuse names that do not exist, all of them at once."""
     missing = [target for target in targets if target not in found]
-    known = {kind: tuple(drivers.known(kind)) for kind in {target.kind for target in missing}}
-    variable = (
-        "SERVICE"
-        if all(not request.container for request in settings.image_requests)
-        else "SERVICES"
-    )
+    known = {kind: tuple(drivers.names(kind)) for kind in {target.kind for target in missing}}
+    by_name = all(not request.container for request in settings.image_requests)
+    variable = "SERVICE" if by_name else "SERVICES"
     errors = [
         NotFound.named(str(target.kind), variable, target.name, known[target.kind])
         for target in missing
@@ -115,42 +116,16 @@ def _check_names(
         now = found.get(request.target)
         if now and request.container and now.container(request.container) not in now.images:
             names = [now.main, *(name for name in now.images if name != MAIN)]
-            errors.append(
-                NotFound.named(f"container of {request.target}", variable, request.container, names)
-            )
+            what = f"container of {request.target}"
+            errors.append(NotFound.named(what, variable, request.container, names))
     if errors:
-        raise together(errors)
+        raise combined(errors)
 
 
-def _change(
-    before: Snapshot, wanted: Mapping[str, str], settings: Settings, made: Left | None
-) -> Change:
-    differing = {
-        name: new
-        for name, new in wanted.items()
-        if not image.same(new, before.images.get(name, ""))
-    }
-    if differing:
-        back = {name: before.images[name] for name in differing if name in before.images}
-        return Change(before, differing, back)
-    if not settings.restart:
-        return Change(before, wanted, resumed=True)
-    if made:
-        return Change(
-            before,
-            wanted,
-            restart=made.restart,
-            resumed=True,
-            previous_pods=made.previous_pods,
-            origin=made.version,
-        )
-    return Change(before, wanted, restart=True)
-
-
-def _wanted(now: Snapshot, image_requests: Sequence[ImageRequest]) -> Mapping[str, str]:
-    """The images by container; raises `ConfigError` when two names mean the main one."""
+def _wanted(now: Snapshot, requests: Sequence[ImageRequest]) -> Mapping[str, str]:
+    """Return the images by container; raises `ConfigError` when two names mean the main one."""
     found: dict[str, str] = {}
-    for request in image_requests:
+    for request in requests:
         if request.target != now.target:
             continue
         name = now.container(request.container)
@@ -161,8 +136,47 @@ def _wanted(now: Snapshot, image_requests: Sequence[ImageRequest]) -> Mapping[st
     return found
 
 
-def _with_way_back(change: Change, drivers: Drivers, earlier: Earlier) -> Change:
-    """Fill in where a picked-up change came from, as far as record or portal remember."""
-    if not change.resumed or change.restart:
+def _change(
+    before: Snapshot,
+    wanted: Mapping[str, str],
+    settings: Settings,
+    made: PreviousTarget | None,
+) -> Change:
+    """Decide what to do with a target; `made` is what an earlier attempt of this step did."""
+    differing = {
+        name: new
+        for name, new in wanted.items()
+        if not image.same(new, before.images.get(name, ""))
+    }
+    if differing:
+        rollback_to = {name: before.images[name] for name in differing if name in before.images}
+        return Update(before, differing, rollback_to=rollback_to)
+    if not settings.restart:
+        return Update(before, wanted, Resumption())
+    if made is None:
+        return Restart(before, wanted)
+    make = Restart if made.restart else Update
+    return make(before, wanted, Resumption(made.version), made.previous_pods)
+
+
+def _rolled_out(
+    changes: Sequence[Change], settings: Settings, drivers: Drivers
+) -> Sequence[Snapshot]:
+    """Return the targets that run what is wanted already, so that there is nothing to follow."""
+    idle = [change.before for change in changes if isinstance(change, Update) and change.resumes]
+    if not idle or not settings.wait:
+        return idle
+    if settings.tests_again:
+        # The previous run may have been stopped between its rollout and its tests.
+        return []
+    rolled_out = drivers.is_rolled_out(idle)
+    return [snapshot for snapshot in idle if rolled_out[snapshot.target]]
+
+
+def _with_rollback(change: Change, drivers: Drivers, previous_run: PreviousRun) -> Change:
+    """Fill in what a resumed update rolls back to, as far as record or portal show it."""
+    if isinstance(change, Restart) or not change.resumes:
         return change
-    return replace(change, back=earlier.back(change.before) or drivers.previous(change.before))
+    before = change.before
+    rollback_to = previous_run.rollback_images(before) or drivers.previous_images(before)
+    return replace(change, rollback_to=rollback_to)

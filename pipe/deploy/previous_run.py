@@ -1,155 +1,211 @@
-"""What an earlier run left behind, for the run that takes its place.
+"""What a previous run left behind, for the run that takes its place.
 
-Bitbucket kills a step with SIGKILL, and the step may be run again. The portal itself tells which
-image a target was given, but a restart leaves only a time there. So this is asked, in this order:
+Bitbucket kills a step with SIGKILL, and the step may be run again. The portal itself shows which
+image a target was given, but a restart leaves only a time there. So two sources are used, in this
+order:
 
 1. The record on disk, where its folder survived: it holds the target's version from before the
    change. A record that says "running" was cut off; a different version now means that the
    change was made.
 2. Without a record, a step that is run again (BITBUCKET_STEP_RUN_NUMBER above 1) and a target
-   that was changed within the last hour: taken for the earlier run's doing.
+   that was changed within the last hour: taken for the previous run's change.
 
-What cannot be known without a record is whether it was somebody else who restarted the target
-within that hour, or an earlier run that had come to its end; the plan says what was assumed.
+Without a record it stays unknown whether another deployment restarted the target within that
+hour, or whether the previous run had ended; the plan says what was assumed.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from pipe import image
 from pipe.errors import ExitCode
-from pipe.kind import Kind
-from pipe.model import Snapshot
-from pipe.report.files import RECORD
-from pipe.settings import Settings, Step
+from pipe.model import MAIN, Snapshot, Target
+from pipe.report import RECORD
+from pipe.settings import Action, Settings, Step
 
 log = logging.getLogger(__name__)
 
 _OPEN = (None, int(ExitCode.PLATFORM), int(ExitCode.CANCELLED))
 """Exit codes (None: killed) that leave a change for the next run to follow."""
 _RECENT = timedelta(hours=1)
-_LARGEST = 16 << 20
+_MAX_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
-class Left:
-    """One target as an earlier run left it.
+class PreviousTarget:
+    """One target as a previous run left it.
 
-    `version` is the target's before that run changed it, `previous_pods` identify the pods of that
-    time, `after` and `back` are the images asked for and the ones to return to.
+    `version` is the target's from before that run changed it, `previous_pods` identifies its
+    pods of that time. `before` and `after` hold all its images, `rollback_to` those to restore.
     """
 
+    kind: str = ""
+    name: str = ""
     version: str = ""
     restart: bool = True
+    resumed: bool = False
+    before: Mapping[str, str] = field(default_factory=dict)
     after: Mapping[str, str] = field(default_factory=dict)
-    back: Mapping[str, str] | None = None
+    rollback_to: Mapping[str, str] | None = None
     previous_pods: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
-class Earlier:
+class PreviousRun:
     """What is known of the run before this one.
 
-    `targets` are those it may have changed without following them to the end, None without a
-    record of it. `same_step` says whether it was this very step, `repeated` whether Bitbucket
-    runs this step again.
+    `targets` are those of its record, empty without a record of this portal and tenant
+    (`recorded` is False then). `unfinished` is true when that run did not follow its changes to
+    the end, `changed` when it began to change anything, `rolled_back` when its action was
+    rollback. `same_step` says that it ran this very step, `earlier_attempt` that it did so
+    before; `repeated`, that Bitbucket runs this step again.
     """
 
-    targets: Mapping[str, Left] | None = None
+    recorded: bool = False
+    unfinished: bool = False
+    changed: bool = False
+    rolled_back: bool = False
     same_step: bool = False
+    earlier_attempt: bool = False
     repeated: bool = False
+    targets: tuple[PreviousTarget, ...] = ()
 
-    def made(self, now: Snapshot, moment: datetime) -> Left | None:
-        """The change of this target that an earlier run of this step made, if it made one."""
-        if self.targets is not None and self.same_step:
-            left = self.targets.get(str(now.target))
+    def change_of(self, now: Snapshot, moment: datetime) -> PreviousTarget | None:
+        """Return the change of this target that an earlier attempt of this step made, if any."""
+        if self.recorded and self.earlier_attempt:
+            left = self._unfinished_change_of(now.target)
             return left if left and left.version != now.version else None
         recent = now.changed_at is not None and abs(moment - now.changed_at) <= _RECENT
-        return Left() if self.repeated and recent else None
+        return PreviousTarget() if self.repeated and recent else None
 
-    def back(self, now: Snapshot) -> Mapping[str, str] | None:
-        """The images from before an unfinished change to the present ones, if it is recorded."""
-        left = (self.targets or {}).get(str(now.target))
-        return left.back if left and left.after == now.images else None
+    def rollback_images(self, now: Snapshot) -> Mapping[str, str] | None:
+        """Return the images from before an unfinished change to the present ones, if recorded."""
+        left = self._unfinished_change_of(now.target)
+        return left.rollback_to if left and left.after == now.images else None
+
+    def images_before(self, now: Snapshot) -> Mapping[str, str]:
+        """Return what the target ran before the recorded run made it what it is now."""
+        for left in self._changed_entries(now.target):
+            if left.after and _same(left.after, now.images):
+                return {
+                    name: then
+                    for name, then in left.before.items()
+                    if name in now.images and not image.same(then, now.images[name])
+                }
+        return {}
+
+    def images_rolled_back_to(self, now: Snapshot) -> Mapping[str, str]:
+        """Return the present images if a run of this very step rolled back to them."""
+        if not (self.rolled_back and self.same_step):
+            return {}
+        for left in self._changed_entries(now.target):
+            changed = {
+                name: new for name, new in left.after.items() if left.before.get(name) != new
+            }
+            if changed and _same(left.after, now.images):
+                return changed
+        return {}
+
+    def _unfinished_change_of(self, target: Target) -> PreviousTarget | None:
+        found = [
+            left
+            for left in self._entries(target)
+            # A run that only resumed the change left it open just as well.
+            if self.unfinished and (self.changed or left.resumed)
+        ]
+        return found[-1] if found else None
+
+    def _changed_entries(self, target: Target) -> Iterator[PreviousTarget]:
+        return self._entries(target) if self.changed else iter(())
+
+    def _entries(self, target: Target) -> Iterator[PreviousTarget]:
+        names = (target.kind.value, target.name)
+        return (left for left in self.targets if (left.kind, left.name) == names)
 
 
-def find(settings: Settings) -> Earlier:
-    """Look for an earlier run; never fails, an unusable record is none."""
+def find(settings: Settings) -> PreviousRun:
+    """Look for a previous run; an unusable record counts as none."""
     repeated = _number(settings.step.run_number) > 1
-    record = read(settings.report_dir)
+    record = _read(settings.report_dir)
     if record is None or not _is_about(record, settings):
-        return Earlier(repeated=repeated)
-    unfinished = record.get("exit_code") in _OPEN
-    found = (
-        _left(entry)
-        for entry in record["targets"]
-        if unfinished and isinstance(entry, dict) and _was_changed(record, entry)
+        return PreviousRun(repeated=repeated)
+    same_step = _is_of_step(record, settings.step)
+    run_number = _number(_object(record.get("step")).get("run_number"))
+    return PreviousRun(
+        recorded=True,
+        unfinished=record.get("exit_code") in _OPEN,
+        changed=record.get("changed") is True,
+        rolled_back=record.get("action") == Action.ROLLBACK,
+        same_step=same_step,
+        earlier_attempt=same_step and run_number < _number(settings.step.run_number),
+        repeated=repeated,
+        targets=tuple(_target(entry) for entry in record["targets"] if isinstance(entry, dict)),
     )
-    return Earlier(dict(found), _same_step(record, settings.step), repeated)
 
 
-def read(folder: Path | None) -> Mapping[str, Any] | None:
-    """The record that a run left in its report folder; one that cannot be used is none."""
+def _read(folder: Path | None) -> Mapping[str, Any] | None:
+    """Return the record in a report folder as JSON, None when it cannot be used."""
     if folder is None:
         return None
     path = folder / RECORD
     try:
-        if path.stat().st_size > _LARGEST:
+        if path.stat().st_size > _MAX_BYTES:
             return None
         record = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        log.debug("no earlier record in %s: %s", path, error)
+        log.debug("no previous record in %s: %s", path, error)
         return None
     return record if isinstance(record, dict) and isinstance(record.get("targets"), list) else None
 
 
 def _is_about(record: Mapping[str, Any], settings: Settings) -> bool:
-    said = (record.get("portal"), record.get("tenant"))
-    return said == (settings.host, settings.tenant)
+    tenant = str(record.get("tenant", "")).casefold()
+    return record.get("portal") == settings.host and tenant == settings.tenant.casefold()
 
 
-def _same_step(record: Mapping[str, Any], step: Step) -> bool:
-    """Whether the record is of an earlier run of this very step."""
-    said = record.get("step")
-    if not isinstance(said, dict) or not step.step:
-        return False
-    same = said.get("step") == step.step and said.get("pipeline") == step.pipeline
-    return same and _number(said.get("run_number")) < _number(step.run_number)
+def _is_of_step(record: Mapping[str, Any], step: Step) -> bool:
+    recorded = _object(record.get("step"))
+    ids = (recorded.get("step"), recorded.get("pipeline"))
+    return bool(step.step) and ids == (step.step, step.pipeline)
 
 
-def _was_changed(record: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
-    """Whether the run may have changed it; one that picked it up leaves it open just as well."""
-    return record.get("changed") is True or entry.get("resumed") is True
-
-
-def _left(entry: Mapping[str, Any]) -> tuple[str, Left]:
-    previous_pods = entry.get("previous_pods")
-    back = entry.get("back")
-    kind, name = str(entry.get("kind")), str(entry.get("name"))
-    # As a target prints itself.
-    return name if kind == Kind.SERVICE else f"{kind}:{name}", Left(
+def _target(entry: Mapping[str, Any]) -> PreviousTarget:
+    rollback_to, pods = entry.get("rollback_to"), entry.get("previous_pods")
+    return PreviousTarget(
+        kind=str(entry.get("kind")),
+        name=str(entry.get("name")),
         version=str(entry.get("version", "")),
         restart=entry.get("restart") is True,
-        after=_texts(entry.get("after")),
-        back=_texts(back) if isinstance(back, dict) and back else None,
-        previous_pods=frozenset(str(one) for one in previous_pods)
-        if isinstance(previous_pods, list)
-        else frozenset(),
+        resumed=entry.get("resumed") is True,
+        before=_images(entry.get("before")),
+        after=_images(entry.get("after")),
+        rollback_to=_images(rollback_to) or None,
+        previous_pods=frozenset(map(str, pods)) if isinstance(pods, list) else frozenset(),
     )
 
 
-def _texts(value: Any) -> dict[str, str]:
-    given = value if isinstance(value, dict) else {}
-    return {name: text for name, text in given.items() if isinstance(text, str)}
+def _images(value: Any) -> Mapping[str, str]:
+    return {name: text for name, text in _object(value).items() if isinstance(text, str) and text}
+
+
+def _same(images: Mapping[str, str], now: Mapping[str, str]) -> bool:
+    return MAIN in images and all(
+        image.same(then, now.get(name, "")) for name, then in images.items()
+    )
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _number(value: Any) -> int:
-    """A run number; 1 when Bitbucket does not say."""
+    """Return a run number, 1 when Bitbucket does not give one."""
     text = str(value)
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 1

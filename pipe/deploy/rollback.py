@@ -1,6 +1,6 @@
-"""The way back: the images from before, for whatever is still ours, followed to the end.
+"""Rolling back: the previous images, for every target that is still ours, followed to the end.
 
-Targets are read and prepared all at once, put back one by one in reverse order, and followed
+Targets are read and prepared all at once, restored one by one in reverse order, and followed
 together.
 """
 
@@ -16,145 +16,150 @@ from pipe.clock import Clock, Deadline
 from pipe.deploy import plan as planning
 from pipe.errors import PipeError
 from pipe.kinds import Drivers
-from pipe.kinds.base import Watcher
-from pipe.model import Change, Snapshot
-from pipe.rollout import Ready, Superseded, Verdict
+from pipe.model import Change, Restart, Resumption, Snapshot, Update
+from pipe.rollout import Ready, Superseded, Verdict, Watcher, words
 from pipe.rollout.loop import follow
-from pipe.rollout.progress import words
 from pipe.settings import Settings
 
 log = logging.getLogger(__name__)
 
 
 class RollbackOutcome(StrEnum):
-    """What became of one target on the way back."""
+    """How the rollback of one target ended."""
 
     RESTORED = "restored"
-    THEIRS = "theirs"
+    SUPERSEDED = "superseded"
     FAILED = "failed"
 
 
 @dataclass(frozen=True)
 class TargetRollback:
-    """One target after the way back; `told` is the rest of a sentence about it.
+    """The rollback of one target; `message` is the rest of a sentence about the target.
 
-    `watcher` has seen what it runs now, if it was followed.
+    `watcher` has seen what the target runs now, None when it was not followed.
     """
 
     change: Change
-    fate: RollbackOutcome
+    outcome: RollbackOutcome
     message: str
     watcher: Watcher | None = None
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A change and the update that undoes it."""
+
+    change: Change
+    update: Update
 
 
 def roll_back(
     made: Sequence[Change], drivers: Drivers, settings: Settings, clock: Clock
 ) -> tuple[TargetRollback, ...]:
-    """Put the images from before back, last change first, and verify that they run.
+    """Restore the previous images, last change first, and verify that they run.
 
-    Never raises a `PipeError`: a failure is an ending too.
+    Never raises a `PipeError`: a failure is the rollback's outcome.
     """
     newest_first = tuple(reversed(made))
     try:
-        endings, ways = _ways_back(newest_first, drivers)
+        ended, steps = _plan(newest_first, drivers)
     except PipeError as error:
-        return tuple(
-            TargetRollback(one, RollbackOutcome.FAILED, error.diagnosis) for one in newest_first
-        )
-    sent: list[tuple[Change, Change]] = []
-    for change, back in ways:
+        return tuple(_failed(change, error) for change in newest_first)
+    sent: list[_Step] = []
+    for step in steps:
         try:
-            _send(back, drivers)
+            _send(step.update, drivers)
         except PipeError as error:
-            endings.append(TargetRollback(change, RollbackOutcome.FAILED, error.diagnosis))
+            ended.append(_failed(step.change, error))
         else:
-            sent.append((change, back))
+            sent.append(step)
     if not sent:
-        return tuple(endings)
-    watcher = drivers.watch([back for _, back in sent], settings.stable_seconds)
-    return (*endings, *_verify(sent, watcher, settings, clock))
+        return tuple(ended)
+    watcher = drivers.watch([step.update for step in sent], settings.stable_seconds)
+    return (*ended, *_verify(sent, watcher, settings, clock))
 
 
-def _ways_back(
-    made: Sequence[Change], drivers: Drivers
-) -> tuple[list[TargetRollback], list[tuple[Change, Change]]]:
-    """What needs no way back, and each other change with the one that undoes it."""
+def _plan(made: Sequence[Change], drivers: Drivers) -> tuple[list[TargetRollback], list[_Step]]:
+    """Return the rollbacks that ended before they began, and a step for each other change."""
     now = drivers.read([change.target for change in made])
-    endings: list[TargetRollback] = []
-    ways: list[tuple[Change, Change]] = []
+    ended: list[TargetRollback] = []
+    steps: list[_Step] = []
     for change in made:
-        seen = now.get(change.target)
-        if seen is not None and change.back and _has(change.back, seen):
-            # The platform went back by itself, or the change never arrived.
-            ways.append((change, Change(seen, change.back, resumed=True)))
-        elif seen is None or not _has(change.images, seen):
-            endings.append(TargetRollback(change, RollbackOutcome.THEIRS, _theirs(seen)))
-        elif change.back is None:
-            endings.append(
-                TargetRollback(change, RollbackOutcome.FAILED, _nothing_to_put_back(change))
-            )
+        decided = _decide(change, now.get(change.target))
+        if isinstance(decided, TargetRollback):
+            ended.append(decided)
         else:
-            ways.append((change, Change(seen, change.back)))
-    prepared = drivers.prepare([back for _, back in ways]) if ways else ()
-    # Preparing takes its time: nothing may lie between the last look and the way back.
-    theirs = planning.conflicts(prepared, drivers)
+            steps.append(_Step(change, decided))
+    prepared = drivers.prepare([step.update for step in steps]) if steps else ()
+    # Preparing takes time: nothing may come between the last look and the write.
+    conflicts = planning.conflicts(prepared, drivers)
     still_ours = []
-    for (change, _), back in zip(ways, prepared, strict=True):
-        if conflict := theirs.get(back.target):
-            endings.append(
-                TargetRollback(change, RollbackOutcome.THEIRS, conflict.diagnosis.rstrip("."))
-            )
-        else:
-            still_ours.append((change, back))
-    return endings, still_ours
+    for step, update in zip(steps, prepared, strict=True):
+        if conflict := conflicts.get(update.target):
+            reason = conflict.diagnosis.rstrip(".")
+            ended.append(TargetRollback(step.change, RollbackOutcome.SUPERSEDED, reason))
+        elif isinstance(update, Update):
+            still_ours.append(_Step(step.change, update))
+    return ended, still_ours
 
 
-def _send(back: Change, drivers: Drivers) -> None:
-    if back.resumed:
-        log.info("%s: asks for %s again already.", back.target, back.main_image)
+def _decide(change: Change, now: Snapshot | None) -> TargetRollback | Update:
+    """Return the update that restores a target, or why there is none; `now` is the target."""
+    rollback_to = change.rollback_to if isinstance(change, Update) else None
+    if now is not None and rollback_to and _is_set_to(rollback_to, now):
+        # The platform rolled back by itself, or the change never arrived.
+        return Update(now, rollback_to, Resumption())
+    if now is None or not _is_set_to(change.images, now):
+        images = ", ".join(now.images.values()) if now else "nothing"
+        message = f"another deployment changed it meanwhile; it is set to {images} and left alone"
+        return TargetRollback(change, RollbackOutcome.SUPERSEDED, message)
+    if rollback_to is None:
+        return TargetRollback(change, RollbackOutcome.FAILED, _no_previous_image(change))
+    return Update(now, rollback_to)
+
+
+def _send(update: Update, drivers: Drivers) -> None:
+    if update.resumes:
+        log.info("%s: is set to %s again already.", update.target, update.image)
         return
-    log.info("%s: putting back %s.", back.target, ", ".join(back.images.values()))
-    drivers.change(back)
+    log.info("%s: rolling back to %s.", update.target, ", ".join(update.images.values()))
+    drivers.change(update)
 
 
-def _has(images: Mapping[str, str], now: Snapshot) -> bool:
+def _is_set_to(images: Mapping[str, str], now: Snapshot) -> bool:
     return all(image.same(wanted, now.images.get(name, "")) for name, wanted in images.items())
 
 
-def _theirs(now: Snapshot | None) -> str:
-    images = ", ".join(now.images.values()) if now else "nothing"
-    return f"somebody else changed it meanwhile; it asks for {images} and is left alone"
-
-
-def _nothing_to_put_back(change: Change) -> str:
-    if change.restart:
-        return "there is no other image to put back: it was only restarted"
+def _no_previous_image(change: Change) -> str:
+    if isinstance(change, Restart):
+        return "there is no previous image to restore: it was only restarted"
     return (
-        "nobody knows what ran before: the change was made by an earlier run, and the portal "
-        "keeps no history of images"
+        "its previous image is unknown: an earlier run made the change, and the portal keeps no "
+        "history of images"
     )
 
 
 def _verify(
-    sent: Sequence[tuple[Change, Change]], watcher: Watcher, settings: Settings, clock: Clock
+    sent: Sequence[_Step], watcher: Watcher, settings: Settings, clock: Clock
 ) -> list[TargetRollback]:
-    log.info("Following the way back, at most %g s.", settings.wait_timeout)
+    log.info("Following the rollback for at most %g s.", settings.wait_timeout)
     deadline = Deadline.after(clock, settings.wait_timeout)
     try:
         verdicts = follow([watcher], deadline, clock, to_the_end=True)
     except PipeError as error:
-        return [
-            TargetRollback(change, RollbackOutcome.FAILED, error.diagnosis, watcher)
-            for change, _ in sent
-        ]
-    endings = []
-    for change, back in sent:
-        verdict = verdicts[back.target]
-        endings.append(TargetRollback(change, _fate(verdict), words(verdict), watcher))
-    return endings
+        return [_failed(step.change, error, watcher) for step in sent]
+    return [
+        TargetRollback(step.change, _outcome(verdict), words(verdict), watcher)
+        for step in sent
+        for verdict in [verdicts[step.update.target]]
+    ]
 
 
-def _fate(verdict: Verdict) -> RollbackOutcome:
+def _failed(change: Change, error: PipeError, watcher: Watcher | None = None) -> TargetRollback:
+    return TargetRollback(change, RollbackOutcome.FAILED, error.diagnosis, watcher)
+
+
+def _outcome(verdict: Verdict) -> RollbackOutcome:
     if isinstance(verdict, Superseded):
-        return RollbackOutcome.THEIRS
+        return RollbackOutcome.SUPERSEDED
     return RollbackOutcome.RESTORED if isinstance(verdict, Ready) else RollbackOutcome.FAILED

@@ -1,299 +1,179 @@
-"""The sequence of a deploy.
+"""The sequence of a deploy: plan, test, change, follow, test, and roll back where that fails.
 
-Nothing is touched before the plan stands and has been looked at a second time. What is to be
-put back is recorded before the first write, because Bitbucket may kill the run at any moment.
+Nothing is touched before the plan is complete and the targets were looked at a second time. What
+to roll back to is recorded before the first write, because Bitbucket may kill the run at any
+moment.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
-from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipe.clock import Clock, Deadline
+from pipe.deploy import outcome, previous_run
 from pipe.deploy import plan as planning
-from pipe.deploy import previous_run, rollback
-from pipe.deploy.rollback import RollbackOutcome, TargetRollback
+from pipe.deploy.changes import AppliedChanges
+from pipe.deploy.current_state import CurrentState
+from pipe.deploy.evidence import log_evidence
+from pipe.deploy.rollback import RollbackOutcome, roll_back
 from pipe.deploy_tests import DeployTests
-from pipe.errors import Conflict, DeployFailed, ExitCode, PipeError, PlatformError
+from pipe.errors import PipeError, PlatformError
 from pipe.kinds import Drivers
-from pipe.kinds.base import Evidence, Watcher
 from pipe.model import Change, Plan, Target
-from pipe.parallel import run_concurrently
-from pipe.report import Record, variables
-from pipe.rollout import Failed, Ready, Superseded, TimedOut, Verdict
+from pipe.report import Recorder
+from pipe.rollout import Ready, Verdict
 from pipe.rollout.loop import follow
-from pipe.rollout.progress import words
 from pipe.settings import Settings
 
 log = logging.getLogger(__name__)
-
-_FEW = 3
-"""Targets of which each is told in the last line; more make it unreadable."""
 
 
 @dataclass
 class Deploy:
     """One run of the sequence.
 
-    `resolve` proves images, `save` writes the record so far to disk, `begun` tells people.
+    `resolve` proves images, `save` writes the record so far to disk, and `notify_started`
+    announces that the targets are about to change.
     """
 
     settings: Settings
     drivers: Drivers
     clock: Clock
-    record: Record
+    recorder: Recorder
     resolve: planning.Resolve
+    tests: DeployTests
     save: Callable[[], None]
-    checks: DeployTests
-    begun: Callable[[], None]
-    made: list[Change] = field(default_factory=list)
-    watcher: Watcher | None = None
-    endings: dict[Target, TargetRollback] = field(default_factory=dict)
-    theirs: set[Target] = field(default_factory=set)
+    notify_started: Callable[[], None]
+    _state: CurrentState = field(default_factory=CurrentState)
+    _superseded: frozenset[Target] = frozenset()
+
+    def __post_init__(self) -> None:
+        self._applied = AppliedChanges(self.drivers)
 
     def run(self) -> str:
-        """Do it; the sentence that says how it went. Raises the `PipeError` it ends with."""
+        """Deploy, and return the sentence that says how it went.
+
+        Raises the `PipeError` that the run ends with.
+        """
         plan = self._plan()
         if not plan.changes:
-            return _nothing_to_do(plan)
+            return outcome.nothing_to_do(plan)
         if self.settings.dry_run:
-            return "This was a dry run: the plan is printed and nothing was changed."
+            return "This was a dry run: the plan was printed and nothing was changed."
         self._test_before(plan)
         changes = plan.changes
         if self.settings.wait:
             changes = tuple(self.drivers.prepare(changes))
-        # After all that takes its time: nothing may lie between this look and the change.
+        # Last of all that takes time: nothing may come between this look and the change.
         planning.confirm(changes, self.drivers)
         try:
-            self._change(changes)
-            if not self.settings.wait:
-                return f"Changed, and not followed: WAIT is 'false'. {self.what_runs_now()}"
-            told = self._follow(changes)
-            self._test_after()
-            return told  # noqa: TRY300 - whatever fails until here is undone
+            return self._change_and_follow(changes)
         except PipeError as error:
-            ours = [change for change in self.made if change.target not in self.theirs]
+            ours = [one for one in self._applied.made if one.target not in self._superseded]
             if self.settings.rollback and ours:
                 raise self._roll_back(error, ours) from error
             raise
 
     def what_runs_now(self) -> str:
-        """What is known of the targets that this run changed, from what it saw last."""
-        if not self.made:
-            return "Nothing was changed."
-        told = [f"{change.target} {self._state(change)}" for change in self.made]
-        if len(told) <= _FEW:
-            return f"Now: {'; '.join(told)}."
-        for line in told:
-            log.info("Now: %s.", line)
-        return "What each target runs now is told above."
+        """Return what is known of the changed targets, from the last look at them."""
+        return self._state.describe(self._applied.made)
 
     def _plan(self) -> Plan:
-        found = previous_run.find(self.settings)
+        previous = previous_run.find(self.settings)
         now = self.clock.now()
-        plan = planning.build(self.settings, self.drivers, self.resolve, found, now)
+        plan = planning.build(self.settings, self.drivers, self.resolve, previous, now)
+        self.recorder.planned(plan.changes, plan.unchanged)
         for change in plan.changes:
-            self.record.plan(change)
             log.info("Plan: %s", planning.describe(change))
         for snapshot in plan.unchanged:
-            self.record.plan(Change(snapshot, {}))
             log.info("Plan: %s: nothing to change", snapshot.target)
         return plan
 
     def _test_before(self, plan: Plan) -> None:
-        self.record.url = self.drivers.address(plan.changes[0].before)
-        deploy = variables(self.record)
-        self.checks.prove_ready(deploy)
-        if all(change.resumed for change in plan.changes):
-            # An earlier run has tested and changed; there is no "before" any more.
+        self.recorder.reachable_at(self.drivers.address(plan.changes[0].before))
+        variables = self.recorder.variables()
+        self.tests.prove_ready(variables)
+        if all(change.resumes for change in plan.changes):
+            # An earlier run has tested and changed everything; it is too late for this test.
             return
-        self.checks.before(deploy)
+        self.tests.before(variables)
 
-    def _test_after(self) -> None:
-        failed = self.checks.after(variables(self.record))
-        if failed is None:
-            return
-        for change in self.made:
-            self._gather(change.target, Ready("but a test failed"))
-        raise DeployFailed(
-            ExitCode.FAILED,
-            f"The rollout worked, but {failed.name} {failed.message}.",
-            f"The test's output is above. {self._advice()}",
-        )
-
-    def _change(self, changes: Sequence[Change]) -> None:
-        self.record.changed = any(not change.resumed for change in changes)
-        for change in changes:
-            self.record.plan(change)
+    def _change_and_follow(self, changes: Sequence[Change]) -> str:
+        self.recorder.changing(changes)
         self.save()
-        self.begun()
-        order = {change.target: place for place, change in enumerate(changes)}
-        lock = threading.Lock()
+        self.notify_started()
+        self._applied.apply(changes)
+        if not self.settings.wait:
+            return f"Changed without following the rollout: WAIT is 'false'. {self.what_runs_now()}"
+        verdicts = self._follow(changes)
+        self._check(verdicts)
+        self._test_after()
+        return outcome.success(changes, verdicts)
 
-        def make(change: Change) -> None:
-            with lock:
-                # Noted first: a run that ends in the middle of the change must not deny it.
-                insort(self.made, change, key=lambda one: order[one.target])
-            if change.resumed:
-                return
-            try:
-                self.drivers.change(change)
-            except PipeError as error:
-                if not error.may_have_applied or self._is_untouched(change):
-                    with lock:
-                        self.made.remove(change)
-                raise
-            log.info("%s: changed.", change.target)
-
-        first, *others = run_concurrently(make, changes) or (None,)
-        for error in others:
-            log.error("%s", error)
-        if first is not None:
-            raise first
-
-    def _is_untouched(self, change: Change) -> bool:
-        """Whether the portal shows the target as it was before the change; False when unknown."""
-        try:
-            now = self.drivers.read([change.target]).get(change.target)
-        except PipeError:
-            return False
-        return now is not None and now.version == change.before.version
-
-    def _follow(self, changes: Sequence[Change]) -> str:
-        settings = self.settings
+    def _follow(self, changes: Sequence[Change]) -> Mapping[Target, Verdict]:
+        timeout, stable = self.settings.wait_timeout, self.settings.stable_seconds
         log.info(
             "Following the rollout for at most %g s; new pods must stay up for %g s.",
-            settings.wait_timeout,
-            settings.stable_seconds,
+            timeout,
+            stable,
         )
-        self.watcher = self.drivers.watch(changes, settings.stable_seconds)
+        self._state.watcher = watcher = self.drivers.watch(changes, stable)
         started = self.clock.monotonic()
         try:
-            deadline = Deadline.after(self.clock, settings.wait_timeout)
-            verdicts = follow([self.watcher], deadline, self.clock)
-            self.record.judge(verdicts)
+            verdicts = follow([watcher], Deadline.after(self.clock, timeout), self.clock)
+            self.recorder.judged(verdicts)
         except PipeError as error:
-            self.record.lose_sight(error.diagnosis)
+            self.recorder.lost_sight(error.diagnosis)
             raise PlatformError(
-                f"The change was made, but its rollout cannot be seen: {error.diagnosis}",
+                f"The change was made, but its rollout cannot be followed: {error.diagnosis}",
                 error.remedy,
             ) from error
         finally:
-            self._note(changes, self.watcher, self.clock.monotonic() - started)
-        if failure := self._failure(verdicts):
-            raise failure
-        if len(changes) > _FEW:
-            listed = ", ".join(f"{change.target} {change.main_image}" for change in changes)
-            return f"{len(changes)} targets run what was asked for: {listed}."
-        told = (_served(change, verdicts[change.target]) for change in changes)
-        return f"{'; '.join(told)}."
-
-    def _note(self, changes: Sequence[Change], watcher: Watcher, seconds: float) -> None:
-        for change in changes:
-            entry = self.record.targets[str(change.target)]
-            entry.state = watcher.state(change.target)
-            entry.samples = tuple(watcher.samples(change.target))
-            entry.seconds = seconds
-
-    def _failure(self, verdicts: Mapping[Target, Verdict]) -> PipeError | None:
-        """The error that verdicts deserve, with evidence gathered before anything is undone."""
-        bad = {target: v for target, v in verdicts.items() if isinstance(v, (Failed, TimedOut))}
-        for target, failed in bad.items():
-            self._gather(target, failed)
-        overtaken = {target: v for target, v in verdicts.items() if isinstance(v, Superseded)}
-        self.theirs.update(overtaken)
-        for target, verdict in overtaken.items():
-            if not bad:
-                return Conflict(
-                    f"{target}: {words(verdict)}; this run leaves it alone.",
-                    "See who deploys it, and run the step again if yours is to serve.",
+            seconds = self.clock.monotonic() - started
+            for target in (change.target for change in changes):
+                self.recorder.followed(
+                    target, watcher.state(target), watcher.pod_counts(target), seconds
                 )
-        if not bad:
-            return None
-        told = "; ".join(f"{target}: {words(failed)}" for target, failed in bad.items())
-        return DeployFailed(ExitCode.FAILED, f"{told}.", self._advice())
+        return verdicts
 
-    def _gather(self, target: Target, verdict: Verdict) -> None:
-        assert self.watcher is not None  # noqa: S101 - verdicts come from it
-        evidence = self.watcher.evidence(target, verdict)
-        self.record.evidence.append(evidence)
-        _show(evidence)
+    def _check(self, verdicts: Mapping[Target, Verdict]) -> None:
+        """Raise the error that the verdicts deserve, once evidence was gathered."""
+        for target, failed in outcome.failed_rollouts(verdicts).items():
+            self._gather_evidence(target, failed)
+        self._superseded = outcome.superseded(verdicts)
+        if error := outcome.rollout_error(verdicts, self._advice()):
+            raise error
+
+    def _test_after(self) -> None:
+        failed = self.tests.after(self.recorder.variables())
+        if failed is None:
+            return
+        for change in self._applied.made:
+            self._gather_evidence(change.target, Ready("but a test failed"))
+        raise outcome.deploy_test_error(failed, self._advice())
+
+    def _gather_evidence(self, target: Target, verdict: Verdict) -> None:
+        if watcher := self._state.watcher:
+            evidence = watcher.evidence(target, verdict)
+            self.recorder.explained(evidence)
+            log_evidence(evidence)
 
     def _advice(self) -> str:
-        known = [change for change in self.made if change.back]
-        if self.settings.rollback or not known:
-            return "Mend the image, and deploy it again."
-        if len(known) > 1:
-            return (
-                "Mend the images, or put the versions before back with ACTION: 'rollback'. "
-                "ROLLBACK: 'true' would do that at once."
-            )
-        images = ", ".join(image for change in known for image in (change.back or {}).values())
-        return (
-            f"Mend the image, or put the version before back with IMAGE: '{images}'. "
-            "ROLLBACK: 'true' would do that at once."
-        )
+        return outcome.advice(self._applied.made, rollback=self.settings.rollback)
 
     def _roll_back(self, error: PipeError, ours: Sequence[Change]) -> PipeError:
-        log.info("Putting back what ran before (ROLLBACK: 'true').")
-        endings = rollback.roll_back(ours, self.drivers, self.settings, self.clock)
-        self.endings = {ending.change.target: ending for ending in endings}
-        for ending in endings:
-            entry = self.record.targets[str(ending.change.target)]
-            entry.state = self._state(ending.change)
-            entry.rollback = f"{ending.fate}: {ending.message}"
-            if ending.watcher and ending.fate is not RollbackOutcome.THEIRS:
-                entry.samples_back = tuple(ending.watcher.samples(ending.change.target))
-        fates = {ending.fate for ending in endings}
-        told = "; ".join(f"{ending.change.target}: {ending.message}" for ending in endings)
-        if fates == {RollbackOutcome.RESTORED} and not self.theirs:
-            return DeployFailed(
-                ExitCode.RESTORED,
-                f"{error.diagnosis} The version before was put back and verified: {told}.",
-                error.remedy,
+        log.info("Rolling back to the previous version (ROLLBACK: 'true').")
+        rollbacks = roll_back(ours, self.drivers, self.settings, self.clock)
+        self._state.rollbacks = {rollback.change.target: rollback for rollback in rollbacks}
+        for rollback in rollbacks:
+            target, watcher = rollback.change.target, rollback.watcher
+            followed = watcher and rollback.outcome is not RollbackOutcome.SUPERSEDED
+            self.recorder.rolled_back(
+                target,
+                f"{rollback.outcome}: {rollback.message}",
+                self._state.of(rollback.change),
+                watcher.pod_counts(target) if watcher and followed else (),
             )
-        if RollbackOutcome.FAILED not in fates:
-            return Conflict(f"{error.diagnosis} On the way back, {told}.", error.remedy)
-        return DeployFailed(
-            ExitCode.NOT_RESTORED,
-            f"{error.diagnosis} And the way back did not work out: {told}.",
-            "Look at the targets in the portal now.",
-        )
-
-    def _state(self, change: Change) -> str:
-        if ending := self.endings.get(change.target):
-            watcher = ending.watcher
-            return f"({ending.message})" if watcher is None else watcher.state(change.target)
-        if self.watcher is None:
-            return f"was told to run {change.main_image}"
-        return self.watcher.state(change.target)
-
-
-def _nothing_to_do(plan: Plan) -> str:
-    told = ", ".join(
-        f"{snapshot.target} runs {', '.join(snapshot.images.values())} already"
-        for snapshot in plan.unchanged
-    )
-    return f"Nothing to change: {told}."
-
-
-def _served(change: Change, verdict: Verdict) -> str:
-    how = verdict.detail if isinstance(verdict, Ready) else words(verdict)
-    if change.restart:
-        return f"{change.target} was restarted on {change.main_image}: {how}"
-    before = "" if change.resumed else f" (before: {change.main_image_before})"
-    return f"{change.target} runs {change.main_image}{before}: {how}"
-
-
-def _show(evidence: Evidence) -> None:
-    for text in evidence.faults:
-        log.error("  fault: %s", text)
-    if evidence.log:
-        log.error("  last log lines of %s:", evidence.pod)
-    elif evidence.pod:
-        log.error("  %s has written no log that the portal can show.", evidence.pod)
-    for line in evidence.log:
-        log.error("  | %s", line)
+        return outcome.rollback_error(error, rollbacks, any_superseded=bool(self._superseded))

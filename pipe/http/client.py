@@ -1,4 +1,4 @@
-"""Requests to one host that end in a reply or in an error that says what is wrong."""
+"""HTTP requests to one host, with limits, retries and errors that name the cause."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ import urllib3
 from pipe.clock import Clock
 from pipe.errors import Unreachable
 from pipe.http.diagnosis import explain
-from pipe.http.limits import AnswerTooSlow, BodyTooLarge, Limits
+from pipe.http.limits import BodyTooLarge, Limits, ResponseTooSlow
+from pipe.retry import Retryable
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ _CHUNK = 1 << 14
 
 @dataclass(frozen=True)
 class Reply:
-    """A complete answer; its headers are found in any case."""
+    """A complete response; header names are case-insensitive."""
 
     status: int
     headers: Mapping[str, str]
@@ -35,23 +36,23 @@ class Reply:
 
     @property
     def ok(self) -> bool:
-        """Whether the request did what it asked for."""
+        """Whether the status is 2xx."""
         return 200 <= self.status < 300
 
     @property
     def outage(self) -> bool:
-        """Whether its status is one of those that usually pass: overload, or a gateway's."""
+        """Whether the status is a temporary one: overload, or a gateway's error."""
         return self.status in (429, 500, 502, 503, 504)
 
     def json(self) -> Any:
-        """The decoded body; raises `ValueError` when it is no JSON, too deep ones included."""
+        """Return the decoded body; raise `ValueError` unless it is JSON of a sane depth."""
         return self._decoded
 
     @cached_property
     def _decoded(self) -> Any:
-        """Decoded once: whoever judges a reply and whoever reads it both ask.
+        """The body, decoded once although several callers read it.
 
-        A refusal is no list of whatever was asked for, so it gets the usual reading.
+        `decode` is for the requested content only; an error body is plain JSON.
         """
         try:
             return self.decode(self.body) if self.ok else json.loads(self.body)
@@ -59,7 +60,7 @@ class Reply:
             raise ValueError(str(error)) from None
 
     def text(self) -> str:
-        """The body as text, whatever its encoding."""
+        """Return the body as text; undecodable bytes are replaced."""
         return self.body.decode("utf-8", "replace")
 
 
@@ -67,9 +68,9 @@ ReplyPredicate = Callable[[Reply], bool]
 
 
 class HttpClient:
-    """Talks to one base address. Never follows a redirect: the token must not travel.
+    """Client for one base address. Never follows redirects, which would pass the token on.
 
-    `setting` is the variable that gave the address, for messages that say what to correct.
+    `setting` is the variable that holds the address, for the remedy in error messages.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class HttpClient:
         self.limits = limits or Limits()
 
     def limited(self, limits: Limits) -> HttpClient:
-        """The same connection under other limits."""
+        """Return a client with other limits that shares this one's connections."""
         return HttpClient(
             self.base, self._session, self._clock, setting=self._setting, limits=limits
         )
@@ -103,10 +104,9 @@ class HttpClient:
         data: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
-        """One try, for whatever must not be repeated blindly; raises `Unreachable`.
+        """Send a request without retries; raise `Unreachable` when no reply comes.
 
-        `body` travels as JSON, `data` as it is; `decode` is what the reply's `json` makes of
-        its body.
+        `body` is sent as JSON, `data` unchanged. `decode` parses the body for `Reply.json`.
         """
         started = self._clock.monotonic()
         url = f"{self.base}/{path}"
@@ -121,13 +121,13 @@ class HttpClient:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                content = self._content(response, started)
+                content = self._read_body(response, started)
                 status, headers = response.status_code, response.headers
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             proxy = self._session.proxies.get("https", "")
-            trouble = explain(error, self.base, self._setting, self.limits, proxy)
-            log.debug("%s %s: %s", method, path, trouble.diagnosis)
-            raise trouble from error
+            unreachable = explain(error, self.base, self._setting, self.limits, proxy)
+            log.debug("%s %s: %s", method, path, unreachable.diagnosis)
+            raise unreachable from error
         seconds = self._clock.monotonic() - started
         log.debug("%s %s: %s, %d bytes, %.3f s", method, path, status, len(content), seconds)
         return Reply(status, headers, content, seconds, decode)
@@ -141,46 +141,46 @@ class HttpClient:
         transient: ReplyPredicate,
         decode: Callable[[bytes], Any] = json.loads,
         headers: Mapping[str, str] | None = None,
-        insists: bool = True,
+        must_connect: bool = True,
     ) -> Reply:
-        """A request that changes nothing: tried again while its failure may pass.
+        """Send a request that changes nothing; repeat it after a temporary failure.
 
-        `transient` judges replies. The last reply is handed out, good or bad; a last failure
-        to get one is raised as `Unreachable`. Unless it `insists`, a host that cannot be
-        reached at all is tried once.
+        Return the last reply, good or bad; raise `Unreachable` when there is none. `transient`
+        returns whether a reply is a temporary failure. Without `must_connect`, a host that cannot
+        be connected to is tried once.
         """
-        until = self._clock.monotonic() + self.limits.patience
-        for attempt in range(1, self.limits.tries + 1):
-            last = attempt == self.limits.tries
-            try:
-                reply = self.once(method, path, body, decode, headers=headers)
-            except Unreachable as trouble:
-                pause = self._pause(attempt)
-                hopeless = not trouble.retryable or not (trouble.may_have_applied or insists)
-                if last or hopeless or self._clock.monotonic() + pause > until:
-                    raise
-                what = trouble.diagnosis
-            else:
-                pause = self._pause(attempt, reply)
-                if last or not transient(reply) or self._clock.monotonic() + pause > until:
-                    return reply
-                what = f"{self.base} answered {reply.status}."
-            log.warning("%s Trying again in %g s.", what, pause)
-            self._clock.sleep(pause)
-        raise AssertionError  # pragma: no cover - the last try always returns or raises
 
-    def _content(self, response: requests.Response, started: float) -> bytes:
-        # Hands its content out without a copy of it; lists of pods are many megabytes.
+        def classify_error(error: Exception) -> Retryable | None:
+            if not isinstance(error, Unreachable) or not error.retryable:
+                return None
+            connected = error.may_have_applied
+            return Retryable(error.diagnosis) if connected or must_connect else None
+
+        def classify_reply(reply: Reply) -> Retryable | None:
+            if not transient(reply):
+                return None
+            return Retryable(f"{self.base} returned status {reply.status}.", _retry_after(reply))
+
+        return self.limits.retry_policy.call(
+            self._clock,
+            lambda: self.once(method, path, body, decode, headers=headers),
+            classify_error,
+            classify_reply,
+        )
+
+    def _read_body(self, response: requests.Response, started: float) -> bytes:
+        # getvalue() does not copy; lists of pods take many megabytes.
         received = io.BytesIO()
-        # What has arrived by now, however little: a server that drips must not escape the limit.
+        # read1 returns what has arrived, however little: a server that drips must hit the limit.
         while chunk := response.raw.read1(_CHUNK, decode_content=True):
             if received.tell() + received.write(chunk) > self.limits.body:
                 raise BodyTooLarge
             if self._clock.monotonic() - started > self.limits.whole:
-                raise AnswerTooSlow
+                raise ResponseTooSlow
         return received.getvalue()
 
-    def _pause(self, attempt: int, reply: Reply | None = None) -> float:
-        asked = reply.headers.get("Retry-After", "") if reply else ""
-        pause = float(asked) if asked.isdigit() else float(2 ** (attempt - 1))
-        return min(pause, self.limits.longest_pause)
+
+def _retry_after(reply: Reply) -> float | None:
+    """Return the pause in seconds that the server asks for, None when it does not."""
+    seconds = reply.headers.get("Retry-After", "")
+    return float(seconds) if seconds.isdigit() else None

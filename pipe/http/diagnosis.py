@@ -13,7 +13,7 @@ import urllib3.exceptions
 
 from pipe.errors import Unreachable
 from pipe.http.certificate import CertificateSummary, look
-from pipe.http.limits import AnswerTooSlow, BodyTooLarge, Limits
+from pipe.http.limits import BodyTooLarge, Limits, ResponseTooSlow
 
 # OpenSSL's codes (X509_V_ERR_*): not valid yet, expired; host or address mismatch.
 _OUT_OF_TIME = (9, 10)
@@ -61,7 +61,7 @@ def _broken(error: Exception, host: str, setting: str, limits: Limits) -> Unreac
             _check_address(setting),
             may_have_applied=False,
         )
-    if isinstance(error, AnswerTooSlow):
+    if isinstance(error, ResponseTooSlow):
         return Unreachable(
             f"{host} began to answer and was not done within {limits.whole:g} s.",
             _ask_operators(setting),

@@ -1,4 +1,4 @@
-"""How long a request may take and how big its answer may be."""
+"""Limits on how long a request takes and how large its response is."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from dataclasses import dataclass
 
 import requests
 
+from pipe.retry import RetryPolicy
+
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds, bytes and tries for one request.
+    """Limits of one request, in seconds, bytes and tries.
 
-    `read` bounds the silence before and within an answer, `whole` all of it. Lists of a whole
-    tenant can be slow: the portal's other clients allow 60 seconds. `patience` bounds all tries
-    of one request together, so that silence is not multiplied.
+    `read` bounds the silence before and within a response, `whole` the entire response. Lists of a
+    whole tenant can be slow: the portal's other clients allow 60 seconds. `patience` bounds all
+    tries of one request together, so that timeouts do not add up.
     """
 
     connect: float = 10.0
@@ -24,10 +26,15 @@ class Limits:
     patience: float = 90.0
     longest_pause: float = 15.0
 
+    @property
+    def retry_policy(self) -> RetryPolicy:
+        """How often a request that changes nothing is repeated."""
+        return RetryPolicy(self.patience, self.longest_pause, tries=self.tries)
+
 
 class BodyTooLarge(requests.RequestException):
-    """An answer beyond the limit; a request error so that it is explained like the others."""
+    """A response above the size limit; a request error, so that it is explained like the others."""
 
 
-class AnswerTooSlow(requests.RequestException):
-    """An answer that goes on for longer than the limit."""
+class ResponseTooSlow(requests.RequestException):
+    """A response that is not complete within the time limit."""

@@ -12,9 +12,8 @@ import requests
 from requests.adapters import DEFAULT_CA_BUNDLE_PATH, BaseAdapter, HTTPAdapter
 from requests.utils import should_bypass_proxies
 
+from pipe.hosts import LOCAL_HOSTS
 from pipe.settings import Proxies
-
-_NEVER_PROXIED = ("localhost", "127.0.0.1", "::1", "host.docker.internal")
 
 
 class VerifyingAdapter(HTTPAdapter):
@@ -84,7 +83,7 @@ def open_session(
 def proxy_for(url: str, proxies: Proxies) -> str:
     """The proxy that requests to `url` go through, empty for none."""
     parts = urlsplit(url)
-    if parts.hostname in _NEVER_PROXIED:
+    if parts.hostname in LOCAL_HOSTS:
         return ""
     if should_bypass_proxies(url, no_proxy=proxies.exempt):
         return ""

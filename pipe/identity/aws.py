@@ -19,17 +19,16 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from pipe.clock import Deadline
 from pipe.errors import PlatformError, Refused
 from pipe.http import HttpClient, Limits, Network, Reply
 from pipe.http.excerpt import excerpt
+from pipe.retry import Retryable, RetryPolicy
 from pipe.secret import Mask, Secret
 from pipe.settings import Keys
 
 log = logging.getLogger(__name__)
 
-_PATIENCE = 60.0
-_LONGEST_PAUSE = 10.0
+_RETRIES = RetryPolicy(patience=60.0, longest_pause=10.0)
 _LIMITS = Limits(read=30.0, whole=45.0, body=16 << 20)
 _TRANSIENT = (
     "IDPCommunicationError",
@@ -93,18 +92,14 @@ class AwsClient:
         at most. Raises `AwsRefusal`, or `PlatformError` when AWS gives no answer of its own.
         """
         call = getattr(self._client(service, region or self.region), operation)
-        clock = self.network.clock
-        deadline = Deadline.after(clock, _PATIENCE)
-        pause = 1.0
-        while True:
-            try:
-                return self._try(call, operation, arguments)
-            except (AwsRefusal, PlatformError) as trouble:
-                if not trouble.retryable or deadline.left() < pause:
-                    raise
-                log.warning("%s (%s) Trying again in %g s.", trouble, service, pause)
-            clock.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
+
+        def classify(error: Exception) -> Retryable | None:
+            retryable = isinstance(error, (AwsRefusal, PlatformError)) and error.retryable
+            return Retryable(f"{error} ({service})") if retryable else None
+
+        return _RETRIES.call(
+            self.network.clock, lambda: self._try(call, operation, arguments), classify
+        )
 
     def endpoint(self, service: str, region: str = "") -> str:
         """The address that calls to a service go to."""

@@ -9,14 +9,14 @@ from typing import TypeVar
 
 from pipe.clock import Clock, Deadline
 from pipe.kind import Kind
-from pipe.kinds.base import Driver, Evidence, Sample, Watcher
 from pipe.kinds.cronjob import CronJobDriver
+from pipe.kinds.driver import Driver
 from pipe.kinds.ecs import EcsDriver
 from pipe.kinds.lambda_ import LambdaDriver
 from pipe.kinds.service import ServiceDriver
 from pipe.model import Change, Snapshot, Target
 from pipe.portal import TenantPortal
-from pipe.rollout import Verdict
+from pipe.rollout import Evidence, PodCounts, Verdict, Watcher
 
 T = TypeVar("T")
 
@@ -46,9 +46,9 @@ class Drivers:
             found.update(self.by_name[kind].read(own))
         return found
 
-    def known(self, kind: Kind) -> Iterable[str]:
+    def names(self, kind: Kind) -> Iterable[str]:
         """The names there are of one kind."""
-        return self.by_name[kind].known()
+        return self.by_name[kind].names()
 
     def prepare(self, changes: Sequence[Change]) -> Sequence[Change]:
         """See `Driver`; the order stays."""
@@ -57,11 +57,11 @@ class Drivers:
             prepared.update({change.target: change for change in self.by_name[kind].prepare(own)})
         return [prepared[change.target] for change in changes]
 
-    def settled(self, snapshots: Sequence[Snapshot]) -> Mapping[Target, bool]:
+    def is_rolled_out(self, snapshots: Sequence[Snapshot]) -> Mapping[Target, bool]:
         """See `Driver`."""
         found: dict[Target, bool] = {}
         for kind, own in _by_kind({one.target: one for one in snapshots}).items():
-            found.update(self.by_name[kind].settled(own))
+            found.update(self.by_name[kind].is_rolled_out(own))
         return found
 
     def change(self, change: Change) -> None:
@@ -80,9 +80,9 @@ class Drivers:
         """See `Driver`."""
         return self.by_name[snapshot.target.kind].address(snapshot)
 
-    def previous(self, snapshot: Snapshot) -> Mapping[str, str] | None:
+    def previous_images(self, snapshot: Snapshot) -> Mapping[str, str] | None:
         """See `Driver`."""
-        return self.by_name[snapshot.target.kind].previous(snapshot)
+        return self.by_name[snapshot.target.kind].previous_images(snapshot)
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,8 @@ class _Watchers(Watcher):
     def evidence(self, target: Target, verdict: Verdict) -> Evidence:
         return self.by_kind[target.kind].evidence(target, verdict)
 
-    def samples(self, target: Target) -> Sequence[Sample]:
-        return self.by_kind[target.kind].samples(target)
+    def pod_counts(self, target: Target) -> Sequence[PodCounts]:
+        return self.by_kind[target.kind].pod_counts(target)
 
 
 def _by_kind(by_target: Mapping[Target, T]) -> Mapping[Kind, list[T]]:

@@ -1,11 +1,18 @@
-"""The platform's HTTP API: dictionaries in, frozen types out, both generations hidden."""
+"""The portal's HTTP API, one module for each resource.
+
+A module holds the resource's types, their decoding from JSON, and its API; dictionaries go no
+further.
+"""
 
 from pipe.portal.client import Portal, TenantPortal
-from pipe.portal.connect import choose, connect
+from pipe.portal.connect import connect
 from pipe.portal.cronjobs import CronJob
 from pipe.portal.ecs import Deployment, EcsService, TaskDefinition
+from pipe.portal.faults import Fault
 from pipe.portal.functions import Function
-from pipe.portal.model import Container, Fault, Listener, Phase, Pod, Service, Tenant
+from pipe.portal.pods import Container, Phase, Pod
+from pipe.portal.services import Listener, Service
+from pipe.portal.tenants import Tenant, choose
 
 __all__ = [
     "Container",

@@ -1,51 +1,41 @@
-"""What all calls share: the token, reading a reply, the error a refusal deserves, paths."""
+"""Send calls to the portal, and turn their replies into values or errors."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
-import requests
-
+from pipe.clock import Deadline
 from pipe.errors import IdentityError, PlatformError, Refused
 from pipe.http import HttpClient, Reply
 from pipe.http.excerpt import excerpt
 from pipe.portal import error_body
-from pipe.portal.fields import Shapeless
-from pipe.portal.model import Tenant
-from pipe.secret import Secret
+from pipe.portal.fields import UnexpectedShape
 
 T = TypeVar("T")
 
-_NO_NAMES = ("", ".", "..")
 NO_ROUTE = (404, 405)
-"""What a portal answers that is too old for a route."""
-
-
-class BearerAuth(requests.auth.AuthBase):
-    """Puts the token on requests to the portal, and only there."""
-
-    def __init__(self, token: Secret) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Add the header."""
-        request.headers["Authorization"] = f"Bearer {self._token.reveal()}"
-        request.headers["Accept"] = "application/json"
-        # A cache in between would show a rollout as it was.
-        request.headers["Cache-Control"] = "no-cache"
-        return request
+"""Statuses that mean the portal is too old to have the route."""
+_SHORTEST_READ = 5.0
 
 
 class Calls:
-    """What every call does with its reply."""
+    """Calls to one portal."""
 
     def __init__(self, http: HttpClient) -> None:
-        self.http = http
+        self._http = http
         self.host = urlsplit(http.base).netloc
+
+    def until(self, deadline: Deadline) -> Calls:
+        """Return calls for a loop that retries by itself: one try each, cut off at `deadline`."""
+        left = max(_SHORTEST_READ, deadline.left())
+        limits = self._http.limits
+        # At most half of the time left, so that one silent reply does not use up all of it.
+        read = min(limits.read, max(_SHORTEST_READ, left / 2))
+        return Calls(self._http.limited(replace(limits, tries=1, read=read)))
 
     def read(
         self,
@@ -53,61 +43,72 @@ class Calls:
         final: tuple[int, ...] = (),
         decode: Callable[[bytes], Any] = json.loads,
     ) -> Reply:
-        """A GET, repeated while its failure may pass; 401 raises at once.
+        """Send a GET, retried on transient failures; raise `IdentityError` on status 401.
 
-        The codes in `final` are answers in their own right and never repeated. `decode` reads
-        a good body in place of the usual JSON.
+        The statuses in `final` carry a meaning of their own and are not retried. `decode`
+        replaces the usual JSON decoding of a successful body.
         """
 
         def transient(reply: Reply) -> bool:
             return reply.status not in final and error_body.transient(reply)
 
-        reply = self.http.repeatable("GET", path, transient=transient, decode=decode)
-        if reply.status == 401:
-            raise IdentityError.token_refused(self.host, error_body.message(reply))
+        reply = self._http.repeatable("GET", path, transient=transient, decode=decode)
+        self._check_token(reply)
         return reply
 
-    def ask(self, path: str, body: object) -> Reply:
-        """A POST that only reads, repeated like a GET."""
-        reply = self.http.repeatable("POST", path, body, transient=error_body.transient)
-        if reply.status == 401:
-            raise IdentityError.token_refused(self.host, error_body.message(reply))
+    def query(self, path: str, body: object) -> Reply:
+        """Send a POST that only reads, retried like a GET."""
+        reply = self._http.repeatable("POST", path, body, transient=error_body.transient)
+        self._check_token(reply)
+        return reply
+
+    def send(self, method: str, path: str, body: object) -> Reply:
+        """Send a request once, and return its reply unchecked; raise `Unreachable`."""
+        return self._http.once(method, path, body)
+
+    def write(self, method: str, path: str, body: object, what: str) -> Reply:
+        """Send a write once; raise the error its refusal deserves, or `Unreachable`."""
+        reply = self.send(method, path, body)
+        self.check_done(reply, what)
         return reply
 
     def decode(self, reply: Reply, what: str, read: Callable[[Any], T]) -> T:
-        """The typed content of a reply; raises `Refused` when it says no or makes no sense."""
+        """Return the typed content of a reply; raise `Refused` for an error or a wrong shape."""
         self.check(reply, what)
         try:
             return read(reply.json())
-        except Shapeless as expected:
-            raise self._nonsense(what, f"expected {expected}", retryable=False) from None
+        except UnexpectedShape as expected:
+            raise self._unexpected(what, f"expected {expected}", retryable=False) from None
         except ValueError:
-            wrong = f'expected JSON, got "{excerpt(reply)}"'
-            # Cut off, or a gateway's page: that is an outage, and may pass.
-            raise self._nonsense(what, wrong, retryable=True) from None
+            problem = f'expected JSON, got "{excerpt(reply)}"'
+            # Truncated JSON, or a gateway's page: an outage that may be over soon.
+            raise self._unexpected(what, problem, retryable=True) from None
 
     def check_done(self, reply: Reply, what: str) -> None:
-        """The same for a call without result, whose good reply is empty or JSON.
+        """Check the reply to a call without a result: a success must be empty or JSON.
 
-        A page in its place is some gateway's: nobody knows then whether the portal acted.
+        Anything else comes from a gateway, and leaves open whether the portal acted.
         """
         self.check(reply, what)
         if error_body.transient(reply):
-            wrong = f'expected nothing or JSON, got "{excerpt(reply)}"'
-            raise self._nonsense(what, wrong, retryable=True)
+            problem = f'expected an empty body or JSON, got "{excerpt(reply)}"'
+            raise self._unexpected(what, problem, retryable=True)
 
     def check(self, reply: Reply, what: str) -> None:
-        """Raise the error that a refusing reply deserves."""
+        """Raise the error that an unsuccessful reply deserves."""
         if reply.ok:
             return
-        if reply.status == 401:
-            raise IdentityError.token_refused(self.host, error_body.message(reply))
+        self._check_token(reply)
         raise self._refusal(reply, what)
 
-    def _nonsense(self, what: str, wrong: str, *, retryable: bool) -> Refused:
+    def _check_token(self, reply: Reply) -> None:
+        if reply.status == 401:
+            raise IdentityError.token_refused(self.host, error_body.message(reply))
+
+    def _unexpected(self, what: str, problem: str, *, retryable: bool) -> Refused:
         return Refused(
-            f"The portal {self.host} answered nonsense for {what}: {wrong}.",
-            "Check that DUPLO_HOST is the portal itself and nothing in between.",
+            f"The portal {self.host} returned an unexpected response for {what}: {problem}.",
+            "Check that DUPLO_HOST is the portal itself, with nothing in between.",
             retryable=retryable,
         )
 
@@ -115,57 +116,20 @@ class Calls:
         if 300 <= reply.status < 400:
             target = urlsplit(reply.headers.get("Location", "")).netloc or "another address"
             return Refused(
-                f"{self.host} sends us on to {target} for {what}; the token does not go there.",
-                "Give the portal's own address as DUPLO_HOST.",
+                f"{self.host} redirects to {target} for {what}; the token is not sent there.",
+                "Set DUPLO_HOST to the portal's own address.",
                 may_have_applied=True,
             )
         message = error_body.message(reply)
         because = f': "{message}"' if message else ""
         if reply.status == 403:
             return Refused(
-                f"The token may not do this: {what} was refused{because}.",
+                f"The token lacks permission: {what} was refused{because}.",
                 "Give the service account of DUPLO_TOKEN write access to the tenant.",
             )
         return Refused(
             f"The portal {self.host} answered {reply.status} for {what}{because}.",
-            "Try again; if it stays, show this line to whoever runs the portal.",
+            "Run the step again; if the error persists, send this line to the portal's "
+            "administrators.",
             retryable=error_body.transient(reply),
         )
-
-
-@dataclass(frozen=True)
-class Scope:
-    """The calls inside one tenant, and its paths in both generations of the API."""
-
-    calls: Calls
-    tenant: Tenant
-
-    def v2(self, *parts: str) -> str:
-        """The path of an older route."""
-        return _path("subscriptions", self.tenant.id, *parts)
-
-    def v3(self, *parts: str) -> str:
-        """The path of a newer route."""
-        return _path("v3/subscriptions", self.tenant.id, *parts)
-
-    def send(self, method: str, path: str, body: object, what: str) -> Reply:
-        """One write, sent once; raises what a refusal deserves, or `Unreachable`."""
-        reply = self.calls.http.once(method, path, body)
-        self.calls.check_done(reply, what)
-        return reply
-
-
-def _path(prefix: str, *parts: str) -> str:
-    """Join parts to a path; what came from people or from the portal is escaped.
-
-    Raises `Refused` for what no escaping keeps from meaning another folder.
-    """
-    if any(part in _NO_NAMES for part in parts):
-        raise Refused("The portal gave an empty or dotted name for something that has a name.")
-    try:
-        return "/".join([prefix, *(quote(part, safe="") for part in parts)])
-    except UnicodeEncodeError:
-        # JSON may hold half a character, which no address can.
-        raise Refused(
-            "The portal gave a name that is no text for something that has one."
-        ) from None

@@ -1,28 +1,32 @@
-"""From settings to the portal, and to the tenant in it."""
+"""Connect to the portal."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import requests
 
-from pipe.errors import NotFound
 from pipe.http import HttpClient, Network
-from pipe.portal.calls import BearerAuth
+from pipe.portal.calls import Calls
 from pipe.portal.client import Portal
-from pipe.portal.model import Tenant
 from pipe.secret import Secret
 
 
+class BearerAuth(requests.auth.AuthBase):
+    """Adds the token to requests to the portal, and to no others."""
+
+    def __init__(self, token: Secret) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Add the headers."""
+        request.headers["Authorization"] = f"Bearer {self._token.reveal()}"
+        request.headers["Accept"] = "application/json"
+        # A cache in between would show an outdated rollout.
+        request.headers["Cache-Control"] = "no-cache"
+        return request
+
+
 def connect(host: str, token: Secret, network: Network) -> Portal:
-    """The portal at this address, asked with this token."""
+    """Return the portal at this address, used with this token."""
     session = network.session(host)
     session.auth = BearerAuth(token)
-    return Portal(HttpClient(host, session, network.clock, setting="DUPLO_HOST"))
-
-
-def choose(tenants: Sequence[Tenant], wanted: str) -> Tenant:
-    """The tenant with that name, in any case, or that id; raises `NotFound`."""
-    folded = wanted.casefold()
-    for tenant in tenants:
-        if folded in (tenant.name.casefold(), tenant.id.casefold()):
-            return tenant
-    raise NotFound.named("tenant", "TENANT", wanted, [tenant.name for tenant in tenants])
+    return Portal(Calls(HttpClient(host, session, network.clock, setting="DUPLO_HOST")))

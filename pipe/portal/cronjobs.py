@@ -9,17 +9,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipe.model import MAIN
-from pipe.portal.calls import Scope
 from pipe.portal.fields import listed, nested, objects, text
+from pipe.portal.scope import Scope
 
 _ANY_HOST = "duplocloud.net/is-any-host-allowed"
 
 
 @dataclass(frozen=True, slots=True)
 class CronJob:
-    """One CronJob; `version` differs after anybody's change. `document` is the portal's own.
+    """One CronJob; `version` changes with every change. `document` is the portal's JSON.
 
-    `main` is the main container's own name: the job's, else the first one's.
+    `main` is the name of the main container: the one named like the job, else the first.
     """
 
     name: str
@@ -30,27 +30,28 @@ class CronJob:
     document: Mapping[str, Any] = field(compare=False, repr=False)
 
 
-class CronJobPortal:
-    """The portal's calls for CronJobs inside one tenant."""
+class CronJobs:
+    """The portal's API for CronJobs in one tenant."""
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
 
-    def jobs(self) -> tuple[CronJob, ...]:
-        """Every CronJob of the tenant."""
+    def list(self) -> tuple[CronJob, ...]:
+        """Return every CronJob in the tenant."""
         reply = self._scope.calls.read(self._scope.v3("k8s", "cronJob"))
         return self._scope.calls.decode(reply, "the list of CronJobs", _jobs)
 
     def change_images(self, job: CronJob, images: Mapping[str, str]) -> None:
-        """Give containers of `job` new images, by container name."""
+        """Change images of a CronJob, by container name."""
         path = self._scope.v3("k8s", "cronJob", job.name)
-        self._scope.send("PUT", path, replacement(job, images), f"the change of {job.name}")
+        body = replacement(job, images)
+        self._scope.calls.write("PUT", path, body, f"the change of {job.name}")
 
 
 def replacement(job: CronJob, images: Mapping[str, str]) -> dict[str, Any]:
-    """What to send so that only images change.
+    """Return the whole object with nothing but images changed.
 
-    A read does not tell `IsAnyHostAllowed` as a write expects it; the annotation does.
+    A read returns `IsAnyHostAllowed` only as an annotation, while a write expects the field.
     """
     body: dict[str, Any] = copy.deepcopy(dict(job.document))
     annotations = nested(nested(body, "metadata"), "annotations")
@@ -64,14 +65,13 @@ def replacement(job: CronJob, images: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _jobs(body: Any) -> tuple[CronJob, ...]:
-    found = (_job(item) for item in listed(body))
-    return tuple(job for job in found if job.name and job.images)
+    jobs = (_job(item) for item in listed(body))
+    return tuple(job for job in jobs if job.name and job.images)
 
 
 def _job(item: Mapping[str, Any]) -> CronJob:
     name = text(nested(item, "metadata"), "name")
-    spec = _pod_spec(item)
-    names = [text(entry, "name") for entry in objects(spec, "containers")]
+    names = [text(entry, "name") for entry in objects(_pod_spec(item), "containers")]
     main = name if name in names else next(iter(names), "")
     images = {
         MAIN if text(entry, "name") == main else text(entry, "name"): text(entry, "image")
@@ -89,7 +89,7 @@ def _containers(item: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _pod_spec(item: Mapping[str, Any]) -> Mapping[str, Any]:
-    found = item
+    spec = item
     for key in ("spec", "jobTemplate", "spec", "template", "spec"):
-        found = nested(found, key)
-    return found
+        spec = nested(spec, key)
+    return spec

@@ -1,7 +1,7 @@
 """ECS services and their task definitions.
 
-A task definition is immutable: a new image is a new revision, and then a service that points
-to it. Both documents are sent back as they were read, but for what they must not hold.
+A task definition is immutable: a new image needs a new revision and a service that points to
+it. Both documents are sent as they were read, except for fields that AWS refuses.
 """
 
 from __future__ import annotations
@@ -11,13 +11,24 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipe.portal.calls import NO_ROUTE, Scope
-from pipe.portal.fields import Shapeless, count, is_integer, listed, nested, objects, text
+from pipe.portal.calls import NO_ROUTE
+from pipe.portal.fields import (
+    UnexpectedShape,
+    count,
+    enum_text,
+    is_integer,
+    listed,
+    nested,
+    objects,
+    required_object,
+    text,
+)
+from pipe.portal.scope import Scope
 
 _NO_LIST_ROUTE = (*NO_ROUTE, 500)
 _MOST_EVENTS = 5
-# AWS answers these and takes none of them back.
-_ANSWERED_ONLY = (
+# AWS returns these and accepts none of them.
+_READ_ONLY = (
     "TaskDefinitionArn",
     "Revision",
     "Status",
@@ -27,13 +38,13 @@ _ANSWERED_ONLY = (
     "Compatibilities",
     "RequiresAttributes",
 )
-# Zero stands for "not given" in what AWS answers, and is refused in what it is given.
-_NO_ZERO = ("Cpu", "Memory", "MemoryReservation", "StartTimeout", "StopTimeout")
+# AWS returns zero for "not set", and refuses zero on registration.
+_NONZERO = ("Cpu", "Memory", "MemoryReservation", "StartTimeout", "StopTimeout")
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """One deployment of a service; `state` is empty where AWS does not judge it."""
+    """One deployment of a service; `state` is empty where AWS does not report one."""
 
     definition: str
     primary: bool
@@ -47,7 +58,7 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class EcsService:
-    """One ECS service; `definition` is the ARN it asks for. `document` is the portal's own."""
+    """One ECS service; `definition` is the ARN it is set to. `document` is the portal's JSON."""
 
     name: str
     definition: str
@@ -58,7 +69,7 @@ class EcsService:
 
 @dataclass(frozen=True, slots=True)
 class TaskDefinition:
-    """One revision; `images` are by container, in its order. `document` is the portal's own."""
+    """One revision; `images` are by container, in its order. `document` is the portal's JSON."""
 
     arn: str
     family: str
@@ -66,61 +77,60 @@ class TaskDefinition:
     document: Mapping[str, Any] = field(compare=False, repr=False)
 
     def differs_only_by(self, images: Mapping[str, str], other: TaskDefinition) -> bool:
-        """Whether registering this one with `images` would make `other` once more."""
+        """Return whether registering this one with `images` would duplicate `other`."""
         return registration(self, images) == registration(other, {})
 
 
-class EcsPortal:
-    """The portal's calls for ECS inside one tenant."""
+class Ecs:
+    """The portal's API for ECS in one tenant."""
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
 
-    def services(self) -> tuple[EcsService, ...]:
-        """Every ECS service with its deployments; those are missing on older portals."""
-        calls, scope = self._scope.calls, self._scope
+    def list(self) -> tuple[EcsService, ...]:
+        """Return every ECS service; older portals leave out the deployments."""
+        calls, scope, what = self._scope.calls, self._scope, "the list of ECS services"
         reply = calls.read(scope.v3("aws", "ecs", "service"), final=_NO_LIST_ROUTE)
         if reply.status not in _NO_LIST_ROUTE:
-            return calls.decode(reply, "the list of ECS services", _services)
-        return calls.decode(
-            calls.read(scope.v2("GetEcsServices")), "the list of ECS services", _bare_services
-        )
+            return calls.decode(reply, what, _services)
+        return calls.decode(calls.read(scope.v2("GetEcsServices")), what, _services_v2)
 
-    def details(self, service: EcsService) -> EcsService:
-        """The service with its deployments, as older portals tell them: one at a time."""
+    def with_deployments(self, service: EcsService) -> EcsService:
+        """Return the service with its deployments, which older portals only return one by one."""
         reply = self._scope.calls.read(self._scope.v2("GetEcsServiceDetails", service.name))
-        seen = self._scope.calls.decode(reply, f"the ECS service {service.name}", _object)
-        return _service(service.name, service.document, seen)
+        status = self._scope.calls.decode(reply, f"the ECS service {service.name}", required_object)
+        return _service(service.name, service.document, status)
 
-    def definition(self, arn: str) -> TaskDefinition:
-        """One revision of a task definition."""
-        reply = self._scope.calls.ask(self._scope.v2("FindEcsTaskDefinition"), {"Arn": arn})
-        return self._scope.calls.decode(reply, f"the task definition {_short(arn)}", _definition)
+    def task_definition(self, arn: str) -> TaskDefinition:
+        """Return one revision of a task definition."""
+        reply = self._scope.calls.query(self._scope.v2("FindEcsTaskDefinition"), {"Arn": arn})
+        what = f"the task definition {arn.rpartition('/')[2]}"
+        return self._scope.calls.decode(reply, what, _task_definition)
 
     def register(self, definition: TaskDefinition, images: Mapping[str, str]) -> str:
-        """A new revision that differs in images only; its ARN."""
+        """Register a revision that differs only in images, and return its ARN."""
         body = registration(definition, images)
         what = f"the new revision of {definition.family}"
         path = self._scope.v2("UpdateEcsTaskDefinition")
-        reply = self._scope.send("POST", path, body, what)
+        reply = self._scope.calls.write("POST", path, body, what)
         return self._scope.calls.decode(reply, what, _arn)
 
-    def point(self, service: EcsService, arn: str) -> None:
-        """Have the service run the revision `arn`."""
+    def update(self, service: EcsService, arn: str) -> None:
+        """Set the service to the revision `arn`."""
         body = {**service.document, "TaskDefinition": arn}
         path = self._scope.v2("UpdateEcsService")
-        self._scope.send("POST", path, body, f"the change of {service.name}")
+        self._scope.calls.write("POST", path, body, f"the change of {service.name}")
 
 
 def registration(definition: TaskDefinition, images: Mapping[str, str]) -> dict[str, Any]:
-    """What registers `definition` again with other images, by container."""
+    """Return the body that registers `definition` again with other images, by container."""
     body = {
         key: copy.deepcopy(value)
         for key, value in definition.document.items()
-        if key not in _ANSWERED_ONLY
+        if key not in _READ_ONLY
     }
     for container in objects(body, "ContainerDefinitions"):
-        _drop_zeros(container, _NO_ZERO)
+        _drop_zeros(container, _NONZERO)
         _drop_zeros(nested(container, "LinuxParameters"), ("SharedMemorySize",))
         if text(container, "Name") in images:
             container["Image"] = images[text(container, "Name")]
@@ -136,7 +146,7 @@ def _drop_zeros(item: dict[str, Any], keys: tuple[str, ...]) -> None:
 
 
 def _services(body: Any) -> tuple[EcsService, ...]:
-    found = (
+    services = (
         _service(
             text(item, "EcsServiceName") or text(nested(item, "DuploEcsService"), "Name"),
             nested(item, "DuploEcsService"),
@@ -144,27 +154,28 @@ def _services(body: Any) -> tuple[EcsService, ...]:
         )
         for item in listed(body)
     )
-    return tuple(service for service in found if service.name and service.document)
+    return tuple(service for service in services if service.name and service.document)
 
 
-def _bare_services(body: Any) -> tuple[EcsService, ...]:
-    found = (_service(text(item, "Name"), item, {}) for item in listed(body))
-    return tuple(service for service in found if service.name)
+def _services_v2(body: Any) -> tuple[EcsService, ...]:
+    services = (_service(text(item, "Name"), item, {}) for item in listed(body))
+    return tuple(service for service in services if service.name)
 
 
-def _service(name: str, asked: Mapping[str, Any], seen: Mapping[str, Any]) -> EcsService:
+def _service(name: str, document: Mapping[str, Any], status: Mapping[str, Any]) -> EcsService:
+    """Build a service from the portal's settings of it and from its status in AWS."""
     return EcsService(
         name=name,
-        definition=text(asked, "TaskDefinition"),
-        deployments=tuple(_deployment(item) for item in objects(seen, "Deployments")),
-        events=tuple(_events(seen)),
-        document=asked,
+        definition=text(document, "TaskDefinition"),
+        deployments=tuple(_deployment(item) for item in objects(status, "Deployments")),
+        events=tuple(_events(status)),
+        document=document,
     )
 
 
-def _events(seen: Mapping[str, Any]) -> Iterator[str]:
+def _events(status: Mapping[str, Any]) -> Iterator[str]:
     newest_first = sorted(
-        objects(seen, "Events"), key=lambda event: text(event, "CreatedAt"), reverse=True
+        objects(status, "Events"), key=lambda event: text(event, "CreatedAt"), reverse=True
     )
     for event in newest_first[:_MOST_EVENTS]:
         if message := text(event, "Message"):
@@ -174,8 +185,8 @@ def _events(seen: Mapping[str, Any]) -> Iterator[str]:
 def _deployment(item: Mapping[str, Any]) -> Deployment:
     return Deployment(
         definition=text(item, "TaskDefinition"),
-        primary=wrapped(item, "Status").upper() == "PRIMARY",
-        state=wrapped(item, "RolloutState").upper(),
+        primary=enum_text(item, "Status").upper() == "PRIMARY",
+        state=enum_text(item, "RolloutState").upper(),
         reason=text(item, "RolloutStateReason"),
         desired=count(item, "DesiredCount") or 0,
         running=count(item, "RunningCount") or 0,
@@ -184,32 +195,17 @@ def _deployment(item: Mapping[str, Any]) -> Deployment:
     )
 
 
-def wrapped(item: Mapping[str, Any], key: str) -> str:
-    """An enum of AWS, which comes bare or as `{"Value": ...}`."""
-    return text(item, key) or text(nested(item, key), "Value")
-
-
-def _definition(body: Any) -> TaskDefinition:
-    document = _object(body)
+def _task_definition(body: Any) -> TaskDefinition:
+    document = required_object(body)
     containers = objects(document, "ContainerDefinitions")
     images = {text(item, "Name"): text(item, "Image") for item in containers}
     arn = text(document, "TaskDefinitionArn")
     if not arn or not images:
-        raise Shapeless("a task definition with an ARN and containers")
+        raise UnexpectedShape("a task definition with an ARN and containers")
     return TaskDefinition(arn, text(document, "Family"), images, document)
-
-
-def _object(body: Any) -> Mapping[str, Any]:
-    if not isinstance(body, dict):
-        raise Shapeless("an object")
-    return body
 
 
 def _arn(body: Any) -> str:
     if not isinstance(body, str) or not body:
-        raise Shapeless("the ARN of the new revision")
+        raise UnexpectedShape("the ARN of the new revision")
     return body
-
-
-def _short(arn: str) -> str:
-    return arn.rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""What the portal says when it says no: five forms of error bodies, read into one line."""
+"""Read the portal's error bodies, which come in five forms."""
 
 from __future__ import annotations
 
@@ -11,29 +11,33 @@ _KEYS = ("Message", "message", "title", "detail", "error")
 
 
 def message(reply: Reply) -> str:
-    """The reply's own words: JSON text or message, plain text, or HTML without its tags."""
+    """Return the error message as one line: from JSON, plain text, or HTML without its tags."""
     try:
-        found = _from_json(reply.json())
+        content = _from_json(reply.json())
     except ValueError:
-        found = reply.text()
-    return one_line(found)
+        content = reply.text()
+    return one_line(content)
 
 
 def transient(reply: Reply) -> bool:
-    """Whether the same request may succeed soon.
+    """Return whether the same request may succeed soon.
 
-    AWS throttling and backend time-outs reach us as status 400 with telling words.
+    The portal passes on AWS throttling and backend timeouts as status 400; only the message
+    identifies them.
     """
     if reply.ok:
-        return not _whole(reply)
+        return not _is_complete(reply)
     if reply.status == 400:
-        words = message(reply)
-        return words == "Rate exceeded" or "HRESULT" in words
+        text = message(reply)
+        return text == "Rate exceeded" or "HRESULT" in text
     return reply.outage
 
 
-def _whole(reply: Reply) -> bool:
-    """Whether a good reply holds JSON: truncated ones and a gateway's HTML page pass."""
+def _is_complete(reply: Reply) -> bool:
+    """Return whether a successful reply is empty or valid JSON.
+
+    Truncated JSON and a gateway's HTML page are not, and usually a retry helps.
+    """
     if not reply.body.strip():
         return True
     try:
@@ -48,6 +52,6 @@ def _from_json(body: Any) -> str:
         return body
     if isinstance(body, dict):
         for key in _KEYS:
-            if words := _from_json(body.get(key)):
-                return words
+            if text := _from_json(body.get(key)):
+                return text
     return ""

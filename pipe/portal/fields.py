@@ -1,7 +1,7 @@
-"""Reading fields of the portal's JSON, none of which can be relied on to be there.
+"""Read fields from the portal's JSON.
 
-Any field may be missing, null or of another type: the portal's versions differ, and no field
-is worth a failed deploy. Only a body of the wrong shape altogether is refused.
+Portal versions differ: any field may be missing, null or of another type, and no field is worth
+a failed deploy. Only a body of the wrong overall shape is rejected.
 """
 
 from __future__ import annotations
@@ -10,61 +10,65 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
 
 
-class Shapeless(ValueError):
-    """A body that is not what the API promises; the text says what was expected."""
+class UnexpectedShape(ValueError):
+    """A body that does not have the shape the API promises; the text names the expected shape."""
 
 
 def listed(body: Any) -> Iterator[dict[str, Any]]:
-    """The objects of a list; null is an empty one, and raises `Shapeless` for anything else."""
+    """Return the objects in a list, none for null; raise `UnexpectedShape` for anything else."""
     if body is not None and not isinstance(body, list):
-        message = "a list"
-        raise Shapeless(message)
+        raise UnexpectedShape("a list")
     return items(body)
 
 
+def required_object(body: Any) -> dict[str, Any]:
+    """Return a body that must be an object; raise `UnexpectedShape` otherwise."""
+    if not isinstance(body, dict):
+        raise UnexpectedShape("an object")
+    return body
+
+
 def items(value: Any) -> Iterator[dict[str, Any]]:
-    """The objects of what may be a list."""
+    """Return the objects in a value that may be a list."""
     return (
         (item for item in value if isinstance(item, dict)) if isinstance(value, list) else iter(())
     )
 
 
 def objects(item: Mapping[str, Any], key: str) -> Iterator[dict[str, Any]]:
-    """The objects of the list under a key."""
+    """Return the objects in the list under a key."""
     return items(item.get(key))
 
 
 def nested(item: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """The object under a key, empty when there is none."""
+    """Return the object under a key, or an empty one."""
     value = item.get(key)
     return value if isinstance(value, dict) else {}
 
 
-def folded(value: Any) -> dict[str, Any]:
-    """An object with its keys in small letters: people type them in any case."""
-    return (
-        {key.casefold(): entry for key, entry in value.items()} if isinstance(value, dict) else {}
-    )
-
-
 def text(item: Mapping[str, Any], key: str) -> str:
-    """The text under a key, empty when there is none."""
+    """Return the text under a key, or an empty one."""
     value = item.get(key)
     return value if isinstance(value, str) else ""
 
 
+def enum_text(item: Mapping[str, Any], key: str) -> str:
+    """Return an AWS enum value, which the portal sends bare or as `{"Value": ...}`."""
+    return text(item, key) or text(nested(item, key), "Value")
+
+
 def count(item: Mapping[str, Any], key: str) -> int | None:
-    """The number under a key, None when there is none."""
+    """Return the non-negative number under a key, or None."""
     value = item.get(key)
     return value if is_integer(value) and value >= 0 else None
 
 
 def code(item: Mapping[str, Any], key: str) -> int:
-    """A code of the platform; -1 when absent, because 0 is a valid one."""
+    """Return the platform code under a key, or -1, because 0 is a valid code."""
     value = item.get(key)
     return value if is_integer(value) else -1
 
 
 def is_integer(value: Any) -> TypeGuard[int]:
-    """Whether a value is a number and not a truth value."""
+    """Return whether a value is an integer and not a boolean."""
     return isinstance(value, int) and not isinstance(value, bool)

@@ -10,16 +10,15 @@ from typing import Any
 from pipe.errors import Refused
 from pipe.http import Reply
 from pipe.portal import error_body
-from pipe.portal.calls import Scope
-from pipe.portal.ecs import wrapped
-from pipe.portal.fields import Shapeless, listed, nested, text
+from pipe.portal.fields import enum_text, listed, nested, required_object, text
+from pipe.portal.scope import Scope
 
 _BUSY = re.compile(r"in progress|conflict", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """One function. `version` differs after every update; `image` is known from `details` only."""
+    """One function. `version` changes with every update; only `Functions.get` sets `image`."""
 
     name: str
     status: str
@@ -31,38 +30,38 @@ class Function:
 
     @property
     def updating(self) -> bool:
-        """Whether an update is under way."""
+        """Whether an update is in progress."""
         return self.status == "InProgress" or self.state == "Pending"
 
 
-class LambdaPortal:
-    """The portal's calls for functions inside one tenant."""
+class Functions:
+    """The portal's API for Lambda functions in one tenant."""
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
 
-    def functions(self) -> tuple[Function, ...]:
-        """Every function of the tenant, without its image."""
+    def list(self) -> tuple[Function, ...]:
+        """Return every function in the tenant, without its image."""
         reply = self._scope.calls.read(self._scope.v2("GetLambdaFunctions"))
         return self._scope.calls.decode(reply, "the list of functions", _functions)
 
-    def details(self, name: str) -> Function:
-        """One function with its image; `name` is the full one."""
+    def get(self, name: str) -> Function:
+        """Return one function with its image, by its full name."""
         reply = self._scope.calls.read(self._scope.v3("serverless", "lambda", name))
-        return self._scope.calls.decode(reply, f"the function {name}", _details)
+        return self._scope.calls.decode(reply, f"the function {name}", _function_with_image)
 
     def update(self, name: str, image: str) -> None:
-        """Give a function another image; its success is not yet the update's.
+        """Start the update of a function to another image.
 
-        Raises a `Refused` that passes while an earlier update is under way.
+        Raises a retryable `Refused` while an earlier update is in progress.
         """
         path = self._scope.v2("UpdateLambdaFunction")
         body = {"FunctionName": name, "ImageUri": image}
-        reply = self._scope.calls.http.once("POST", path, body)
+        reply = self._scope.calls.send("POST", path, body)
         if _is_busy(reply):
             raise Refused(
                 f'An earlier update of {name} is still under way: "{error_body.message(reply)}".',
-                "See who else updates it, and run the step again.",
+                "Find out who else updates it, then run the step again.",
                 retryable=True,
             )
         self._scope.calls.check_done(reply, f"the change of {name}")
@@ -75,23 +74,23 @@ def _is_busy(reply: Reply) -> bool:
 
 
 def _functions(body: Any) -> tuple[Function, ...]:
-    found = (_function(item) for item in listed(body))
-    return tuple(function for function in found if function.name)
+    functions = (_function(item) for item in listed(body))
+    return tuple(function for function in functions if function.name)
 
 
-def _details(body: Any) -> Function:
-    if not isinstance(body, dict):
-        raise Shapeless("a function")
-    return _function(nested(body, "Configuration"), text(nested(body, "Code"), "ImageUri"))
+def _function_with_image(body: Any) -> Function:
+    document = required_object(body)
+    image = text(nested(document, "Code"), "ImageUri")
+    return _function(nested(document, "Configuration"), image)
 
 
 def _function(item: Mapping[str, Any], image: str = "") -> Function:
     return Function(
         name=text(item, "FunctionName"),
-        status=wrapped(item, "LastUpdateStatus"),
+        status=enum_text(item, "LastUpdateStatus"),
         reason=text(item, "LastUpdateStatusReason"),
-        state=wrapped(item, "State"),
-        package=wrapped(item, "PackageType"),
+        state=enum_text(item, "State"),
+        package=enum_text(item, "PackageType"),
         version="|".join(text(item, key) for key in ("LastModified", "CodeSha256")),
         image=image,
     )

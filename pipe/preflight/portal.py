@@ -24,7 +24,7 @@ def check_portal(
     portal = _connect(checker, identity or Identity(settings.token))
     if portal is None:
         return
-    tenants = checker.attempt("portal token", portal.tenants)
+    tenants = checker.attempt("portal token", portal.tenants.list)
     if tenants is None:
         return
     _report_token(checker, portal, tenants)
@@ -47,7 +47,7 @@ def _connect(checker: Checker, identity: Identity) -> Portal | None:
 
 
 def _report_token(checker: Checker, portal: Portal, tenants: Sequence[Tenant]) -> None:
-    user = checker.attempt("portal user", portal.user) or "not named by the portal"
+    user = checker.attempt("portal user", portal.tenants.user) or "not named by the portal"
     names = ", ".join(sorted(tenant.name for tenant in tenants)) or "none"
     checker.passed("portal token", f"accepted; user: {user}; tenants: {names}")
 
@@ -66,6 +66,6 @@ def _check_targets(checker: Checker, drivers: Drivers) -> None:
 
 
 def _report_missing(checker: Checker, target: Target, drivers: Drivers) -> None:
-    names = checker.attempt("targets", lambda: tuple(drivers.known(target.kind))) or ()
+    names = checker.attempt("targets", lambda: tuple(drivers.names(target.kind))) or ()
     error = NotFound.named(target.kind, "SERVICE", target.name, names)
     checker.failed(f"{target.kind} {target.name}", error)

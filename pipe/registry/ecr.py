@@ -10,10 +10,10 @@ from typing import Any
 
 from pipe.clock import Deadline
 from pipe.errors import PlatformError
+from pipe.hosts import EcrAddress
 from pipe.identity import refusals
 from pipe.identity.aws import AwsClient, AwsRefusal
 from pipe.image import Image
-from pipe.registry.address import EcrAddress
 from pipe.registry.base import INDEXES, MANIFESTS, Absent, CannotAsk, Finding, Found
 from pipe.settings import AwsSettings
 

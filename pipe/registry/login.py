@@ -7,10 +7,10 @@ import logging
 from collections.abc import Callable, Mapping
 
 from pipe.errors import PlatformError
+from pipe.hosts import EcrAddress, ecr_address
 from pipe.identity.aws import AwsClient, AwsRefusal
 from pipe.identity.establish import Identity
 from pipe.image import Image
-from pipe.registry.address import EcrAddress, ecr_address
 from pipe.secret import Mask, Secret
 from pipe.settings import Settings
 

@@ -10,9 +10,10 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from pipe.errors import Unreachable
+from pipe.hosts import LOCAL_HOSTS
 from pipe.http import HttpClient, Limits, Network, Reply
 from pipe.image import Image
-from pipe.registry.address import PLAIN_HTTP_HOSTS, OciAddress
+from pipe.registry.address import OciAddress
 from pipe.registry.base import MANIFESTS, Absent, CannotAsk, Found
 from pipe.secret import Mask, Secret
 from pipe.settings import ImageRules, Verify
@@ -47,7 +48,7 @@ class OciRegistry:
         self._address = address
         self._user = rules.registry_username
         self._password = rules.registry_password
-        self._insists = rules.verify is Verify.ALWAYS or rules.pin_digest
+        self._must_connect = rules.verify is Verify.ALWAYS or rules.pin_digest
         self._authorization = ""
         self._http: HttpClient | None = None
 
@@ -69,7 +70,7 @@ class OciRegistry:
         self._check(reply)
         if not _is_manifest(reply):
             raise CannotAsk(
-                f"{self._address.shown} answers with no manifest, and not as a registry does",
+                f"{self._address.name} answers with no manifest, and not as a registry does",
                 "Check the registry's name in IMAGE, and what answers in its place.",
             )
         return Found(f"sha256:{hashlib.sha256(reply.body).hexdigest()}", _media_type(reply))
@@ -116,7 +117,11 @@ class OciRegistry:
         """
         try:
             return client.repeatable(
-                method, path, headers=headers, transient=_is_passing, insists=self._insists
+                method,
+                path,
+                headers=headers,
+                transient=_is_passing,
+                must_connect=self._must_connect,
             )
         except Unreachable as trouble:
             if not trouble.may_have_applied:
@@ -150,14 +155,14 @@ class OciRegistry:
         if scheme.lower() == "basic" and self._user:
             return self._basic()
         raise CannotAsk(
-            f"{self._address.shown} wants a user and a password",
+            f"{self._address.name} wants a user and a password",
             "Give REGISTRY_USERNAME and REGISTRY_PASSWORD.",
         )
 
     def _token(self, asked: Mapping[str, str]) -> Secret:
         realm = urlsplit(asked.get("realm", ""))
-        if realm.scheme != "https" and realm.hostname not in PLAIN_HTTP_HOSTS:
-            raise CannotAsk(f'{self._address.shown} sends us to "{realm.geturl()}" for a token')
+        if realm.scheme != "https" and realm.hostname not in LOCAL_HOSTS:
+            raise CannotAsk(f'{self._address.name} sends us to "{realm.geturl()}" for a token')
         query = {"scope": f"repository:{self._address.repository}:pull"}
         if "service" in asked:
             query["service"] = asked["service"]
@@ -184,17 +189,17 @@ class OciRegistry:
         if reply.status in (401, 403):
             raise self._refused(reply)
         if not reply.ok:
-            raise CannotAsk(f"{self._address.shown} answers {reply.status}")
+            raise CannotAsk(f"{self._address.name} answers {reply.status}")
 
     def _refused(self, reply: Reply) -> CannotAsk:
         if self._user:
             return CannotAsk(
-                f"{self._address.shown} refuses {self._address.repository} to the user of "
+                f"{self._address.name} refuses {self._address.repository} to the user of "
                 f"REGISTRY_USERNAME ({reply.status})",
                 "Check REGISTRY_USERNAME and REGISTRY_PASSWORD, and the user's right to pull.",
             )
         return CannotAsk(
-            f"{self._address.shown} does not show {self._address.repository} to everybody "
+            f"{self._address.name} does not show {self._address.repository} to everybody "
             f"({reply.status}): it is private, or not there",
             "Give REGISTRY_USERNAME and REGISTRY_PASSWORD if it is private.",
         )
@@ -204,11 +209,11 @@ class OciRegistry:
         codes = _error_codes(reply)
         if not codes:
             return CannotAsk(
-                f"{self._address.shown} answers 404, and not as a registry does",
+                f"{self._address.name} answers 404, and not as a registry does",
                 "Check the registry's name in IMAGE.",
             )
         if "NAME_UNKNOWN" in codes:
-            return Absent(f"there is no repository {image.repository} at {self._address.shown}")
+            return Absent(f"there is no repository {image.repository} at {self._address.name}")
         wanted = image.digest or f'tag "{image.tag}"'
         return Absent(f"the repository {image.repository} has no {wanted}")
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import SequenceMatcher
 
-from pipe.errors import ImageRefused, together
+from pipe.errors import ImageRefused, combined
+from pipe.hosts import ecr_address
 from pipe.image import Image
 from pipe.parallel import run_concurrently
 from pipe.registry import severity
-from pipe.registry.address import ecr_address
 from pipe.registry.base import Absent, CannotAsk, Finding, Found, Registry
 from pipe.registry.ecr import EcrRegistry
 from pipe.settings import ImageRequest, ImageRules, Verify
@@ -77,7 +77,7 @@ class ImageProver:
         for trouble in run_concurrently(look, images):
             raise trouble
         if refused:
-            raise together([refused[image] for image in images if image in refused])
+            raise combined([refused[image] for image in images if image in refused])
         return tuple(
             replace(request, image=self.proofs[request.image].deploy) for request in image_requests
         )

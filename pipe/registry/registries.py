@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pipe.errors import Unreachable
+from pipe.hosts import ecr_address
 from pipe.http import Network
 from pipe.identity.establish import Identity
 from pipe.image import Image
-from pipe.registry.address import ecr_address, oci_address
+from pipe.registry.address import oci_address
 from pipe.registry.base import Registry
 from pipe.registry.ecr import EcrRegistry
 from pipe.registry.oci import OciRegistry

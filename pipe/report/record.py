@@ -1,203 +1,143 @@
-"""One record of a run, filled while it goes on."""
+"""The record of a run: frozen, typed, and the only source of every report."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from pipe import __version__, image
 from pipe.deploy_tests.model import DeployTestResult
-from pipe.errors import ExitCode
-from pipe.image import Image
-from pipe.kinds.base import Evidence, Sample
-from pipe.model import Change, Target
+from pipe.model import Target
 from pipe.preflight.result import CheckResult
-from pipe.registry.proof import Proof
-from pipe.report.link import step_page
-from pipe.rollout import Ready, Verdict, Waiting
-from pipe.rollout.progress import words
+from pipe.registry.base import Finding
+from pipe.rollout import Evidence, PodCounts
 from pipe.secret import Mask
-from pipe.settings import Settings
-
-_OURS = ("schema", "pipe_version", "action", "outcome", "started", "finished")
+from pipe.settings import Action
 
 
-@dataclass
+@dataclass(frozen=True)
 class TargetRecord:
-    """One target's part: what it ran, what it was to run, and how that went.
+    """One target: its images before and after the change, and how the rollout went.
 
-    `state` tells people what runs now; `seconds` is how long it was followed; `passed` is None
-    while nobody can say; `told` says why; `rollback` how it went to put the version before back.
+    `before` and `after` hold images by container; `rollback_to` those to restore, None when they
+    are unknown. `version` is the target's version before the change and `previous_pods`
+    identifies its pods of that time: a later run needs both to resume this one. `state` describes
+    what runs now, `passed` is None until the rollout has ended, and `message` gives the reason.
+    `rollback` describes how the rollback went, empty without one. `seconds` is how long the
+    rollout was followed.
     """
 
-    change: Change
+    target: Target
+    image: str
+    previous_image: str
+    before: Mapping[str, str]
+    after: Mapping[str, str]
+    rollback_to: Mapping[str, str] | None
+    digest: str
+    restart: bool
+    resumed: bool
+    version: str
+    previous_pods: tuple[str, ...]
     state: str = ""
-    seconds: float = 0.0
-    samples: tuple[Sample, ...] = ()
     passed: bool | None = None
     message: str = ""
     rollback: str = ""
-    samples_back: tuple[Sample, ...] = ()
-
-
-@dataclass
-class Record:
-    """What `deploy.json` says. `url` is where people reach the first target, if known."""
-
-    settings: Settings
-    started: datetime
-    targets: dict[str, TargetRecord] = field(default_factory=dict)
-    checks: list[DeployTestResult] = field(default_factory=list)
-    evidence: list[Evidence] = field(default_factory=list)
-    proofs: Mapping[Image, Proof] = field(default_factory=dict)
-    facts: list[CheckResult] = field(default_factory=list)
-    changed: bool = False
-    url: str = ""
-    finished: datetime | None = None
-    code: ExitCode | None = None
-    summary: str = ""
+    seconds: float = 0.0
+    timeline: tuple[PodCounts, ...] = ()
+    rollback_timeline: tuple[PodCounts, ...] = ()
 
     @property
-    def outcome(self) -> str:
-        """The exit code's name; "running" until the run has ended."""
-        return "running" if self.code is None else self.code.name.lower().replace("_", "-")
-
-    def plan(self, change: Change) -> None:
-        """Take up a target with the state to return to."""
-        self.targets[str(change.target)] = TargetRecord(change)
-
-    def judge(self, verdicts: Mapping[Target, Verdict]) -> None:
-        """Note how the rollouts ended."""
-        for target, verdict in verdicts.items():
-            entry = self.targets[str(target)]
-            entry.passed = None if isinstance(verdict, Waiting) else isinstance(verdict, Ready)
-            entry.message = words(verdict)
-
-    def lose_sight(self, why: str) -> None:
-        """Note that nobody can say how the rollouts ended."""
-        for entry in self.targets.values():
-            entry.passed, entry.message = False, why
-
-    def finish(self, code: ExitCode, summary: str, at: datetime) -> None:
-        """Note how the run ended."""
-        self.code, self.summary, self.finished = code, summary, at
-
-    def as_dict(self) -> Mapping[str, Any]:
-        """The record as plain data, as schema/deploy.schema.json describes it."""
-        return {
-            "schema": 1,
-            "pipe_version": __version__,
-            "action": str(self.settings.action),
-            "outcome": self.outcome,
-            "exit_code": None if self.code is None else int(self.code),
-            "summary": self.summary,
-            "started": self.started.isoformat(timespec="seconds"),
-            "finished": self.finished and self.finished.isoformat(timespec="seconds"),
-            "changed": self.changed,
-            "portal": self.settings.host,
-            "tenant": self.settings.tenant,
-            "url": self.url or None,
-            "targets": [
-                {**_target(entry), "digest": self._digest(entry.change.main_image)}
-                for entry in self.targets.values()
-            ],
-            "tests": [_check(entry) for entry in self.checks],
-            "images": [_image(proof) for proof in self.proofs.values()],
-            "checks": [fact.as_dict() for fact in self.facts],
-            "evidence": [_evidence(entry) for entry in self.evidence],
-            "step": self._step(),
-        }
-
-    def masked(self, mask: Mask) -> Mapping[str, Any]:
-        """The same without secrets, but for words of ours that happen to be one too."""
-        data = self.as_dict()
-        return {**mask.data(data), **{key: data[key] for key in _OURS}}
-
-    def _step(self) -> Mapping[str, str]:
-        step = self.settings.step
-        return {
-            "workspace": step.workspace,
-            "repository": step.repository,
-            "build_number": step.build_number,
-            "run_number": step.run_number,
-            "pipeline": step.pipeline,
-            "step": step.step,
-            "commit": step.commit,
-            "branch": step.branch,
-            "tag": step.tag,
-            "deployment": step.deployment,
-            "link": step_page(step),
-        }
-
-    def _digest(self, deployed: str) -> str | None:
-        """The digest of a deployed image, None when nobody could tell."""
-        proven = (proof.digest for proof in self.proofs.values() if str(proof.deploy) == deployed)
-        return next(proven, "") or image.digest(deployed) or None
+    def name(self) -> str:
+        """The target's name, without its kind."""
+        return self.target.name
 
 
-def _image(proof: Proof) -> Mapping[str, Any]:
-    found = proof.findings
-    return {
-        "image": str(proof.image),
-        "deployed": str(proof.deploy),
-        "digest": proof.digest,
-        "pushed": proof.pushed and proof.pushed.isoformat(timespec="seconds"),
-        "findings": None
-        if found is None
-        else [{"name": one.name, "severity": one.severity} for one in found],
-        "why_not_proven": proof.why_not,
-    }
+@dataclass(frozen=True)
+class ImageRecord:
+    """One image that was verified in its registry.
+
+    `deployed` is the reference that was deployed: by digest with PIN_DIGEST. When the registry
+    could not be queried, `digest` is empty and `not_proven` gives the reason. `findings` is None
+    when no scan was requested.
+    """
+
+    image: str
+    deployed: str
+    digest: str
+    pushed: datetime | None
+    findings: tuple[Finding, ...] | None
+    not_proven: str
 
 
-def _target(entry: TargetRecord) -> Mapping[str, Any]:
-    change = entry.change
-    return {
-        "kind": str(change.target.kind),
-        "name": change.target.name,
-        "before": dict(change.before.images),
-        "after": dict(change.wanted),
-        "back": None if change.back is None else dict(change.back),
-        "restart": change.restart,
-        "resumed": change.resumed,
-        "version": change.origin or change.before.version,
-        "previous_pods": sorted(change.previous_pods),
-        "state": entry.state,
-        "passed": entry.passed,
-        "message": entry.message,
-        "rollback": entry.rollback or None,
-        "seconds": round(entry.seconds, 3),
-        "timeline": [_sample(sample) for sample in entry.samples],
-        "timeline_back": [_sample(sample) for sample in entry.samples_back],
-    }
+@dataclass(frozen=True)
+class StepRecord:
+    """The Bitbucket step; every field is empty in a local run. `link` is its page."""
+
+    workspace: str
+    repository: str
+    build_number: str
+    run_number: str
+    pipeline: str
+    step: str
+    commit: str
+    branch: str
+    tag: str
+    deployment: str
+    link: str
 
 
-def _sample(sample: Sample) -> Mapping[str, Any]:
-    return {
-        "seconds": round(sample.seconds, 3),
-        "old": sample.old,
-        "up": sample.up,
-        "starting": sample.starting,
-    }
+@dataclass(frozen=True)
+class RunRecord:
+    """One run. `exit_code` and `finished` are None while it runs, or after it was killed.
+
+    `changed` is true once this run began to change anything. `url` is the address of the first
+    target, empty when the portal does not know it.
+    """
+
+    pipe_version: str
+    action: Action
+    outcome: str
+    exit_code: int | None
+    summary: str
+    started: datetime
+    finished: datetime | None
+    changed: bool
+    portal: str
+    tenant: str
+    url: str
+    targets: tuple[TargetRecord, ...]
+    tests: tuple[DeployTestResult, ...]
+    images: tuple[ImageRecord, ...]
+    checks: tuple[CheckResult, ...]
+    evidence: tuple[Evidence, ...]
+    step: StepRecord
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the run took, None while it runs."""
+        return (self.finished - self.started).total_seconds() if self.finished else None
+
+    def masked(self, mask: Mask) -> RunRecord:
+        """Return the record without secrets.
+
+        Enums and `outcome` are the pipe's own words: they stay, even where a secret happens to
+        be the same word.
+        """
+        record: RunRecord = _masked(self, mask)
+        return replace(record, outcome=self.outcome)
 
 
-def _check(entry: DeployTestResult) -> Mapping[str, Any]:
-    return {
-        "name": entry.name,
-        "kind": entry.kind,
-        "subject": entry.subject,
-        "passed": entry.passed,
-        "message": entry.message,
-        "seconds": round(entry.seconds, 3),
-        "output": list(entry.output),
-    }
-
-
-def _evidence(entry: Evidence) -> Mapping[str, Any]:
-    return {
-        "target": str(entry.target),
-        "pod": entry.pod,
-        "faults": list(entry.faults),
-        "log": list(entry.log),
-    }
+def _masked(value: Any, mask: Mask) -> Any:
+    """Return plain data of any depth with every text masked, except keys of mappings."""
+    if type(value) is str:
+        return mask.text(value)
+    if isinstance(value, Mapping):
+        return {key: _masked(entry, mask) for key, entry in value.items()}
+    if isinstance(value, tuple):
+        return tuple(_masked(entry, mask) for entry in value)
+    # Pod counts hold no text, and there can be thousands of them.
+    if is_dataclass(value) and not isinstance(value, (type, PodCounts)):
+        texts = {field.name: _masked(getattr(value, field.name), mask) for field in fields(value)}
+        return replace(value, **texts)
+    return value

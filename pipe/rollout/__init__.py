@@ -1,5 +1,17 @@
 """Following rollouts: what a look can conclude, and the one loop that looks."""
 
-from pipe.rollout.verdict import Failed, Ready, Superseded, TimedOut, Verdict, Waiting
+from pipe.rollout.verdict import Failed, Ready, Superseded, TimedOut, Verdict, Waiting, words
+from pipe.rollout.watcher import Evidence, PodCounts, Watcher
 
-__all__ = ["Failed", "TimedOut", "Superseded", "Ready", "Verdict", "Waiting"]
+__all__ = [
+    "Evidence",
+    "Failed",
+    "PodCounts",
+    "Ready",
+    "Superseded",
+    "TimedOut",
+    "Verdict",
+    "Waiting",
+    "Watcher",
+    "words",
+]

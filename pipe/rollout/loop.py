@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from pipe.clock import Clock, Deadline
 from pipe.errors import IdentityError, PlatformError, Unreachable
-from pipe.kinds.base import Watcher
 from pipe.model import Target
+from pipe.rollout import Watcher
 from pipe.rollout.progress import Progress
 from pipe.rollout.verdict import Ready, Verdict, Waiting
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pipe.clock import Clock
 from pipe.errors import PipeError
 from pipe.model import Target
-from pipe.rollout.verdict import Failed, Ready, Superseded, TimedOut, Verdict, Waiting
+from pipe.rollout.verdict import Ready, Verdict, Waiting, words
 
 log = logging.getLogger(__name__)
 
@@ -103,23 +103,3 @@ def _manner(verdict: Verdict) -> str:
     """What stays the same while nothing but numbers changes."""
     stuck = verdict.stuck if isinstance(verdict, Waiting) else ""
     return f"{type(verdict).__name__} {_NUMBERS.sub('', stuck)}"
-
-
-def words(verdict: Verdict) -> str:
-    """A verdict as the rest of a sentence about its target."""
-    if isinstance(verdict, Waiting):
-        return f"{verdict.detail}; {verdict.stuck}" if verdict.stuck else verdict.detail
-    if isinstance(verdict, Ready):
-        return f"ready, {verdict.detail}"
-    if isinstance(verdict, Failed):
-        return f"will not come up: {verdict.reason}"
-    if isinstance(verdict, Superseded) and verdict.replaced:
-        return (
-            f"somebody else gave it {verdict.image} at the very moment of this run's change, "
-            "which replaced it"
-        )
-    if isinstance(verdict, Superseded):
-        return f"somebody else changed it; it is to run {verdict.image} now"
-    if isinstance(verdict, TimedOut):
-        return f"not done when the time was up: {verdict.detail}"
-    raise AssertionError(verdict)

@@ -52,3 +52,23 @@ class TimedOut:
 
 
 Verdict = Waiting | Ready | Failed | Superseded | TimedOut
+
+
+def words(verdict: Verdict) -> str:
+    """A verdict as the rest of a sentence about its target."""
+    if isinstance(verdict, Waiting):
+        return f"{verdict.detail}; {verdict.stuck}" if verdict.stuck else verdict.detail
+    if isinstance(verdict, Ready):
+        return f"ready, {verdict.detail}"
+    if isinstance(verdict, Failed):
+        return f"will not come up: {verdict.reason}"
+    if isinstance(verdict, Superseded) and verdict.replaced:
+        return (
+            f"somebody else gave it {verdict.image} at the very moment of this run's change, "
+            "which replaced it"
+        )
+    if isinstance(verdict, Superseded):
+        return f"somebody else changed it; it is to run {verdict.image} now"
+    if isinstance(verdict, TimedOut):
+        return f"not done when the time was up: {verdict.detail}"
+    raise AssertionError(verdict)

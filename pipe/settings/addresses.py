@@ -6,10 +6,10 @@ import ipaddress
 import re
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from pipe.hosts import LOCAL_HOSTS
 from pipe.secret import Secret
 from pipe.settings.parsers import LONGEST_NAME, short
 
-_PLAIN_HTTP_HOSTS = ("localhost", "127.0.0.1", "::1", "host.docker.internal")
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
 _LONGEST_LABEL = 63
 """Characters between two dots of a host name, as DNS allows."""
@@ -27,7 +27,7 @@ def portal(value: str) -> str:
         message = "must not contain a user name or password; the token belongs in DUPLO_TOKEN"
         raise ValueError(message)
     host = parts.hostname or ""
-    if parts.scheme == "http" and host not in _PLAIN_HTTP_HOSTS:
+    if parts.scheme == "http" and host not in LOCAL_HOSTS:
         message = (
             f"must begin with https://: plain http would send the token to {host} in clear text"
         )
@@ -80,7 +80,7 @@ def webhook(value: str) -> Secret:
     if not valid or parts.scheme not in ("http", "https") or not parts.hostname:
         message = "must be the complete address of the webhook, beginning with https://"
         raise ValueError(message)
-    if parts.scheme == "http" and parts.hostname not in _PLAIN_HTTP_HOSTS:
+    if parts.scheme == "http" and parts.hostname not in LOCAL_HOSTS:
         message = "must begin with https://: plain http would expose it on the network"
         raise ValueError(message)
     return Secret(value)

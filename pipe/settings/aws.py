@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from pipe.registry.address import ecr_address
+from pipe.hosts import ecr_address
 from pipe.secret import Secret
 from pipe.settings import parsers
 from pipe.settings.model import AwsSettings, ImageRequest, ImageRules, Keys, Severity, Step, Verify

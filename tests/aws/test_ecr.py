@@ -197,7 +197,7 @@ def test_auto_says_when_it_may_not_ask(aws: AwsStage) -> None:
     ending = aws.deploy(f"{name}:1.4.2")
     assert ending.code == 0, ending.text
     assert "not proven, because AWS does not let arn:aws:iam::" in ending.log
-    assert "does not let" in ending.report["images"][0]["why_not_proven"]
+    assert "does not let" in ending.report["images"][0]["not_proven"]
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,7 @@ def test_each_row_has_a_message_of_its_own(aws: AwsStage) -> None:
     ]
     results = set()
     for code, message in rows:
-        aws.cloud.door.troubles.clear()
+        aws.cloud.door.faults.clear()
         aws.cloud.fail(CALL, code, message, times=99)
         results.add(re.sub(r"[^a-z ]", "", aws.refused(3).result.lower()))
     assert len(results) == len(rows)

@@ -1,8 +1,8 @@
-"""Checks exchanges with the portal against the vendor's generated models.
+"""Check exchanges with the portal against the vendor's generated models.
 
-The models mark every field optional and ignore keys they do not know, so loading alone would
-prove only types. What went in is therefore compared with what came out: a key that got lost is
-either listed in `BEYOND_THE_MODELS`, with its reason, or it is an invention.
+The models mark every field as optional and ignore unknown keys, so loading alone would verify
+only types. Input and output are therefore compared: a key that is lost is either listed in
+`BEYOND_THE_MODELS`, with the reason, or does not exist in the API.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Protocol
 
 from duplocloud_sdk.models.aws_register_task_definition_request import (
@@ -37,49 +38,50 @@ from duplocloud_sdk.models.task_definition_request import TaskDefinitionRequest
 from duplocloud_sdk.models.tenant import Tenant
 from duplocloud_sdk.models.tenant_features import TenantFeatures
 
-from tests.sandbox.record import RequestRecord
+from tests.sandbox.kinds import KINDS
+from tests.sandbox.record import RequestRecord, parsed
 
 VOID_BODIES = ("", "null", '""')
-# With these the body was tampered with on purpose, or never sent.
+# With these faults the body was altered on purpose, or never sent.
 TAMPERED = frozenset({"status", "truncated", "html", "huge", "redirect", "rate-exceeded"})
 BEYOND_THE_MODELS = frozenset(
     {
-        "RestartCount",  # of another version's description of the API
+        "RestartCount",  # from another version of the API's description
         "LastContainerState",  # the same
         "StartTime",  # the same
-        "ResourceName",  # faults in the shape of Azure
-        "ResourceNamePrefix",  # read by other clients from the portal's features
-        "IsInitContainer",  # of a second model for the same request
+        "ResourceName",  # faults in the form of Azure
+        "ResourceNamePrefix",  # other clients read it from the portal's features
+        "IsInitContainer",  # from a second model of the same request
     }
 )
 
 
 class Model(Protocol):
-    """What every generated model offers."""
+    """The interface of the generated models."""
 
     @classmethod
     def from_dict(cls, obj: dict[str, Any] | None) -> Any:
-        """Load from parsed JSON, checking types."""
+        """Load parsed JSON, checking types."""
 
 
-class DishonestError(AssertionError):
-    """A body that the vendor's own models do not know."""
+class ConformanceError(AssertionError):
+    """A body that does not fit the vendor's models."""
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """What a route takes and gives."""
+    """The request and response of a route."""
 
     method: str
     path: str
     request: type[Model] | None = None
     response: type[Model] | None = None
     listed: bool = False
-    """Whether the answer is a list."""
+    """Whether the response is a list."""
     void: bool = False
-    """Whether the answer says nothing."""
+    """Whether the response has no content."""
     free: bool = False
-    """Whether no model describes the answer."""
+    """Whether no model describes the response."""
 
 
 _V2 = r"/subscriptions/[^/]+"
@@ -141,11 +143,11 @@ EXCHANGES = (
     ),
     Exchange("POST", f"{_V2}/UpdateEcsService", request=EcsService, void=True),
     Exchange("GET", f"{_V2}/GetLambdaFunctions", response=FunctionConfiguration, listed=True),
-    Exchange("GET", rf"{_V3}/serverless/lambda/[^/]+", free=True),
-    Exchange("POST", f"{_V2}/UpdateLambdaFunction", free=True),
-    # CronJobs are objects of Kubernetes, which the vendor's models leave out.
-    Exchange("GET", rf"{_V3}/k8s/cronJob(/[^/]+)?", free=True),
-    Exchange("PUT", rf"{_V3}/k8s/cronJob/[^/]+", free=True),
+    *(
+        Exchange(method, path, free=True)
+        for kind in KINDS.values()
+        for method, path in kind.unmodelled
+    ),
 )
 
 
@@ -156,17 +158,20 @@ def check_log(records: Iterable[RequestRecord]) -> None:
 
 
 def check_exchange(record: RequestRecord) -> None:
-    """Check one exchange; raises `DishonestError` with what is wrong."""
+    """Check one exchange; raises `ConformanceError` with the difference."""
     exchange = _exchange_for(record)
     if exchange is None:
-        # A route the portal does not have either; a client may try one.
+        # A client may try a route that the portal does not have.
         if record.status in (None, 401, 404, 405) or record.fault in TAMPERED:
             return
-        raise DishonestError(f"{_name(record)}: no model is known for this route")
+        raise ConformanceError(f"{_name(record)}: no model is known for this route")
     if exchange.request is not None:
-        _load_all(f"{_name(record)} request", exchange.request, record.body)
-    answered = record.status is not None and 200 <= record.status < 300
-    if answered and record.fault not in TAMPERED:
+        try:
+            _load_all(exchange.request, record.body)
+        except ConformanceError as problem:
+            raise ConformanceError(f"{_name(record)} request: {problem}") from problem
+    succeeded = record.status is not None and 200 <= record.status < 300
+    if succeeded and record.fault not in TAMPERED:
         _check_response(record, exchange)
 
 
@@ -184,40 +189,48 @@ def _check_response(record: RequestRecord, exchange: Exchange) -> None:
         return
     if exchange.void:
         if record.response_text not in VOID_BODIES:
-            raise DishonestError(f"{where}: {record.response_text[:80]!r} is not one of the voids")
+            raise ConformanceError(f"{where}: {record.response_text[:80]!r} is not an empty result")
         return
+    try:
+        _check_text(exchange, record.response_text)
+    except ConformanceError as problem:
+        raise ConformanceError(f"{where}: {problem}") from problem
+
+
+@lru_cache(1024)
+def _check_text(exchange: Exchange, text: str) -> None:
+    """Check a response; a client that polls gets the same one again and again."""
     assert exchange.response is not None
-    # Null stands for an empty list, and for an object that is not there.
-    if record.response is None:
+    body = parsed(text)
+    # Null means an empty list, or an object that does not exist.
+    if body is None:
         return
-    if isinstance(record.response, list) != exchange.listed:
-        raise DishonestError(f"{where}: a list {'was' if exchange.listed else 'was not'} expected")
-    _load_all(where, exchange.response, record.response)
+    if isinstance(body, list) != exchange.listed:
+        raise ConformanceError(f"a list {'was' if exchange.listed else 'was not'} expected")
+    _load_all(exchange.response, body)
 
 
-def _load_all(where: str, model: type[Model], body: Any) -> None:
+def _load_all(model: type[Model], body: Any) -> None:
     for entry in body if isinstance(body, list) else [body]:
         if not isinstance(entry, dict):
-            raise DishonestError(f"{where}: {entry!r} is not an object")
+            raise ConformanceError(f"{entry!r} is not an object")
         try:
             loaded = model.from_dict(entry)
         except (TypeError, ValueError, AttributeError) as problem:
-            raise DishonestError(f"{where}: does not load: {problem}") from problem
-        invented = set(_lost(entry, loaded.to_dict())) - BEYOND_THE_MODELS
-        if invented:
-            raise DishonestError(
-                f"{where}: unknown or of another type: {', '.join(sorted(invented))}"
-            )
+            raise ConformanceError(f"does not load: {problem}") from problem
+        unknown = set(_lost(entry, loaded.to_dict())) - BEYOND_THE_MODELS
+        if unknown:
+            raise ConformanceError(f"unknown or of another type: {', '.join(sorted(unknown))}")
 
 
 def _lost(sent: Any, loaded: Any) -> Iterator[str]:
-    """The keys that went in and did not come out, or not as they were."""
+    """Yield the keys whose values are missing or different after loading."""
     if isinstance(sent, dict) and isinstance(loaded, dict):
         for key, value in sent.items():
-            # The models leave nulls out; a null under an unknown key cannot be told from that.
+            # The models leave nulls out, so that a null under an unknown key goes unnoticed.
             if value is None:
                 continue
-            if key not in loaded or _bent(value, loaded[key]):
+            if key not in loaded or _converted(value, loaded[key]):
                 yield key
             else:
                 yield from _lost(value, loaded[key])
@@ -226,8 +239,8 @@ def _lost(sent: Any, loaded: Any) -> Iterator[str]:
             yield from _lost(one, other)
 
 
-def _bent(sent: Any, loaded: Any) -> bool:
-    """Whether a plain value only fitted after a conversion, as text does for a number."""
+def _converted(sent: Any, loaded: Any) -> bool:
+    """Return whether a plain value fitted only after a conversion, as text does for a number."""
     plain = isinstance(sent, str | int | float) and not isinstance(loaded, datetime)
     return plain and bool(sent != loaded)
 

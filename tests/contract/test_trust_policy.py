@@ -15,7 +15,8 @@ import yaml
 from botocore import xform_name
 from cfnlint.api import lint_file
 
-from pipe.run import Dependencies, run
+from pipe.dependencies import Dependencies
+from pipe.run import run
 from tests.contract.documents import ROOT
 from tests.support.fake_clock import FakeClock
 

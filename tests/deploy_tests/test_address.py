@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from pipe.kinds.service.address import address, listener
-from pipe.portal import Service, wire
+from pipe.portal import Service
+from pipe.portal.services import decode_found
 
 LISTENER = {"LbType": 1, "Protocol": "HTTP", "ExternalPort": 443, "Port": "8080"}
 
@@ -20,7 +21,7 @@ def service(*listeners: dict[str, Any], **fields: Any) -> Service:
         "Template": {"LBConfigurations": {str(n): entry for n, entry in enumerate(listeners)}},
         **fields,
     }
-    found = wire.service(body)
+    found = decode_found(body)
     assert found is not None
     return found
 
@@ -82,6 +83,6 @@ def test_https_is_preferred() -> None:
 @pytest.mark.parametrize("configurations", [None, [], "x", {"a": None}, {"a": {}}])
 def test_an_unexpected_shape_means_no_address(configurations: object) -> None:
     """It must not fail a deploy."""
-    found = wire.service({"Name": "web", "Template": {"LBConfigurations": configurations}})
+    found = decode_found({"Name": "web", "Template": {"LBConfigurations": configurations}})
     assert found is not None
     assert listener(found) is None

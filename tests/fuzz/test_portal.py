@@ -18,13 +18,18 @@ from urllib3.response import HTTPResponse
 from pipe.http import Reply
 from pipe.http.certificate import decode
 from pipe.http.excerpt import excerpt
-from pipe.portal import error_body, wire
+from pipe.portal import error_body
+from pipe.portal.faults import decode_faults
+from pipe.portal.fields import UnexpectedShape
+from pipe.portal.pods import decode_log
+from pipe.portal.services import decode_found
+from pipe.portal.tenants import decode_tenants
 from pipe.secret import Mask, Secret
 from tests.fuzz.share import Tally, cases
 from tests.fuzz.test_variables import check
 from tests.reliability import scene as scenes
 from tests.reliability.scene import DEPLOY, RESTART, ROLLBACK, Play, Scene
-from tests.support.listed import listed_pods, listed_services
+from tests.support.portal_lists import decode_pods, decode_services
 
 scalars = st.one_of(
     st.none(),
@@ -140,12 +145,12 @@ def test_any_field_of_any_response(tmp_path: Path, tally: Tally) -> None:
 def test_any_json_body(tmp_path: Path, tally: Tally) -> None:
     """It becomes a typed value, or an error that names what was expected."""
     readers = (
-        wire.tenants,
-        listed_services,
-        wire.service,
-        listed_pods,
-        wire.faults,
-        wire.log_lines,
+        decode_tenants,
+        decode_services,
+        decode_found,
+        decode_pods,
+        decode_faults,
+        decode_log,
     )
 
     @cases(5000)
@@ -153,7 +158,7 @@ def test_any_json_body(tmp_path: Path, tally: Tally) -> None:
     def holds(body: Any) -> None:
         tally.one()
         for read in readers:
-            with contextlib.suppress(wire.Shapeless):
+            with contextlib.suppress(UnexpectedShape):
                 read(body)
                 read([body])
                 read([{"Name": "web", "Template": body, "Containers": [body], "HPASpecs": body}])

@@ -120,4 +120,4 @@ def test_the_same_again_changes_nothing(stage):
     stage.world.ecs.add("api", "team/api:1")
     assert stage.run(SERVICES="ecs:api=team/api:1") == 0
     assert stage.world.writes() == []
-    assert "runs team/api:1 already" in stage.output
+    assert "already runs team/api:1" in stage.output

@@ -79,8 +79,8 @@ def test_nothing_is_guessed(stage):
     stage.world.ecs.add("api", "t:1")
     stage.world.cronjobs.add("nightly", "t:1")
     assert stage.run(SERVICES="ecs:api cronjob:nightly", **BACK) == 2
-    assert "which image ecs:api is to go back to" in stage.output
-    assert "which image cronjob:nightly is to go back to" in stage.output
+    assert "the image to roll ecs:api back to" in stage.output
+    assert "the image to roll cronjob:nightly back to" in stage.output
     assert stage.world.writes() == []
 
 

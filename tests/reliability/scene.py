@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import BaseAdapter
 
-from pipe.run import Dependencies
+from pipe.dependencies import Dependencies
 from tests.sandbox import Behaviour, RequestRecord, World, WsgiAdapter, create_app
 from tests.sandbox.hosts import Hosts
+from tests.sandbox.kinds import KINDS
 from tests.support.fake_clock import FakeClock
 from tests.support.stage import HOST, LATENCY, RunResult, play, record_in
 
@@ -57,10 +58,11 @@ RESTART = Play("restart", 0, image=OLD, left=OLD, environ={"RESTART": "true"})
 RESTART_NEW = Play("restart-and-change", 0, environ={"RESTART": "true"})
 ROLLBACK = Play("rollback", 8, image=BAD, left=OLD, environ={"ROLLBACK": "true"})
 LEFT_AS_IT_IS = Play("failed", 10, image=BAD, left=BAD)
-OTHER_KINDS = tuple(Play(kind, 0, kind=kind) for kind in ("ecs", "lambda", "cronjob"))
+OTHER_KINDS = tuple(Play(kind, 0, kind=kind) for kind in KINDS)
 OTHER_KINDS_BACK = tuple(
     Play(f"{kind}-rollback", 8, image=BAD, left=OLD, environ={"ROLLBACK": "true"}, kind=kind)
-    for kind in ("ecs", "lambda")
+    for kind in KINDS
+    if KINDS[kind].fails
 )
 PLAYS = (DEPLOY, DEPLOY_OLD, RESTART, RESTART_NEW, ROLLBACK, LEFT_AS_IT_IS)
 
@@ -137,12 +139,7 @@ class Scene:
     def _target(self, kind: str) -> Any:
         if kind == "service":
             return self.world.add_service("web", OLD, replicas=2, allocation_tags="tier-app")
-        shelf = {
-            "ecs": self.world.ecs,
-            "lambda": self.world.functions,
-            "cronjob": self.world.cronjobs,
-        }[kind]
-        return shelf.add("web", OLD)
+        return self.world.resources[kind].add("web", OLD)
 
     @property
     def starts(self) -> int:

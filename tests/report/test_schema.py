@@ -10,7 +10,9 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
 from pipe.errors import ExitCode
-from pipe.report import files
+from pipe.report import Recorder, files
+from pipe.secret import Mask
+from pipe.settings import Settings
 from tests.sandbox import ApiFault, Behaviour
 from tests.support.stage import Stage
 
@@ -73,8 +75,8 @@ def test_the_record_of_a_killed_run_fits_the_schema(
     written: list[Any] = []
     write = files.write
 
-    def noted(record, mask) -> None:
-        write(record, mask)
+    def noted(settings: Settings, recorder: Recorder, mask: Mask) -> None:
+        write(settings, recorder, mask)
         written.append(json.loads((stage.report_dir / "deploy.json").read_text("utf-8")))
 
     monkeypatch.setattr("pipe.report.write", noted)

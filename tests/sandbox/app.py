@@ -1,50 +1,36 @@
-"""The portal as a web application: who may ask what, and where the answer is made."""
+"""The portal as a web application: one Flask application serves every world in the process."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Rule
 
+from tests.sandbox.current import current_world
+from tests.sandbox.fault_injection import WsgiApp
 from tests.sandbox.gate import Gate
+from tests.sandbox.kinds import KINDS
 from tests.sandbox.record import RequestRecord
 from tests.sandbox.replies import refusal
-from tests.sandbox.routes.control import control_routes
-from tests.sandbox.routes.others import cronjob_routes, ecs_routes, lambda_routes
-from tests.sandbox.routes.pods import pod_routes
-from tests.sandbox.routes.services import service_routes
-from tests.sandbox.routes.tenants import tenant_routes
+from tests.sandbox.routes import control, pods, services, tenants
 from tests.sandbox.script import matches
 from tests.sandbox.world import World
 
-# What portals of last year do not have; the rest of the routes they share.
+# Routes that portals of last year do not have.
 NEWER_ROUTES = (
     ("GET|DELETE", r"^/v3/subscriptions/[^/]+/replicationcontroller(/|$)"),
     ("PUT", r"/containerimage$"),
     ("PUT", r"/rollback(/|$)"),
     ("GET", r"^/v3/version$"),
-    ("GET", r"^/v3/subscriptions/[^/]+/aws/ecs/service(/|$)"),
+    *(route for kind in KINDS.values() for route in kind.newer_routes),
 )
 
-_BEFORE_NAMES = (
-    "getlbdetailsinservice",
-    "getecsservicedetails",
-    "taskdeffamily",
-    "lambda",
-    "cronjob",
-)
-
-WsgiApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
-
-
-def _is_missing(world: World) -> bool:
-    """Whether this portal is too old for the route."""
-    return world.portal == "old" and any(
-        matches(method, path, request.method, request.path) for method, path in NEWER_ROUTES
-    )
+_NAMES = ("<name>", "<family>")
 
 
 class AnyCaseRule(Rule):
@@ -61,34 +47,46 @@ class Portal(Flask):
     url_rule_class: type[Rule] = AnyCaseRule
 
 
-def create_app(world: World, seed: Callable[[World], None] | None = None) -> Flask:
-    """The portal over a world; `seed` fills the world again after a reset."""
+def create_app(world: World, seed: Callable[[World], None] | None = None) -> WsgiApp:
+    """Return the portal over a world; `seed` fills the world again after a reset."""
+    return Gate(portal_app(), world, seed)
+
+
+@cache
+def portal_app() -> WsgiApp:
+    """Build the application, once: compiling its routes takes longer than a whole run of the pipe.
+
+    The world comes with each request, in the WSGI environment.
+    """
     app = Portal("sandbox", static_folder=None)
     app.url_map.strict_slashes = False
-    app.config["WORLD"] = world
-    topics = (tenant_routes, service_routes, pod_routes, ecs_routes, lambda_routes, cronjob_routes)
-    for routes in topics:
-        app.register_blueprint(routes(world))
-    app.register_blueprint(control_routes(world, seed), url_prefix="/sandbox")
-
-    @app.before_request
-    def check() -> Response | None:
-        if request.path.startswith("/sandbox"):
-            return None
-        return _refuse(world)
-
-    @app.errorhandler(HTTPException)
-    def nothing_here(problem: HTTPException) -> Response:
-        # The portal says nothing at all about a route that it does not have.
-        return Response("", problem.code or 500)
-
-    spelled = any_case(app.wsgi_app, literals(app))
-    app.wsgi_app = Gate(spelled, world)  # type: ignore[method-assign]
-    return app
+    for routes in (tenants.routes, services.routes, pods.routes):
+        app.register_blueprint(routes)
+    for kind in KINDS.values():
+        app.register_blueprint(kind.routes)
+    app.register_blueprint(control.routes, url_prefix="/sandbox")
+    app.before_request(_refuse)
+    app.register_error_handler(HTTPException, _without_text)
+    return any_case(app.wsgi_app, route_words(app), words_before_names(app))
 
 
-def _refuse(world: World) -> Response | None:
+def _without_text(problem: HTTPException) -> Response:
+    """Return an empty body, as the portal does for a route that it does not have."""
+    return Response("", problem.code or 500)
+
+
+def _is_missing(world: World) -> bool:
+    """Return whether this portal is too old for the route."""
+    return world.portal == "old" and any(
+        matches(method, path, request.method, request.path) for method, path in NEWER_ROUTES
+    )
+
+
+def _refuse() -> Response | None:
     """Refuse what the token does not allow; otherwise leave token and tenant in `g`."""
+    if request.path.startswith("/sandbox"):
+        return None
+    world = current_world()
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
     token = world.tokens.get(value.strip()) if scheme.lower() == "bearer" else None
     if token is None:
@@ -96,7 +94,6 @@ def _refuse(world: World) -> Response | None:
     if request.url_rule is None or _is_missing(world):
         return Response("", world.missing_status if request.url_rule else 404)
     g.token = token
-    request.environ["sandbox.user"] = token.user
     tid = (request.view_args or {}).get("tid")
     if tid is not None:
         tenant = next((one for one in world.tenants if one.id == tid.lower()), None)
@@ -109,32 +106,30 @@ def _refuse(world: World) -> Response | None:
     return None
 
 
-def literals(app: Flask) -> set[str]:
-    """The fixed words of all routes."""
+def route_words(app: Flask) -> set[str]:
+    """Return the fixed words of all routes."""
     words = {word for rule in app.url_map.iter_rules() for word in rule.rule.split("/")}
     return {word for word in words if word and not word.startswith("<")}
 
 
-def any_case(app: WsgiApp, words: set[str]) -> WsgiApp:
-    """Let route words match in any case and after doubled slashes; names are left alone."""
+def words_before_names(app: Flask) -> set[str]:
+    """Return the words that the name of a resource follows in a route."""
+    pairs = (pairwise(rule.rule.split("/")) for rule in app.url_map.iter_rules())
+    return {word for pair in pairs for word, following in pair if following in _NAMES}
+
+
+def any_case(app: WsgiApp, words: set[str], before_names: set[str]) -> WsgiApp:
+    """Let route words match in any case and after doubled slashes; leave names alone."""
 
     def spelled(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         parts = [part for part in environ.get("PATH_INFO", "").split("/") if part]
-        named = _name_positions(parts)
+        lowered = [part.lower() for part in parts]
+        # A name may look like one of the portal's own words.
+        names = {place + 1 for place, word in enumerate(lowered) if word in before_names}
         environ["PATH_INFO"] = "/" + "/".join(
-            part.lower() if part.lower() in words and place not in named else part
-            for place, part in enumerate(parts)
+            word if word in words and place not in names else part
+            for place, (part, word) in enumerate(zip(parts, lowered, strict=True))
         )
         return app(environ, start_response)
 
     return spelled
-
-
-def _name_positions(parts: list[str]) -> set[int]:
-    """Where a thing's name stands, which may look like one of the portal's own words."""
-    lowered = [part.lower() for part in parts]
-    places: set[int] = set()
-    for place, word in enumerate(lowered[:-1]):
-        if word.startswith("replicationcontroller") or word in _BEFORE_NAMES:
-            places.add(place + 1)
-    return places

@@ -1,4 +1,4 @@
-"""Answers in the portal's forms."""
+"""Replies in the forms that the portal uses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Response
 
-from tests.sandbox.world import World
+from tests.sandbox.current import current_world
 
 _VOID: dict[str, tuple[int, str]] = {
     "no-content": (204, ""),
@@ -18,33 +18,34 @@ _VOID: dict[str, tuple[int, str]] = {
 
 
 def answer(value: Any, status: int = 200) -> Response:
-    """A JSON answer."""
+    """Return a JSON reply."""
     return encoded(json.dumps(value), status)
 
 
 def encoded(text: str, status: int = 200) -> Response:
-    """The same for what is JSON already."""
+    """Return a reply whose text is JSON already."""
     return Response(text, status, content_type="application/json; charset=utf-8")
 
 
-def listing(world: World, values: list[Any]) -> Response:
-    """A list; some portals send null for an empty one."""
-    return answer(None if world.null_lists and not values else values)
+def listing(values: list[Any]) -> Response:
+    """Return a list; some portals send null for an empty one."""
+    return answer(None if current_world().null_lists and not values else values)
 
 
-def void(world: World) -> Response:
-    """The answer of a call without result, in the form whose turn it is."""
+def void() -> Response:
+    """Return the reply of a call without a result, in the next of its forms."""
+    world = current_world()
     status, body = _VOID[world.void_forms[next(world.voids) % len(world.void_forms)]]
-    kind = "application/json; charset=utf-8" if body else "text/plain"
-    return Response(body, status, content_type=kind)
+    content_type = "application/json; charset=utf-8" if body else "text/plain"
+    return Response(body, status, content_type=content_type)
 
 
 def refusal(status: int, text: str) -> Response:
-    """An error as plain text."""
+    """Return an error as plain text."""
     return Response(text, status, content_type="text/plain; charset=utf-8")
 
 
-def unknown(world: World, what: str, status: int = 400) -> Response:
-    """Something is not there; the portal has two wordings for that."""
-    ending = ("not found", "does not exist")[next(world.refusals) % 2]
+def unknown(what: str, status: int = 400) -> Response:
+    """Return the error for something missing; the portal words it in two ways."""
+    ending = ("not found", "does not exist")[next(current_world().refusals) % 2]
     return refusal(status, f"{what} {ending}")

@@ -6,20 +6,20 @@ import ssl
 from pathlib import Path
 
 import trustme
-from flask import Flask
 
 from tests.sandbox.app import create_app
-from tests.sandbox.listener import Listener, shown
+from tests.sandbox.fault_injection import WsgiApp
+from tests.sandbox.listener import Listener, reachable
 from tests.sandbox.world import World
 
-# Names under which a client may know this machine, a container among them.
+# Names by which clients, some of them in containers, reach this machine.
 NAMES = ("localhost", "127.0.0.1", "::1", "host.docker.internal")
 
 
 class Server(Listener):
     """A running portal; `with Server(world) as server: server.url`.
 
-    `tls` is a context, or a folder that gets the certificate of an authority made for this.
+    `tls` is a context, or a folder for the certificate of an authority made for this server.
     """
 
     def __init__(
@@ -28,15 +28,15 @@ class Server(Listener):
         tls: Path | str | ssl.SSLContext | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
-        app: Flask | None = None,
+        app: WsgiApp | None = None,
     ) -> None:
         self.world = world
         self.app = app or create_app(world)
         self.ca_path: Path | None = None
         if isinstance(tls, (Path, str)):
             self.ca_path = Path(tls) / "ca.pem"
-            tls = _certified(self.ca_path, shown(host))
-        super().__init__(self.app.wsgi_app, tls, host, port)
+            tls = _certified(self.ca_path, reachable(host))
+        super().__init__(self.app, tls, host, port)
 
 
 def _certified(ca_path: Path, host: str) -> ssl.SSLContext:

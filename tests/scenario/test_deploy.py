@@ -12,7 +12,9 @@ def test_a_deploy_changes_the_image_once_and_waits_for_every_pod(stage: Stage, p
     web = stage.web(allocation_tags="tier-app")
     ending = stage.deploy()
     assert ending.code == 0
-    assert "✔ web runs team/web:1.4.2 (before: team/web:1.4.1): 2 pods up for 5 s" in ending.result
+    assert (
+        "✔ web runs team/web:1.4.2 (previously team/web:1.4.1): 2 pods up for 5 s" in ending.result
+    )
     assert web.image == "team/web:1.4.2"
     assert len(stage.world.writes()) == 1
 
@@ -57,7 +59,7 @@ def test_the_same_image_is_nothing_to_do(stage: Stage) -> None:
     stage.web()
     ending = stage.deploy("team/web:1.4.1")
     assert ending.code == 0
-    assert "Nothing to change: web runs team/web:1.4.1 already" in ending.result
+    assert "Nothing to change: web already runs team/web:1.4.1" in ending.result
     assert stage.world.write_attempts() == []
     assert ending.seconds < 1.0
 
@@ -94,7 +96,7 @@ def test_without_wait_the_change_is_made_and_not_followed(stage: Stage) -> None:
     stage.web()
     ending = stage.deploy(WAIT="false")
     assert ending.code == 0
-    assert "not followed" in ending.result
+    assert "without following" in ending.result
     assert ending.seconds < 1.0
     assert len(stage.world.writes()) == 1
 

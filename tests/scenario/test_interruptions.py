@@ -18,7 +18,7 @@ def test_a_stop_during_the_rollout_says_what_was_left(stage: Stage) -> None:
     ending = stage.deploy(ROLLBACK="true")
     assert ending.code == 11
     assert "Cancelled. Now: web asks for team/web:1.4.2" in ending.result
-    assert "picks it up" in ending.log
+    assert "run the step again to follow it" in ending.log
     assert len(stage.world.writes()) == 1
 
 
@@ -63,7 +63,7 @@ def test_a_picked_up_rollout_without_history_is_not_guessed_back(stage: Stage) -
     stage.deploy("team/web:bad", REPORT_DIR="")
     ending = stage.deploy("team/web:bad", ROLLBACK="true", REPORT_DIR="")
     assert ending.code == 9
-    assert "nobody knows what ran before" in ending.result
+    assert "its previous image is unknown" in ending.result
     assert len(stage.world.writes()) == 1
 
 
@@ -78,4 +78,4 @@ def test_what_to_return_to_is_on_disk_before_the_first_write(stage: Stage) -> No
     stage.world.intrude(look, when=("PUT", "containerimage", 1), moment="before")
     stage.deploy()
     assert seen[0]["outcome"] == "running"
-    assert seen[0]["targets"][0]["back"] == {"": "team/web:1.4.1"}
+    assert seen[0]["targets"][0]["rollback_to"] == {"": "team/web:1.4.1"}

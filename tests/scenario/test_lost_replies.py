@@ -72,12 +72,12 @@ def test_a_portal_that_goes_away_during_the_rollout_is_waited_for(stage: Stage) 
 
 
 def test_a_portal_that_stays_away_is_told_with_what_was_done(stage: Stage) -> None:
-    """Exit 4: the change was made, its rollout cannot be seen."""
+    """Exit 4: the change was made, its rollout cannot be followed."""
     stage.web()
     stage.world.script(ApiFault("GET", "GetPods", status=503, skip=2, times=9999))
     ending = stage.deploy(WAIT_TIMEOUT="60")
     assert ending.code == 4
-    assert "The change was made, but its rollout cannot be seen" in ending.result
+    assert "The change was made, but its rollout cannot be followed" in ending.result
     assert ending.seconds < 70
 
 

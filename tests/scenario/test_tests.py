@@ -71,7 +71,7 @@ def test_a_failing_test_after_the_change_without_rollback(stage: Stage) -> None:
     ending = stage.deploy(POST_DEPLOY_TEST="echo 'expected 200, got 500'; exit 1")
     assert ending.code == 10
     assert web.image == "team/web:1.4.2"
-    assert "The rollout worked, but POST_DEPLOY_TEST failed with exit status 1" in ending.result
+    assert "The rollout succeeded, but POST_DEPLOY_TEST failed with exit status 1" in ending.result
     assert "2 pods up on team/web:1.4.2" in ending.result
     assert "IMAGE: 'team/web:1.4.1'" in ending.log
 
@@ -84,14 +84,14 @@ def test_a_failing_test_after_the_change_with_rollback(stage: Stage) -> None:
     assert ending.code == 8
     assert web.image == "team/web:1.4.1"
     assert {pod.image for pod in web.pods} == {"team/web:1.4.1"}
-    assert "put back and verified" in ending.result
+    assert "Rolled back to the previous version and verified" in ending.result
     output = ending.log.index("POST_DEPLOY_TEST | expected 200, got 500")
     evidence = ending.log.index("| served /orders with 500")
-    assert output < evidence < ending.log.index("putting back")
+    assert output < evidence < ending.log.index("rolling back to")
     (target,) = ending.report["targets"]
     assert target["passed"] is True
     assert target["rollback"].startswith("restored: ready")
-    assert target["timeline_back"][-1]["up"] == 2
+    assert target["rollback_timeline"][-1]["up"] == 2
 
 
 def test_a_failing_test_whose_way_back_fails_too(stage: Stage) -> None:
@@ -104,7 +104,7 @@ def test_a_failing_test_whose_way_back_fails_too(stage: Stage) -> None:
     stage.dependencies["runner"] = FakeRunner(spoil, status=1)
     ending = stage.deploy(POST_DEPLOY_TEST="whatever", ROLLBACK="true")
     assert ending.code == 9
-    assert "the way back did not work out" in ending.result
+    assert "Rollback failed" in ending.result
 
 
 def test_what_a_test_sees(stage: Stage) -> None:

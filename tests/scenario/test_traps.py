@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipe.portal import wire
+from pipe.portal.services import decode_found
 from tests.sandbox import ApiFault, Behaviour, World
 from tests.sandbox.world import VOID_FORMS
 from tests.support.stage import Stage
@@ -78,7 +78,7 @@ def test_every_form_of_an_answer_without_content_is_a_yes(
     stage.web()
     ending = stage.deploy(**{"image": environ.get("IMAGE", "team/web:1.4.2"), **environ})
     assert ending.code == 0
-    assert "Looking whether" not in ending.log
+    assert "Checking whether" not in ending.log
     assert len(stage.world.writes()) == 1
 
 
@@ -124,7 +124,7 @@ def test_a_service_that_vanishes_before_the_change_is_no_missing_route(stage: St
 )
 def test_listeners_of_any_shape_do_not_disturb_a_deploy(listeners: Any) -> None:
     """Trap 32: an object on services, an array on others; ports as text, number or null."""
-    found = wire.service({"Name": "web", "Template": {"LBConfigurations": listeners}})
+    found = decode_found({"Name": "web", "Template": {"LBConfigurations": listeners}})
     assert found is not None
     assert found.name == "web"
 
@@ -132,10 +132,10 @@ def test_listeners_of_any_shape_do_not_disturb_a_deploy(listeners: Any) -> None:
 @pytest.mark.parametrize("key", ["HPASpecs", "HpaSpecs"])
 def test_an_autoscaler_is_seen_in_either_spelling(key: str) -> None:
     """Trap 33: the spelling differs by endpoint."""
-    found = wire.service({"Name": "web", "Replicas": 9, key: {"minReplicas": 2}})
+    found = decode_found({"Name": "web", "Replicas": 9, key: {"minReplicas": 2}})
     assert found is not None
     assert found.autoscaled
-    assert found.least == 2
+    assert found.min_replicas == 2
 
 
 def test_every_look_asks_the_portal_itself(stage: Stage) -> None:

@@ -153,7 +153,7 @@ def test_markup_in_a_message_stays_text(text: str, tmp_path: Path) -> None:
 def test_an_image_that_somebody_else_put_there_stays_a_value(text: str, tmp_path: Path) -> None:
     """What ran before comes from the portal, not from our grammar."""
     scene = Scene(tmp_path, LEFT_AS_IT_IS)
-    scene.web.main_image = text
+    scene.web.image = text
     check_log(scene, scene.run())
     check_files(scene)
 
@@ -202,7 +202,7 @@ def test_half_a_character_in_an_id_is_no_defect(tmp_path: Path) -> None:
     scene.world.tenants[0].id = "\ud800"
     ending = scene.run()
     assert ending.code == 4
-    assert "The portal gave a name that is no text" in ending.result
+    assert "The portal returned a name that is not valid Unicode" in ending.result
 
 
 @pytest.mark.parametrize("name", ["..", "a/b", "a?b#c", "%2e%2e", "a b"])

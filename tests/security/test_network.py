@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from pipe.clock import SystemClock
+from pipe.dependencies import Dependencies
 from pipe.http import certificate
-from pipe.run import Dependencies
 from tests.sandbox import Server, World
 from tests.security.tls import DAY, Identity, identity, tinyproxy
 from tests.support.program import usual

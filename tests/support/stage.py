@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 from requests.adapters import BaseAdapter
 
-from pipe.run import Dependencies, run
+from pipe.dependencies import Dependencies
+from pipe.run import run
 from tests.conformance.models import check_exchange
 from tests.sandbox import World, WsgiAdapter, create_app
 from tests.sandbox.hosts import Hosts

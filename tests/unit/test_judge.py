@@ -11,7 +11,7 @@ from pipe.kind import Kind
 from pipe.kinds.service.generation import ServiceDetail, identities, images
 from pipe.kinds.service.judge import judge, state
 from pipe.kinds.service.track import Look, ServiceRollout, begin, fold
-from pipe.model import MAIN, Change, Snapshot, Target
+from pipe.model import MAIN, Change, Restart, Snapshot, Target, Update
 from pipe.portal import Container, Fault, Phase, Pod, Service
 from pipe.rollout import Failed, Ready, Superseded, TimedOut, Verdict, Waiting
 
@@ -28,8 +28,8 @@ def service(image: str = NEW, **fields: Any) -> Service:
         other_images={},
         replicas=2,
         replicas_active=None,
-        least=None,
-        follows_hosts=False,
+        min_replicas=None,
+        one_pod_per_host=False,
         stateful=False,
         platform=7,
         cloud=0,
@@ -50,12 +50,14 @@ def pod(name: str, image: str = NEW, phase: int = 1, desired: int = 1, **contain
     return Pod(name, "web", Phase(phase), Phase(desired), "h", controller, REPLICA_SET, (inside,))
 
 
-def change(before: Service, pods: tuple[Pod, ...] = (), to: str = NEW, **fields: Any) -> Change:
+def change(
+    before: Service, pods: tuple[Pod, ...] = (), to: str = NEW, make: type[Change] = Update
+) -> Change:
     """From the service as it was to a new main image."""
     detail = ServiceDetail(before, {pod.name: pod.restarts for pod in pods})
     snapshot = Snapshot(Target(Kind.SERVICE, "web"), images(before), "", detail)
     seen = frozenset(one for entry in pods for one in identities(entry))
-    return Change(snapshot, {MAIN: to}, previous_pods=seen, **fields)
+    return make(snapshot, {MAIN: to}, previous_pods=seen)
 
 
 def watch(what: Change, *looks: Look) -> ServiceRollout:
@@ -117,7 +119,7 @@ def test_old_pods_do_not_hold_up_a_known_count() -> None:
 
 def test_old_pods_hold_up_an_unknown_count() -> None:
     """Where only a lower bound is known, no old pod may be left."""
-    scaled = service(least=1)
+    scaled = service(min_replicas=1)
     with_old = Look(6.0, (*TWO_UP, *TWO_OLD), scaled)
     assert isinstance(verdict(PLAIN, Look(1.0, TWO_UP, scaled), with_old), Waiting)
     assert isinstance(verdict(PLAIN, Look(1.0, TWO_UP, scaled), Look(6.0, TWO_UP, scaled)), Ready)
@@ -125,10 +127,10 @@ def test_old_pods_hold_up_an_unknown_count() -> None:
 
 def test_a_count_that_includes_surge_pods_is_waited_for() -> None:
     """ReplicasActive may count old pods for a moment."""
-    busy = service(least=1, replicas_active=3)
+    busy = service(min_replicas=1, replicas_active=3)
     looks = [Look(1.0, TWO_UP, busy), Look(6.0, TWO_UP, busy)]
     assert isinstance(verdict(PLAIN, *looks), Waiting)
-    calm = Look(7.0, TWO_UP, service(least=1, replicas_active=2))
+    calm = Look(7.0, TWO_UP, service(min_replicas=1, replicas_active=2))
     assert isinstance(verdict(PLAIN, *looks, calm), Ready)
 
 
@@ -247,7 +249,7 @@ def test_a_way_back_counts_the_old_pods_that_survived() -> None:
 
 def test_a_restart_needs_pods_that_were_not_there() -> None:
     """Same image, so only the controller's new name proves anything."""
-    again = change(service(NEW), TWO_UP, restart=True)
+    again = change(service(NEW), TWO_UP, make=Restart)
     same = [Look(1.0, TWO_UP, service()), Look(60.0, TWO_UP, service())]
     assert isinstance(verdict(again, *same), Waiting)
     fresh = tuple(replace(entry, name=f"new-{entry.name}", controller="web-z") for entry in TWO_UP)
@@ -269,7 +271,7 @@ def test_a_sidecar_change_is_told_by_the_sidecar() -> None:
     """The main image stays the same: comparing it alone would prove nothing (trap 7)."""
     before = service(NEW, other_images={"log": "team/log:3"})
     snapshot = Snapshot(Target(Kind.SERVICE, "web"), images(before), "", ServiceDetail(before))
-    what = Change(snapshot, {"log": "team/log:4"})
+    what = Update(snapshot, {"log": "team/log:4"})
 
     def with_log(name: str, image: str) -> Pod:
         plain = pod(name)

@@ -16,8 +16,9 @@ from urllib3.response import HTTPResponse
 
 from pipe import image
 from pipe.errors import Unreachable
+from pipe.hosts import ecr_address
 from pipe.http import Network
-from pipe.registry.address import ecr_address, oci_address
+from pipe.registry.address import oci_address
 from pipe.registry.base import Absent, CannotAsk
 from pipe.registry.oci import OciRegistry
 from pipe.secret import Mask, Secret

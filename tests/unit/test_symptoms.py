@@ -20,9 +20,9 @@ def pod(phase: Phase = Phase.RUNNING, desired: Phase = Phase.RUNNING, **containe
     return Pod("web-1", "web", phase, desired, "host", "web-x", "apps/v1/ReplicaSet", (inside,))
 
 
-def fault(text: str, gravity: int = 3) -> Fault:
+def fault(text: str, severity: int = 3) -> Fault:
     """A fault of that pod."""
-    return Fault(frozenset({"web-1"}), text, gravity)
+    return Fault(frozenset({"web-1"}), text, severity)
 
 
 def test_a_running_pod_is_fine() -> None:
@@ -79,9 +79,9 @@ def test_coming_up_is_no_symptom(phase: Phase) -> None:
 
 
 def test_the_gravest_fault_is_shown() -> None:
-    """Trap 13: the wire's codes are in no order, gravity is."""
+    """Trap 13: the wire's codes are in no order, severity is."""
     symptom = diagnose(
-        pod(Phase.PENDING), [fault("slow", gravity=1), fault("disk on fire", gravity=6)]
+        pod(Phase.PENDING), [fault("slow", severity=1), fault("disk on fire", severity=6)]
     )
     assert symptom is not None
     assert symptom.why == "disk on fire"

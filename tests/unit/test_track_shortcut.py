@@ -11,12 +11,14 @@ from pipe.kind import Kind
 from pipe.kinds.service.generation import ServiceDetail
 from pipe.kinds.service.judge import judge, state
 from pipe.kinds.service.track import Look, begin, fold
-from pipe.model import MAIN, Change, Snapshot, Target
-from pipe.portal import Fault, Pod, wire
+from pipe.model import MAIN, Snapshot, Target, Update
+from pipe.portal import Fault, Pod
+from pipe.portal.pods import decode_pod
+from pipe.portal.services import decode_found
 
 
 def service(image: str, active: int | None):
-    return wire.service(
+    return decode_found(
         {
             "Name": "web",
             "Replicas": 2,
@@ -30,7 +32,7 @@ def pod(number: int, image: str, status: int, restarts: int) -> Pod:
     container = {"Name": "web", "Image": image, "DockerId": f"{number}", "RestartCount": restarts}
     if restarts:
         container["LastContainerState"] = {"waiting": {"reason": "CrashLoopBackOff"}}
-    return wire.pod(
+    return decode_pod(
         {
             "Name": "web",
             "InstanceId": f"web-{number}",
@@ -68,7 +70,7 @@ def test_the_same_pods_and_equal_pods_lead_to_the_same_verdicts(story):
         "1",
         ServiceDetail(service("web:1", 2), {pod.name: pod.restarts for pod in OLD}),
     )
-    change = Change(before, {MAIN: "web:2"})
+    change = Update(before, {MAIN: "web:2"})
     quick = slow = begin(change, 0.0)
     at = 0.0
     for pods, seen, faults, times in story:

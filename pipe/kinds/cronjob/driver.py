@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pipe import image
 from pipe.clock import Clock, Deadline
-from pipe.kinds.base import Driver, Evidence, Watcher
-from pipe.kinds.retry import SendOnce
+from pipe.kinds.driver import Driver
+from pipe.kinds.send_once import SendOnce
 from pipe.model import MAIN, Change, Snapshot, Target
 from pipe.portal import CronJob, TenantPortal
-from pipe.rollout import Ready, Superseded, TimedOut, Verdict, Waiting
+from pipe.rollout import Evidence, PodCounts, Ready, Superseded, TimedOut, Verdict, Waiting, Watcher
 
 
 class CronJobDriver(Driver):
@@ -22,18 +22,18 @@ class CronJobDriver(Driver):
 
     def read(self, targets: Sequence[Target]) -> Mapping[Target, Snapshot]:
         """See `Driver`."""
-        jobs = {job.name: job for job in self._portal.cronjobs.jobs()}
+        jobs = {job.name: job for job in self._portal.cronjobs.list()}
         return {
             target: Snapshot(target, job.images, job.version, job, main=job.main)
             for target in targets
             if (job := jobs.get(target.name))
         }
 
-    def known(self) -> Iterable[str]:
+    def names(self) -> Iterable[str]:
         """See `Driver`."""
-        return [job.name for job in self._portal.cronjobs.jobs()]
+        return [job.name for job in self._portal.cronjobs.list()]
 
-    def settled(self, snapshots: Sequence[Snapshot]) -> Mapping[Target, bool]:
+    def is_rolled_out(self, snapshots: Sequence[Snapshot]) -> Mapping[Target, bool]:
         """See `Driver`; what it asks for is all there is."""
         return {snapshot.target: True for snapshot in snapshots}
 
@@ -71,7 +71,7 @@ class CronJobWatcher(Watcher):
         """See `Watcher`."""
         done = [isinstance(verdict, Ready) for verdict in self._verdicts.values()]
         if not done or not all(done):
-            jobs = {job.name: job for job in self._portal.until(deadline).cronjobs.jobs()}
+            jobs = {job.name: job for job in self._portal.until(deadline).cronjobs.list()}
             for target in self._seen:
                 self._seen[target] = jobs.get(target.name, self._seen[target])
             late = self._clock.monotonic() >= deadline.at
@@ -89,7 +89,12 @@ class CronJobWatcher(Watcher):
     def evidence(self, target: Target, verdict: Verdict) -> Evidence:
         """See `Watcher`; there is none besides the verdict."""
         del verdict
-        return Evidence(target, "", (), ())
+        return Evidence(target)
+
+    def pod_counts(self, target: Target) -> Sequence[PodCounts]:
+        """See `Watcher`; there are no pods to count."""
+        del target
+        return ()
 
 
 def judge(change: Change, now: CronJob, *, late: bool) -> Verdict:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from pipe.clock import Clock
 from pipe.errors import Refused
-from pipe.kinds.base import Driver
+from pipe.kinds.driver import Driver
 from pipe.kinds.ecs.judge import is_complete
 from pipe.kinds.ecs.watcher import EcsWatcher, read_services
-from pipe.kinds.retry import SendOnce
-from pipe.model import MAIN, Change, Snapshot, Target
+from pipe.kinds.send_once import SendOnce
+from pipe.model import MAIN, Change, Restart, Snapshot, Target
 from pipe.portal import EcsService, TaskDefinition, TenantPortal
 
 log = logging.getLogger(__name__)
@@ -48,11 +48,11 @@ class EcsDriver(Driver):
             if target.name in found
         }
 
-    def known(self) -> Iterable[str]:
+    def names(self) -> Iterable[str]:
         """See `Driver`."""
-        return [service.name for service in self._portal.ecs.services()]
+        return [service.name for service in self._portal.ecs.list()]
 
-    def settled(self, snapshots: Sequence[Snapshot]) -> Mapping[Target, bool]:
+    def is_rolled_out(self, snapshots: Sequence[Snapshot]) -> Mapping[Target, bool]:
         """See `Driver`."""
         return {
             snapshot.target: is_complete(detail(snapshot).service, detail(snapshot).definition.arn)
@@ -66,7 +66,7 @@ class EcsDriver(Driver):
         got lost.
         """
         before = detail(change.before)
-        arn = None if change.restart else self._known(before, change.images)
+        arn = None if isinstance(change, Restart) else self._known(before, change.images)
         if arn is None:
             arn = self._register(change, before)
         self._sent[change.target] = arn
@@ -76,18 +76,18 @@ class EcsDriver(Driver):
                 service.name == before.service.name
                 # AWS may have rolled it back by then; its deployment tells that it was there.
                 and arn in (service.definition, *(one.definition for one in service.deployments))
-                for service in self._portal.ecs.services()
+                for service in self._portal.ecs.list()
             )
 
         SendOnce(self._clock).send(
-            str(change.target), lambda: self._portal.ecs.point(before.service, arn), arrived
+            str(change.target), lambda: self._portal.ecs.update(before.service, arn), arrived
         )
 
     def watch(self, changes: Sequence[Change], stable_seconds: float) -> EcsWatcher:
         """See `Driver`."""
         wanted = {
             change.target: detail(change.before).definition.arn
-            if change.resumed
+            if change.resumes
             else self._sent[change.target]
             for change in changes
         }
@@ -123,7 +123,7 @@ class EcsDriver(Driver):
                 "Look at it in the portal: it must have been set up completely.",
             )
         if service.definition not in self._definitions:
-            found = self._portal.ecs.definition(service.definition)
+            found = self._portal.ecs.task_definition(service.definition)
             self._definitions[service.definition] = found
         definition = self._definitions[service.definition]
         main = _main(definition, service.name)

@@ -6,11 +6,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from pipe.clock import Clock, Deadline
-from pipe.kinds.base import Evidence, Sample, Watcher
 from pipe.kinds.ecs.judge import EcsRollout, counts, fold, judge
 from pipe.model import Target
 from pipe.portal import EcsService, TenantPortal
-from pipe.rollout import Verdict
+from pipe.rollout import Evidence, PodCounts, Verdict, Watcher
 
 
 class EcsWatcher(Watcher):
@@ -32,7 +31,7 @@ class EcsWatcher(Watcher):
             target: EcsRollout(arn, before[target].definition, before[target], self._started)
             for target, arn in wanted.items()
         }
-        self._samples: dict[Target, list[Sample]] = defaultdict(list)
+        self._pod_counts: dict[Target, list[PodCounts]] = defaultdict(list)
 
     def look(self, deadline: Deadline) -> Mapping[Target, Verdict]:
         """See `Watcher`."""
@@ -61,16 +60,16 @@ class EcsWatcher(Watcher):
         del verdict
         return Evidence(target, "", self._tracks[target].service.events, ())
 
-    def samples(self, target: Target) -> Sequence[Sample]:
+    def pod_counts(self, target: Target) -> Sequence[PodCounts]:
         """See `Watcher`."""
-        return tuple(self._samples[target])
+        return tuple(self._pod_counts[target])
 
     def _sample(self, target: Target) -> None:
         track = self._tracks[target]
         ours = [one for one in track.service.deployments if one.definition == track.wanted]
         others = [one for one in track.service.deployments if one.definition != track.wanted]
-        self._samples[target].append(
-            Sample(
+        self._pod_counts[target].append(
+            PodCounts(
                 track.at - self._started,
                 sum(one.running for one in others),
                 sum(one.running for one in ours),
@@ -85,8 +84,8 @@ def read_services(portal: TenantPortal, names: Sequence[str]) -> Mapping[str, Ec
     Portals that lack the newer list are asked for the deployments of each service.
     """
     wanted = set(names)
-    found = [service for service in portal.ecs.services() if service.name in wanted]
+    found = [service for service in portal.ecs.list() if service.name in wanted]
     return {
-        service.name: service if service.deployments else portal.ecs.details(service)
+        service.name: service if service.deployments else portal.ecs.with_deployments(service)
         for service in found
     }

@@ -8,10 +8,10 @@ from dataclasses import replace
 from pipe import image
 from pipe.clock import Clock
 from pipe.errors import Refused
-from pipe.kinds.base import Driver
+from pipe.kinds.driver import Driver
 from pipe.kinds.lambda_.names import resolve, short
 from pipe.kinds.lambda_.watcher import LambdaWatcher, detail
-from pipe.kinds.retry import SendOnce
+from pipe.kinds.send_once import SendOnce
 from pipe.model import MAIN, Change, Snapshot, Target
 from pipe.portal import Function, TenantPortal
 
@@ -28,17 +28,17 @@ class LambdaDriver(Driver):
 
     def read(self, targets: Sequence[Target]) -> Mapping[Target, Snapshot]:
         """See `Driver`; only the read of a single function tells its image."""
-        known = [function.name for function in self._portal.lambdas.functions()]
+        known = [function.name for function in self._portal.functions.list()]
         found = {}
         for target in targets:
             if full := resolve(target.name, self._portal.tenant.name, known):
-                found[target] = _snapshot(target, self._portal.lambdas.details(full))
+                found[target] = _snapshot(target, self._portal.functions.get(full))
         return found
 
-    def known(self) -> Iterable[str]:
+    def names(self) -> Iterable[str]:
         """See `Driver`; short names, as people use them."""
         tenant = self._portal.tenant.name
-        return [short(function.name, tenant) for function in self._portal.lambdas.functions()]
+        return [short(function.name, tenant) for function in self._portal.functions.list()]
 
     def prepare(self, changes: Sequence[Change]) -> Sequence[Change]:
         """See `Driver`.
@@ -47,11 +47,11 @@ class LambdaDriver(Driver):
         once more, whatever the portal shows.
         """
         return [
-            replace(change, resumed=change.resumed and detail(change.before).status != "Failed")
+            replace(change, resumes=None) if detail(change.before).status == "Failed" else change
             for change in changes
         ]
 
-    def settled(self, snapshots: Sequence[Snapshot]) -> Mapping[Target, bool]:
+    def is_rolled_out(self, snapshots: Sequence[Snapshot]) -> Mapping[Target, bool]:
         """See `Driver`."""
         return {
             snapshot.target: detail(snapshot).status == "Successful"
@@ -64,14 +64,14 @@ class LambdaDriver(Driver):
         before = detail(change.before)
 
         def arrived() -> bool:
-            now = self._portal.lambdas.details(before.name)
+            now = self._portal.functions.get(before.name)
             # An update that has failed already shows the image from before, and is no less ours.
             ours = image.same(change.images[MAIN], now.image) or now.status == "Failed"
             return ours and now.version != before.version
 
         SendOnce(self._clock, _TRIES).send(
             str(change.target),
-            lambda: self._portal.lambdas.update(before.name, change.images[MAIN]),
+            lambda: self._portal.functions.update(before.name, change.images[MAIN]),
             arrived,
         )
 

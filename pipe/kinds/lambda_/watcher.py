@@ -10,10 +10,19 @@ from collections.abc import Mapping, Sequence
 
 from pipe import image
 from pipe.clock import Clock, Deadline
-from pipe.kinds.base import Evidence, Watcher
 from pipe.model import MAIN, Change, Snapshot, Target
 from pipe.portal import Function, TenantPortal
-from pipe.rollout import Failed, Ready, Superseded, TimedOut, Verdict, Waiting
+from pipe.rollout import (
+    Evidence,
+    Failed,
+    PodCounts,
+    Ready,
+    Superseded,
+    TimedOut,
+    Verdict,
+    Waiting,
+    Watcher,
+)
 
 
 class LambdaWatcher(Watcher):
@@ -34,7 +43,7 @@ class LambdaWatcher(Watcher):
         return {target: self._judge(target, late=late) for target in self._changes}
 
     def _take_in(self, portal: TenantPortal) -> None:
-        listed = {function.name: function for function in portal.lambdas.functions()}
+        listed = {function.name: function for function in portal.functions.list()}
         for target, change in self._changes.items():
             if target in self._proven:
                 continue
@@ -42,7 +51,7 @@ class LambdaWatcher(Watcher):
             self._seen[target] = function
             if _is_done(change, function):
                 # The list may lag behind; the single read is the one to believe.
-                single = portal.lambdas.details(function.name)
+                single = portal.functions.get(function.name)
                 self._seen[target] = single
                 if _is_done(change, single):
                     self._proven[target] = single
@@ -62,7 +71,12 @@ class LambdaWatcher(Watcher):
         """See `Watcher`; AWS gives one reason."""
         del verdict
         reason = self._seen[target].reason
-        return Evidence(target, "", (reason,) if reason else (), ())
+        return Evidence(target, faults=(reason,) if reason else ())
+
+    def pod_counts(self, target: Target) -> Sequence[PodCounts]:
+        """See `Watcher`; there are no pods to count."""
+        del target
+        return ()
 
 
 def judge(change: Change, now: Function, proven: Function | None, *, late: bool) -> Verdict:
@@ -90,7 +104,7 @@ def detail(snapshot: Snapshot) -> Function:
 
 def _has_changed(change: Change, now: Function) -> bool:
     """Whether `now` is no longer the function from before; a picked-up change was made earlier."""
-    return change.resumed or now.version != detail(change.before).version
+    return change.resumes is not None or now.version != detail(change.before).version
 
 
 def _is_done(change: Change, now: Function) -> bool:

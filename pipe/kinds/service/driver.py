@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 from pipe import image
 from pipe.clock import Clock
-from pipe.kinds.base import Driver
-from pipe.kinds.retry import SendOnce
+from pipe.kinds.driver import Driver
+from pipe.kinds.send_once import SendOnce
 from pipe.kinds.service.address import address, listener
 from pipe.kinds.service.generation import (
     ServiceDetail,
@@ -23,7 +23,7 @@ from pipe.kinds.service.generation import (
 from pipe.kinds.service.judge import judge
 from pipe.kinds.service.track import Look, begin, fold, takes
 from pipe.kinds.service.watcher import ServiceWatcher, read_services
-from pipe.model import MAIN, Change, Snapshot, Target
+from pipe.model import MAIN, Change, Restart, Resumption, Snapshot, Target, Update
 from pipe.portal import Phase, Service, TenantPortal
 from pipe.rollout import Ready
 
@@ -44,31 +44,31 @@ class ServiceDriver(Driver):
             if target.name in found
         }
 
-    def known(self) -> Iterable[str]:
+    def names(self) -> Iterable[str]:
         """See `Driver`."""
-        return [service.name for service in self._portal.services()]
+        return [service.name for service in self._portal.services.list()]
 
     def prepare(self, changes: Sequence[Change]) -> Sequence[Change]:
         """See `Driver`."""
-        pods, faults = by_owner(self._portal.pods()), self._portal.faults()
+        pods, faults = by_owner(self._portal.pods.list()), self._portal.faults.list()
         known = frozenset(fault.key for fault in faults)
         prepared = []
         for change in changes:
             own, old = pods[change.target.name], known
-            if change.resumed:
+            if change.resumes:
                 # It finds its own pods' faults there already: they are no old ones.
                 names = {pod.name for pod in own}
                 old = frozenset(fault.key for fault in faults if not names & fault.resources)
             restarts = {pod.name: pod.restarts for pod in own}
             before = ServiceDetail(detail(change.before).service, restarts, old)
-            fresh = change.seen_again(replace(change.before, detail=before))
+            fresh = change.with_snapshot(replace(change.before, detail=before))
             seen = frozenset(one for pod in own for one in identities(pod))
-            prepared.append(fresh if change.resumed else replace(fresh, previous_pods=seen))
+            prepared.append(fresh if change.resumes else replace(fresh, previous_pods=seen))
         return prepared
 
-    def settled(self, snapshots: Sequence[Snapshot]) -> Mapping[Target, bool]:
+    def is_rolled_out(self, snapshots: Sequence[Snapshot]) -> Mapping[Target, bool]:
         """See `Driver`."""
-        pods, faults = by_owner(self._portal.pods()), self._portal.faults()
+        pods, faults = by_owner(self._portal.pods.list()), self._portal.faults.list()
         return {
             snapshot.target: self._is_settled(
                 snapshot,
@@ -99,10 +99,10 @@ class ServiceDriver(Driver):
         if entry is None:
             return ""
         return address(service, entry) or address(
-            service, entry, self._portal.load_balancer(service)
+            service, entry, self._portal.services.load_balancer(service)
         )
 
-    def previous(self, snapshot: Snapshot) -> Mapping[str, str] | None:
+    def previous_images(self, snapshot: Snapshot) -> Mapping[str, str] | None:
         """See `Driver`."""
         for deployed in reversed(detail(snapshot).service.history):
             differing = {
@@ -116,28 +116,28 @@ class ServiceDriver(Driver):
 
     def _send(self, change: Change) -> None:
         service = detail(change.before).service
-        if change.restart:
-            self._portal.restart(service)
+        if isinstance(change, Restart):
+            self._portal.services.restart(service)
         else:
-            self._portal.change_images(service, change.images)
+            self._portal.services.change_images(service, change.images)
 
     def _shows(self, change: Change) -> bool:
         """Whether the portal made the change although its reply was lost."""
-        service = self._portal.service(change.target.name)
+        service = self._portal.services.find(change.target.name)
         if service is None:
             return False
-        if not change.restart:
+        if isinstance(change, Update):
             return takes(change, service)
         before = detail(change.before)
         if service.restarted_at != before.service.restarted_at:
             return True
         if not change.previous_pods:
             return False
-        own = [pod for pod in self._portal.pods() if owner(pod) == change.target.name]
+        own = [pod for pod in self._portal.pods.list() if owner(pod) == change.target.name]
         return bool(split(change, own).new)
 
     def _is_settled(self, snapshot: Snapshot, look: Look) -> bool:
-        as_it_is = Change(snapshot, {MAIN: snapshot.images[MAIN]}, resumed=True)
+        as_it_is = Update(snapshot, {MAIN: snapshot.images[MAIN]}, Resumption())
         known = fold(begin(as_it_is, look.at), look)
         calm = not known.troubles and all(
             pod.restarts == 0 and pod.phase is Phase.RUNNING for pod in known.generations.new

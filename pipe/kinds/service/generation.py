@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipe import image
-from pipe.model import MAIN, Change, Snapshot
+from pipe.model import MAIN, Change, Restart, Snapshot
 from pipe.portal import Container, Phase, Pod, Service
 
 _REPLICA_SET = "/ReplicaSet"
@@ -75,7 +75,7 @@ def is_new(change: Change, pod: Pod) -> bool:
     ]
     if not all(checked):
         return False
-    if change.restart or not checked:
+    if isinstance(change, Restart) or not checked:
         return not identities(pod) & change.previous_pods
     return True
 
@@ -102,9 +102,9 @@ def needed(service: Service, active: int | None) -> tuple[int, bool]:
     portal's own count is right when it is there (`active`: the last one seen). Otherwise only
     a lower bound is known, and the rollout is over when nothing old is left as well.
     """
-    if not service.autoscaled and not service.follows_hosts:
+    if not service.autoscaled and not service.one_pod_per_host:
         return service.replicas, True
-    least = 1 if service.least is None else service.least
+    least = 1 if service.min_replicas is None else service.min_replicas
     return (least, False) if active is None else (max(least, active), True)
 
 

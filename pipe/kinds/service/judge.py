@@ -8,7 +8,7 @@ from pipe import image
 from pipe.kinds.service import symptoms
 from pipe.kinds.service.generation import detail, images, needed
 from pipe.kinds.service.track import ServiceRollout, Trouble, takes
-from pipe.model import MAIN
+from pipe.model import MAIN, Restart, Update
 from pipe.portal import Phase
 from pipe.rollout import Failed, Ready, Superseded, TimedOut, Verdict, Waiting
 
@@ -59,7 +59,7 @@ def _replaced(track: ServiceRollout) -> str:
     The portal has no conditional change; where it keeps no history this stays unknown.
     """
     change = track.change
-    if change.resumed or change.restart:
+    if change.resumes or isinstance(change, Restart):
         return ""
     known = Counter(frozenset(one.items()) for one in detail(change.before).service.history)
     added = Counter(frozenset(one.items()) for one in track.service.history) - known
@@ -114,7 +114,7 @@ def _progress(track: ServiceRollout, stable_seconds: float) -> Verdict:
 def _mixed(track: ServiceRollout) -> bool:
     """Whether a restart whose beginning nobody saw still shows pods of two generations."""
     change = track.change
-    if not change.restart or change.previous_pods:
+    if isinstance(change, Update) or change.previous_pods:
         return False
     return len({pod.controller for pod in track.generations.new}) > 1
 
@@ -122,7 +122,7 @@ def _mixed(track: ServiceRollout) -> bool:
 def _describe(track: ServiceRollout, count: int, *, exact: bool) -> str:
     new, old = track.generations.new, track.generations.old
     others = Counter(
-        _WORDS.get(pod.phase, "going") for pod in new if pod.body not in track.up_since
+        _WORDS.get(pod.phase, "going") for pod in new if pod.incarnation not in track.up_since
     )
     if others.pop("up", 0):
         others["restarting"] += 1

@@ -68,14 +68,14 @@ class Symptom:
 
 def is_up(pod: Pod) -> bool:
     """Whether a pod runs as far as the portal can tell; readiness it does not tell."""
-    if not pod.waits:
-        return pod.running
-    return pod.running and not any(entry.waiting in _TROUBLE for entry in pod.containers)
+    if not pod.is_waiting:
+        return pod.is_running
+    return pod.is_running and not any(entry.waiting in _TROUBLE for entry in pod.containers)
 
 
 def is_calm(pod: Pod) -> bool:
     """Whether nothing about a pod is worth a second look, as long as no fault concerns it."""
-    return pod.running and not pod.waits and pod.restarts < _LOOP
+    return pod.is_running and not pod.is_waiting and pod.restarts < _LOOP
 
 
 def diagnose(pod: Pod, faults: Sequence[Fault], restarts_before: int = 0) -> Symptom | None:
@@ -83,7 +83,7 @@ def diagnose(pod: Pod, faults: Sequence[Fault], restarts_before: int = 0) -> Sym
 
     `restarts_before` are those it had already had when the watch began.
     """
-    worst_first = sorted(faults, key=lambda fault: fault.gravity, reverse=True) if faults else []
+    worst_first = sorted(faults, key=lambda fault: fault.severity, reverse=True) if faults else []
     words = worst_first[0].text if worst_first else ""
     for container in containers(pod):
         if not container.waiting and (container.restarts or 0) - restarts_before < _LOOP:

@@ -74,7 +74,7 @@ def fold(track: ServiceRollout, look: Look) -> ServiceRollout:
     service = look.service or track.service
     generations = split(track.change, look.pods, track.generations)
     faults = track.faults if look.faults is None else look.faults
-    up = [pod.body for pod in generations.new if symptoms.is_up(pod)]
+    up = [pod.incarnation for pod in generations.new if symptoms.is_up(pod)]
     up_since = {body: track.up_since.get(body, look.at) for body in up}
     falls = _falls(track, generations, up_since)
     seen = {
@@ -130,9 +130,10 @@ def _falls(
     lost = track.up_since.keys() - up_since.keys()
     if not lost and not track.falls:
         return {}
-    fallen = {pod.name for pod in track.generations.new if pod.body in lost}
+    fallen = {pod.name for pod in track.generations.new if pod.incarnation in lost}
     counts = {
-        pod.name: track.falls.get(pod.name, 0) + (pod.name in fallen and pod.body not in up_since)
+        pod.name: track.falls.get(pod.name, 0)
+        + (pod.name in fallen and pod.incarnation not in up_since)
         for pod in generations.new
     }
     return {name: count for name, count in counts.items() if count}

@@ -12,14 +12,13 @@ from collections.abc import Mapping, Sequence
 
 from pipe.clock import Clock, Deadline
 from pipe.errors import PipeError
-from pipe.kinds.base import Evidence, Sample, Watcher
 from pipe.kinds.service import symptoms, track
 from pipe.kinds.service.generation import by_owner, detail
 from pipe.kinds.service.judge import judge, state
 from pipe.kinds.service.track import Look, ServiceRollout
 from pipe.model import Change, Target
 from pipe.portal import Fault, Phase, Pod, Service, TenantPortal
-from pipe.rollout import Failed, Ready, Verdict, Waiting
+from pipe.rollout import Evidence, Failed, PodCounts, Ready, Verdict, Waiting, Watcher
 
 _SPEAKING = (Phase.RUNNING, Phase.WAITING, Phase.FAILED)
 _MOST_FAULTS = 5
@@ -40,7 +39,7 @@ class ServiceWatcher(Watcher):
         self._stable_seconds = stable_seconds
         self._started = clock.monotonic()
         self._tracks = {change.target: track.begin(change, self._started) for change in changes}
-        self._samples: dict[Target, list[Sample]] = defaultdict(list)
+        self._pod_counts: dict[Target, list[PodCounts]] = defaultdict(list)
         self._looks = 0
 
     def look(self, deadline: Deadline) -> Mapping[Target, Verdict]:
@@ -51,7 +50,7 @@ class ServiceWatcher(Watcher):
         services = self._services(portal) if asks_services else None
         troubled = any(_shows_trouble(pod) for found in pods.values() for pod in found)
         asks_faults = troubled or (not asks_services and self._any_coming_up(pods))
-        faults = portal.faults() if asks_faults else None
+        faults = portal.faults.list() if asks_faults else None
         self._looks += 1
         verdicts = self._take_in(pods, services, faults, deadline)
         if services is None and (asked := self._last_look(portal, verdicts)) is not None:
@@ -63,9 +62,9 @@ class ServiceWatcher(Watcher):
         """See `Watcher`."""
         return state(self._tracks[target])
 
-    def samples(self, target: Target) -> Sequence[Sample]:
+    def pod_counts(self, target: Target) -> Sequence[PodCounts]:
         """See `Watcher`."""
-        return tuple(self._samples[target])
+        return tuple(self._pod_counts[target])
 
     def evidence(self, target: Target, verdict: Verdict) -> Evidence:
         """See `Watcher`."""
@@ -76,7 +75,7 @@ class ServiceWatcher(Watcher):
             names.add(known.service.name)
         told = sorted(
             (fault for fault in known.faults if names & fault.resources),
-            key=lambda fault: fault.gravity,
+            key=lambda fault: fault.severity,
             reverse=True,
         )
         texts = tuple(dict.fromkeys(fault.text for fault in told if fault.text))[:_MOST_FAULTS]
@@ -84,7 +83,7 @@ class ServiceWatcher(Watcher):
         return Evidence(target, pod.name if pod else "", texts, lines)
 
     def _pods(self, portal: TenantPortal) -> Mapping[str, tuple[Pod, ...]]:
-        pods = by_owner(portal.pods())
+        pods = by_owner(portal.pods.list())
         return {target.name: pods[target.name] for target in self._tracks}
 
     def _services(self, portal: TenantPortal) -> Mapping[str, Service]:
@@ -148,8 +147,10 @@ class ServiceWatcher(Watcher):
     def _sample(self) -> None:
         for target, known in self._tracks.items():
             up, new = known.up, len(known.generations.new)
-            self._samples[target].append(
-                Sample(known.at - self._started, len(known.generations.old), up, max(0, new - up))
+            self._pod_counts[target].append(
+                PodCounts(
+                    known.at - self._started, len(known.generations.old), up, max(0, new - up)
+                )
             )
 
     def _culprit(self, known: ServiceRollout, verdict: Verdict) -> Pod | None:
@@ -170,7 +171,9 @@ class ServiceWatcher(Watcher):
             return ()
         in_order = (*pod.containers, *pod.init_containers)
         for container in sorted(in_order, key=lambda one: not (one.waiting or one.restarts)):
-            if container.docker_id and (lines := self._portal.log_tail(pod, container.docker_id)):
+            if container.docker_id and (
+                lines := self._portal.pods.log_tail(pod, container.docker_id)
+            ):
                 return lines
         return ()
 
@@ -182,7 +185,7 @@ def _shows_trouble(pod: Pod) -> bool:
 def read_services(portal: TenantPortal, names: Sequence[str]) -> Mapping[str, Service]:
     """The services of these names that exist, by one request, however many they are."""
     if len(names) == 1:
-        found = portal.service(names[0])
+        found = portal.services.find(names[0])
         return {found.name: found} if found else {}
     wanted = set(names)
-    return {service.name: service for service in portal.services() if service.name in wanted}
+    return {service.name: service for service in portal.services.list() if service.name in wanted}

@@ -5,66 +5,65 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response
 
 from tests.sandbox.behaviour import PENDING
+from tests.sandbox.current import current_tenant, current_world, sent_object
 from tests.sandbox.pods import Pod
 from tests.sandbox.replies import answer, encoded, listing, unknown
-from tests.sandbox.routes.services import V2
-from tests.sandbox.world import World
+from tests.sandbox.routes import V2
+
+routes = Blueprint("pods", __name__)
 
 
-def pod_routes(world: World) -> Blueprint:
-    """What a client asks to follow a rollout."""
-    routes = Blueprint("pods", __name__)
-
-    @routes.get(f"{V2}/GetPods")
-    def pods(tid: str) -> Response:
-        listed = ", ".join(pod.text() for pod in world.pods_of(g.tenant))
-        return encoded(f"[{listed}]") if listed else listing(world, [])
-
-    @routes.get(f"{V2}/GetFaultsByTenant")
-    def faults(tid: str) -> Response:
-        return listing(world, [fault.body() for fault in world.faults.of_tenant(tid.lower())])
-
-    @routes.post(f"{V2}/findContainerLogs")
-    def logs(tid: str) -> Response:
-        asked = request.get_json(silent=True, force=True) or {}
-        found = _container(world, asked)
-        if found is None:
-            return unknown(world, f"Container {asked.get('DockerId')}")
-        pod, container = found
-        reply = {
-            "HostName": asked.get("HostName"),
-            "DockerId": asked.get("DockerId"),
-            "Tail": asked.get("Tail"),
-            "Stdout": True,
-            "Stderr": True,
-        }
-        return answer(reply | _lines(pod, container, asked.get("Tail")))
-
-    @routes.post(f"{V2}/FindContainerState")
-    def state(tid: str) -> Response:
-        asked = request.get_json(silent=True, force=True) or {}
-        found = _container(world, asked)
-        if found is None:
-            return unknown(world, f"Container {asked.get('DockerId')}")
-        return answer({**asked, "JsonStatus": json.dumps(found[0].step.state)})
-
-    return routes
+@routes.get(f"{V2}/GetPods")
+def pods(tid: str) -> Response:
+    listed = ", ".join(pod.text() for pod in current_world().pods_of(current_tenant()))
+    return encoded(f"[{listed}]") if listed else listing([])
 
 
-def _container(world: World, asked: dict[str, Any]) -> tuple[Pod, str] | None:
-    """The pod and container that the request names by host and id."""
-    for pod in world.pods_of(g.tenant):
-        container = pod.owns(str(asked.get("DockerId") or ""))
-        if container is not None and pod.host == asked.get("HostName"):
+@routes.get(f"{V2}/GetFaultsByTenant")
+def faults(tid: str) -> Response:
+    return listing([fault.body() for fault in current_world().faults.of_tenant(tid.lower())])
+
+
+@routes.post(f"{V2}/findContainerLogs")
+def logs(tid: str) -> Response:
+    sent = sent_object()
+    found = _container(sent)
+    if found is None:
+        return unknown(f"Container {sent.get('DockerId')}")
+    pod, container = found
+    reply = {
+        "HostName": sent.get("HostName"),
+        "DockerId": sent.get("DockerId"),
+        "Tail": sent.get("Tail"),
+        "Stdout": True,
+        "Stderr": True,
+    }
+    return answer(reply | _lines(pod, container, sent.get("Tail")))
+
+
+@routes.post(f"{V2}/FindContainerState")
+def state(tid: str) -> Response:
+    sent = sent_object()
+    found = _container(sent)
+    if found is None:
+        return unknown(f"Container {sent.get('DockerId')}")
+    return answer({**sent, "JsonStatus": json.dumps(found[0].step.state)})
+
+
+def _container(sent: dict[str, Any]) -> tuple[Pod, str] | None:
+    """Return the pod and container that the request names by host and id."""
+    for pod in current_world().pods_of(current_tenant()):
+        container = pod.owns(str(sent.get("DockerId") or ""))
+        if container is not None and pod.host == sent.get("HostName"):
             return pod, container
     return None
 
 
 def _lines(pod: Pod, container: str, tail: Any) -> dict[str, Any]:
-    """`Data`, which is null or not even there when nothing has run."""
+    """Return `Data`, which is null or missing when nothing has run."""
     if not pod.step.started:
         return {} if pod.step.status == PENDING else {"Data": None}
     lines = pod.log(container)

@@ -1,4 +1,4 @@
-"""CronJobs, kept as the objects they are."""
+"""CronJobs, kept as Kubernetes objects."""
 
 from __future__ import annotations
 
@@ -6,15 +6,23 @@ import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from flask import Blueprint, Response
+
+from tests.sandbox.current import current_tenant, current_world, sent_object
+from tests.sandbox.kinds.base import Resources, SandboxKind
+from tests.sandbox.replies import answer, listing, refusal, unknown
+from tests.sandbox.routes import V3
+
 if TYPE_CHECKING:
-    from tests.sandbox.world import Tenant, World
+    from tests.sandbox.world import Tenant
 
 ANY_HOST = "duplocloud.net/is-any-host-allowed"
+_CRONJOBS = f"{V3}/k8s/cronJob"
 
 
 @dataclass
 class CronJob:
-    """One CronJob; whether it may run on any host is kept apart, as the portal does."""
+    """A CronJob; `any_host` is kept apart from the object, as the portal does."""
 
     tenant: Tenant
     document: dict[str, Any]
@@ -23,12 +31,12 @@ class CronJob:
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """The name in Kubernetes."""
         return str(self.document["metadata"]["name"])
 
     @property
     def pod(self) -> dict[str, Any]:
-        """What its pods are made from."""
+        """The specification of its pods."""
         spec: dict[str, Any] = self.document["spec"]["jobTemplate"]["spec"]["template"]["spec"]
         return spec
 
@@ -38,7 +46,7 @@ class CronJob:
         return str(self.pod["containers"][0]["image"])
 
     def replace(self, document: dict[str, Any]) -> None:
-        """Take over the whole object; what is not in it is gone."""
+        """Replace the whole object; what is missing from the new one is lost."""
         self.any_host = document.get("IsAnyHostAllowed") is True
         self.document = copy.deepcopy(document)
         self.document.pop("IsAnyHostAllowed", None)
@@ -47,7 +55,10 @@ class CronJob:
         self.replaced += 1
 
     def body(self) -> dict[str, Any]:
-        """The object as a read shows it: the switch is off whatever it is, the annotation tells."""
+        """Return the object as the portal shows it.
+
+        The switch is always shown as off; only the annotation holds its value.
+        """
         shown = copy.deepcopy(self.document)
         annotations = dict(shown["metadata"].get("annotations") or {})
         annotations.pop(ANY_HOST, None)
@@ -57,12 +68,8 @@ class CronJob:
         return {**shown, "IsAnyHostAllowed": False}
 
 
-class CronJobShelf:
-    """Every CronJob in a world."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.jobs: list[CronJob] = []
+class CronJobs(Resources[CronJob]):
+    """All CronJobs of a world."""
 
     def add(
         self,
@@ -75,7 +82,7 @@ class CronJobShelf:
         sidecars: dict[str, str] | None = None,
         allocation_tags: str = "",
     ) -> CronJob:
-        """A CronJob with things that a careless client loses."""
+        """Add a CronJob with fields that a careless client loses."""
         pod = {
             "containers": [
                 {"name": name, "image": image, "env": [{"name": "LOG", "value": "info"}]},
@@ -99,13 +106,48 @@ class CronJobShelf:
             "AllocationTags": allocation_tags,
         }
         job = CronJob(self.world.tenant(tenant), document, any_host)
-        self.jobs.append(job)
+        self.items.append(job)
         return job
 
-    def of_tenant(self, tenant: Tenant) -> list[CronJob]:
-        """The tenant's CronJobs."""
-        return [one for one in self.jobs if one.tenant is tenant]
 
-    def find(self, tenant: Tenant, name: str) -> CronJob | None:
-        """The CronJob of that name."""
-        return next((one for one in self.of_tenant(tenant) if one.name == name), None)
+routes = Blueprint("cronjobs", __name__)
+
+
+@routes.get(_CRONJOBS)
+def jobs(tid: str) -> Response:
+    return listing([one.body() for one in _state().of_tenant(current_tenant())])
+
+
+@routes.get(f"{_CRONJOBS}/<name>")
+def job(tid: str, name: str) -> Response:
+    found = _state().find(current_tenant(), name)
+    return answer(found.body()) if found else unknown(f"CronJob {name}", 404)
+
+
+@routes.put(f"{_CRONJOBS}/<name>")
+def replace(tid: str, name: str) -> Response:
+    found = _state().find(current_tenant(), name)
+    if found is None:
+        return unknown(f"CronJob {name}", 404)
+    wanted = sent_object()
+    if not isinstance(wanted.get("spec"), dict) or not isinstance(wanted.get("metadata"), dict):
+        return refusal(400, "metadata and spec are required")
+    found.replace(wanted)
+    return answer(found.body())
+
+
+def _state() -> CronJobs:
+    return current_world().resources_of(CronJobs)
+
+
+KIND = SandboxKind(
+    attribute="cronjobs",
+    resources=CronJobs,
+    routes=routes,
+    fails=False,
+    # CronJobs are objects of Kubernetes, which the vendor's models leave out.
+    unmodelled=(
+        ("GET", r"/v3/subscriptions/[^/]+/k8s/cronJob(/[^/]+)?"),
+        ("PUT", r"/v3/subscriptions/[^/]+/k8s/cronJob/[^/]+"),
+    ),
+)

@@ -1,4 +1,4 @@
-"""From the portal's JSON to types."""
+"""Decode the portal's JSON into types."""
 
 from __future__ import annotations
 
@@ -9,8 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipe.portal import Phase, wire
-from tests.support.listed import listed_pods, listed_services
+from pipe.portal import Phase
+from pipe.portal.faults import decode_faults
+from pipe.portal.fields import UnexpectedShape
+from pipe.portal.pods import decode_log
+from pipe.portal.services import decode_found
+from pipe.portal.tenants import decode_tenants
+from tests.support.portal_lists import decode_pods, decode_services
 
 SERVICE = {
     "Name": "web",
@@ -65,54 +70,54 @@ FAULT = {
 }
 
 
-def test_a_service_is_read_whole() -> None:
-    """The main container goes by the service's name, side and init ones by their own."""
-    service = wire.service(SERVICE)
+def test_a_service_is_decoded_with_all_its_containers() -> None:
+    """The main container has the service's name, side and init containers have their own."""
+    service = decode_found(SERVICE)
     assert service is not None
     assert service.image == "team/web:2"
     assert service.other_images == {"log": "team/log:3", "migrate": "team/migrate:9"}
-    assert (service.replicas, service.replicas_active, service.least) == (2, 2, 3)
+    assert (service.replicas, service.replicas_active, service.min_replicas) == (2, 2, 3)
     assert service.history == ({"": "team/web:0"}, {"": "team/web:1"})
     assert service.flags == {"IsDaemonset": False, "IsReplicaCollocationAllowed": True}
     assert service.allocation_tags == ""
 
 
-def test_zero_is_a_code_and_not_nothing() -> None:
+def test_zero_is_a_code_and_not_an_absent_value() -> None:
     """Trap 31: AgentPlatform 0 is native docker, Cloud 0 is AWS."""
-    service = wire.service(SERVICE)
+    service = decode_found(SERVICE)
     assert service is not None
     assert service.native_docker
     assert service.cloud == 0
 
 
-def test_kubernetes_is_told_from_its_cloud() -> None:
+def test_the_cloud_does_not_decide_between_kubernetes_and_docker() -> None:
     """Trap 30: AgentPlatform 7 is Kubernetes anywhere; only Cloud 2 is Azure."""
     azure = {**SERVICE, "Template": {"AgentPlatform": 7, "Cloud": 2}}
-    service = wire.service(azure)
+    service = decode_found(azure)
     assert service is not None
     assert service.faults_by_service
     assert not service.native_docker
 
 
 @pytest.mark.parametrize("config", ["", None, "{}", '{"Env":null}', "{broken", "[]", "null", 7])
-def test_any_text_of_other_docker_config_is_survived(config: Any) -> None:
-    """Trap 19: it is text, and anything may be in it."""
+def test_an_unreadable_other_docker_config_means_no_other_images(config: Any) -> None:
+    """Trap 19: it is a text field with arbitrary content."""
     body = copy.deepcopy(SERVICE)
     body["Template"]["OtherDockerConfig"] = config  # type: ignore[index]
-    service = wire.service(body)
+    service = decode_found(body)
     assert service is not None
     assert service.other_images == {}
 
 
-def test_no_such_service_has_three_forms() -> None:
-    """Null, and an object without a name; a missing one is a status."""
-    assert wire.service(None) is None
-    assert wire.service({"Name": ""}) is None
+def test_null_and_an_object_without_a_name_mean_not_found() -> None:
+    """Status 404 means the same, but never reaches the decoder."""
+    assert decode_found(None) is None
+    assert decode_found({"Name": ""}) is None
 
 
-def test_a_pod_is_read_whole() -> None:
-    """With the crash evidence that newer portals give."""
-    (pod,) = listed_pods([POD])
+def test_a_pod_is_decoded_with_its_container_states() -> None:
+    """Newer portals report why a container crashed."""
+    (pod,) = decode_pods([POD])
     (container,) = pod.containers
     assert (pod.name, pod.owner, pod.phase) == ("web-1", "web", Phase.RUNNING)
     assert (container.restarts, container.waiting, container.exit_code) == (
@@ -122,33 +127,33 @@ def test_a_pod_is_read_whole() -> None:
     )
 
 
-def test_pods_of_jobs_are_left_out_and_others_kept() -> None:
-    """Trap 8: any controller but a job's, and none at all."""
+def test_pods_of_jobs_are_left_out() -> None:
+    """Trap 8: pods with any other controller, or with none, are kept."""
     drivers = ["batch/v1/Job", "apps/v1/StatefulSet", "apps/v1/DaemonSet"]
     pods = [
         {**POD, "ControlledBy": {"QualifiedType": f"kubernetes:{kind}", "NativeId": "x"}}
         for kind in drivers
     ]
-    assert len(listed_pods([*pods, {**POD, "ControlledBy": None}])) == 3
+    assert len(decode_pods([*pods, {**POD, "ControlledBy": None}])) == 3
 
 
-def test_faults_have_two_shapes() -> None:
-    """Trap 13: by pod, and by service on Azure."""
+def test_faults_name_a_pod_or_a_service() -> None:
+    """Trap 13: a service on Azure, a pod elsewhere."""
     azure = {"ResourceName": "web", "Description": "x"}
-    by_pod, by_service = wire.faults([FAULT, azure])
+    by_pod, by_service = decode_faults([FAULT, azure])
     assert by_pod.resources == {"web-1"}
     assert by_service.resources == {"web"}
-    assert by_pod.gravity > by_service.gravity
+    assert by_pod.severity > by_service.severity
 
 
-@pytest.mark.parametrize("read", [wire.tenants, listed_services, listed_pods, wire.faults])
-def test_a_list_may_be_null_and_must_not_be_anything_else(read: Any) -> None:
-    """Null is empty; a wrong shape is nonsense, not emptiness."""
+@pytest.mark.parametrize("read", [decode_tenants, decode_services, decode_pods, decode_faults])
+def test_only_null_counts_as_an_empty_list(read: Any) -> None:
+    """Any other shape is an error."""
     assert read(None) == ()
     assert read([None, 1, "x", []]) == ()
-    for nonsense in ({}, "text", 7, True):
-        with pytest.raises(wire.Shapeless, match="a list"):
-            read(nonsense)
+    for other in ({}, "text", 7, True):
+        with pytest.raises(UnexpectedShape, match="a list"):
+            read(other)
 
 
 JSON = st.recursive(
@@ -159,7 +164,7 @@ JSON = st.recursive(
 
 
 def broken(body: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """`body` with any of its fields, at any depth, missing or replaced by anything."""
+    """Return `body` with fields at any depth missing or replaced by another JSON value."""
 
     def tamper(value: Any) -> st.SearchStrategy[Any]:
         if isinstance(value, dict):
@@ -178,9 +183,9 @@ def broken(body: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
 def test_any_field_may_be_missing_null_or_of_another_type(
     service: dict[str, Any], pod: dict[str, Any], fault: dict[str, Any]
 ) -> None:
-    """No body of the right shape makes the reader fail."""
-    listed_services([service])
-    wire.service(service)
-    listed_pods([pod])
-    wire.faults([fault])
-    wire.log_lines(pod)
+    """No field of a list entry makes decoding fail."""
+    decode_services([service])
+    decode_found(service)
+    decode_pods([pod])
+    decode_faults([fault])
+    decode_log(pod)

@@ -1,0 +1,76 @@
+"""`ACTION: deploy`, and `ACTION: rollback`, which differs only in where the images come from."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from pipe.actions.base import Action
+from pipe.deploy.sequence import Deploy
+from pipe.deploy_tests import DeployTests
+from pipe.identity.establish import Identity, establish
+from pipe.kinds import open_drivers
+from pipe.portal import choose, connect
+from pipe.registry.login import logins
+from pipe.registry.proof import ImageProver
+from pipe.registry.registries import registries
+
+log = logging.getLogger(__name__)
+
+
+class DeployAction(Action):
+    """See `Action`."""
+
+    _deploy: Deploy | None = None
+
+    def execute(self) -> str:
+        """See `Action`."""
+        run = self._run
+        settings, network = run.settings, run.network
+        identity = establish(settings, network, run.mask)
+        portal = connect(settings.host, identity.token, network)
+        tenant = choose(portal.tenants.list(), settings.tenant)
+        log.info("Tenant %s", tenant.name)
+        registry_of = registries(settings, identity, network, run.mask)
+        prover = ImageProver(settings.image_rules, registry_of)
+        run.recorder.proven(prover.proofs)
+        self._deploy = Deploy(
+            settings=settings,
+            drivers=open_drivers(portal.tenant(tenant), run.dependencies.clock),
+            clock=run.dependencies.clock,
+            recorder=run.recorder,
+            resolve=prover.resolve,
+            tests=self._tests(identity),
+            save=run.save,
+            notify_started=run.notify_started,
+        )
+        return self._deploy.run()
+
+    def what_runs_now(self) -> str:
+        """See `Action`."""
+        return self._deploy.what_runs_now() if self._deploy else super().what_runs_now()
+
+    def _tests(self, identity: Identity) -> DeployTests:
+        run = self._run
+        return DeployTests(
+            run.settings,
+            run.dependencies.runner,
+            run.dependencies.clock,
+            run.recorder.tested,
+            run.mask.text,
+            credentials=self._credentials(identity),
+            login=logins(run.settings, identity, run.mask),
+            adapter=run.dependencies.adapter,
+        )
+
+    def _credentials(self, identity: Identity) -> Mapping[str, str]:
+        """Return the role's temporary credentials as variables for tests, empty without a role."""
+        if identity.role is None:
+            return {}
+        keys, region = identity.role.keys, self._run.settings.aws.region
+        return {
+            "AWS_ACCESS_KEY_ID": keys.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": keys.secret_access_key.reveal(),
+            "AWS_SESSION_TOKEN": keys.session_token.reveal(),
+            **({"AWS_DEFAULT_REGION": region, "AWS_REGION": region} if region else {}),
+        }

@@ -1,0 +1,27 @@
+"""What a run needs from outside: time, the network, and something to run commands with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from requests.adapters import BaseAdapter
+
+from pipe.clock import Clock, SystemClock
+from pipe.deploy_tests import Runner, StepRunner
+from pipe.notify import code_insights
+from pipe.notify.notifications import SECONDS
+
+
+@dataclass(frozen=True)
+class Dependencies:
+    """Everything that tests replace.
+
+    `adapter` carries every HTTP request, None for the real network. `notification_seconds` is
+    what all notifications together may cost the run.
+    """
+
+    clock: Clock = field(default_factory=SystemClock)
+    adapter: BaseAdapter | None = None
+    runner: Runner = field(default_factory=StepRunner)
+    insights_proxy: str = code_insights.PROXY
+    notification_seconds: float = SECONDS

@@ -1,0 +1,117 @@
+"""What verdicts, failed tests and rollbacks mean for the run: pure decisions and their words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pipe.deploy.current_state import MAX_LISTED
+from pipe.deploy.rollback import RollbackOutcome, TargetRollback
+from pipe.deploy_tests import DeployTestResult
+from pipe.errors import Conflict, DeployFailed, ExitCode, PipeError
+from pipe.model import Change, Plan, Restart, Target, Update
+from pipe.rollout import Failed, Ready, Superseded, TimedOut, Verdict, words
+
+
+def nothing_to_do(plan: Plan) -> str:
+    """Return the sentence for a plan without changes."""
+    parts = (
+        f"{snapshot.target} already runs {', '.join(snapshot.images.values())}"
+        for snapshot in plan.unchanged
+    )
+    return f"Nothing to change: {', '.join(parts)}."
+
+
+def success(changes: Sequence[Change], verdicts: Mapping[Target, Verdict]) -> str:
+    """Return the sentence for rollouts that all succeeded."""
+    if len(changes) > MAX_LISTED:
+        listed = ", ".join(f"{change.target} {change.image}" for change in changes)
+        return f"All {len(changes)} targets run what was requested: {listed}."
+    return f"{'; '.join(_success(change, verdicts[change.target]) for change in changes)}."
+
+
+def failed_rollouts(verdicts: Mapping[Target, Verdict]) -> Mapping[Target, Failed | TimedOut]:
+    """Return the verdicts that make the run fail."""
+    return {
+        target: verdict
+        for target, verdict in verdicts.items()
+        if isinstance(verdict, (Failed, TimedOut))
+    }
+
+
+def superseded(verdicts: Mapping[Target, Verdict]) -> frozenset[Target]:
+    """Return the targets that another deployment changed meanwhile."""
+    return frozenset(
+        target for target, verdict in verdicts.items() if isinstance(verdict, Superseded)
+    )
+
+
+def rollout_error(verdicts: Mapping[Target, Verdict], advice: str) -> PipeError | None:
+    """Return the error that the verdicts deserve, None when every rollout succeeded.
+
+    A failure outweighs a conflict.
+    """
+    if failed := failed_rollouts(verdicts):
+        reasons = "; ".join(f"{target}: {words(verdict)}" for target, verdict in failed.items())
+        return DeployFailed(ExitCode.FAILED, f"{reasons}.", advice)
+    for target in verdicts:
+        if target in superseded(verdicts):
+            return Conflict(
+                f"{target}: {words(verdicts[target])}; this run leaves it alone.",
+                "Find out who deploys it, and run the step again if your version is to serve.",
+            )
+    return None
+
+
+def deploy_test_error(failed: DeployTestResult, advice: str) -> DeployFailed:
+    """Return the error for a test that failed after a rollout that succeeded."""
+    return DeployFailed(
+        ExitCode.FAILED,
+        f"The rollout succeeded, but {failed.name} {failed.message}.",
+        f"The test's output is above. {advice}",
+    )
+
+
+def advice(made: Sequence[Change], *, rollback: bool) -> str:
+    """Return what to do about a version that does not work; `rollback` is the setting."""
+    known = [change for change in made if isinstance(change, Update) and change.rollback_to]
+    if rollback or not known:
+        return "Fix the image and deploy it again."
+    if len(known) > 1:
+        return (
+            "Fix the images, or restore the previous versions with ACTION: 'rollback'. "
+            "ROLLBACK: 'true' does that automatically."
+        )
+    images = ", ".join((known[0].rollback_to or {}).values())
+    return (
+        f"Fix the image, or restore the previous version with IMAGE: '{images}'. "
+        "ROLLBACK: 'true' does that automatically."
+    )
+
+
+def rollback_error(
+    error: PipeError, rollbacks: Sequence[TargetRollback], *, any_superseded: bool
+) -> PipeError:
+    """Return the error that `error` turns into once the targets were rolled back."""
+    outcomes = {rollback.outcome for rollback in rollbacks}
+    parts = "; ".join(f"{rollback.change.target}: {rollback.message}" for rollback in rollbacks)
+    if outcomes == {RollbackOutcome.RESTORED} and not any_superseded:
+        return DeployFailed(
+            ExitCode.RESTORED,
+            f"{error.diagnosis} Rolled back to the previous version and verified: {parts}.",
+            error.remedy,
+        )
+    if RollbackOutcome.FAILED not in outcomes:
+        return Conflict(f"{error.diagnosis} During the rollback: {parts}.", error.remedy)
+    return DeployFailed(
+        ExitCode.NOT_RESTORED,
+        f"{error.diagnosis} Rollback failed: {parts}.",
+        "Check the targets in the portal now.",
+    )
+
+
+def _success(change: Change, verdict: Verdict) -> str:
+    detail = verdict.detail if isinstance(verdict, Ready) else words(verdict)
+    if isinstance(change, Restart):
+        return f"{change.target} was restarted on {change.image}: {detail}"
+    previous = "" if change.resumes else f" (previously {change.previous_image})"
+    return f"{change.target} runs {change.image}{previous}: {detail}"

@@ -1,0 +1,60 @@
+"""Faults: problems the platform reports about resources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipe.portal.fields import code, listed, nested, text
+from pipe.portal.scope import Scope
+
+# The platform's codes, 0 critical, 1 high, 2 error, 3 warning, 4 info, 5 fatal, 6 verbose,
+# are not in order of severity.
+_SEVERITY = {5: 6, 0: 5, 1: 4, 2: 3, 3: 2, 4: 1, 6: 0}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A reported problem; `resources` are all the names it is filed under.
+
+    A higher `severity` is worse, unlike the platform's codes.
+    """
+
+    resources: frozenset[str]
+    text: str
+    severity: int
+    last_seen: str = ""
+
+    @property
+    def key(self) -> tuple[frozenset[str], str]:
+        """The fault's identity across reads."""
+        return self.resources, self.text
+
+
+class Faults:
+    """The portal's API for faults in one tenant."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def list(self) -> tuple[Fault, ...]:
+        """Return every fault in the tenant, old ones included."""
+        reply = self._scope.calls.read(self._scope.v2("GetFaultsByTenant"))
+        return self._scope.calls.decode(reply, "the list of faults", decode_faults)
+
+
+def decode_faults(body: Any) -> tuple[Fault, ...]:
+    """Decode `GetFaultsByTenant`, whose faults name a pod, or on Azure a service."""
+    return tuple(_fault(item) for item in listed(body))
+
+
+def _fault(item: Mapping[str, Any]) -> Fault:
+    resource = nested(item, "Resource")
+    names = (text(resource, "Name"), text(resource, "NativeId"), text(item, "ResourceName"))
+    return Fault(
+        resources=frozenset(name for name in names if name),
+        text=text(item, "Description"),
+        severity=_SEVERITY.get(code(item, "Severity"), 0),
+        last_seen=text(item, "LastSeen"),
+    )

@@ -1,0 +1,181 @@
+"""Pods of services."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from functools import cached_property
+from operator import attrgetter
+from sys import intern
+from typing import Any
+
+from pipe.errors import Unreachable
+from pipe.portal.fields import UnexpectedShape, count, is_integer, nested, objects, text
+from pipe.portal.scope import Scope
+
+log = logging.getLogger(__name__)
+
+_LOG_LINES = 50
+
+
+class Phase(IntEnum):
+    """The platform's codes for the state of a pod."""
+
+    UNKNOWN = 0
+    RUNNING = 1
+    STOPPED = 2
+    PENDING = 3
+    WAITING = 4
+    DELETE = 5
+    DELETED = 6
+    FAILED = 7
+    SCHEDULING_FAILED = 8
+    IMAGE_NOT_FOUND = 9
+    EVICTED = 10
+    SUCCEEDED = 11
+
+
+_PHASES = {int(phase): phase for phase in Phase}
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One container of a pod. `restarts` and the states are None or empty on older portals.
+
+    `waiting` and `message` are the reason and message from Kubernetes for a container that does
+    not run; `exit_code` is that of its last termination.
+    """
+
+    name: str
+    image: str
+    docker_id: str = ""
+    restarts: int | None = None
+    waiting: str = ""
+    message: str = ""
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True)
+class Pod:
+    """One pod; `owner` is the service's name, empty when the portal does not report it.
+
+    `controller` names what created it: for a Deployment its ReplicaSet, which differs between
+    generations. It is empty on Azure and for native Docker.
+    """
+
+    name: str
+    owner: str
+    phase: Phase
+    desired: Phase
+    host: str
+    controller: str
+    controller_kind: str
+    containers: tuple[Container, ...]
+    init_containers: tuple[Container, ...] = ()
+
+    # Cached because a rollout of thousands of pods looks at each of them several times a second.
+
+    @cached_property
+    def is_running(self) -> bool:
+        """Whether it runs and is meant to."""
+        return self.phase is Phase.RUNNING and self.desired is Phase.RUNNING
+
+    @cached_property
+    def is_waiting(self) -> bool:
+        """Whether Kubernetes reports any of its containers as waiting."""
+        return any(entry.waiting for entry in (*self.init_containers, *self.containers))
+
+    @cached_property
+    def restarts(self) -> int:
+        """The restart count of its most restarted container, as far as the portal reports it."""
+        both = (*self.init_containers, *self.containers)
+        return max((entry.restarts or 0 for entry in both), default=0)
+
+    @cached_property
+    def incarnation(self) -> str:
+        """An identity that changes when one of its containers is restarted or replaced."""
+        parts = [f"{entry.docker_id}#{entry.restarts or 0}" for entry in self.containers]
+        return " ".join([self.name, *parts])
+
+
+class Pods:
+    """The portal's API for pods in one tenant."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def list(self) -> tuple[Pod, ...]:
+        """Return every pod in the tenant, except those of jobs."""
+        path = self._scope.v2("GetPods")
+        reader = self._scope.memory.list_reader(path, decode_pod, attrgetter("name"))
+        reply = self._scope.calls.read(path, decode=reader.read)
+        return self._scope.calls.decode(reply, "the list of pods", without_jobs)
+
+    def log_tail(self, pod: Pod, docker_id: str) -> tuple[str, ...]:
+        """Return the last log lines of a container, none when the portal does not return them."""
+        body = {"HostName": pod.host, "DockerId": docker_id, "Tail": _LOG_LINES}
+        try:
+            path = self._scope.v2("findContainerLogs")
+            reply = self._scope.calls.send("POST", path, body)
+            return decode_log(reply.json()) if reply.ok else ()
+        except (Unreachable, ValueError) as error:
+            log.debug("no log of %s: %s", pod.name, error)
+            return ()
+
+
+def without_jobs(pods: Any) -> tuple[Pod, ...]:
+    """Return the pods that do not belong to a job.
+
+    Raises `UnexpectedShape` for anything but the tuple that the list reader returns.
+    """
+    if not isinstance(pods, tuple):
+        raise UnexpectedShape("a list")
+    return tuple(pod for pod in pods if not pod.controller_kind.endswith("batch/v1/Job"))
+
+
+def decode_log(body: Any) -> tuple[str, ...]:
+    """Decode `findContainerLogs`, whose `Data` may be missing or null."""
+    return tuple(text(body, "Data").splitlines()) if isinstance(body, dict) else ()
+
+
+def decode_pod(item: Mapping[str, Any]) -> Pod:
+    """Decode one pod of `GetPods`, interning the few words that thousands of pods share."""
+    controller = nested(item, "ControlledBy")
+    return Pod(
+        name=text(item, "InstanceId"),
+        owner=intern(text(item, "Name")),
+        phase=_phase(item, "CurrentStatus", Phase.UNKNOWN),
+        desired=_phase(item, "DesiredStatus", Phase.RUNNING),
+        host=intern(text(item, "Host")),
+        controller=intern(text(controller, "NativeId")),
+        controller_kind=intern(text(controller, "QualifiedType")),
+        containers=tuple(_container(entry) for entry in objects(item, "Containers")),
+        init_containers=tuple(_container(entry) for entry in objects(item, "InitContainers")),
+    )
+
+
+def _container(item: Mapping[str, Any]) -> Container:
+    container = Container(
+        name=intern(text(item, "Name")),
+        image=intern(text(item, "Image")),
+        docker_id=text(item, "DockerId"),
+        restarts=count(item, "RestartCount"),
+    )
+    state = nested(item, "LastContainerState")
+    waiting, terminated = nested(state, "waiting"), nested(state, "terminated")
+    if not waiting and not terminated:
+        return container
+    exit_code = terminated.get("exitCode")
+    return replace(
+        container,
+        waiting=text(waiting, "reason"),
+        message=text(waiting, "message") or text(terminated, "message"),
+        exit_code=exit_code if is_integer(exit_code) else None,
+    )
+
+
+def _phase(item: Mapping[str, Any], key: str, absent: Phase) -> Phase:
+    value = item.get(key)
+    return _PHASES.get(value, Phase.UNKNOWN) if is_integer(value) else absent

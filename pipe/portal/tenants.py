@@ -1,0 +1,73 @@
+"""Tenants, and the user that a token belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipe.errors import IdentityError, NotFound, Refused
+from pipe.portal import error_body
+from pipe.portal.calls import NO_ROUTE, Calls
+from pipe.portal.fields import listed, text
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A tenant that the token may use."""
+
+    id: str
+    name: str
+
+
+class Tenants:
+    """The portal's API for tenants."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    def list(self) -> tuple[Tenant, ...]:
+        """Return the tenants the token may use; the cheapest proof that the token is valid.
+
+        Raises `IdentityError` when the portal refuses the token.
+        """
+        reply = self._calls.read("admin/GetTenantsForUser")
+        if reply.status in (403, 404):
+            # Some tokens may read this list only (an assumption of the API's own clients).
+            reply = self._calls.read("adminproxy/GetTenantNames")
+        if reply.status == 403:
+            raise IdentityError.token_refused(self._calls.host, error_body.message(reply))
+        if reply.status == 404:
+            raise Refused(
+                f"{self._calls.host} has no list of tenants, so it is not the portal.",
+                "Check DUPLO_HOST.",
+            )
+        return self._calls.decode(reply, "the list of tenants", decode_tenants)
+
+    def user(self) -> str:
+        """Return the name of the token's user, empty when the portal does not report it."""
+        reply = self._calls.read("admin/GetUserRoleInfo", final=(*NO_ROUTE, 500))
+        try:
+            return decode_user(reply.json()) if reply.ok else ""
+        except ValueError:
+            return ""
+
+
+def choose(tenants: Sequence[Tenant], wanted: str) -> Tenant:
+    """Return the tenant with this name or id, in any letter case; raise `NotFound`."""
+    folded = wanted.casefold()
+    for tenant in tenants:
+        if folded in (tenant.name.casefold(), tenant.id.casefold()):
+            return tenant
+    raise NotFound.named("tenant", "TENANT", wanted, [tenant.name for tenant in tenants])
+
+
+def decode_tenants(body: Any) -> tuple[Tenant, ...]:
+    """Decode `GetTenantsForUser` and `GetTenantNames`."""
+    tenants = (Tenant(text(item, "TenantId"), text(item, "AccountName")) for item in listed(body))
+    return tuple(tenant for tenant in tenants if tenant.id and tenant.name)
+
+
+def decode_user(body: Any) -> str:
+    """Decode `GetUserRoleInfo`, reading nothing else of it: it also holds a session token."""
+    return text(body, "Username") if isinstance(body, dict) else ""

@@ -1,0 +1,54 @@
+"""What following a rollout needs from a kind of target, and what it yields."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pipe.clock import Deadline
+from pipe.model import Target
+from pipe.rollout.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Why a target failed, gathered before a rollback removes the traces.
+
+    `pod` is empty where no single pod is to blame.
+    """
+
+    target: Target
+    pod: str = ""
+    faults: tuple[str, ...] = ()
+    log: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PodCounts:
+    """How many pods there were `seconds` into a rollout, for the report's timeline."""
+
+    seconds: float
+    old: int
+    up: int
+    starting: int
+
+
+class Watcher(ABC):
+    """Follows all changes of one kind, with a number of reads that does not grow with theirs."""
+
+    @abstractmethod
+    def look(self, deadline: Deadline) -> Mapping[Target, Verdict]:
+        """Look once and judge every change."""
+
+    @abstractmethod
+    def state(self, target: Target) -> str:
+        """Return what the target runs now, as the last look found it, for people."""
+
+    @abstractmethod
+    def evidence(self, target: Target, verdict: Verdict) -> Evidence:
+        """Return the faults and last log lines that explain a bad verdict."""
+
+    @abstractmethod
+    def pod_counts(self, target: Target) -> Sequence[PodCounts]:
+        """Return one entry per look, none for a kind without pods."""

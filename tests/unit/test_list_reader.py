@@ -1,0 +1,95 @@
+"""Reading a long list again decodes only the objects that changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipe.portal.fields import UnexpectedShape
+from pipe.portal.list_reader import ListReader
+
+Item = dict[str, Any]
+names = st.sampled_from(["a", "b", "c", "d", "é", "日本"])
+texts = st.text(max_size=12) | st.just("x" * 9000) | st.just("日" * 3000)
+objects = st.fixed_dictionaries({"name": names, "value": texts}) | st.fixed_dictionaries(
+    {"name": names, "deep": st.lists(st.dictionaries(names, st.integers(), max_size=2), max_size=3)}
+)
+entries = objects | st.none() | st.integers() | st.text(max_size=3)
+bodies = st.tuples(
+    st.lists(entries, max_size=8), st.booleans(), st.sampled_from([None, 2]), st.booleans()
+)
+
+
+def list_reader() -> tuple[ListReader[tuple[str, str]], list[Item]]:
+    """Return a reader, and the list of objects it decodes from now on."""
+    decoded: list[Item] = []
+
+    def build(item: Item) -> tuple[str, str]:
+        decoded.append(item)
+        return (item["name"], json.dumps(item, sort_keys=True))
+
+    return ListReader(build, lambda value: value[0]), decoded
+
+
+def encode(items: list[Any], ascii_only: bool, indent: int | None, padded: bool) -> bytes:
+    """Return the items as JSON, formatted in one of several ways."""
+    text = json.dumps(items, ensure_ascii=ascii_only, indent=indent)
+    return (f" \n{text}\r\n\t" if padded else text).encode()
+
+
+@given(st.lists(bodies, min_size=1, max_size=5))
+def test_the_values_are_those_of_a_plain_json_parser(
+    looks: list[tuple[list[Any], bool, int | None, bool]],
+) -> None:
+    """Objects may be added, changed, reordered or removed between two readings."""
+    reader, _ = list_reader()
+    for look in looks:
+        body = encode(*look)
+        expected = [item for item in json.loads(body) if isinstance(item, dict)]
+        assert [json.loads(text) for _, text in reader.read(body)] == expected
+
+
+def test_only_changed_and_new_objects_are_decoded_again() -> None:
+    """One more may be, where something was removed."""
+    reader, decoded = list_reader()
+    before = [{"name": str(number), "value": "x"} for number in range(100)]
+    reader.read(json.dumps(before).encode())
+    after = [{"name": "new", "value": ""}, *before[:40], *before[41:]]
+    after[20] = {"name": "19", "value": "changed"}
+    decoded.clear()
+    values = reader.read(json.dumps(after).encode())
+    assert [json.loads(text) for _, text in values] == after
+    assert [item["name"] for item in decoded] == ["new", "19", "41"]
+
+
+@pytest.mark.parametrize(
+    "encode_text", [str.encode, lambda text: text.encode("utf-8-sig")], ids=["plain", "bom"]
+)
+def test_an_entry_that_is_not_an_object_does_not_hide_the_next(
+    encode_text: Callable[[str], bytes],
+) -> None:
+    """A number may be the beginning of a longer one."""
+    reader, _ = list_reader()
+    for text in ('[1, {"name": "a"}]', '[12, {"name": "a"}]', '[{"name": "a"}, 1]'):
+        assert [name for name, _ in reader.read(encode_text(text))] == ["a"]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[", b'[{"name": "a"', b'[{"name": "a"},]', b"[1 2]", b"[] x", b"<html>"]
+)
+def test_invalid_json_is_refused(body: bytes) -> None:
+    """A truncated reply or a gateway's page is not read in part."""
+    with pytest.raises(ValueError, match=r"."):
+        list_reader()[0].read(body)
+
+
+def test_null_is_an_empty_list_and_an_object_is_not_a_list() -> None:
+    """The portal sends null for an empty list."""
+    assert list_reader()[0].read(b" null ") == ()
+    with pytest.raises(UnexpectedShape):
+        list_reader()[0].read(b'{"Message": "no"}')
