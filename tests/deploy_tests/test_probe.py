@@ -165,7 +165,7 @@ def test_a_refused_connection_is_retried_until_the_time_limit() -> None:
     """The server may still be starting."""
     result = probe("http://127.0.0.1:1/health")
     assert not result.passed
-    assert "refuses the connection" in result.message
+    assert "refused the connection" in result.message
 
 
 def test_progress_is_logged_every_fifteen_seconds(serve: Serve, logged: list[str]) -> None:
