@@ -102,8 +102,8 @@ def _image(image: ImageRecord) -> Mapping[str, Any]:
 
 def _check(check: CheckResult) -> Mapping[str, Any]:
     return {
-        "topic": check.topic,
-        "verdict": str(check.verdict),
+        "name": check.name,
+        "status": str(check.status),
         "message": check.message,
         "remedy": check.remedy,
         "details": check.details,

@@ -21,10 +21,10 @@ from tests.reliability.scene import DEPLOY, Scene
 from tests.sandbox import WsgiAdapter
 from tests.sandbox.aws import REGION, Cloud
 from tests.sandbox.aws.cloud import scan
-from tests.sandbox.handed_out import SECRET_KEY
+from tests.sandbox.fault_injection import FaultyApp
+from tests.sandbox.issued_secrets import SECRET_KEY
 from tests.sandbox.registry import BINARY, Registry
 from tests.sandbox.token_service import TokenService
-from tests.sandbox.trouble import Troubled
 from tests.sandbox.world import DEFAULT_TOKEN
 from tests.support.fake_clock import FakeClock
 
@@ -103,14 +103,14 @@ class Outing(Scene):
         """The variables of the play, and those of the errand."""
         return super().environ(**{**self._given, **extra})
 
-    def _invite(self, errand: Errand, world: Elsewhere) -> Iterator[tuple[str, Troubled]]:
+    def _invite(self, errand: Errand, world: Elsewhere) -> Iterator[tuple[str, FaultyApp]]:
         apps = {
             **dict.fromkeys(map(aws, ("sts", "api.ecr", "secretsmanager")), world.cloud.door),
             _REGISTRY: forward(world.registry) if world.registry else content,
             "127.0.0.1": world.tokens.app,
         }
         for host in {*apps, *errand.hosts}:
-            yield host, Troubled(apps.get(host, content))
+            yield host, FaultyApp(apps.get(host, content))
 
 
 def _guarded(given: Mapping[str, str]) -> dict[str, str]:

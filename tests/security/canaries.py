@@ -13,7 +13,7 @@ from urllib.parse import quote, quote_plus
 
 from pipe.settings.variables import VARIABLES
 from tests.sandbox import DEFAULT_TOKEN
-from tests.sandbox.handed_out import SECRET_KEY, SESSION_TOKEN
+from tests.sandbox.issued_secrets import SECRET_KEY, SESSION_TOKEN
 
 AMBIENT = ("BITBUCKET_STEP_OIDC_TOKEN", "PIPELINES_JWT_TOKEN")
 PROXY_PASSWORD = "cAnArY-pr0xy/pass+word=9"
