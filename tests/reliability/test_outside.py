@@ -16,7 +16,7 @@ from tests.reliability.scene import share
 from tests.sandbox import ApiFault
 from tests.support.stage import RunResult
 
-NONSENSE = "not as AWS does|as a registry does|without a token|makes no sense"
+NONSENSE = "not from AWS|may not be a registry|returned no token|makes no sense"
 WORDS = {
     "rate": "Rate exceeded|400",
     "truncated": NONSENSE,
