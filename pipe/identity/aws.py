@@ -100,14 +100,16 @@ class AwsClient:
             return Retryable(f"{error} ({service})") if retryable else None
 
         return _RETRY_POLICY.call(
-            self.network.clock, lambda: self._try(call, operation, arguments), classify
+            self.network.clock, lambda: self._invoke(call, operation, arguments), classify
         )
 
     def endpoint(self, service: str, region: str = "") -> str:
         """Return the address of a service."""
         return str(self._client(service, region or self.region).meta.endpoint_url)
 
-    def _try(self, call: Callable[..., Any], operation: str, arguments: Mapping[str, Any]) -> Any:
+    def _invoke(
+        self, call: Callable[..., Any], operation: str, arguments: Mapping[str, Any]
+    ) -> Any:
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - see _open_session
         from botocore.parsers import ResponseParserError  # noqa: PLC0415
 
