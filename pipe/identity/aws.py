@@ -1,7 +1,7 @@
 """Calls to AWS through boto3, which is imported only in runs that have an AWS identity.
 
 boto3 signs requests and parses responses. The run's own network sends them, from botocore's event
-`before-send`: `tests/aws` and `tests/reliability/test_outside.py` need it for CA_CERT without a
+`before-send`: `tests/aws` and `tests/reliability/test_other_services.py` need it for CA_CERT without a
 file, the run's proxies, limits on responses, secrets masked before botocore logs them, the injected
 clock, and a gateway's page that botocore takes for an empty response.
 
