@@ -1,9 +1,9 @@
 """Calls to AWS through boto3, which is imported only in runs that have an AWS identity.
 
 boto3 signs requests and parses responses. The run's own network sends them, from botocore's event
-`before-send`: `tests/aws` and `tests/reliability/test_other_services.py` need it for CA_CERT without a
-file, the run's proxies, limits on responses, secrets masked before botocore logs them, the injected
-clock, and a gateway's page that botocore takes for an empty response.
+`before-send`. `tests/aws` and `tests/reliability/test_other_services.py` need it: for CA_CERT
+without a file, the run's proxies, limits on responses, secrets masked before botocore logs them,
+the injected clock, and a gateway's page that botocore takes for an empty response.
 
 Nothing of the machine's AWS configuration is used: no file, profile or instance role. Of its
 environment only AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_<SERVICE> count, which boto3 reads itself.
