@@ -26,8 +26,8 @@ from pipe.portal.tenants import decode_tenants
 from pipe.secret import Mask, Secret
 from tests.fuzz.share import Tally, cases
 from tests.fuzz.test_variables import check
-from tests.reliability import scene as scenes
-from tests.reliability.scene import DEPLOY, RESTART, ROLLBACK, Play, Scene
+from tests.reliability import harness as harnesses
+from tests.reliability.harness import DEPLOY, RESTART, ROLLBACK, Harness, Scenario
 from tests.support.portal_lists import decode_pods, decode_services
 
 scalars = st.one_of(
@@ -81,10 +81,10 @@ def replaced(body: Any, path: tuple[Any, ...], value: Any) -> Any:
     return changed
 
 
-class CorruptingAdapter(scenes.WatchedAdapter):
+class CorruptingAdapter(harnesses.WatchedAdapter):
     """Corrupts responses on their way to the pipe."""
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: Harness) -> None:
         super().__init__(scene)
         self.scene: Any = scene
 
@@ -96,10 +96,10 @@ class CorruptingAdapter(scenes.WatchedAdapter):
 
 
 def play_against(
-    folder: Path, play: Play, numbers: range, pick: int, value: Any
-) -> tuple[Scene, Any]:
+    folder: Path, play: Scenario, numbers: range, pick: int, value: Any
+) -> tuple[Harness, Any]:
     """Run the pipe with `value` somewhere in the responses with these numbers."""
-    scene: Any = Scene(folder, play)
+    scene: Any = Harness(folder, play)
 
     def corrupt(number: int, content: bytes) -> bytes:
         if number not in numbers:
@@ -129,7 +129,7 @@ def test_any_field_of_any_response(tmp_path: Path, tally: Tally) -> None:
         st.integers(0, 10_000),
         anything | st.just(GONE),
     )
-    def holds(play: Play, first: int, more: int, pick: int, value: Any) -> None:
+    def holds(play: Scenario, first: int, more: int, pick: int, value: Any) -> None:
         tally.one()
         scene, ending = play_against(tmp_path, play, range(first, first + more + 1), pick, value)
         check(scene, ending)
