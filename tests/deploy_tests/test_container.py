@@ -16,22 +16,21 @@ from pipe.clock import SystemClock
 from pipe.deploy_tests import CommandResult, StepRunner
 from pipe.deploy_tests.model import describe
 from pipe.errors import ConfigError
-from tests.container.conftest import demand_engine
 from tests.deploy_tests.commands import command
+from tests.support.docker import BASE_IMAGE, require_base_image
 
 pytestmark = [
     pytest.mark.container,
-    pytest.mark.xdist_group("container"),
     # The Docker client leaves sockets of broken-off streams to the garbage collector.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
-DEBIAN = image.parse("debian:trixie-slim")
+DEBIAN = image.parse(BASE_IMAGE)
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _engine() -> None:
-    demand_engine()
+    require_base_image()
 
 
 @pytest.fixture(autouse=True)

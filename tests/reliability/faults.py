@@ -43,12 +43,12 @@ SLOW = "10 s"
 _HARMLESS = ("content-type", SLOW)
 _FINAL = ("401", "403", "404", "405", "huge", "redirect")
 FAULTS = (
-    Fault("refused", {"kind": "refused"}, "refuses the connection|no way to"),
+    Fault("refused", {"kind": "refused"}, "refused the connection|cannot be reached"),
     Fault("reset-before", {"kind": "reset-before"}, "broke before the answer"),
     Fault("reset-after", {"kind": "reset-after"}, "broke before the answer"),
     Fault(SLOW, {}, ""),
-    Fault("silence", {"kind": "silence"}, "stayed silent"),
-    Fault("silence-after", {"kind": "silence-after"}, "stayed silent"),
+    Fault("silence", {"kind": "silence"}, "did not respond for"),
+    Fault("silence-after", {"kind": "silence-after"}, "did not respond for"),
     Fault("401", {"status": 401, "body": "token expired"}, "refuses the token"),
     Fault("403", {"status": 403, "body": "no"}, "lacks permission|refuses the token|is not open"),
     Fault("404", {"status": 404}, "answered 404"),

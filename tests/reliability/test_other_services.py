@@ -22,7 +22,7 @@ from tests.reliability.other_services import (
 from tests.sandbox import ApiFault
 from tests.support.stage import RunResult
 
-UNREADABLE = "not as AWS does|as a registry does|without a token|makes no sense"
+UNREADABLE = "not from AWS|may not be a registry|returned no token|makes no sense"
 WORDS = {
     "rate": "Rate exceeded|400",
     "truncated": UNREADABLE,
