@@ -69,4 +69,4 @@ FAULTS = (
 
 def counted(times: int) -> str:
     """Return the count as text."""
-    return "for ever" if times == FOR_EVER else f"{times}x"
+    return "forever" if times == FOR_EVER else f"{times}x"
