@@ -14,7 +14,7 @@ import requests
 
 from pipe.http import Limits, Network
 from pipe.http.diagnosis import explain
-from pipe.http.session import proxy_for, trusting
+from pipe.http.session import proxy_for, tls_context
 from pipe.preflight.result import CheckResult, failed, passed, unknown
 
 _SECONDS = 10.0
@@ -88,7 +88,7 @@ def _prepare(url: str, proxy: str, ca_cert: str) -> http.client.HTTPConnection:
     if not secure:
         return http.client.HTTPConnection(host, port, timeout=_SECONDS)
     connection = http.client.HTTPSConnection(
-        host, port, timeout=_SECONDS, context=trusting(ca_cert)
+        host, port, timeout=_SECONDS, context=tls_context(ca_cert)
     )
     if proxy:
         connection.set_tunnel(*server, headers=_proxy_user(via.username, via.password))

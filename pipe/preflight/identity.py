@@ -37,7 +37,7 @@ def _check_token(checker: Checker) -> bool:
     """Report the token's claims; return False if AWS would refuse the token anyway."""
     now = checker.network.clock.now()
     token = checker.attempt(
-        "identity token", lambda: claims.checked(checker.settings.aws.web_identity, now)
+        "identity token", lambda: claims.validate(checker.settings.aws.web_identity, now)
     )
     if token is None:
         return False

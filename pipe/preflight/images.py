@@ -11,19 +11,19 @@ from pipe.preflight.connection import check_connection
 from pipe.preflight.result import CheckStatus
 from pipe.registry.base import Registry
 from pipe.registry.ecr import EcrRegistry
+from pipe.registry.lookup import registry_lookup
 from pipe.registry.oci import OciRegistry
-from pipe.registry.proof import describe, prove
-from pipe.registry.registries import registries
+from pipe.registry.verification import describe, verify
 from pipe.settings import Verify
 
 
 def check_images(checker: Checker, identity: Identity | None) -> None:
-    """Check each image once; registries are asked without an identity if there is none."""
+    """Check each image once; without an identity if there is none."""
     settings = checker.settings
     if settings.image_rules.verify is Verify.NEVER:
         checker.unknown("image", "not checked, because of VERIFY_IMAGE: 'false'")
         return
-    registry_of = registries(
+    registry_of = registry_lookup(
         settings, identity or Identity(settings.token), checker.network, checker.mask
     )
     for image in dict.fromkeys(request.image for request in settings.image_requests):
@@ -34,13 +34,13 @@ def _check_image(checker: Checker, image: Image, registry: Registry) -> None:
     if isinstance(registry, (EcrRegistry, OciRegistry)):
         _check_connection(checker, registry.url)
     rules = checker.settings.image_rules
-    proof = checker.attempt("image", lambda: prove(image, registry, rules))
-    if proof and proof.digest:
-        checker.passed("image", describe(proof))
-    elif proof:
-        checker.unknown("image", describe(proof))
-    if isinstance(registry, EcrRegistry) and registry.foreign:
-        checker.unknown("accounts", registry.foreign)
+    verification = checker.attempt("image", lambda: verify(image, registry, rules))
+    if verification and verification.digest:
+        checker.passed("image", describe(verification))
+    elif verification:
+        checker.unknown("image", describe(verification))
+    if isinstance(registry, EcrRegistry) and registry.cross_account_note:
+        checker.unknown("accounts", registry.cross_account_note)
 
 
 def _check_connection(checker: Checker, url: str) -> None:

@@ -95,7 +95,7 @@ def _image(image: ImageRecord) -> Mapping[str, Any]:
         "digest": image.digest,
         "pushed": _moment(image.pushed),
         "findings": None if findings is None else [vars(finding) for finding in findings],
-        "not_proven": image.not_proven,
+        "not_verified": image.not_verified,
     }
 
 

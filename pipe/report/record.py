@@ -58,7 +58,7 @@ class ImageRecord:
     """One image that was verified in its registry.
 
     `deployed` is the reference that was deployed: by digest with PIN_DIGEST. When the registry
-    could not be queried, `digest` is empty and `not_proven` gives the reason. `findings` is None
+    could not be queried, `digest` is empty and `not_verified` gives the reason. `findings` is None
     when no scan was requested.
     """
 
@@ -67,7 +67,7 @@ class ImageRecord:
     digest: str
     pushed: datetime | None
     findings: tuple[Finding, ...] | None
-    not_proven: str
+    not_verified: str
 
 
 @dataclass(frozen=True)

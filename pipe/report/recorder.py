@@ -13,7 +13,7 @@ from pipe.errors import ExitCode
 from pipe.image import Image
 from pipe.model import Change, Restart, Snapshot, Target, Update
 from pipe.preflight.result import CheckResult
-from pipe.registry.proof import Proof
+from pipe.registry.verification import ImageVerification
 from pipe.report.link import step_page
 from pipe.report.record import ImageRecord, RunRecord, StepRecord, TargetRecord
 from pipe.rollout import Evidence, PodCounts, Ready, Verdict, Waiting, words
@@ -30,7 +30,7 @@ class Recorder:
         self._tests: list[DeployTestResult] = []
         self._checks: list[CheckResult] = []
         self._evidence: list[Evidence] = []
-        self._proofs: Mapping[Image, Proof] = {}
+        self._verifications: Mapping[Image, ImageVerification] = {}
         self._changed = False
         self._url = ""
         self._end: tuple[ExitCode, str, datetime] | None = None
@@ -47,9 +47,9 @@ class Recorder:
         for snapshot in unchanged:
             self._targets[snapshot.target] = _target(Update(snapshot, {}))
 
-    def proven(self, proofs: Mapping[Image, Proof]) -> None:
-        """Note the mapping that image proofs are collected in."""
-        self._proofs = proofs
+    def verified(self, verifications: Mapping[Image, ImageVerification]) -> None:
+        """Note the mapping that collects the verifications of images."""
+        self._verifications = verifications
 
     def reachable_at(self, url: str) -> None:
         """Note the address of the first target."""
@@ -118,7 +118,7 @@ class Recorder:
                 replace(entry, digest=self._digest(entry.image)) for entry in self._targets.values()
             ),
             tests=tuple(self._tests),
-            images=tuple(_image(proof) for proof in self._proofs.values()),
+            images=tuple(_image(one) for one in self._verifications.values()),
             checks=tuple(self._checks),
             evidence=tuple(self._evidence),
             step=_step(self._settings.step),
@@ -143,8 +143,10 @@ class Recorder:
 
     def _digest(self, deployed: str) -> str:
         """Return the digest of a deployed image, empty when it is unknown."""
-        proven = (proof.digest for proof in self._proofs.values() if str(proof.deploy) == deployed)
-        return next(proven, "") or image.digest(deployed)
+        digests = (
+            one.digest for one in self._verifications.values() if str(one.deploy) == deployed
+        )
+        return next(digests, "") or image.digest(deployed)
 
 
 def _target(change: Change) -> TargetRecord:
@@ -164,14 +166,14 @@ def _target(change: Change) -> TargetRecord:
     )
 
 
-def _image(proof: Proof) -> ImageRecord:
+def _image(verification: ImageVerification) -> ImageRecord:
     return ImageRecord(
-        image=str(proof.image),
-        deployed=str(proof.deploy),
-        digest=proof.digest,
-        pushed=proof.pushed,
-        findings=proof.findings,
-        not_proven=proof.why_not,
+        image=str(verification.image),
+        deployed=str(verification.deploy),
+        digest=verification.digest,
+        pushed=verification.pushed,
+        findings=verification.findings,
+        not_verified=verification.unverified_reason,
     )
 
 

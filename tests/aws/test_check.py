@@ -197,7 +197,7 @@ def test_the_proxy_is_named_without_its_password(checks: CheckRuns, image: str) 
         )
     result = results(ending)["connection to the registry"]
     assert result["status"] == "unknown"
-    assert "The proxy does not let us through to registry.example" in result["message"]
+    assert "The proxy did not connect to registry.example" in result["message"]
     assert "403" in result["message"]
     assert tunnel.asked[0].startswith("CONNECT registry.example:443")
     assert "Proxy-Authorization: Basic" in tunnel.asked[0]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipe.model import Kind
+from pipe.kind import Kind
 from tests.sandbox import World
 from tests.sandbox.kinds import KINDS
 
