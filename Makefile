@@ -1,13 +1,15 @@
-# `make demo` and `make test` are all a fresh machine needs: python3 >= 3.11 with venv, and make.
-# No recipe names the checkout's path, so that it may hold a space.
+# Requirements: make, and Python 3.11 or newer with its venv module. Each target installs what it
+# needs into .venv. No recipe names the path of the checkout, so the path may contain spaces.
 
 PYTHON ?=
 VENV   := .venv
 BIN    := $(VENV)/bin
-STAMP  := $(VENV)/.installed
+DEMO   := $(VENV)/.demo-installed
+DEV    := $(VENV)/.dev-installed
+INSTALL = $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r
 VERSION = $(shell sed -n 's/^image: .*:\([0-9.]*\).*/\1/p' pipe.yml)
 IMAGE   = nholuongut/bitbucket-deploy-pipe:$(VERSION)
-# The commit's time makes two builds of it alike.
+# Builds are dated by the commit, so that two builds of one commit are identical.
 COMMIT  = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 EPOCH   = $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 LABELS  = --build-arg VERSION=$(VERSION) --build-arg REVISION=$(COMMIT) \
@@ -17,94 +19,99 @@ LABELS  = --build-arg VERSION=$(VERSION) --build-arg REVISION=$(COMMIT) \
 .PHONY: help demo sandbox test bench fuzz reliability lint audit format docs picture version next \
 	changes lock image images publish size sbom shipped clean
 
-help: ## this list
+help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do \
 	  printf '  make %-11s %s\n' "$$name" "$$text"; done
 
-demo: $(STAMP) ## the pipe against a portal and AWS of its own: role, proof, deploy, rollback
+demo: $(DEMO) ## run the pipe against a local portal and AWS: role, image check, deploy, rollback
 	@$(BIN)/python -m tests.demo
 
-sandbox: $(STAMP) ## that portal on its own, for trying things by hand; it says how
+sandbox: $(DEMO) ## serve the local portal for manual experiments; prints usage
 	@$(BIN)/python -m tests.sandbox
 
-test: $(STAMP) ## every test; those in containers are skipped where no Docker engine answers
+test: $(DEV) ## run all tests; container tests are skipped without a Docker engine
 	@$(BIN)/python -m pytest -n auto --dist loadgroup
 
-bench: $(STAMP) ## the pipe beside the vendor's command line, and how soon each starts
+bench: $(DEV) ## compare the pipe with the vendor's command line; measure start-up time
 	@$(BIN)/python -m tests.bench
 
-fuzz: $(STAMP) ## more than 20,000 cases of hostile input, new ones every time (ten minutes)
+fuzz: $(DEV) ## run over 20,000 new cases of hostile input (ten minutes)
 	@FUZZ=full $(BIN)/python -m pytest -n auto tests/fuzz
 
-reliability: $(STAMP) ## every fault, kill, intruder, canary and hostile input, and one table of them
+reliability: $(DEV) ## run every fault, kill, race, canary and fuzz case; print one table
 	@$(BIN)/python -m tests.reliability
 
-lint: $(STAMP) ## style, types, weaknesses, Dockerfile
+lint: $(DEV) ## check style, types, security and the Dockerfile
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml pipe image
 	$(BIN)/hadolint Dockerfile
 
-audit: $(STAMP) ## known weaknesses of what the image is made of
+audit: $(DEV) ## look up known vulnerabilities of the image's packages
 	$(BIN)/pip-audit --disable-pip --require-hashes -r requirements.txt
 
-format: $(STAMP) ## let ruff arrange the code
+format: $(DEV) ## format the code and apply safe fixes
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-# RELEASE names a version to come: make docs RELEASE=1.1.0
-docs: $(STAMP) ## write anew what the documents take from the program
+# RELEASE sets an upcoming version: make docs RELEASE=1.1.0
+docs: $(DEV) ## regenerate the generated parts of the documents
 	@$(BIN)/python -m docs.generate $(if $(RELEASE),--version $(RELEASE))
 	@$(BIN)/semversioner changelog >CHANGELOG.md
 
-picture: $(STAMP) ## photograph a report page for the README; needs chromium
+picture: $(DEV) ## take the README's screenshot of a report page; needs chromium
 	@$(BIN)/python -m tests.picture
 
-version: ## the version in pipe.yml
+version: ## print the version in pipe.yml
 	@echo $(VERSION)
 
-next: $(STAMP) ## the version that the changesets make
+next: $(DEV) ## print the version that the pending changesets lead to
 	@$(BIN)/semversioner next-version
 
-changes: $(STAMP) ## fails when there is no changeset
+changes: $(DEV) ## fail if there is no pending changeset
 	@$(BIN)/semversioner check
 
-lock: $(STAMP) ## requirements*.in -> requirements*.txt, with hashes
-	@for name in requirements requirements-dev; do \
+lock: $(DEV) ## lock requirements*.in into requirements*.txt, with hashes
+	@for name in requirements requirements-demo requirements-dev; do \
 	  $(BIN)/uv pip compile --quiet --universal \
 	    --python-version 3.11 --generate-hashes --no-emit-index-url $$name.in -o $$name.txt; done
 
-image: ## the container image for this machine
+image: ## build the container image for this machine
 	docker build $(LABELS) --tag $(IMAGE) .
 
-images: ## the container image for both architectures, with docker buildx
+images: ## build the container image for both architectures, with docker buildx
 	docker buildx build $(LABELS) --platform linux/amd64,linux/arm64 --tag $(IMAGE) .
 
-publish: ## build for both architectures and push, with SBOM and provenance
+publish: ## build for both architectures and push, with SBOM and provenance attestations
 	docker buildx build $(LABELS) --platform linux/amd64,linux/arm64 --tag $(IMAGE) \
 	  --sbom=true --provenance=mode=max --push .
 
-size: image ## what the image weighs; fails above 20 MB
+size: image ## print the compressed size of the image; fail above 20 MB
 	@docker save $(IMAGE) | gzip -6 | wc -c | \
-	  awk '{ printf "%.1f MB compressed, of 20 that are allowed\n", $$1 / 1e6; exit $$1 > 20e6 }'
+	  awk '{ printf "%.1f MB compressed, limit 20 MB\n", $$1 / 1e6; exit $$1 > 20e6 }'
 
-sbom: $(STAMP) image ## what the image is made of, as CycloneDX in build/sbom.json
+sbom: $(DEV) image ## write the image's bill of materials to build/sbom.json (CycloneDX)
 	$(BIN)/python image/sbom.py $(IMAGE) build/sbom.json
 
-shipped: $(STAMP) ## the same of the image in the registry: the file beside the release
+shipped: $(DEV) ## write the SBOM of the published image, for the release's downloads
 	docker pull --quiet $(IMAGE)
 	$(BIN)/python image/sbom.py $(IMAGE) build/bitbucket-deploy-pipe-$(VERSION).cdx.json
 
-clean: ## remove everything that make made
+clean: ## remove everything that make created
 	rm -rf $(VENV) .demo build .coverage .coverage.* test-results \
 	  .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Touched last, so a half-made environment is made again.
-$(STAMP): requirements-dev.txt requirements.txt
+# Stamps are touched last, so that an interrupted installation is started again.
+$(DEMO): requirements-demo.txt requirements-dev.txt
 	@python=$$(PYTHON='$(PYTHON)' sh .ci/python) && rm -rf $(VENV) && "$$python" -m venv $(VENV)
-	@echo 'Installing what the tests need into $(VENV), once ...'
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check \
-	  --require-hashes -r requirements-dev.txt
-	@touch $(STAMP)
+	@echo 'Installing the requirements of the demo into $(VENV), once ...'
+	@$(INSTALL) requirements-demo.txt
+	@touch $(DEMO)
+
+# Adds to the demo's requirements; both lock files hold the same versions.
+$(DEV): $(DEMO)
+	@echo 'Installing the requirements of the tests into $(VENV), once ...'
+	@$(INSTALL) requirements-dev.txt
+	@touch $(DEV)

@@ -1,10 +1,10 @@
-"""Writes into the documents what the program knows better: `make docs`.
+"""Generate the parts of the documents that come from the program: `make docs`.
 
 Usage: python -m docs.generate [--version VERSION]
 
 Everything between a line `made by make docs: NAME` and the next `made by make docs: end` is
-written anew from the table of variables, and every mention of the image gets the version of
-`pipe.yml`; with --version, that of the release to come.
+regenerated from the variables and kinds. Every mention of the image gets the version in
+`pipe.yml`, or the one given with --version.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from pipe.kind import Kind
 from pipe.settings.variables import VARIABLES, Variable
 
 ROOT = Path(__file__).parents[1]
@@ -29,7 +30,9 @@ GROUPS = {
     "REPORT_DIR": "Reports and notifications",
     "ACTION": "General",
 }
-"""Headings of the table of variables, each by the variable that comes first below it."""
+"""Headings of the table of variables, by the first variable below each."""
+
+KIND_COLUMNS = ("`KIND`", "Target", "`RESTART`", "Image history in the portal", "Pods counted")
 
 _PART = re.compile(
     r"(?P<head>^[^\n]*made by make docs: (?P<name>(?!end)\w+)[^\n]*\n).*?"
@@ -41,9 +44,9 @@ _CODE_VERSION = re.compile(r'(__version__ = ")[^"]*')
 
 
 def main(arguments: Iterable[str]) -> int:
-    """Write every document that is out of date."""
+    """Update every document that is out of date."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--version", default=current_version(), help="the one of pipe.yml")
+    parser.add_argument("--version", default=current_version(), help="default: the one in pipe.yml")
     options = parser.parse_args(list(arguments))
     for path, text in documents(options.version).items():
         if path.read_text("utf-8") != text:
@@ -53,30 +56,38 @@ def main(arguments: Iterable[str]) -> int:
 
 
 def current_version() -> str:
-    """The version of `pipe.yml`, which the release pipe reads and writes."""
-    found = re.search(rf"^image: {IMAGE}:(\S+)$", _text("pipe.yml"), re.MULTILINE)
-    if not found:
+    """Return the version in `pipe.yml`, which the release pipe reads and writes."""
+    image = re.search(rf"^image: {IMAGE}:(\S+)$", _text("pipe.yml"), re.MULTILINE)
+    if not image:
         sys.exit("pipe.yml names no image")
-    return found[1]
+    return image[1]
 
 
 def documents(version: str) -> Mapping[Path, str]:
-    """What each document has to say, by path."""
-    made = {ROOT / name: _filled(_text(name)) for name in ("README.md", "pipe.yml")}
+    """Return the up-to-date text of each document by path."""
+    texts = {ROOT / name: _filled(_text(name)) for name in ("README.md", "pipe.yml")}
     mentions = [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.yml")]
     for path in mentions:
-        text = made.get(path) or path.read_text("utf-8")
-        made[path] = _MENTION.sub(rf"\g<1>{version}", text)
+        text = texts.get(path) or path.read_text("utf-8")
+        texts[path] = _MENTION.sub(rf"\g<1>{version}", text)
     code = ROOT / "pipe/__init__.py"
-    made[code] = _CODE_VERSION.sub(rf"\g<1>{version}", code.read_text("utf-8"))
-    return made
+    texts[code] = _CODE_VERSION.sub(rf"\g<1>{version}", code.read_text("utf-8"))
+    return texts
 
 
 def row(variable: Variable) -> str:
-    """A variable's row in the README."""
+    """Return the row of a variable in the README."""
     mark = " (*)" if variable.required else ""
     default = f" Default: `{variable.default}`." if variable.default else ""
     return f"| {variable.name}{mark} | {variable.usage}{default} |"
+
+
+def kind_row(kind: Kind) -> str:
+    """Return the row of a kind in the README."""
+    able = kind.capabilities
+    answers = (able.can_restart, able.keeps_history, able.has_pods)
+    cells = ["yes" if answer else f"no: {answer.reason}" for answer in answers]
+    return f"| `{kind}` | {' | '.join([able.title, *cells])} |"
 
 
 def _filled(text: str) -> str:
@@ -113,6 +124,12 @@ def _table() -> str:
     return "\n".join([*lines, "", ""])
 
 
+def _kinds() -> str:
+    lines = ["", f"| {' | '.join(KIND_COLUMNS)} |", "| --- | --- | --- | --- | --- |"]
+    lines += [kind_row(kind) for kind in Kind]
+    return "\n".join([*lines, "", ""])
+
+
 def _metadata() -> str:
     lines: list[str] = []
     for variable in VARIABLES:
@@ -127,6 +144,7 @@ def _metadata() -> str:
 _PARTS: Mapping[str, Callable[[], str]] = {
     "definition": _definition,
     "table": _table,
+    "kinds": _kinds,
     "variables": _metadata,
 }
 

@@ -5,20 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from enum import StrEnum
 from typing import Self
+
+from pipe.kind import Kind
 
 MAIN = ""
 """The key of a target's main container; other containers go by their own names."""
-
-
-class Kind(StrEnum):
-    """What sort of workload a target is."""
-
-    SERVICE = "service"
-    ECS = "ecs"
-    LAMBDA = "lambda"
-    CRONJOB = "cronjob"
 
 
 @dataclass(frozen=True, order=True)

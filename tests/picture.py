@@ -1,4 +1,4 @@
-"""`make picture`: a failed deploy's report page, as a browser shows it, for the README."""
+"""`make picture`: the report page of a rolled-back deploy, for the README."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WIDTH = 960
 
 
 def main() -> int:
-    """Play the deploy on a clock that jumps, and photograph its page."""
+    """Run the deploy on a fake clock and take a screenshot of its page."""
     program = find()
     if program is None:
         print("No browser was found (chromium; on Debian: apt-get install chromium).")
@@ -34,7 +34,7 @@ def main() -> int:
 
 
 def play(folder: Path) -> Path:
-    """A version that crashes and is put back; its page."""
+    """Deploy a version that crashes and is rolled back, and return the page."""
     clock = FakeClock()
     world = World(clock)
     seed_demo(world)

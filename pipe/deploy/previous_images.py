@@ -77,9 +77,10 @@ def _requested(now: Snapshot, requests: Sequence[ImageRequest]) -> Mapping[str, 
 
 def _problem(settings: Settings, target: Target) -> Problem:
     variable = "IMAGE" if len(settings.image_requests) == 1 else "SERVICES"
+    history = target.kind.capabilities.keeps_history.reason or "the portal's history names none"
     return Problem(
         variable,
-        f"must give the image to roll {target} back to: the portal's history does not name one, "
-        "and no record of an earlier run describes what it runs now",
+        f"must give the image to roll {target} back to: {history}, and no record of an earlier "
+        "run describes what it runs now",
         f"Write under variables:   IMAGE: '...'   or   SERVICES: ['{target}=...']",
     )

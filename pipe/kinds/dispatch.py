@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import TypeVar, assert_never
 
 from pipe.clock import Clock, Deadline
+from pipe.kind import Kind
 from pipe.kinds.cronjob import CronJobDriver
 from pipe.kinds.driver import Driver
 from pipe.kinds.ecs import EcsDriver
 from pipe.kinds.lambda_ import LambdaDriver
 from pipe.kinds.service import ServiceDriver
-from pipe.model import Change, Kind, Snapshot, Target
+from pipe.model import Change, Snapshot, Target
 from pipe.portal import TenantPortal
 from pipe.rollout import Evidence, PodCounts, Verdict, Watcher
 

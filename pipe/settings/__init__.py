@@ -1,9 +1,10 @@
-"""The environment, read once into a frozen object; nothing else in the pipe reads it."""
+"""The environment, read once into a frozen `Settings`; no other package reads it."""
 
 from pipe.settings.load import load
 from pipe.settings.model import (
     Action,
     AwsSettings,
+    DeployTestSettings,
     ImageRequest,
     ImageRules,
     Keys,
@@ -12,13 +13,13 @@ from pipe.settings.model import (
     Settings,
     Severity,
     Step,
-    Tests,
     Verify,
 )
 
 __all__ = [
     "Action",
     "AwsSettings",
+    "DeployTestSettings",
     "ImageRequest",
     "ImageRules",
     "Keys",
@@ -27,7 +28,6 @@ __all__ = [
     "Settings",
     "Severity",
     "Step",
-    "Tests",
     "Verify",
     "load",
 ]

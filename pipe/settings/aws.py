@@ -1,18 +1,15 @@
-"""The variables that say who the run is in AWS, and what its images have to stand."""
+"""Read the AWS identity and the image requirements."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from pipe.hosts import ecr_address
 from pipe.secret import Secret
 from pipe.settings import parsers
 from pipe.settings.model import AwsSettings, ImageRequest, ImageRules, Keys, Severity, Step, Verify
-
-if TYPE_CHECKING:
-    from pipe.settings.load import Reader
+from pipe.settings.reader import Reader
 
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]{1,576}", re.ASCII)
 _SECRET = re.compile(r"[\w/+=.@:-]{1,2048}", re.ASCII)
@@ -29,12 +26,14 @@ def read_aws(
     image_requests: Sequence[ImageRequest],
     secret: str,
 ) -> AwsSettings:
-    """Read who to be in AWS; `secret` is `DUPLO_TOKEN_SECRET`, whose ARN may tell the region."""
+    """Return the AWS settings; `secret` is DUPLO_TOKEN_SECRET, whose ARN names a region."""
     region = reader.read("AWS_DEFAULT_REGION", _region, "")
     return AwsSettings(
         role_arn=reader.read("AWS_OIDC_ROLE_ARN", _role, ""),
         region=region or _implied_region(image_requests, secret),
-        session_name=reader.read("AWS_ROLE_SESSION_NAME", _session_name, _own_name(step)),
+        session_name=reader.read(
+            "AWS_ROLE_SESSION_NAME", _session_name, _default_session_name(step)
+        ),
         duration=int(reader.read("AWS_ROLE_DURATION", parsers.seconds(900, 43200), 3600.0)),
         keys=_keys(reader),
         web_identity=Secret(environ.get("BITBUCKET_STEP_OIDC_TOKEN", "").strip()),
@@ -42,10 +41,10 @@ def read_aws(
 
 
 def read_image_rules(reader: Reader) -> ImageRules:
-    """Read what images have to stand."""
+    """Return what an image must fulfil before it is deployed."""
     return ImageRules(
         verify=reader.read("VERIFY_IMAGE", lambda value: _verify(value.lower()), Verify.AUTO),
-        pin_digest=reader.read("PIN_DIGEST", parsers.yes_or_no, otherwise=False),
+        pin_digest=reader.read("PIN_DIGEST", parsers.boolean, otherwise=False),
         max_severity=reader.read("MAX_SEVERITY", _severity, None),
         registry_username=reader.value("REGISTRY_USERNAME"),
         registry_password=Secret(reader.value("REGISTRY_PASSWORD")),
@@ -53,38 +52,38 @@ def read_image_rules(reader: Reader) -> ImageRules:
 
 
 def secret_name(value: str) -> str:
-    """The name or ARN of a secret."""
+    """Parse the name or ARN of a secret."""
     if not _SECRET.fullmatch(value):
-        message = "is neither the name nor the ARN of a secret: it holds characters they never have"
+        message = "is neither the name nor the ARN of a secret: it contains invalid characters"
         raise ValueError(message)
     return value
 
 
 def cross_check(reader: Reader, aws: AwsSettings, rules: ImageRules, secret: str) -> None:
-    """Refuse what contradicts itself."""
+    """Report AWS and image settings that contradict each other or are incomplete."""
     if secret and not aws.given:
         reader.refuse(
             "AWS_OIDC_ROLE_ARN",
-            "is missing: DUPLO_TOKEN_SECRET can only be read by somebody known to AWS",
+            "is missing: reading DUPLO_TOKEN_SECRET needs an AWS identity",
         )
     if secret and reader.raw("DUPLO_TOKEN"):
         reader.refuse(
             "DUPLO_TOKEN_SECRET",
-            "and DUPLO_TOKEN are both given, and only one can be meant",
+            "and DUPLO_TOKEN are both set, and only one can be used",
             "Remove DUPLO_TOKEN: ..., or DUPLO_TOKEN_SECRET: ...",
         )
     if (aws.role_arn or secret) and aws.given and not aws.region:
-        reader.refuse("AWS_DEFAULT_REGION", "is missing, and IMAGE is not in ECR to tell it")
+        reader.refuse("AWS_DEFAULT_REGION", "is missing, and no image in ECR implies it")
     if rules.verify is Verify.NEVER and (rules.pin_digest or rules.max_severity):
         which = "PIN_DIGEST" if rules.pin_digest else "MAX_SEVERITY"
         reader.refuse(
             "VERIFY_IMAGE",
-            f"is 'false', but {which} needs the registry to be asked",
+            f"is 'false', but {which} needs an answer from the registry",
             f"Remove VERIFY_IMAGE: 'false', or remove {which}: ...",
         )
     if bool(rules.registry_username) != bool(rules.registry_password):
-        lacking = "REGISTRY_PASSWORD" if rules.registry_username else "REGISTRY_USERNAME"
-        reader.refuse(lacking, "is missing: a user and a password only work together")
+        missing = "REGISTRY_PASSWORD" if rules.registry_username else "REGISTRY_USERNAME"
+        reader.refuse(missing, "is missing: user name and password must be set together")
 
 
 def _keys(reader: Reader) -> Keys | None:
@@ -92,10 +91,10 @@ def _keys(reader: Reader) -> Keys | None:
     secret = reader.value("AWS_SECRET_ACCESS_KEY")
     session = reader.value("AWS_SESSION_TOKEN")
     if bool(key_id) != bool(secret):
-        lacking = "AWS_SECRET_ACCESS_KEY" if key_id else "AWS_ACCESS_KEY_ID"
-        reader.refuse(lacking, "is missing: the two keys only work together")
+        missing = "AWS_SECRET_ACCESS_KEY" if key_id else "AWS_ACCESS_KEY_ID"
+        reader.refuse(missing, "is missing: the two keys must be set together")
     elif session and not key_id:
-        reader.refuse("AWS_ACCESS_KEY_ID", "is missing: AWS_SESSION_TOKEN is nothing without keys")
+        reader.refuse("AWS_ACCESS_KEY_ID", "is missing: AWS_SESSION_TOKEN needs the two keys")
     return Keys(key_id, Secret(secret), Secret(session)) if key_id and secret else None
 
 
@@ -107,8 +106,8 @@ def _implied_region(image_requests: Sequence[ImageRequest], secret: str) -> str:
     return parts[3] if len(parts) > 3 and parts[0] == "arn" else ""
 
 
-def _own_name(step: Step) -> str:
-    """A session name that leads back to the build, in the letters that STS allows."""
+def _default_session_name(step: Step) -> str:
+    """Return a session name that identifies the build, in the characters that STS allows."""
     build = "-".join(filter(None, [step.build_number, step.run_number]))
     tail = f"-{build}" if build else ""
     head = f"bitbucket-{step.repository}" if step.repository else "bitbucket-deploy-pipe"
@@ -128,7 +127,7 @@ def _role(value: str) -> str:
 
 def _region(value: str) -> str:
     if not _REGION.fullmatch(value):
-        message = f'is no AWS region: "{parsers.short(value)}"; expected one like eu-west-1'
+        message = f'is not an AWS region: "{parsers.short(value)}"; expected one such as eu-west-1'
         raise ValueError(message)
     return value
 

@@ -1,4 +1,4 @@
-"""What a run is asked to do, as types."""
+"""The settings of a run, as types."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipe.secret import Secret
 
 
 class Action(StrEnum):
-    """What the run is for."""
+    """What the run does."""
 
     DEPLOY = "deploy"
     CHECK = "check"
@@ -24,9 +24,9 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class ImageRequest:
-    """One target and the image it is to run; `container` is empty for the main one.
+    """A target and the image it should run; `container` is empty for the main one.
 
-    `image` may be `pipe.image.NONE` for a rollback only, which finds out by itself.
+    `image` may be `pipe.image.NONE` for a rollback, which then finds the previous image.
     """
 
     target: Target
@@ -35,7 +35,7 @@ class ImageRequest:
 
 
 class Verify(StrEnum):
-    """Whether an image must be proven to exist before anything changes."""
+    """When an image must be verified before anything changes."""
 
     AUTO = "auto"
     ALWAYS = "true"
@@ -43,7 +43,7 @@ class Verify(StrEnum):
 
 
 class Severity(StrEnum):
-    """The limits that `MAX_SEVERITY` may set on a scan's findings."""
+    """The values of `MAX_SEVERITY`, the limit on a scan's findings."""
 
     NONE = "NONE"
     LOW = "LOW"
@@ -53,7 +53,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True)
 class ImageRules:
-    """What an image has to stand before it is deployed; `max_severity` is None for no limit."""
+    """What an image must fulfil before it is deployed; `max_severity` None means no limit."""
 
     verify: Verify
     pin_digest: bool
@@ -64,7 +64,7 @@ class ImageRules:
 
 @dataclass(frozen=True)
 class Keys:
-    """A pair of AWS keys; `session_token` is empty for those of a user."""
+    """A pair of AWS keys; `session_token` is empty for a user's permanent keys."""
 
     access_key_id: str
     secret_access_key: Secret
@@ -73,9 +73,9 @@ class Keys:
 
 @dataclass(frozen=True)
 class AwsSettings:
-    """How to be somebody in AWS; without `role_arn` and `keys` the pipe is nobody there.
+    """The AWS identity to use; without `role_arn` and `keys` there is none.
 
-    `region` is empty when nothing tells it. `duration` is in seconds.
+    `region` is empty if unknown. `duration` is in seconds.
     """
 
     role_arn: str
@@ -87,13 +87,13 @@ class AwsSettings:
 
     @property
     def given(self) -> bool:
-        """Whether there is any identity to use."""
+        """Return whether a role or keys are configured."""
         return bool(self.role_arn) or self.keys is not None
 
 
 @dataclass(frozen=True)
 class Proxies:
-    """The way out, where there is one; localhost never goes through it."""
+    """The outgoing proxies, empty if none; localhost is never reached through them."""
 
     http: str = ""
     https: str = ""
@@ -102,9 +102,9 @@ class Proxies:
 
 @dataclass(frozen=True)
 class Step:
-    """What Bitbucket says of the step by itself; every field is empty in a local run.
+    """The step as Bitbucket describes it; every text is empty in a local run.
 
-    The ids are in braces, as Bitbucket writes them.
+    Ids are in braces, as Bitbucket writes them.
     """
 
     workspace: str
@@ -124,12 +124,12 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Tests:
-    """What is to be proven before and after the change; empty where nothing is asked for.
+class DeployTestSettings:
+    """The user's tests before and after the change; empty where not configured.
 
-    `status` holds ranges of accepted codes, both ends included; `seconds` is the limit of each
-    test; `environment` is what commands may see of the run's own, `withheld` the names of
-    variables that they may not see because they quote a secret of the pipe.
+    `status` holds ranges of accepted codes, both ends included; `seconds` is the limit for each
+    test; `environment` is the part of the run's environment that commands see; `withheld` names
+    the variables that they do not see because they quote a secret of the pipe.
     """
 
     before: str
@@ -145,15 +145,15 @@ class Tests:
 
     @property
     def any_after(self) -> bool:
-        """Whether anything is tested after the rollout."""
+        """Return whether anything is tested after the rollout."""
         return bool(self.after or self.url)
 
 
 @dataclass(frozen=True)
 class NotificationSettings:
-    """Who hears of the run: people through Slack, Bitbucket through reports.
+    """The channels that report the run: Slack, Code Insights and the JUnit report.
 
-    `test_report_dir` is None in a local run that does not ask for it.
+    `test_report_dir` is None in a local run that does not set it.
     """
 
     test_report_dir: Path | None
@@ -166,10 +166,10 @@ class NotificationSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything the variables say, checked and typed. Durations are seconds.
+    """All variables, validated and typed. Durations are in seconds.
 
-    `token` is empty where `token_secret` names the place in AWS Secrets Manager to read it from.
-    For the action trust-policy everything that is not about AWS may be empty.
+    `token` is empty if `token_secret` names the AWS Secrets Manager secret that holds it.
+    With the action trust-policy, everything not related to AWS may be empty.
     """
 
     host: str
@@ -191,10 +191,10 @@ class Settings:
     ca_cert: str
     proxies: Proxies
     step: Step
-    tests: Tests
+    tests: DeployTestSettings
     notifications: NotificationSettings
 
     @property
     def tests_again(self) -> bool:
-        """Whether this is another run of a step whose first one may not have lived to test."""
+        """Return whether an earlier run of this step may have been stopped before its tests."""
         return self.tests.any_after and self.step.run_number not in ("", "1")

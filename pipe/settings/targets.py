@@ -1,18 +1,16 @@
-"""What to deploy: `SERVICES`, or `SERVICE`, `KIND` and `IMAGE`."""
+"""Read the targets and images: `SERVICES`, or `SERVICE`, `KIND` and `IMAGE`."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from pipe import image
-from pipe.model import Kind, Target
+from pipe.kind import Kind
+from pipe.model import Target
 from pipe.settings import parsers
 from pipe.settings.model import Action, ImageRequest
-
-if TYPE_CHECKING:
-    from pipe.settings.load import Reader
+from pipe.settings.reader import Reader
 
 _MOST_ENTRIES = 1000
 
@@ -20,9 +18,9 @@ _MOST_ENTRIES = 1000
 def read_image_requests(
     reader: Reader, environ: Mapping[str, str], action: Action
 ) -> tuple[ImageRequest, ...]:
-    """Every target with its image; problems are noted with the reader."""
+    """Return every target with its image; problems go to the reader."""
     kind = reader.read("KIND", parsers.choice(Kind), Kind.SERVICE)
-    entries = list_of(environ, "SERVICES")
+    entries = _list_entries(environ, "SERVICES")
     if isinstance(entries, str):
         reader.refuse("SERVICES", entries)
         return ()
@@ -32,7 +30,7 @@ def read_image_requests(
         if reader.raw(name):
             reader.refuse(
                 name,
-                "is given besides SERVICES, which says it all",
+                "cannot be combined with SERVICES",
                 f"Remove {name}, or remove SERVICES",
             )
     image_requests = tuple(
@@ -40,12 +38,12 @@ def read_image_requests(
         for entry in entries
         if (request := _read_entry(reader, entry, kind, action)) is not None
     )
-    _refuse_doubles(reader, image_requests)
+    _refuse_duplicates(reader, image_requests)
     return image_requests
 
 
-def list_of(environ: Mapping[str, str], name: str) -> list[str] | str:
-    """The entries of a list variable, or what is wrong with it as the rest of a sentence.
+def _list_entries(environ: Mapping[str, str], name: str) -> list[str] | str:
+    """Return the entries of a list variable, or what is wrong with it.
 
     Bitbucket passes a list as `X_COUNT`, `X_0`, `X_1`, ..., and text as `X`.
     """
@@ -62,16 +60,16 @@ def _by_name(reader: Reader, kind: Kind, action: Action) -> tuple[ImageRequest, 
     none: tuple[str, ...] = ()
     names = reader.read("SERVICE", parsers.names, none)
     if action is Action.ROLLBACK and not reader.raw("IMAGE"):
-        wanted = image.NONE
+        requested = image.NONE
     else:
-        wanted = reader.read("IMAGE", parsers.image, image.NONE)
-    return tuple(ImageRequest(Target(kind, name), wanted) for name in names)
+        requested = reader.read("IMAGE", parsers.image, image.NONE)
+    return tuple(ImageRequest(Target(kind, name), requested) for name in names)
 
 
 def _read_entry(reader: Reader, entry: str, kind: Kind, action: Action) -> ImageRequest | None:
     if literal := parsers.literal(entry):
         reader.refuse(
-            "SERVICES", f"still holds the literal text {literal}: nothing gave it a value"
+            "SERVICES", f"still contains the literal text {literal}: it was not replaced by a value"
         )
         return None
     try:
@@ -80,19 +78,19 @@ def _read_entry(reader: Reader, entry: str, kind: Kind, action: Action) -> Image
         reader.refuse("SERVICES", str(error))
         return None
     if request.image == image.NONE and action is not Action.ROLLBACK:
-        reader.refuse("SERVICES", f'holds "{parsers.short(entry)}", which has no =image')
+        reader.refuse("SERVICES", f'contains "{parsers.short(entry)}", which has no =image')
         return None
     return request
 
 
-def _refuse_doubles(reader: Reader, image_requests: Sequence[ImageRequest]) -> None:
-    found: dict[tuple[Target, str], list[ImageRequest]] = defaultdict(list)
+def _refuse_duplicates(reader: Reader, image_requests: Sequence[ImageRequest]) -> None:
+    by_container: dict[tuple[Target, str], list[ImageRequest]] = defaultdict(list)
     for request in image_requests:
-        found[request.target, request.container].append(request)
-    for (target, container), same in found.items():
+        by_container[request.target, request.container].append(request)
+    for (target, container), same in by_container.items():
         if len(same) == 1:
             continue
         what = f"{target}/{container}" if container else str(target)
         images = list(dict.fromkeys(str(request.image) for request in same))
-        told = f"with {len(images)} images: {', '.join(images)}" if len(images) > 1 else "twice"
-        reader.refuse("SERVICES", f"names {what} {told}", f"Keep one entry for {what}")
+        how = f"with {len(images)} images: {', '.join(images)}" if len(images) > 1 else "twice"
+        reader.refuse("SERVICES", f"names {what} {how}", f"Keep one entry for {what}")

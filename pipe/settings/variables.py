@@ -1,20 +1,22 @@
-"""Every variable of the contract with users, declared once.
+"""The table of variables: the pipe's interface, declared once.
 
-README and `pipe.yml` are tested against this table, and `load` walks it.
+`make docs` writes README and `pipe.yml` from it; `load` reads the environment by it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from pipe.kind import Kind
 
 
 @dataclass(frozen=True)
 class Variable:
-    """One variable as users see it.
+    """A variable as users see it.
 
-    `default` is what an absent or empty value means, as text. `example` completes the line
-    that a problem message tells people to add. `may_hold_dollar` marks values in which `$`
-    stands in its own right.
+    `default` is the text that replaces an absent or empty value. `example` is the value in the
+    line that a problem suggests. `may_hold_dollar` marks values in which `$` is ordinary text.
     """
 
     name: str
@@ -27,8 +29,21 @@ class Variable:
 
     @property
     def line(self) -> str:
-        """The line to write under `variables:` in bitbucket-pipelines.yml."""
+        """Return the line to write under `variables:` in bitbucket-pipelines.yml."""
         return f"{self.name}: {self.example or repr(self.default or 'value')}"
+
+
+def _listed(kinds: Iterable[Kind], last: str) -> str:
+    """Return the kinds as `a`, `b` <last> `c`."""
+    *others, final = (f"`{kind}`" for kind in kinds)
+    return f"{', '.join(others)} {last} {final}" if others else final
+
+
+def _restart_usage() -> str:
+    """Return the usage of RESTART, with the kinds it does not apply to."""
+    refused = [kind for kind in Kind if not kind.capabilities.can_restart]
+    exception = f" Not for {_listed(refused, 'and')}." if refused else ""
+    return f"Restart the targets even if their image is unchanged.{exception}"
 
 
 VARIABLES = (
@@ -71,13 +86,13 @@ VARIABLES = (
     ),
     Variable(
         "KIND",
-        "What the names mean: `service`, `ecs`, `lambda` or `cronjob`.",
-        default="service",
+        f"Kind of the targets: {_listed(Kind, 'or')}. An entry in `SERVICES` may name its own.",
+        default=str(Kind.SERVICE),
     ),
     # Image
     Variable(
         "VERIFY_IMAGE",
-        "Prove before any change that the image exists: `auto`, `true` or `false`.",
+        "Verify before any change that the image exists: `auto`, `true` or `false`.",
         default="auto",
     ),
     Variable(
@@ -87,13 +102,13 @@ VARIABLES = (
     ),
     Variable(
         "MAX_SEVERITY",
-        "Refuse an image whose ECR scan holds findings above this: `NONE`, `LOW`, `MEDIUM`, "
+        "Refuse an image whose ECR scan has findings above this severity: `NONE`, `LOW`, `MEDIUM`, "
         "`HIGH`.",
     ),
-    Variable("REGISTRY_USERNAME", "User for a private registry that is not ECR."),
+    Variable("REGISTRY_USERNAME", "User name for a private registry other than ECR."),
     Variable(
         "REGISTRY_PASSWORD",
-        "Password for a private registry that is not ECR.",
+        "Password for a private registry other than ECR.",
         example="$REGISTRY_PASSWORD",
         secret=True,
     ),
@@ -105,34 +120,34 @@ VARIABLES = (
     ),
     Variable(
         "AWS_DEFAULT_REGION",
-        "Region for STS and ECR; the one in an ECR image name when not given.",
+        "Region for STS and ECR; by default the one in an ECR image name.",
         example="'eu-west-1'",
     ),
     Variable(
         "AWS_ROLE_SESSION_NAME",
-        "Name of the role's session; made of repository and build number when not given.",
+        "Name of the role's session; by default made of repository and build number.",
         example="'deploy'",
     ),
     Variable(
         "AWS_ROLE_DURATION",
-        "How long the role's credentials last, in seconds.",
+        "Lifetime of the role's credentials, in seconds.",
         default="3600",
     ),
     Variable(
         "AWS_ACCESS_KEY_ID",
-        "Used only when no role is given.",
+        "Used only if no role is given.",
         example="$AWS_ACCESS_KEY_ID",
         secret=True,
     ),
     Variable(
         "AWS_SECRET_ACCESS_KEY",
-        "Used only when no role is given.",
+        "Used only if no role is given.",
         example="$AWS_SECRET_ACCESS_KEY",
         secret=True,
     ),
     Variable(
         "AWS_SESSION_TOKEN",
-        "Used only when no role is given.",
+        "Used only if no role is given.",
         example="$AWS_SESSION_TOKEN",
         secret=True,
     ),
@@ -141,16 +156,16 @@ VARIABLES = (
     Variable("WAIT_TIMEOUT", "How long to follow a rollout, in seconds.", default="900"),
     Variable(
         "STABLE_SECONDS",
-        "How long every new pod must stay up before the rollout counts as done.",
+        "How long every new pod must stay up before the rollout is complete, in seconds.",
         default="5",
     ),
     Variable(
         "ROLLBACK",
-        "Put the previous image back when the rollout or a post-deploy test fails, and verify "
+        "Roll back to the previous image if the rollout or a post-deploy test fails, and verify "
         "that it runs.",
         default="false",
     ),
-    Variable("RESTART", "Restart the pods although the image is unchanged.", default="false"),
+    Variable("RESTART", _restart_usage(), default="false"),
     # Tests
     Variable(
         "PRE_DEPLOY_TEST",
@@ -166,24 +181,24 @@ VARIABLES = (
     Variable("POST_DEPLOY_TEST_IMAGE", "Run `POST_DEPLOY_TEST` inside this image."),
     Variable(
         "POST_DEPLOY_URL",
-        "Address, or path on the service's own address, to probe after the rollout.",
+        "Address to probe after the rollout, or a path on the service's own address.",
     ),
     Variable("POST_DEPLOY_STATUS", "Accepted status codes.", default="200-399"),
     Variable(
         "POST_DEPLOY_BODY",
-        "Regular expression that the answer must contain.",
+        "Regular expression to find in the response.",
         may_hold_dollar=True,
     ),
-    Variable("TEST_TIMEOUT", "Seconds for each test.", default="300"),
-    # NotificationSettings people
+    Variable("TEST_TIMEOUT", "Time limit for each test, in seconds.", default="300"),
+    # Reports and notifications
     Variable(
         "REPORT_DIR",
-        "Where `deploy.json`, `deploy.env` and `deploy.html` are written; the pipe's storage "
-        "folder when not given.",
+        "Folder for `deploy.json`, `deploy.env` and `deploy.html`; by default the pipe's storage "
+        "folder.",
     ),
-    Variable("TEST_REPORT_DIR", "Where the JUnit report goes.", default="test-results"),
-    Variable("CODE_INSIGHTS", "Put a report on the commit.", default="false"),
-    Variable("SLACK_WEBHOOK", "Where to post messages.", secret=True),
+    Variable("TEST_REPORT_DIR", "Folder for the JUnit report.", default="test-results"),
+    Variable("CODE_INSIGHTS", "Publish a report on the commit.", default="false"),
+    Variable("SLACK_WEBHOOK", "Slack webhook to post messages to.", secret=True),
     Variable("NOTIF_REGION", "Region named in the messages."),
     Variable("NOTIF_ACCOUNT", "Account named in the messages."),
     Variable("NOTIF_ENV", "Environment named in the messages."),
@@ -196,15 +211,15 @@ VARIABLES = (
     Variable("DRY_RUN", "Print the plan and stop.", default="false"),
     Variable(
         "CA_CERT",
-        "PEM text, or a path in the clone folder, of certificates to trust besides the usual.",
+        "Additional certificates to trust: PEM text, or a path in the clone folder.",
     ),
     Variable("HTTPS_PROXY", "Proxy for https addresses."),
     Variable("HTTP_PROXY", "Proxy for http addresses."),
-    Variable("NO_PROXY", "Hosts that are reached without the proxy, separated by commas."),
-    Variable("DEBUG", "Show more detail; never a secret.", default="false"),
+    Variable("NO_PROXY", "Hosts to reach without the proxy, separated by commas."),
+    Variable("DEBUG", "Log more detail; never a secret.", default="false"),
 )
 
 AMBIENT_SECRETS = ("BITBUCKET_STEP_OIDC_TOKEN", "PIPELINES_JWT_TOKEN")
-"""Tokens that Bitbucket puts into the environment by itself."""
+"""Tokens that Bitbucket adds to the environment."""
 
 BY_NAME = {variable.name: variable for variable in VARIABLES}

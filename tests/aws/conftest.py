@@ -1,4 +1,4 @@
-"""An AWS account, and runs of the pipe that know where to find it."""
+"""An AWS account for runs of the pipe."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _server() -> Iterator[Cloud]:
 
 @pytest.fixture
 def cloud(_server: Cloud, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Cloud:
-    """The account as new, where boto3 looks for it, on the stage's clock."""
+    """Return a new account that boto3's endpoints lead to, on the stage's clock."""
     _server.reset(stage.clock)
     for name, value in _server.endpoints().items():
         monkeypatch.setenv(name, value)
@@ -28,7 +28,7 @@ def cloud(_server: Cloud, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Clou
 
 
 class AwsStage:
-    """Runs of a step that has an identity token and a role."""
+    """Runs the pipe in a step with an identity token and a role."""
 
     def __init__(self, stage: Stage, cloud: Cloud) -> None:
         self.stage = stage
@@ -36,11 +36,11 @@ class AwsStage:
         stage.web()
 
     def deploy(self, image: str = "team/web:1.4.2", **environ: str) -> RunResult:
-        """A deploy that assumes the role; `environ` comes on top."""
+        """Deploy with the role; `environ` overrides the usual variables."""
         return self.stage.deploy(image, **{**self.cloud.environ(), **environ})
 
     def refused(self, code: int, image: str = "team/web:1.4.2", **environ: str) -> RunResult:
-        """The same, expected to change nothing and to end with `code`."""
+        """Deploy, and check that nothing is changed and the run ends with `code`."""
         before = list(self.stage.world.write_attempts())
         ending = self.deploy(image, **environ)
         assert ending.code == code, ending.text
@@ -51,11 +51,11 @@ class AwsStage:
 
 @pytest.fixture
 def aws(stage: Stage, cloud: Cloud) -> AwsStage:
-    """A portal with the service `web`, and an account whose role trusts the step."""
+    """Return a portal with the service `web`, and an account whose role trusts the step."""
     return AwsStage(stage, cloud)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The clone folder."""
+    """Return the clone folder."""
     return tmp_path

@@ -6,7 +6,7 @@ import subprocess
 
 from tests.bench.first_request import ROOT, Contender, image_requests, medians, portal, show
 from tests.container.bitbucket import HOST, docker_run
-from tests.container.conftest import engine_answers
+from tests.support.docker import engine_answers
 
 RIVALS = ROOT / "tests/bench/rivals.Dockerfile"
 ALLOWED_SECONDS = 0.15

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.container.conftest import ROOT, demand_engine
+from tests.support.docker import ROOT, require_base_image
 
-pytestmark = [pytest.mark.container, pytest.mark.slow, pytest.mark.xdist_group("container")]
+pytestmark = [pytest.mark.container, pytest.mark.slow]
 
 BUILDERS = {
     "classic": ["docker", "build"],
@@ -66,7 +66,7 @@ def entries(file: object) -> Iterator[tuple]:
 
 def test_the_classic_builder_and_buildkit_make_the_same_layers() -> None:
     """Two builds of one tree, from nothing in common, hold the same to the last second."""
-    demand_engine()
+    require_base_image()
     if succeeds("docker", "buildx", "version").returncode:
         pytest.skip("`docker buildx` is not installed; the image builds with the classic builder")
     classic, buildkit = (content(build(builder)) for builder in BUILDERS)

@@ -13,7 +13,7 @@ from pipe.clock import SystemClock
 from tests.container.bitbucket import HOST, STEP, Agent
 from tests.sandbox import Behaviour, Server, World
 
-pytestmark = [pytest.mark.container, pytest.mark.slow, pytest.mark.xdist_group("container")]
+pytestmark = [pytest.mark.container, pytest.mark.slow]
 
 OLD, NEW = "team/web:1.4.1", "team/web:1.4.2"
 USERS = ["0:0", "12345:12345"]

@@ -13,7 +13,7 @@ from tests.sandbox import Server, World
 from tests.sandbox.aws import Cloud
 from tests.sandbox.aws.cloud import scan
 
-pytestmark = [pytest.mark.container, pytest.mark.slow, pytest.mark.xdist_group("container")]
+pytestmark = [pytest.mark.container, pytest.mark.slow]
 
 
 @pytest.fixture

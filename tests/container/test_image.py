@@ -10,9 +10,9 @@ import pytest
 
 import pipe
 from tests.container.bitbucket import Agent
-from tests.container.conftest import ROOT
+from tests.support.docker import ROOT
 
-pytestmark = [pytest.mark.container, pytest.mark.xdist_group("container")]
+pytestmark = pytest.mark.container
 
 MEGABYTE = 1_000_000
 

@@ -1,11 +1,12 @@
-"""The tests of the pipe, run by the Python and the modules that are in the image.
+"""The pipe's own tests, run by the Python and the libraries inside the image.
 
-pytest and what the tests import come from a folder beside it, searched last: whatever both
-hold is taken from the image. The pipe itself is the image's too, for only tests/ is mounted.
+pytest and what the tests import come from a folder that is searched last, so that whatever the
+image has is taken from the image. The pipe is the image's too: only the tests are mounted.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -15,26 +16,34 @@ from pathlib import Path
 import pytest
 
 from tests.container.bitbucket import Agent
-from tests.container.conftest import ROOT
+from tests.support.docker import BASE_IMAGE, ROOT, build_lock, require_base_image
 
-pytestmark = [pytest.mark.container, pytest.mark.slow, pytest.mark.xdist_group("container")]
+pytestmark = [pytest.mark.container, pytest.mark.slow]
 
-PARTS = ("unit", "scenario", "kinds", "process", "checks", "report", "reliability", "security")
-FOLDERS = [f"tests/{part}" for part in PARTS]
-# AWS and a registry stand beside the image, not in it: tests/container has their share.
-ELSEWHERE = "--ignore=tests/reliability/test_outside.py"
+PARTS = (
+    ("tests/security",),
+    # AWS and registries are servers beside the image; tests/container/test_identity.py uses them.
+    ("tests/reliability", "--ignore=tests/reliability/test_other_services.py"),
+    ("tests/unit", "tests/kinds", "tests/process", "tests/deploy_tests", "tests/report"),
+    ("tests/scenario",),
+)
+"""Runs of about the same length, which the workers of pytest-xdist share."""
+
 NEEDED = (
     *("pytest", "flask", "trustme", "hypothesis", "duplocloud-sdk"),
     *("jsonschema", "junitparser", "xmlschema"),
 )
-BASE = "python:3.13-slim-trixie"
+MOUNTED = ("tests", "schema", "pyproject.toml", "Dockerfile")
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 
-# What pytest and the vendor's models load that the image rightly does without.
-COPY_PARTS = """
+# The image leaves out modules that pytest and the vendor's models import. Compiling once here
+# saves every run inside the image from compiling everything, as the folder is mounted read-only.
+COPY_AND_COMPILE = """
 cd "$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
-cp -r unittest /out/
-mkdir -p /out/lib && cp /lib/*-linux-gnu/librt.so.1 /lib/*-linux-gnu/libdl.so.2 /out/lib/
+cp -r unittest /suite/site/
+mkdir -p /suite/site/lib
+cp /lib/*-linux-gnu/librt.so.1 /lib/*-linux-gnu/libdl.so.2 /suite/site/lib/
+python3 -m compileall -q -j 0 /suite/site >/dev/null || true
 """
 
 RUN = """
@@ -47,40 +56,53 @@ sys.exit(pytest.main(["-q", "-m", "not container", *without, *sys.argv[1:]]))
 
 
 @pytest.fixture(scope="module")
-def tools(image: str) -> Path:
-    """A folder with what the tests need, at the versions that the lock file names."""
-    folder = ROOT / "build" / "suite"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+def site(image: str) -> Path:
+    """The folder with the test requirements, at the versions of the lock file."""
+    del image
+    require_base_image()
+    lock_file = (ROOT / "requirements-dev.txt").read_bytes()
+    key = hashlib.sha256(lock_file + COPY_AND_COMPILE.encode() + str(NEEDED).encode())
+    folder = ROOT / "build" / "suite" / key.hexdigest()[:12]
+    with build_lock():
+        if not folder.exists():
+            shutil.rmtree(folder.parent, ignore_errors=True)
+            draft = folder.with_suffix(".part")
+            draft.mkdir(parents=True)
+            install(draft)
+            draft.rename(folder)
+    return folder
+
+
+def install(folder: Path) -> None:
+    """Fill the folder with wheels for the engine's machine, and with parts of the base image."""
     uv = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--target", str(folder)]
     platform = f"--python-platform={machine()}-manylinux_2_28"
     lock = "--constraint=requirements-dev.txt"
     call([*uv, "--python-version=3.13", platform, lock, *NEEDED])
-    user = f"--user={os.getuid()}:{os.getgid()}"
-    call(["docker", "run", "--rm", user, f"--volume={folder}:/out", BASE, "sh", "-ec", COPY_PARTS])
-    return folder
+    options = [f"--user={os.getuid()}:{os.getgid()}", f"--volume={folder}:/suite/site"]
+    call(["docker", "run", "--rm", *options, BASE_IMAGE, "sh", "-ec", COPY_AND_COMPILE])
 
 
-def test_passes_inside_the_image(agent: Agent, tools: Path):
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part[0].removeprefix("tests/"))
+def test_passes_inside_the_image(agent: Agent, site: Path, part: tuple[str, ...]) -> None:
+    """The tests pass with the image's Python, libraries and shell."""
+    volumes = [f"--volume={ROOT / name}:/suite/{name}:ro" for name in MOUNTED]
     done = agent.docker(
-        "run", "--rm", "--memory=512m",
-        f"--volume={tools}:/suite/site:ro",
-        f"--volume={ROOT / 'tests'}:/suite/tests:ro",
-        f"--volume={ROOT / 'schema'}:/suite/schema:ro",
-        f"--volume={ROOT / 'pyproject.toml'}:/suite/pyproject.toml:ro",
-        "--workdir=/suite", "--env=LD_LIBRARY_PATH=/suite/site/lib",
-        "--entrypoint=python3", agent.image, "-I", "-c", RUN, *FOLDERS, ELSEWHERE,
+        *("run", "--rm", "--memory=512m", *volumes, f"--volume={site}:/suite/site:ro"),
+        *("--workdir=/suite", "--env=LD_LIBRARY_PATH=/suite/site/lib", "--entrypoint=python3"),
+        *(agent.image, "-I", "-c", RUN, *part),
         seconds=900,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-1000:]
 
 
 def machine() -> str:
-    """What the engine runs, in the words of wheels; it may be another machine than this one."""
+    """Return the engine's architecture as wheels spell it; it may differ from this machine's."""
     return MACHINES[call(["docker", "version", "--format={{.Server.Arch}}"]).strip()]
 
 
 def call(command: list[str]) -> str:
+    """Run a command that must succeed; return its standard output."""
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -11,6 +11,7 @@ import yaml
 from docs import generate
 from pipe import __version__
 from pipe.errors import ExitCode
+from pipe.kind import Kind
 from pipe.settings.variables import BY_NAME, VARIABLES
 from tests.contract.documents import DOCUMENTS, ROOT, fences
 from tests.sandbox.world import DEFAULT_TOKEN
@@ -66,6 +67,25 @@ def test_the_readme_lists_every_variable_as_the_program_knows_it() -> None:
     """Name, meaning and default, in the same order."""
     rows = re.findall(r"^\| [A-Z_]+(?: \(\*\))? \|.*$", section("Variables"), re.MULTILINE)
     assert rows == [generate.row(variable) for variable in VARIABLES]
+
+
+def test_the_readme_lists_every_kind_with_its_capabilities() -> None:
+    """One row for each kind, in the order of the enum."""
+    rows = re.findall(r"^\| `[a-z]+` \|.*$", section("Variables"), re.MULTILINE)
+    assert rows == [generate.kind_row(kind) for kind in Kind]
+
+
+def test_a_refused_capability_is_explained_in_the_readme() -> None:
+    """A CronJob cannot be restarted, and the row gives the reason."""
+    assert generate.kind_row(Kind.CRONJOB).startswith("| `cronjob` | CronJob | no: a CronJob has")
+
+
+@pytest.mark.parametrize("name", ["KIND", "RESTART"])
+def test_usage_texts_name_kinds_as_the_program_spells_them(name: str) -> None:
+    """KIND lists every kind, RESTART those that cannot be restarted."""
+    listed = re.findall(r"`([a-z]+)`", BY_NAME[name].usage)
+    expected = [kind for kind in Kind if name == "KIND" or not kind.capabilities.can_restart]
+    assert listed == expected
 
 
 def test_the_yaml_definition_lists_every_variable() -> None:

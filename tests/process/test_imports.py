@@ -23,7 +23,7 @@ NEVER = {
     # Of the standard library what is heavy and easily pulled in
     *("asyncio", "multiprocessing", "pdb", "pydoc", "sqlite3", "tomllib", "xmlrpc"),
 }
-"""Not at all in a deploy without role, tests and proof."""
+"""Not imported in a deploy without role, tests and image verification."""
 
 LATER = {
     "pipe.report.junit",  # 5 ms: a long pattern, and the XML library

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from pipe.kind import Kind
 from pipe.kinds.service.judge import judge, state
 from pipe.kinds.service.pods import identities
 from pipe.kinds.service.rollout import Look, ServiceRollout, observe, start
 from pipe.kinds.service.snapshot import ServiceDetail, images
-from pipe.model import MAIN, Change, Kind, Restart, Snapshot, Target, Update
+from pipe.model import MAIN, Change, Restart, Snapshot, Target, Update
 from pipe.portal import Container, Fault, Phase, Pod, Service
 from pipe.rollout import Failed, Ready, Superseded, TimedOut, Verdict, Waiting
 

@@ -8,7 +8,8 @@ import pytest
 
 from pipe.clock import Deadline
 from pipe.errors import IdentityError, PipeError, Refused, Unreachable
-from pipe.model import Kind, Target
+from pipe.kind import Kind
+from pipe.model import Target
 from pipe.rollout import Failed, Ready, Verdict, Waiting
 from pipe.rollout.loop import follow
 from tests.support.fake_clock import FakeClock

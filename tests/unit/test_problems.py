@@ -65,9 +65,7 @@ def test_a_stale_fault_of_a_running_pod_is_not_a_problem() -> None:
         (pod(Phase.PENDING), ["Readiness probe failed"], None),
     ],
 )
-def test_a_problem_is_final_after_its_grace(
-    bad_pod: Pod, faults: list[str], grace: float
-) -> None:
+def test_a_problem_is_final_after_its_grace(bad_pod: Pod, faults: list[str], grace: float) -> None:
     """A problem is final at once, soon, later, after the platform's own retry, or never."""
     problem = find_problem(bad_pod, [fault(text) for text in faults])
     assert problem is not None

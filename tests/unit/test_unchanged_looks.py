@@ -7,10 +7,11 @@ import copy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipe.kind import Kind
 from pipe.kinds.service.judge import judge, state
 from pipe.kinds.service.rollout import Look, observe, start
 from pipe.kinds.service.snapshot import ServiceDetail
-from pipe.model import MAIN, Kind, Snapshot, Target, Update
+from pipe.model import MAIN, Snapshot, Target, Update
 from pipe.portal import Fault, Pod
 from pipe.portal.pods import decode_pod
 from pipe.portal.services import decode_found
