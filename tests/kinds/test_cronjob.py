@@ -7,8 +7,8 @@ import copy
 from tests.sandbox import ApiFault
 
 
-def test_nothing_is_lost_in_the_put(stage):
-    """Trap 38: what runs where, when and how stays as it was, any host included."""
+def test_an_update_preserves_every_other_field(stage):
+    """Trap 38: schedule, placement and everything else stay, the any-host setting included."""
     job = stage.world.cronjobs.add(
         "nightly",
         "team/batch:1",
@@ -32,7 +32,7 @@ def test_nothing_is_lost_in_the_put(stage):
     assert after == before
 
 
-def test_it_ends_at_once_and_says_when_the_image_is_used(stage):
+def test_an_update_ends_at_once_and_reports_when_the_image_is_used(stage):
     """There is no rollout to wait for; annotations may be null (trap 38)."""
     stage.world.cronjobs.add("nightly", "team/batch:1")
     assert stage.run(KIND="cronjob", SERVICE="nightly", IMAGE="team/batch:2") == 0
@@ -40,16 +40,16 @@ def test_it_ends_at_once_and_says_when_the_image_is_used(stage):
     assert "its next run takes the new image (schedule 0 2 * * *)" in stage.output
 
 
-def test_a_lost_reply_is_looked_up(stage):
-    """The object is sent once."""
+def test_after_a_lost_reply_the_job_is_not_updated_again(stage):
+    """The job is read back instead."""
     job = stage.world.cronjobs.add("nightly", "team/batch:1")
     stage.world.script(ApiFault("PUT", "cronJob/nightly$", "reset-after"))
     assert stage.run(SERVICES="cronjob:nightly=team/batch:2") == 0
     assert job.replaced == 1
 
 
-def test_a_refusal_is_no_change(stage):
-    """And the run says that nothing was changed."""
+def test_a_refused_update_changes_nothing(stage):
+    """The message confirms it."""
     job = stage.world.cronjobs.add("nightly", "team/batch:1")
     stage.world.script(ApiFault("PUT", "cronJob/nightly$", status=403, body="read only"))
     assert stage.run(SERVICES="cronjob:nightly=team/batch:2") == 4
@@ -57,8 +57,8 @@ def test_a_refusal_is_no_change(stage):
     assert "Nothing was changed" in stage.output
 
 
-def test_an_intrusion_between_two_looks_stops_it(stage):
-    """Somebody else's change of anything in the job counts."""
+def test_a_change_by_another_deployment_before_the_update_stops_it(stage):
+    """A change to any field of the job counts."""
     job = stage.world.cronjobs.add("nightly", "team/batch:1")
 
     def reschedule(_):

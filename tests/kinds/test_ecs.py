@@ -13,8 +13,8 @@ def definition_of(world, number):
     return {key: value for key, value in found.items() if key not in IGNORED}
 
 
-def test_a_new_revision_differs_in_the_image_alone(stage):
-    """Trap 36: optional containers stay optional, and nothing is lost on the way."""
+def test_a_new_revision_differs_only_in_the_image(stage):
+    """Trap 36: optional containers stay optional, and no field is lost."""
     api = stage.world.ecs.add("api", "team/api:1", containers={"log": "log:1"})
     assert stage.run(KIND="ecs", SERVICE="api", IMAGE="team/api:2") == 0
     assert api.image == "team/api:2"
@@ -25,8 +25,8 @@ def test_a_new_revision_differs_in_the_image_alone(stage):
     assert after == before
 
 
-def test_a_definition_that_people_made_has_its_own_container_names(stage):
-    """Trap 34: `default` is the portal's name only, and families carry a prefix, names do not."""
+def test_a_hand_made_task_definition_keeps_its_container_names(stage):
+    """Trap 34: only the portal uses the name `default`, and only families have a prefix."""
     made = usual_definition({"api": "team/api:1", "log": "log:1"})
     api = stage.world.ecs.add("api", "", definition=made)
     assert stage.run(KIND="ecs", SERVICE="api", IMAGE="team/api:2") == 0
@@ -35,8 +35,8 @@ def test_a_definition_that_people_made_has_its_own_container_names(stage):
     assert api.document["Name"] == "api"
 
 
-def test_it_is_done_only_when_the_deployment_is_ours_and_complete(stage):
-    """The end is AWS' word and STABLE_SECONDS on top."""
+def test_a_rollout_is_ready_once_our_deployment_is_complete_and_stable(stage):
+    """It takes until AWS reports completion, plus STABLE_SECONDS."""
     api = stage.world.ecs.add("api", "team/api:1")
     clock = stage.world.clock
     before = clock.monotonic()
@@ -47,7 +47,7 @@ def test_it_is_done_only_when_the_deployment_is_ours_and_complete(stage):
 
 
 def test_a_rollback_by_aws_is_a_failure(stage):
-    """Trap 35: the old revision is primary and complete then, which is not what was asked for."""
+    """Trap 35: the previous revision is primary and complete then, which is not success."""
     api = stage.world.ecs.add("api", "team/api:1")
     stage.world.behave("team/api:2", Behaviour("crash", log=["no database"]))
     assert stage.run(SERVICES="ecs:api=team/api:2") == 10
@@ -56,8 +56,8 @@ def test_a_rollback_by_aws_is_a_failure(stage):
     assert "no database" in stage.output
 
 
-def test_what_aws_put_back_by_itself_is_verified_and_not_touched(stage):
-    """ROLLBACK has nothing to write then."""
+def test_a_rollback_by_aws_is_verified_and_not_repeated(stage):
+    """ROLLBACK has nothing to change then."""
     api = stage.world.ecs.add("api", "team/api:1")
     stage.world.behave("team/api:2", Behaviour("crash"))
     assert stage.run(SERVICES="ecs:api=team/api:2", ROLLBACK="true") == 8
@@ -65,8 +65,8 @@ def test_what_aws_put_back_by_itself_is_verified_and_not_touched(stage):
     assert len(stage.requests("UpdateEcsService")) == 1
 
 
-def test_without_circuit_breaker_the_very_revision_before_comes_back(stage):
-    """Tasks that keep failing end the wait; no third revision is made of the first."""
+def test_without_a_circuit_breaker_the_previous_revision_is_restored(stage):
+    """Tasks that keep failing end the wait; the rollback registers no third revision."""
     api = stage.world.ecs.add("api", "team/api:1", breaker=(False, False))
     first = api.definition
     stage.world.behave("team/api:2", Behaviour("crash", log=["no database"]))
@@ -76,8 +76,8 @@ def test_without_circuit_breaker_the_very_revision_before_comes_back(stage):
     assert "no task stays up" in stage.output
 
 
-def test_somebody_elses_revision_stays(stage):
-    """Whoever deploys over us keeps what they deployed."""
+def test_a_revision_of_another_deployment_stays(stage):
+    """The run ends with a conflict, even with ROLLBACK."""
     world = stage.world
     api = world.ecs.add("api", "team/api:1")
     family = {"Family": "duploservices-dev01-api"}
@@ -90,8 +90,8 @@ def test_somebody_elses_revision_stays(stage):
     assert api.definition == theirs
 
 
-def test_a_lost_reply_is_looked_up(stage):
-    """The service is pointed to its revision once."""
+def test_after_a_lost_reply_the_service_is_not_updated_again(stage):
+    """The service is read back instead."""
     api = stage.world.ecs.add("api", "team/api:1")
     stage.world.script(ApiFault("POST", "UpdateEcsService$", "reset-after"))
     assert stage.run(SERVICES="ecs:api=team/api:2") == 0
@@ -99,15 +99,15 @@ def test_a_lost_reply_is_looked_up(stage):
     assert len(stage.requests("UpdateEcsService")) == 1
 
 
-def test_an_old_portal_tells_deployments_one_by_one(old_stage):
-    """The older list has no deployments; each service is asked for its own."""
+def test_an_old_portal_is_asked_for_the_deployments_of_each_service(old_stage):
+    """Its list of services has no deployments."""
     api = old_stage.world.ecs.add("api", "team/api:1")
     assert old_stage.run(SERVICES="ecs:api=team/api:2") == 0
     assert api.image == "team/api:2"
 
 
-def test_a_restart_is_a_revision_of_the_same(stage):
-    """AWS replaces tasks only for another revision."""
+def test_a_restart_registers_a_revision_with_the_same_images(stage):
+    """AWS replaces tasks only when the revision changes."""
     api = stage.world.ecs.add("api", "team/api:1")
     first = api.definition
     assert stage.run(SERVICES="ecs:api=team/api:1", RESTART="true") == 0
@@ -115,8 +115,8 @@ def test_a_restart_is_a_revision_of_the_same(stage):
     assert api.image == "team/api:1"
 
 
-def test_the_same_again_changes_nothing(stage):
-    """A second run finds everything done."""
+def test_a_second_run_changes_nothing(stage):
+    """The service already runs the image."""
     stage.world.ecs.add("api", "team/api:1")
     assert stage.run(SERVICES="ecs:api=team/api:1") == 0
     assert stage.world.writes() == []

@@ -11,8 +11,8 @@ ACCOUNT = "111122223333"
 
 
 @pytest.mark.parametrize("name", ["resize", f"duploservices-dev01-resize-{ACCOUNT}"])
-def test_short_and_full_names_mean_the_same(stage, name):
-    """People write what they see in the portal."""
+def test_a_function_has_a_short_and_a_full_name(stage, name):
+    """Users may give the name that the portal shows."""
     function = stage.world.functions.add("resize", "team/resize:1")
     assert stage.run(KIND="lambda", SERVICE=name, IMAGE="team/resize:2") == 0
     assert function.image == "team/resize:2"
@@ -33,13 +33,13 @@ def test_short_and_full_names_mean_the_same(stage, name):
         (["duploservices-dev02-fn", "duploservices-dev01-fn-2"], None),
     ],
 )
-def test_a_short_name_is_never_guessed(known, found):
-    """Several that fit are as bad as none."""
+def test_a_short_name_must_match_exactly_one_function(known, found):
+    """Several matches count as none."""
     assert full_name("fn", "dev01", known) == found
 
 
-def test_it_waits_until_aws_is_done(stage):
-    """Trap 37: the portal's success is not yet the update's."""
+def test_a_rollout_is_ready_once_aws_has_finished(stage):
+    """Trap 37: the portal's reply comes before the update is complete."""
     stage.world.functions.add("resize", "team/resize:1")
     stage.world.behave("team/resize:2", Behaviour(seconds=30.0))
     before = stage.world.clock.monotonic()
@@ -47,16 +47,16 @@ def test_it_waits_until_aws_is_done(stage):
     assert 30 <= stage.world.clock.monotonic() - before <= 31
 
 
-def test_a_stale_list_is_not_believed(stage):
-    """Right after the call the list may show the state from before."""
+def test_a_list_that_lags_behind_is_not_taken_for_the_result(stage):
+    """Right after the call the list may show the previous state."""
     function = stage.world.functions.add("resize", "team/resize:1")
     function.listed_late = 10.0
     assert stage.run(SERVICES="lambda:resize=team/resize:2") == 0
     assert stage.world.clock.elapsed >= 10
 
 
-def test_an_update_under_way_is_waited_for(stage):
-    """Trap 37: AWS takes one update at a time; the refusal is no failure."""
+def test_an_update_in_progress_is_waited_for(stage):
+    """Trap 37: AWS accepts one update at a time; its refusal is retried."""
     function = stage.world.functions.add("resize", "team/resize:1")
     stage.world.behave("team/resize:theirs", Behaviour(seconds=20.0))
     stage.world.intrude(
@@ -68,8 +68,8 @@ def test_an_update_under_way_is_waited_for(stage):
     assert function.image == "team/resize:2"
 
 
-def test_a_failed_update_is_told_with_aws_reason(stage):
-    """And what was there before is verified."""
+def test_a_failed_update_reports_the_reason_from_aws(stage):
+    """With ROLLBACK the previous image is verified."""
     function = stage.world.functions.add("resize", "team/resize:1")
     stage.world.behave("team/resize:2", Behaviour("pull-error", fault="image not found in ECR"))
     assert stage.run(SERVICES="lambda:resize=team/resize:2") == 10
@@ -78,16 +78,16 @@ def test_a_failed_update_is_told_with_aws_reason(stage):
     assert function.image == "team/resize:1"
 
 
-def test_a_lost_reply_is_looked_up(stage):
-    """The function is updated once."""
+def test_after_a_lost_reply_the_function_is_not_updated_again(stage):
+    """The function is read back instead."""
     function = stage.world.functions.add("resize", "team/resize:1")
     stage.world.script(ApiFault("POST", "UpdateLambdaFunction$", "reset-after"))
     assert stage.run(SERVICES="lambda:resize=team/resize:2") == 0
     assert function.updates == 1
 
 
-def test_somebody_elses_update_is_no_success(stage):
-    """The image decides, not the word Successful."""
+def test_an_update_by_another_deployment_is_not_a_success(stage):
+    """The image decides, not the status Successful."""
     function = stage.world.functions.add("resize", "team/resize:1")
     stage.world.intrude(lambda _: function.update("team/resize:theirs"), after=2.5)
     assert stage.run(SERVICES="lambda:resize=team/resize:2", STABLE_SECONDS="0") in (0, 7)
@@ -100,7 +100,7 @@ def test_somebody_elses_update_is_no_success(stage):
 
 
 def test_a_zip_function_is_refused(stage):
-    """There is no image to change."""
+    """It has no image to change."""
     stage.world.functions.add("resize", "team/resize:1", package="Zip")
     assert stage.run(SERVICES="lambda:resize=team/resize:2") == 4
     assert "runs no container image" in stage.output

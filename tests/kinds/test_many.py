@@ -1,4 +1,4 @@
-"""Many targets: side by side, one loop, all or nothing."""
+"""Many targets: changed in parallel, followed together, all or nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def entries(services, tag):
     return " ".join(f"{one.name}=team/{one.name}:{tag}" for one in services)
 
 
-def test_twenty_services_take_no_more_requests_than_promised(stage):
+def test_twenty_services_take_no_more_requests_than_documented(stage):
     """20 services of 3 pods, 5 s rollout: 45 requests, 1.5 s beyond rollout and STABLE_SECONDS."""
     stage.world.rollout_seconds = 5 / 3
     services = many(stage.world, 20)
@@ -32,8 +32,8 @@ def test_twenty_services_take_no_more_requests_than_promised(stage):
     assert stage.world.clock.elapsed <= 5 + 5 + 1.5
 
 
-def test_a_look_costs_the_same_for_few_and_many(stage):
-    """Reads are of the whole tenant."""
+def test_a_look_takes_as_many_requests_for_many_targets_as_for_a_few(stage):
+    """Lists are read for the whole tenant."""
     reads = []
     for count in (2, 12):
         stage.world.clear()
@@ -45,8 +45,8 @@ def test_a_look_costs_the_same_for_few_and_many(stage):
     assert reads[0]["GetPods"] <= stage.world.clock.elapsed
 
 
-def test_one_of_twenty_crashes_and_all_come_back(stage):
-    """All are verified on the old image, restarted no more than going and coming back takes."""
+def test_if_one_of_twenty_crashes_all_are_rolled_back(stage):
+    """All are verified on the previous image, without needless restarts."""
     services = many(stage.world, 20)
     stage.world.behave("team/svc-07:2", Behaviour("crash", log=["boom"]))
     assert stage.run(SERVICES=entries(services, 2), ROLLBACK="true") == 8
@@ -54,7 +54,7 @@ def test_one_of_twenty_crashes_and_all_come_back(stage):
         pods = [pod for pod in one.pods if not pod.leaving]
         assert [pod.image for pod in pods] == [f"team/{one.name}:1"] * 3
         assert all(pod.ready for pod in pods)
-    # Three pods there and three back for a good one; the bad one never replaced an old pod.
+    # Three new pods and three for the rollback; the crashing service never replaced a pod.
     assert all(one.starts <= 6 for one in services)
     assert services[7].starts == 1
     assert "boom" in stage.output
@@ -62,8 +62,8 @@ def test_one_of_twenty_crashes_and_all_come_back(stage):
     assert puts[20:] == [one.name for one in reversed(services)]
 
 
-def test_without_rollback_each_target_is_told(stage):
-    """Whoever reads the log knows what runs where."""
+def test_without_rollback_the_state_of_each_target_is_logged(stage):
+    """The log shows what runs where."""
     services = many(stage.world, 5, replicas=1)
     stage.world.behave("team/svc-02:2", Behaviour("crash"))
     assert stage.run(SERVICES=entries(services, 2)) == 10
@@ -72,13 +72,13 @@ def test_without_rollback_each_target_is_told(stage):
     assert len(stage.world.writes()) == 5
 
 
-def test_what_somebody_else_took_over_stays_theirs(stage):
-    """The others come back; the run says which one did not, and why."""
+def test_a_target_that_another_deployment_changed_is_not_rolled_back(stage):
+    """The others are; the message names the one that was not, and why."""
     services = many(stage.world, 4, replicas=1)
     stage.world.behave("team/svc-00:2", Behaviour("crash"))
     taken = services[1]
     stage.world.intrude(
-        lambda _: taken.set_images({"duplo-main-container": "team/theirs:9"}, "somebody"),
+        lambda _: taken.set_images({"duplo-main-container": "team/theirs:9"}, "another-deployment"),
         when=("POST", "findContainerLogs$", 1),
     )
     assert stage.run(SERVICES=entries(services, 2), ROLLBACK="true") == 7
@@ -91,16 +91,16 @@ def test_what_somebody_else_took_over_stays_theirs(stage):
     assert "svc-01: another deployment changed it meanwhile" in stage.output
 
 
-def test_a_refused_change_brings_the_others_back(stage):
-    """All or nothing, from the first write on."""
+def test_a_refused_change_rolls_back_the_others(stage):
+    """It is all or nothing from the first change on."""
     services = many(stage.world, 6, replicas=1)
     stage.world.script(ApiFault("PUT", "svc-03/containerimage$", status=403, body="no", times=9))
     assert stage.run(SERVICES=entries(services, 2), ROLLBACK="true") == 8
     assert {one.image.rsplit(":", 1)[1] for one in services} == {"1"}
 
 
-def test_every_wrong_name_is_told_with_its_neighbour(stage):
-    """Drivers and containers included, in one run."""
+def test_every_wrong_name_is_reported_with_a_suggestion(stage):
+    """Names of every kind and of containers, all in one run."""
     world = stage.world
     world.add_service("web", "team/web:1", sidecars={"log": "log:1"})
     world.ecs.add("billing", "team/billing:1")
@@ -114,8 +114,8 @@ def test_every_wrong_name_is_told_with_its_neighbour(stage):
     assert world.writes() == []
 
 
-def test_all_kinds_go_together(stage):
-    """One plan, one loop, one table; a failure of one brings back all."""
+def test_all_kinds_are_deployed_together(stage):
+    """A failure of one rolls back all."""
     world = stage.world
     web = world.add_service("web", "team/web:1", replicas=2)
     api = world.ecs.add("api", "team/api:1")
@@ -132,8 +132,8 @@ def test_all_kinds_go_together(stage):
     assert nightly.any_host
 
 
-def test_the_table_has_a_row_for_what_changed_only(stage):
-    """A target that stands still is silent until the sign of life."""
+def test_the_table_has_a_new_row_only_for_a_new_verdict(stage):
+    """A target without a new verdict is not logged again at once."""
     world = stage.world
     world.add_service("web", "team/web:1")
     world.cronjobs.add("nightly", "team/batch:1")
@@ -143,8 +143,8 @@ def test_the_table_has_a_row_for_what_changed_only(stage):
     assert stage.output.count("target           state") == 1
 
 
-def test_a_slow_portal_is_asked_a_tenth_of_the_time(stage):
-    """Pauses grow with the portal's own answer time."""
+def test_looks_at_a_slow_portal_take_a_tenth_of_the_time(stage):
+    """Pauses grow with the portal's response time."""
     world = stage.world
     services = many(world, 3, replicas=1)
     world.rollout_seconds = 120.0
@@ -159,8 +159,8 @@ def test_a_slow_portal_is_asked_a_tenth_of_the_time(stage):
     assert asked <= 0.13 * (world.clock.elapsed + 1000 - max(writes))
 
 
-def test_no_more_than_a_handful_at_a_time():
-    """Bounded, and everything gets its turn."""
+def test_concurrency_is_limited():
+    """Everything still gets its turn."""
     lock, running, most, done = threading.Lock(), [0], [0], []
     gate = threading.Barrier(MOST_THREADS)
 
@@ -179,14 +179,14 @@ def test_no_more_than_a_handful_at_a_time():
     assert sorted(done) == list(range(30))
 
 
-def test_after_a_failure_nothing_more_is_begun():
-    """What is in flight comes to its end, and every failure is handed out."""
+def test_after_a_failure_nothing_more_is_started():
+    """What is running is finished, and every failure is returned."""
     begun = []
     gate = threading.Barrier(MOST_THREADS)
 
     def act(thing):
         begun.append(thing)
-        if len(begun) <= MOST_THREADS:  # one that ended may begin another before anybody looks
+        if len(begun) <= MOST_THREADS:  # one that ended may start another before the check
             gate.wait(10)
         raise ValueError(thing)
 
@@ -195,8 +195,8 @@ def test_after_a_failure_nothing_more_is_begun():
     assert sorted(str(error) for error in errors) == sorted(str(thing) for thing in begun)
 
 
-def test_an_interruption_leaves_nothing_unsaid(stage, monkeypatch):
-    """Ctrl-C during the changes: those in flight are noted as made, the rest is not begun."""
+def test_an_interruption_reports_every_change_that_was_made(stage, monkeypatch):
+    """Ctrl-C during the changes: running ones count as made, the rest is not started."""
     services = many(stage.world, 30, replicas=1)
 
     def interrupted(futures, **_):
@@ -207,19 +207,19 @@ def test_an_interruption_leaves_nothing_unsaid(stage, monkeypatch):
     assert stage.run(SERVICES=entries(services, 2), VERIFY_IMAGE="false") == 11
     changed = {one.path.split("/")[-2] for one in stage.world.writes()}
     assert 4 <= len(changed) <= 30
-    told = {
+    reported = {
         line.split("Now: ")[1].split()[0] for line in stage.output.splitlines() if "Now: " in line
     }
-    assert told == changed
+    assert reported == changed
 
 
 def test_many_targets_do_not_fill_the_log(stage):
-    """Twenty rollouts of six pods: rows for what is new at once, for mere numbers now and then."""
+    """Rows that differ only in numbers are logged every few seconds."""
     services = many(stage.world, 20, replicas=6)
     assert stage.run(SERVICES=entries(services, 2), STABLE_SECONDS="0") == 0
     rows = [line for line in stage.output.splitlines() if " s] svc-07  " in line]
     assert "6 pods up" in rows[-1]
     seconds = [int(row.split("[")[1].split(" s]")[0]) for row in rows]
-    # What is ready is told at once, whenever the last row was.
+    # A ready target is logged at once, whenever its last row was.
     pauses = [then - now for now, then in itertools.pairwise(seconds[:-1])]
     assert all(pause >= 4 for pause in pauses), rows

@@ -6,7 +6,7 @@ import json
 
 from tests.sandbox import Behaviour
 
-BACK = {"ACTION": "rollback"}
+ROLL_BACK = {"ACTION": "rollback"}
 
 
 def deployed(stage, name="web", **options):
@@ -15,33 +15,33 @@ def deployed(stage, name="web", **options):
     return service
 
 
-def test_a_service_goes_back_to_what_its_history_names(stage):
-    """Followed to the end like a deploy."""
+def test_a_service_is_rolled_back_by_its_history(stage):
+    """The rollback is followed like a deploy."""
     web = deployed(stage, replicas=2)
-    assert stage.run(SERVICE="web", **BACK) == 0
+    assert stage.run(SERVICE="web", **ROLL_BACK) == 0
     assert [pod.image for pod in web.pods if not pod.leaving] == ["team/web:1"] * 2
     assert "team/web:2 -> team/web:1" in stage.output
     assert "the portal's history" in stage.output
 
 
-def test_sidecars_go_back_with_the_rest(stage):
-    """The history tells every container."""
+def test_sidecars_are_rolled_back_too(stage):
+    """The history has the images of every container."""
     web = stage.world.add_service("web", "team/web:1", sidecars={"log": "log:1"})
     assert stage.run(SERVICES="web=team/web:2 web/log=log:2") == 0
-    assert stage.run(SERVICE="web", **BACK) == 0
+    assert stage.run(SERVICE="web", **ROLL_BACK) == 0
     assert (web.image, web.sidecars) == ("team/web:1", {"log": "log:1"})
 
 
-def test_one_container_can_go_back_alone(stage):
-    """As SERVICES names it."""
+def test_a_single_container_can_be_rolled_back(stage):
+    """SERVICES names it."""
     web = stage.world.add_service("web", "team/web:1", sidecars={"log": "log:1"})
     assert stage.run(SERVICES="web=team/web:2 web/log=log:2") == 0
-    assert stage.run(SERVICES="web/log", **BACK) == 0
+    assert stage.run(SERVICES="web/log", **ROLL_BACK) == 0
     assert (web.image, web.sidecars) == ("team/web:2", {"log": "log:1"})
 
 
-def test_every_kind_goes_back_by_the_record(stage, tmp_path):
-    """Where the portal keeps no history, this pipe's own record tells."""
+def test_every_kind_is_rolled_back_by_the_record(stage, tmp_path):
+    """Where the portal keeps no history, the record of an earlier run has the images."""
     world = stage.world
     web = world.add_service("web", "t:1", history=False)
     api = world.ecs.add("api", "t:1")
@@ -50,73 +50,73 @@ def test_every_kind_goes_back_by_the_record(stage, tmp_path):
     names = ("web", "ecs:api", "lambda:resize", "cronjob:nightly")
     report = {"REPORT_DIR": str(tmp_path)}
     assert stage.run(SERVICES=" ".join(f"{name}=t:2" for name in names), **report) == 0
-    assert stage.run(SERVICES=" ".join(names), **report, **BACK) == 0
+    assert stage.run(SERVICES=" ".join(names), **report, **ROLL_BACK) == 0
     assert [one.image for one in (web, api, resize, nightly)] == ["t:1"] * 4
     assert "the record of an earlier run" in stage.output
 
 
-def test_a_record_of_something_else_is_no_answer(stage, tmp_path):
-    """Somebody deployed since: the record does not describe what runs now."""
+def test_an_outdated_record_is_not_used(stage, tmp_path):
+    """After another deployment the record does not describe what runs now."""
     function = stage.world.functions.add("resize", "t:1")
     report = {"REPORT_DIR": str(tmp_path)}
     assert stage.run(SERVICES="lambda:resize=t:2", **report) == 0
     function.update("t:3")
     stage.world.clock.advance(10)
-    assert stage.run(SERVICES="lambda:resize", **report, **BACK) == 2
+    assert stage.run(SERVICES="lambda:resize", **report, **ROLL_BACK) == 2
     assert function.image == "t:3"
 
 
-def test_a_broken_record_is_no_answer(stage, tmp_path):
-    """Nor a reason for a traceback."""
+def test_a_broken_record_is_not_used(stage, tmp_path):
+    """It does not cause a traceback either."""
     stage.world.functions.add("resize", "t:1")
     for text in ("{", "[]", '{"targets": 3}', '{"targets": [1], "changed": true}'):
         (tmp_path / "deploy.json").write_text(text, "utf-8")
-        assert stage.run(SERVICES="lambda:resize", REPORT_DIR=str(tmp_path), **BACK) == 2
+        assert stage.run(SERVICES="lambda:resize", REPORT_DIR=str(tmp_path), **ROLL_BACK) == 2
 
 
-def test_nothing_is_guessed(stage):
-    """Without history and record the run says for each target what is missing."""
+def test_without_history_or_record_nothing_is_changed(stage):
+    """The message names what is missing for each target."""
     stage.world.ecs.add("api", "t:1")
     stage.world.cronjobs.add("nightly", "t:1")
-    assert stage.run(SERVICES="ecs:api cronjob:nightly", **BACK) == 2
+    assert stage.run(SERVICES="ecs:api cronjob:nightly", **ROLL_BACK) == 2
     assert "the image to roll ecs:api back to" in stage.output
     assert "the image to roll cronjob:nightly back to" in stage.output
     assert stage.world.writes() == []
 
 
-def test_image_is_the_last_resort(stage):
-    """What is given is used where nobody knows better."""
+def test_image_is_used_where_no_previous_image_is_known(stage):
+    """IMAGE is the last resort."""
     api = stage.world.ecs.add("api", "t:2")
-    assert stage.run(KIND="ecs", SERVICE="api", IMAGE="t:1", **BACK) == 0
+    assert stage.run(KIND="ecs", SERVICE="api", IMAGE="t:1", **ROLL_BACK) == 0
     assert api.image == "t:1"
 
 
-def test_the_image_that_runs_leads_nowhere_back(stage):
-    """A pipeline that only adds ACTION still names the image it deployed."""
+def test_the_running_image_is_not_a_previous_image(stage):
+    """A pipeline that only adds ACTION still has the deployed image in IMAGE."""
     stage.world.ecs.add("api", "t:2")
-    assert stage.run(KIND="ecs", SERVICE="api", IMAGE="t:2", **BACK) == 2
+    assert stage.run(KIND="ecs", SERVICE="api", IMAGE="t:2", **ROLL_BACK) == 2
 
 
-def test_several_services_go_back_together(stage):
-    """Each to its own."""
+def test_several_services_are_rolled_back_together(stage):
+    """Each gets its own previous image."""
     services = [deployed(stage, name) for name in ("web", "api", "worker")]
-    assert stage.run(SERVICE="web,api,worker", **BACK) == 0
+    assert stage.run(SERVICE="web,api,worker", **ROLL_BACK) == 0
     assert [one.image for one in services] == ["team/web:1", "team/api:1", "team/worker:1"]
 
 
-def test_a_way_back_that_fails_is_undone_on_request(stage):
-    """It is a deploy like any other."""
+def test_a_failed_rollback_action_can_be_rolled_back_itself(stage):
+    """With ROLLBACK it is a deploy like any other."""
     web = deployed(stage)
     stage.world.behave("team/web:1", Behaviour("crash"))
-    assert stage.run(SERVICE="web", ROLLBACK="true", **BACK) == 8
+    assert stage.run(SERVICE="web", ROLLBACK="true", **ROLL_BACK) == 8
     assert web.image == "team/web:2"
 
 
-def test_a_killed_step_run_again_goes_on_and_does_not_turn_round(stage, tmp_path):
-    """The history's last but one entry is then what the step came from."""
+def test_a_rerun_of_the_step_does_not_roll_forward_again(stage, tmp_path):
+    """By then the history's previous entry is the version that was rolled back."""
     web = deployed(stage)
     ids = {"BITBUCKET_STEP_UUID": "{s}", "BITBUCKET_PIPELINE_UUID": "{p}"}
-    again = {"SERVICE": "web", "REPORT_DIR": str(tmp_path), **ids, **BACK}
+    again = {"SERVICE": "web", "REPORT_DIR": str(tmp_path), **ids, **ROLL_BACK}
     assert stage.run(**again) == 0
     record = json.loads((tmp_path / "deploy.json").read_text("utf-8"))
     assert record["action"] == "rollback"
@@ -126,9 +126,9 @@ def test_a_killed_step_run_again_goes_on_and_does_not_turn_round(stage, tmp_path
     assert len(stage.world.writes()) == writes
 
 
-def test_a_dry_run_only_tells(stage):
-    """The plan is printed."""
+def test_a_dry_run_changes_nothing(stage):
+    """It prints the plan."""
     web = deployed(stage)
-    assert stage.run(SERVICE="web", DRY_RUN="true", **BACK) == 0
+    assert stage.run(SERVICE="web", DRY_RUN="true", **ROLL_BACK) == 0
     assert web.image == "team/web:2"
     assert "team/web:2 -> team/web:1" in stage.output

@@ -8,7 +8,7 @@ from tests.sandbox import Behaviour
 
 
 def test_all_containers_of_a_service_change_in_one_call(stage):
-    """One call is one rollout."""
+    """A single call causes a single rollout."""
     web = stage.world.add_service(
         "web", "team/web:1", replicas=2, sidecars={"log": "log:1"}, inits={"migrate": "m:1"}
     )
@@ -31,8 +31,8 @@ def test_a_sidecar_can_change_alone(stage):
     assert "log log:1 -> log:2" in stage.output
 
 
-def test_a_crashing_sidecar_is_put_back(stage):
-    """ROLLBACK knows sidecars too."""
+def test_a_crashing_sidecar_is_rolled_back(stage):
+    """ROLLBACK covers sidecars too."""
     web = stage.world.add_service("web", "team/web:1", sidecars={"log": "log:1"})
     stage.world.behave("log:2", Behaviour("crash", log=["no disk"]))
     assert stage.run(SERVICES="web/log=log:2", ROLLBACK="true") == 8
@@ -41,7 +41,7 @@ def test_a_crashing_sidecar_is_put_back(stage):
 
 
 def test_an_old_portal_keeps_every_other_setting(old_stage):
-    """OtherDockerConfig is rewritten with care; tags and switches are sent along."""
+    """Only images change in OtherDockerConfig; tags and flags are sent along."""
     world = old_stage.world
     extra = {"Zulu": {"b": 1.50, "a": [None]}, "Env": [{"name": "image", "value": "log:1"}]}
     web = world.add_service(
@@ -61,15 +61,15 @@ def test_an_old_portal_keeps_every_other_setting(old_stage):
 
 
 def test_an_old_portal_changes_all_containers_in_one_call(old_stage):
-    """Image and settings travel together."""
+    """The image and the settings are sent together."""
     web = old_stage.world.add_service("web", "team/web:1", sidecars={"log": "log:1"})
     assert old_stage.run(SERVICES="web=team/web:2 web/log=log:2") == 0
     assert (web.image, web.sidecars) == ("team/web:2", {"log": "log:2"})
     assert len(old_stage.world.writes()) == 1
 
 
-def test_settings_that_are_no_json_are_left_alone(old_stage):
-    """A sidecar in there cannot be seen, and so cannot be named."""
+def test_invalid_json_settings_are_not_touched(old_stage):
+    """Their sidecars are unknown, so naming one is an error."""
     web = old_stage.world.add_service("web", "team/web:1")
     web.other_docker_config = "{broken"
     assert old_stage.run(SERVICES="web/log=log:2") == 4
@@ -78,7 +78,7 @@ def test_settings_that_are_no_json_are_left_alone(old_stage):
 
 
 def test_the_main_container_may_be_named(stage):
-    """A service's own name is that of its main container."""
+    """The main container has the service's name."""
     web = stage.world.add_service("web", "team/web:1")
     assert stage.run(SERVICES="web/web=team/web:2") == 0
     assert web.image == "team/web:2"

@@ -1,4 +1,4 @@
-"""Services of every shape the platform knows, and what counts as rolled out for each."""
+"""Services of every shape the platform supports, and when each is rolled out."""
 
 import pytest
 
@@ -9,61 +9,61 @@ from tests.support.stage import Stage
 def test_an_autoscaled_service_is_counted_by_the_portal(stage: Stage) -> None:
     """Trap 1: `Replicas` is not the live count under an autoscaler."""
     stage.web(replicas=1, hpa=(2, 6), hpa_replicas=4)
-    ending = stage.deploy()
-    assert ending.code == 0
-    assert "4 pods up" in ending.result
+    result = stage.deploy()
+    assert result.code == 0
+    assert "4 pods up" in result.result
 
 
-def test_an_autoscaled_service_of_an_old_portal_needs_all_old_pods_gone(stage: Stage) -> None:
-    """Trap 1: without the portal's count, the lower bound and no old pod decide."""
+def test_an_autoscaled_service_of_an_old_portal_needs_all_previous_pods_gone(stage: Stage) -> None:
+    """Trap 1: without the portal's count, the minimum must be up and no previous pod left."""
     stage.world.portal = "old"
     stage.web(replicas=1, hpa=(2, 6), hpa_replicas=4)
-    ending = stage.deploy()
-    assert ending.code == 0
-    assert "4 pods up" in ending.result
+    result = stage.deploy()
+    assert result.code == 0
+    assert "4 pods up" in result.result
 
 
 def test_a_count_that_flickers_is_waited_for(stage: Stage) -> None:
-    """Trap 2: `ReplicasActive` absent or null for a moment is no zero and no failure."""
+    """Trap 2: `ReplicasActive` may briefly be absent or null, which is neither 0 nor a failure."""
     stage.web(hpa=(2, 6), hpa_replicas=3, replicas_active="flaky")
-    ending = stage.deploy()
-    assert ending.code == 0
-    assert "3 pods up" in ending.result
+    result = stage.deploy()
+    assert result.code == 0
+    assert "3 pods up" in result.result
 
 
 @pytest.mark.parametrize("counts", [True, False])
 def test_a_daemon_set_has_a_pod_per_host(stage: Stage, counts: bool) -> None:
     """Trap 3: the count follows the hosts, not `Replicas`."""
     stage.web(replicas=1, daemonset=True, replicas_active=counts)
-    ending = stage.deploy()
-    assert ending.code == 0
-    assert "3 pods up" in ending.result
+    result = stage.deploy()
+    assert result.code == 0
+    assert "3 pods up" in result.result
 
 
 @pytest.mark.parametrize("counts", [True, False])
 def test_a_service_that_matches_a_scaling_group_has_a_pod_per_host(
     stage: Stage, counts: bool
 ) -> None:
-    """Trap 3, the other way to ask for it."""
+    """Trap 3, for services that follow an autoscaling group."""
     stage.web(replicas=1, asg="workers", replicas_active=counts)
-    ending = stage.deploy()
-    assert ending.code == 0
-    assert "3 pods up" in ending.result
+    result = stage.deploy()
+    assert result.code == 0
+    assert "3 pods up" in result.result
 
 
 @pytest.mark.parametrize("options", [{"replicas": 0}, {"stopped": True}])
-def test_a_service_without_pods_is_changed_and_done(stage: Stage, options: dict) -> None:
-    """Trap 4: stopped means there is nothing to wait for."""
+def test_a_service_without_pods_is_ready_after_the_change(stage: Stage, options: dict) -> None:
+    """Trap 4: a stopped service has no pods to wait for."""
     web = stage.web(**options)
-    ending = stage.deploy()
-    assert ending.code == 0
-    assert "no pods to wait for" in ending.result
+    result = stage.deploy()
+    assert result.code == 0
+    assert "no pods to wait for" in result.result
     assert web.image == "team/web:1.4.2"
-    assert ending.seconds < 2.0
+    assert result.seconds < 2.0
 
 
-def test_old_pods_that_still_run_are_not_counted(stage: Stage) -> None:
-    """Trap 5: old pods stay listed as running; they prove nothing."""
+def test_previous_pods_that_still_run_are_not_counted(stage: Stage) -> None:
+    """Trap 5: previous pods stay listed as running."""
     stage.web(replicas=3)
     stage.world.behave("team/web:1.4.2", Behaviour("never-ready"))
     assert stage.deploy(WAIT_TIMEOUT="60").code == 10
@@ -79,83 +79,83 @@ def test_pods_may_show_the_canonical_image(stage: Stage, prefix: str) -> None:
 
 @pytest.mark.parametrize("options", [{"cloud": 2}, {"platform": 0}, {"platform": 5}])
 @pytest.mark.parametrize("restart", ["false", "true"])
-def test_pods_without_a_controller_are_told_apart(
+def test_pods_without_a_controller_are_distinguished(
     stage: Stage, options: dict, restart: str
 ) -> None:
-    """Trap 8: on Azure and native docker nothing names the generation."""
+    """Trap 8: on Azure and native Docker no controller shows the version."""
     stage.web(**options)
     image = "team/web:1.4.1" if restart == "true" else "team/web:1.4.2"
-    ending = stage.deploy(image, RESTART=restart)
-    assert ending.code == 0
-    assert "2 pods up for 5 s" in ending.result
+    result = stage.deploy(image, RESTART=restart)
+    assert result.code == 0
+    assert "2 pods up for 5 s" in result.result
 
 
 @pytest.mark.parametrize("restart", ["false", "true"])
 def test_a_stateful_set_reuses_the_names_of_its_pods(stage: Stage, restart: str) -> None:
-    """Trap 8: same controller, same pod names; image and container tell old from new."""
+    """Trap 8: controller and pod names stay; image and container ID show the version."""
     web = stage.web(statefulset=True, replicas=3)
     image = "team/web:1.4.1" if restart == "true" else "team/web:1.4.2"
-    ending = stage.deploy(image, RESTART=restart)
-    assert ending.code == 0
+    result = stage.deploy(image, RESTART=restart)
+    assert result.code == 0
     assert web.starts == 3
 
 
-def test_pods_that_name_no_service_are_found_by_their_replica_set(stage: Stage) -> None:
+def test_pods_without_a_service_name_are_found_by_their_replica_set(stage: Stage) -> None:
     """Trap 9: `Name` may be absent."""
     stage.world.named_pods = False
     stage.web()
     stage.world.add_service("web-api", "team/web:1.4.2")
-    ending = stage.deploy()
-    assert ending.code == 0
-    assert "2 pods up" in ending.result
+    result = stage.deploy()
+    assert result.code == 0
+    assert "2 pods up" in result.result
 
 
-def test_pods_on_their_way_out_are_nobodys(stage: Stage) -> None:
-    """Trap 10: DesiredStatus 5 ends a pod's part, whatever its present state."""
+def test_terminating_pods_are_ignored(stage: Stage) -> None:
+    """Trap 10: DesiredStatus 5 means termination, whatever the present state."""
     stage.world.leave_seconds = 300.0
     stage.web()
-    ending = stage.deploy()
-    assert ending.code == 0
-    assert ending.seconds < 12
+    result = stage.deploy()
+    assert result.code == 0
+    assert result.seconds < 12
 
 
 def test_a_pod_that_is_up_between_crashes_is_not_up(stage: Stage) -> None:
-    """Trap 11: a crash loop shows status 1 for a moment each time."""
+    """Trap 11: a crashing pod briefly has status 1 each time."""
     stage.web()
     stage.world.behave("team/web:bad", Behaviour("crash", ready=True, up_seconds=3.0))
     assert stage.deploy("team/web:bad").code == 10
 
 
 def test_native_docker_falls_back_to_the_older_call(stage: Stage) -> None:
-    """Nobody proved that the newer call serves native docker: an error there is no verdict."""
+    """The newer call may not support native Docker, so its error is not final."""
     stage.web(platform=0, allocation_tags="tier-app")
     stage.world.script(ApiFault("PUT", "containerimage", status=500, times=9))
-    ending = stage.deploy()
-    assert ending.code == 0
+    result = stage.deploy()
+    assert result.code == 0
     assert stage.world.service("web").allocation_tags == "tier-app"
 
 
 def test_a_digest_decides_over_any_tag(stage: Stage) -> None:
-    """An image asked for by digest is recognised by digest."""
+    """An image given by digest is recognised by digest."""
     digest = "sha256:" + "ab" * 32
     stage.web()
-    ending = stage.deploy(f"team/web@{digest}")
-    assert ending.code == 0
-    assert f"web runs team/web@{digest}" in ending.result
+    result = stage.deploy(f"team/web@{digest}")
+    assert result.code == 0
+    assert f"web runs team/web@{digest}" in result.result
 
 
-def test_job_pods_and_other_services_are_left_out(stage: Stage) -> None:
-    """Trap 15: the list of pods holds everybody's."""
+def test_pods_of_jobs_and_of_other_services_are_ignored(stage: Stage) -> None:
+    """Trap 15: the list of pods covers the whole tenant."""
     stage.web()
     stage.world.add_job_pod("web", "team/web:1.4.2", status=7)
     stage.world.add_service("web2", "team/web:1.4.2", replicas=5)
-    ending = stage.deploy()
-    assert ending.code == 0
-    assert "2 pods up" in ending.result
+    result = stage.deploy()
+    assert result.code == 0
+    assert "2 pods up" in result.result
 
 
 def test_sidecars_keep_their_images(stage: Stage) -> None:
-    """A deploy of the main container touches nothing else."""
+    """A deploy of the main container changes nothing else."""
     web = stage.web(sidecars={"log": "team/log:3"}, inits={"migrate": "team/migrate:9"})
     assert stage.deploy().code == 0
     assert web.sidecars == {"log": "team/log:3"}
@@ -163,7 +163,7 @@ def test_sidecars_keep_their_images(stage: Stage) -> None:
 
 
 def test_null_lists_are_empty_lists(stage: Stage) -> None:
-    """A portal may send null where a list is due."""
+    """A portal may return null instead of a list."""
     stage.world.null_lists = True
     stage.web(stopped=True)
     assert stage.deploy().code == 0

@@ -20,18 +20,18 @@ DENIED = IdentityError("denied")
 
 
 class Script:
-    """A watcher that says what it is told to, each look taking some time."""
+    """A watcher that returns or raises what it is given, each look taking some time."""
 
     def __init__(
-        self, clock: FakeClock, *says: PipeError | Mapping[Target, Verdict], takes: float = 0.0
+        self, clock: FakeClock, *outcomes: PipeError | Mapping[Target, Verdict], takes: float = 0.0
     ) -> None:
-        self.clock, self.says, self.takes = clock, list(says), takes
+        self.clock, self.outcomes, self.takes = clock, list(outcomes), takes
         self.looked_at: list[float] = []
 
     def look(self, deadline: Deadline) -> Mapping[Target, Verdict]:
         self.looked_at.append(self.clock.elapsed)
         self.clock.advance(self.takes)
-        now = self.says.pop(0) if len(self.says) > 1 else self.says[0]
+        now = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
         if isinstance(now, PipeError):
             raise now
         return now
@@ -44,7 +44,7 @@ def run(script: Script, seconds: float = 100.0) -> Mapping[Target, Verdict]:
 
 
 def test_it_ends_when_all_are_ready() -> None:
-    """One that still waits keeps the loop going."""
+    """A target that still waits keeps the loop going."""
     half = {WEB: Ready("up"), API: Waiting("coming")}
     done = {WEB: Ready("up"), API: Ready("up")}
     script = Script(FakeClock(), half, half, done)
@@ -58,16 +58,16 @@ def test_it_ends_as_soon_as_one_cannot_succeed() -> None:
     assert run(Script(FakeClock(), bad)) == bad
 
 
-def test_looks_are_close_at_first() -> None:
-    """Twice a second, while the portal answers at once."""
+def test_looks_are_frequent_at_first() -> None:
+    """There are two a second while the portal responds at once."""
     script = Script(FakeClock(), *[{WEB: Waiting("x")}] * 4, {WEB: Ready("up")})
     run(script)
     assert script.looked_at == [0.0, 0.5, 1.0, 1.5, 2.0]
 
 
 @pytest.mark.parametrize("takes", [0.1, 0.5, 1.0])
-def test_a_slow_portal_is_asked_a_tenth_of_the_time(takes: float) -> None:
-    """Pauses grow with the answer time."""
+def test_looks_at_a_slow_portal_take_a_tenth_of_the_time(takes: float) -> None:
+    """Pauses grow with the response time."""
     waiting = [{WEB: Waiting("x")}] * 10
     script = Script(FakeClock(), *waiting, {WEB: Ready("up")}, takes=takes)
     run(script, 1000.0)
@@ -75,20 +75,20 @@ def test_a_slow_portal_is_asked_a_tenth_of_the_time(takes: float) -> None:
 
 
 def test_the_last_look_comes_exactly_when_it_is_due() -> None:
-    """A verdict that turns good by itself is not slept over."""
+    """The loop does not sleep past the moment at which a target becomes ready."""
     script = Script(FakeClock(), {WEB: Waiting("stable", until=1000.3)}, {WEB: Ready("up")})
     run(script)
     assert script.looked_at == pytest.approx([0.0, 0.3])
 
 
 def test_an_outage_is_waited_for() -> None:
-    """Connection errors during a rollout say nothing about the rollout."""
+    """Connection errors do not mean that the rollout failed."""
     script = Script(FakeClock(), *[DOWN] * 20, {WEB: Ready("up")})
     assert run(script) == {WEB: Ready("up")}
 
 
 def test_an_outage_ends_at_the_deadline() -> None:
-    """With the outage as the reason."""
+    """The outage is the error."""
     script = Script(FakeClock(), DOWN)
     with pytest.raises(Unreachable):
         run(script, 60.0)
@@ -97,7 +97,7 @@ def test_an_outage_ends_at_the_deadline() -> None:
 
 @pytest.mark.parametrize("refusal", [DENIED, Refused("403")], ids=["identity", "rights"])
 def test_a_refusal_is_final_the_second_time(refusal: PipeError) -> None:
-    """Once may be a hiccup of the portal's own sign-in."""
+    """A single one may be a hiccup of the portal's sign-in."""
     assert run(Script(FakeClock(), refusal, {WEB: Ready("up")})) == {WEB: Ready("up")}
     with pytest.raises(type(refusal)):
         run(Script(FakeClock(), refusal))
