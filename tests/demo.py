@@ -1,6 +1,6 @@
-"""`make demo`: the real pipe against the sandbox, as a person would see it in a step's log.
+"""`make demo`: the pipe against the sandbox, with the output that a step's log shows.
 
-The step has an identity token and nothing else: no portal token and no AWS key is given to it.
+The step has only an identity token, neither a portal token nor AWS keys.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from pipe.clock import SystemClock
 from tests.sandbox import Behaviour, Server, World
 from tests.sandbox.aws import Cloud
 from tests.sandbox.demo import CRASH_LOG, seed_demo
-from tests.support.program import clean_environ
+from tests.support.environment import environment
+from tests.support.process import PIPE, machine_environment
 
 ROOT = Path(__file__).parents[1]
 REPORTS = ROOT / ".demo"
@@ -23,22 +24,22 @@ BOLD, PLAIN = "\x1b[1m", "\x1b[0m"
 
 
 def main() -> int:
-    """Play the three acts; 0 when all ended as they should."""
+    """Run three deploys; return 0 if each ended as expected."""
     world = World(SystemClock())
     seed_demo(world)
     with Server(world) as server, Cloud(SystemClock()) as cloud:
         images = stock(cloud, world)
-        good = act(
-            "A good deploy: role assumed, portal token read, image proven and pinned; pods take "
-            "two seconds each",
+        good = run_step(
+            "A good deploy: role assumed, portal token read, image checked and pinned; "
+            "each pod takes two seconds to start",
             server,
             cloud,
             IMAGE=f"{images}:1.4.2",
             PIN_DIGEST="true",
         )
         served = world.service("web").image
-        absent = act("A tag that was never pushed", server, cloud, IMAGE=f"{images}:1.4.20")
-        bad = act(
+        absent = run_step("A tag that was never pushed", server, cloud, IMAGE=f"{images}:1.4.20")
+        bad = run_step(
             "A version that crashes, with ROLLBACK: 'true'",
             server,
             cloud,
@@ -52,7 +53,7 @@ def main() -> int:
 
 
 def stock(cloud: Cloud, world: World) -> str:
-    """Fill the AWS account: images, and the portal's token; the name of the images, untagged."""
+    """Add images and the portal's token to the AWS account; return the image name, untagged."""
     images = cloud.repository()
     for tag in ("1.4.1", "1.4.2", "crash"):
         cloud.push(tag)
@@ -61,28 +62,26 @@ def stock(cloud: Cloud, world: World) -> str:
     return images
 
 
-def act(title: str, server: Server, cloud: Cloud, **variables: str) -> int:
-    """Run the pipe once in a process of its own; its exit code."""
+def run_step(title: str, server: Server, cloud: Cloud, **variables: str) -> int:
+    """Run the pipe in a process; return its exit code."""
     folder = REPORTS / variables["IMAGE"].rpartition(":")[2]
-    shown = {
-        "DUPLO_HOST": server.url,
-        "DUPLO_TOKEN_SECRET": SECRET,
-        "TENANT": "dev01",
-        "SERVICE": "web",
-        "STABLE_SECONDS": "3",
-        "REPORT_DIR": str(folder),
-        **variables,
-    }
+    usual = environment(
+        server.url,
+        None,
+        image=None,
+        DUPLO_TOKEN_SECRET=SECRET,
+        STABLE_SECONDS="3",
+        REPORT_DIR=str(folder),
+    )
     print(f"\n{BOLD}{title}{PLAIN}")
-    step = {**cloud.environ(), **shown}
+    step = {**cloud.environ(), **usual, **variables}
     print("  oidc: true")
     for name, value in step.items():
         if not name.startswith("BITBUCKET_"):
             print(f"  {name}: {value}")
     print(flush=True)
-    command = [sys.executable, "-m", "pipe"]
-    environ = clean_environ(**step, **cloud.endpoints())
-    code = subprocess.run(command, cwd=ROOT, env=environ, check=False).returncode
+    environ = machine_environment(**step, **cloud.endpoints())
+    code = subprocess.run(PIPE, cwd=ROOT, env=environ, check=False).returncode
     outcome = json.loads((folder / "deploy.json").read_text("utf-8"))["outcome"]
     print(f"  -> exit code {code}, outcome {outcome}", flush=True)
     return code

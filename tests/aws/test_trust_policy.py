@@ -26,7 +26,7 @@ def test_the_printed_policy_lets_the_step_in(aws: AwsStage, deployment: bool) ->
     aws.cloud.trust(aws.cloud.policy("{nobody}:*"))
     aws.stage.clock.advance(1)
     assert aws.deploy(**step).code == 3
-    policy = printed(aws.stage.run({**step, "ACTION": "trust-policy"}))
+    policy = printed(aws.stage.run_with({**step, "ACTION": "trust-policy"}))
     aws.cloud.trust(policy)
     assert aws.deploy(**step).code == 0
 
@@ -43,7 +43,7 @@ def test_the_statement_of_a_refusal_lets_the_step_in(aws: AwsStage) -> None:
 
 def test_the_policy_is_bound_to_the_environment(aws: AwsStage) -> None:
     """Another environment of the same repository, or none at all, stays outside."""
-    aws.cloud.trust(printed(aws.stage.run({**aws.cloud.environ(), "ACTION": "trust-policy"})))
+    aws.cloud.trust(printed(aws.stage.run_with({**aws.cloud.environ(), "ACTION": "trust-policy"})))
     aws.refused(3, **aws.cloud.environ(deployment=False))
     issuer = aws.cloud.issuer
     elsewhere = issuer.token(sub=f"{issuer.repository}:{{staging}}:{issuer.step}")
@@ -55,15 +55,15 @@ def test_the_policy_is_bound_to_the_environment(aws: AwsStage) -> None:
 def test_without_a_token_the_same_comes_from_the_variables(aws: AwsStage) -> None:
     """Role and BITBUCKET_* tell it all; what could not be known is said."""
     step = {**aws.cloud.environ(), "ACTION": "trust-policy"}
-    from_token = printed(aws.stage.run(step))
-    ending = aws.stage.run({**step, "BITBUCKET_STEP_OIDC_TOKEN": ""})
+    from_token = printed(aws.stage.run_with(step))
+    ending = aws.stage.run_with({**step, "BITBUCKET_STEP_OIDC_TOKEN": ""})
     assert printed(ending) == from_token
     assert "There is no identity token (oidc: true) to read issuer and audience from" in ending.log
 
 
 def test_a_bare_run_says_what_it_could_not_know(stage: Stage) -> None:
     """Stand-ins are named, each with the variable that would have told."""
-    ending = stage.run({"ACTION": "trust-policy"})
+    ending = stage.run_with({"ACTION": "trust-policy"})
     statement = printed(ending)["Statement"][0]
     assert "ACCOUNT-ID" in statement["Principal"]["Federated"]
     for told in (
@@ -78,7 +78,7 @@ def test_a_bare_run_says_what_it_could_not_know(stage: Stage) -> None:
 
 def test_the_provider_is_told_too(aws: AwsStage) -> None:
     """URL and audience, as IAM asks for them."""
-    ending = aws.stage.run({**aws.cloud.environ(), "ACTION": "trust-policy"})
+    ending = aws.stage.run_with({**aws.cloud.environ(), "ACTION": "trust-policy"})
     assert f"URL {aws.cloud.issuer.url}" in ending.log
     assert f"audience: {aws.cloud.issuer.audience}" in ending.log
 
@@ -91,7 +91,7 @@ def test_both_names_of_the_environment_claim_are_understood(aws: AwsStage) -> No
         claims = {"deploymentEnvironmentUuid": None, name: issuer.environment.strip("{}")}
         token = issuer.token(**claims)
         environ = {**aws.cloud.environ(), "BITBUCKET_STEP_OIDC_TOKEN": token}
-        policies.append(printed(aws.stage.run({**environ, "ACTION": "trust-policy"})))
+        policies.append(printed(aws.stage.run_with({**environ, "ACTION": "trust-policy"})))
     assert policies[0] == policies[1]
     condition = policies[0]["Statement"][0]["Condition"]["StringLike"]
     assert condition == {f"{issuer.provider}:sub": f"{issuer.repository}:{issuer.environment}:*"}
@@ -101,7 +101,7 @@ def test_several_audiences_are_all_accepted(aws: AwsStage) -> None:
     """The policy lists those of the token; StringEquals takes any of them."""
     token = aws.cloud.issuer.token(aud=["a", "b"])
     environ = {"BITBUCKET_STEP_OIDC_TOKEN": token, "AWS_OIDC_ROLE_ARN": ROLE}
-    statement = printed(aws.stage.run({**environ, "ACTION": "trust-policy"}))["Statement"][0]
+    statement = printed(aws.stage.run_with({**environ, "ACTION": "trust-policy"}))["Statement"][0]
     provider = aws.cloud.issuer.provider
     assert statement["Condition"]["StringEquals"] == {f"{provider}:aud": ["a", "b"]}
     federated = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{provider}"
@@ -110,6 +110,6 @@ def test_several_audiences_are_all_accepted(aws: AwsStage) -> None:
 
 def test_nothing_is_asked(aws: AwsStage) -> None:
     """Neither AWS nor the portal: it is all in the token."""
-    aws.stage.run({**aws.cloud.environ(), "ACTION": "trust-policy"})
+    aws.stage.run_with({**aws.cloud.environ(), "ACTION": "trust-policy"})
     assert aws.cloud.door.log == []
     assert aws.stage.world.log == []

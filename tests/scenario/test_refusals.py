@@ -92,7 +92,7 @@ def test_a_read_only_user_is_told_what_is_missing(stage: Stage) -> None:
 
 def test_all_problems_are_reported_in_one_run(stage: Stage) -> None:
     """One run per mistake would cost a pipeline each."""
-    ending = stage.run(
+    ending = stage.run_with(
         {
             "DUPLO_HOST": "http://portal.example",
             "DUPLO_TOKEN": "",

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from pipe.clock import SystemClock
 from pipe.dependencies import Dependencies
 from pipe.http import certificate
 from tests.sandbox import Server, World
 from tests.security.tls import DAY, Identity, identity, tinyproxy
-from tests.support.program import usual
+from tests.support.environment import environment
+from tests.support.real_time import JumpingClock
 from tests.support.stage import play
 
 Deploy = Callable[..., tuple[int, str]]
@@ -34,7 +34,7 @@ needs_proxy = pytest.mark.skipif(
 @pytest.fixture
 def world() -> World:
     """A world on the machine's own clock, with quick rollouts."""
-    world = World(SystemClock())
+    world = World(JumpingClock())
     world.rollout_seconds = 0.05
     world.leave_seconds = 0.05
     world.add_tenant("dev01")
@@ -47,8 +47,9 @@ def deploy(world: World, tmp_path: Path) -> Deploy:
     """A run in this process over the real network: exit code and everything it said."""
 
     def deployed(url: str, **environ: str) -> tuple[int, str]:
-        variables = {**usual(url, world), "BITBUCKET_CLONE_DIR": str(tmp_path), **environ}
-        ending = play(variables, Dependencies(), tmp_path)
+        usual = environment(url, world.token, STABLE_SECONDS="0")
+        variables = {**usual, "BITBUCKET_CLONE_DIR": str(tmp_path), **environ}
+        ending = play(variables, Dependencies(world.clock), tmp_path)
         return ending.code, ending.text
 
     return deployed
