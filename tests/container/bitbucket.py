@@ -168,4 +168,4 @@ def variables(server: Server, **more: str) -> dict[str, str]:
     """Return the variables that deploy `web` from inside a container, and `more`."""
     scheme = server.url.partition(":")[0]
     url = f"{scheme}://{HOST}:{server.port}"
-    return environment(url, server.world.token, STABLE_SECONDS="1", **more)
+    return environment(url, server.world.token, STABLE_SECONDS="1") | more

@@ -9,7 +9,7 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -53,16 +53,18 @@ def content(image: str) -> list[list[Entry]]:
         subprocess.run(["docker", "save", image], stdout=file, check=True)
         file.seek(0)
         with tarfile.open(fileobj=file) as saved:
-            manifest = json.load(saved.extractfile("manifest.json"))
+            listing = saved.extractfile("manifest.json")
+            assert listing
+            manifest = json.load(listing)
             return [sorted(entries(saved.extractfile(name))) for name in manifest[0]["Layers"]]
 
 
-def entries(file: Any) -> Iterator[Entry]:
+def entries(file: IO[bytes] | None) -> Iterator[Entry]:
     """Yield name, type, metadata and digest of each entry of a layer."""
     with tarfile.open(fileobj=file) as layer:
         for entry in layer:
             data = layer.extractfile(entry) if entry.isreg() else None
-            digest = hashlib.file_digest(data, "sha256").hexdigest() if data else ""
+            digest = hashlib.sha256(data.read()).hexdigest() if data else ""
             kept = (entry.mode, entry.uid, entry.gid, entry.mtime, entry.size, entry.linkname)
             yield (entry.name, entry.type, *kept, digest)
 

@@ -77,6 +77,7 @@ def test_a_private_authority(agent: Agent, world: World, tmp_path: Path) -> None
         run = agent.run(variables(server), STRICT)
         assert run.code == 4, run.text
         assert "CA_CERT" in run.text
+        assert server.ca_path
         (agent.clone / "ca.pem").write_bytes(server.ca_path.read_bytes())
         run = agent.run(variables(server, CA_CERT="ca.pem"), STRICT)
         assert run.code == 0, run.text

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from tests.sandbox import Server
 from tests.support.process import start
 
 
-def begin(server: Server, folder: Path, **extra: str) -> subprocess.Popen[str]:
+def begin(server: Server, folder: Path, **extra: Any) -> subprocess.Popen[str]:
     """Start the pipe with its log in a file."""
     with (folder / "log").open("wb") as log:
         return start(server.url, server.world, log=log, BITBUCKET_CLONE_DIR=str(folder), **extra)

@@ -30,14 +30,14 @@ def environment(
     `folder` is the clone folder, with the reports below it; `step` adds the ids of one step.
     `variables` are added last and replace what is there.
     """
-    usual = {
+    usual: dict[str, str | None] = {
         "DUPLO_HOST": host,
         "DUPLO_TOKEN": token,
         "TENANT": tenant,
         "SERVICE": service,
         "IMAGE": image,
-        "REPORT_DIR": folder and str(report_dir(folder)),
-        "BITBUCKET_CLONE_DIR": folder and str(folder),
+        "REPORT_DIR": str(report_dir(folder)) if folder else None,
+        "BITBUCKET_CLONE_DIR": str(folder) if folder else None,
     }
     given = {name: value for name, value in usual.items() if value is not None}
     return given | (STEP if step else {}) | variables
