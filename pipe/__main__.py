@@ -9,7 +9,7 @@ from typing import NoReturn
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-    """End the run as Ctrl-C does, once: what follows must be able to finish the report."""
+    """End the run as Ctrl-C does; ignore further signals so that the report can be finished."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
@@ -17,7 +17,7 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 def main() -> int:
     """Run the pipe once."""
-    # Modules stay until the end: looking for garbage among them is time before the first request.
+    # Loaded modules are never garbage; collecting among them would delay the first request.
     gc.disable()
     from pipe.dependencies import Dependencies  # noqa: PLC0415
     from pipe.run import run  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""Time as an argument: whoever waits is handed a clock, so that no test has to."""
+"""Time as a dependency: code that waits takes a clock, so that tests do not wait."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What the pipe asks of time."""
+    """The time that the pipe reads and waits on."""
 
     def monotonic(self) -> float:
-        """Seconds that only grow; for every limit and every duration."""
+        """Return seconds that never decrease, for limits and durations."""
 
     def now(self) -> datetime:
-        """The date and time in UTC; for people and for reports, never for a limit."""
+        """Return the date and time in UTC, for display and reports, never for limits."""
 
     def sleep(self, seconds: float) -> None:
-        """Wait, and be interrupted by a signal."""
+        """Wait; a signal interrupts it."""
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The machine's clock."""
 
     def monotonic(self) -> float:
         """See `Clock`."""
@@ -39,20 +39,20 @@ class SystemClock:
 
 @dataclass(frozen=True)
 class Deadline:
-    """A moment on the monotonic clock after which waiting is over."""
+    """A moment on the monotonic clock at which waiting ends."""
 
     clock: Clock
     at: float
 
     @classmethod
     def after(cls, clock: Clock, seconds: float) -> Deadline:
-        """The deadline that lies `seconds` from now."""
+        """Return the deadline `seconds` from now."""
         return cls(clock, clock.monotonic() + seconds)
 
     def left(self) -> float:
-        """Seconds that remain, never below zero."""
+        """Return the remaining seconds, never below zero."""
         return max(0.0, self.at - self.clock.monotonic())
 
     def passed(self) -> bool:
-        """Whether the moment is over."""
+        """Return whether the deadline has passed."""
         return self.clock.monotonic() >= self.at

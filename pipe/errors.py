@@ -5,17 +5,17 @@ PipeError
 |- IdentityError       3   the portal refuses the token, or AWS refuses the role
 |- PlatformError       4
 |  |- Unreachable          no usable answer: DNS, connection, certificate, silence
-|  |- Refused              an answer that says no, or that makes no sense
-|  `- NotFound             a tenant or a target that is not there
-|- ImageRefused        5   the image is absent, unsound, or cannot be proven as asked
-|- PreDeployTestFailed       6   the test before the change failed
-|- Conflict            7   somebody else changes a target
+|  |- Refused              a refusal, or an unexpected response
+|  `- NotFound             a tenant or a target that does not exist
+|- ImageRefused        5   the image is absent, above the severity limit, or not provable
+|- PreDeployTestFailed 6   the test before the change failed
+|- Conflict            7   another deployment changes a target
 |- DeployFailed            the rollout failed after the change
-|  `- code 8, 9 or 10      restored / the way back failed / left as it is
-|- ChecksFailed            ACTION: check found something wrong; the code a deploy would end with
+|  `- code 8, 9 or 10      rolled back / rollback failed / left as it is
+|- ChecksFailed            ACTION: check found a problem; the code a deploy would end with
 `- Cancelled          11   SIGTERM or Ctrl-C
 
-The code answers the first question after a red step: what runs now?
+The code answers the first question after a failed step: what runs now?
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from typing import TypeVar
 
 
 class ExitCode(IntEnum):
-    """What the step ends with."""
+    """The exit code of the step."""
 
     DONE = 0
     DEFECT = 1
@@ -50,12 +50,12 @@ class ExitCode(IntEnum):
 
 
 class PipeError(Exception):
-    """A run that cannot go on, told so that a tired person knows what to do.
+    """A run that cannot go on, with everything a tired person needs to know.
 
-    `diagnosis` says what happened and what was expected, `remedy` what to do about it;
-    `details` are lines to show after the remedy, a text to copy for instance. `retryable` says
-    whether the same request may succeed later, `may_have_applied` whether the portal may have done what
-    was asked all the same.
+    `diagnosis` says what happened and what was expected, `remedy` what to do about it, and
+    `details` are lines to show after the remedy, such as a text to copy. `retryable` says that
+    the same request may succeed later, `may_have_applied` that the portal may have done what was
+    requested although no good reply came.
     """
 
     code = ExitCode.DEFECT
@@ -71,7 +71,7 @@ class PipeError(Exception):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with the variables, and the line that mends it."""
+    """One thing wrong with the variables, and the line that fixes it."""
 
     variable: str
     what: str
@@ -79,28 +79,28 @@ class Problem:
 
 
 class ConfigError(PipeError):
-    """The variables cannot be used; holds every problem, because one at a time costs a run each."""
+    """The variables cannot be used; holds every problem, because each run costs minutes."""
 
     code = ExitCode.CONFIGURATION
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        super().__init__(f"The variables hold {count}; nothing was changed.")
+        super().__init__(f"The variables have {count}; nothing was changed.")
 
 
 class IdentityError(PipeError):
-    """The portal, or AWS, does not accept who we are."""
+    """The portal or AWS does not accept the identity of this run."""
 
     code = ExitCode.IDENTITY
 
     @classmethod
-    def token_refused(cls, host: str, said: str) -> IdentityError:
-        """The portal answers 401, or 403 to the question which tenants the token may use."""
+    def token_refused(cls, host: str, reason: str) -> IdentityError:
+        """Build the error for a 401, or a 403 for the list of tenants."""
         return cls(
-            f"The portal {host} refuses the token in DUPLO_TOKEN{_said(said)}",
-            "Create a token for a service account in the portal (permanent tokens end after one "
-            "year) and store it as the secured variable DUPLO_TOKEN.",
+            f"The portal {host} refuses the token in DUPLO_TOKEN{_quoted(reason)}",
+            "Create a token for a service account in the portal (permanent tokens expire after "
+            "one year) and store it as the secured variable DUPLO_TOKEN.",
         )
 
 
@@ -111,7 +111,7 @@ class PlatformError(PipeError):
 
 
 class Unreachable(PlatformError):
-    """No usable answer came; `may_have_applied` is False when the request certainly never arrived."""
+    """No usable reply came; `may_have_applied` is False if the request certainly never arrived."""
 
     def __init__(
         self,
@@ -127,7 +127,7 @@ class Unreachable(PlatformError):
 
 
 class Refused(PlatformError):
-    """An answer that says no, or that is not what the portal's API promises."""
+    """A refusal, or a response that is not what the API promises."""
 
     def __init__(
         self,
@@ -144,11 +144,11 @@ class Refused(PlatformError):
 
 
 class NotFound(PlatformError):
-    """A name the portal does not know."""
+    """A name that does not exist in the portal."""
 
     @classmethod
     def named(cls, what: str, variable: str, name: str, known: Iterable[str]) -> NotFound:
-        """`what` called `name`, given in `variable`, is not among the `known` names."""
+        """Build the error for a `what` called `name`, given in `variable`; `known` are the others."""
         names = sorted(set(known))
         return cls(
             f'There is no {what} called "{name}".{_near(name, names)}',
@@ -162,16 +162,16 @@ class PreDeployTestFailed(PipeError):
     code = ExitCode.PRE_TEST
 
     @classmethod
-    def because(cls, name: str, how: str) -> PreDeployTestFailed:
-        """The test called `name` ended as `how` says."""
+    def because(cls, name: str, reason: str) -> PreDeployTestFailed:
+        """Build the error for the test called `name`; `reason` continues a sentence about it."""
         return cls(
-            f"{name} {how}; the deploy stops here.",
-            "The test's output is above. Mend what it found, or the test itself.",
+            f"{name} {reason}; the deploy stops here.",
+            "The test's output is above. Fix what it found, or the test itself.",
         )
 
 
 class ImageRefused(PipeError):
-    """The image must not be deployed: it is not there, not sound enough, or not provably so."""
+    """The image must not be deployed: absent, above the severity limit, or not provable."""
 
     code = ExitCode.IMAGE
 
@@ -180,7 +180,7 @@ Named = TypeVar("Named", NotFound, ImageRefused)
 
 
 def combined(errors: Sequence[Named]) -> Named:
-    """One error for all that is wrong with names or images: one at a time would cost a run each."""
+    """Return one error for all wrong names or images, because each run costs minutes."""
     first, *others = errors
     if not others:
         return first
@@ -189,13 +189,13 @@ def combined(errors: Sequence[Named]) -> Named:
 
 
 class Conflict(PipeError):
-    """Somebody else changes a target; theirs stays."""
+    """Another deployment changes a target; its version stays."""
 
     code = ExitCode.CONFLICT
 
 
 class DeployFailed(PipeError):
-    """The change was made and did not work out; `code` says what was done about it."""
+    """The change was made and failed; `code` says what was done about it."""
 
     def __init__(self, code: ExitCode, diagnosis: str, remedy: str = "") -> None:
         super().__init__(diagnosis, remedy)
@@ -203,7 +203,7 @@ class DeployFailed(PipeError):
 
 
 class ChecksFailed(PipeError):
-    """Something is wrong that a deploy would stumble over; `code` is what it would end with."""
+    """A preflight check failed; `code` is what a deploy would end with."""
 
     def __init__(self, code: ExitCode, diagnosis: str) -> None:
         super().__init__(diagnosis)
@@ -211,13 +211,13 @@ class ChecksFailed(PipeError):
 
 
 class Cancelled(PipeError):
-    """Somebody stopped the run."""
+    """The run was stopped by a signal."""
 
     code = ExitCode.CANCELLED
 
 
-def _said(text: str) -> str:
-    return f': it says "{text}".' if text else "."
+def _quoted(reason: str) -> str:
+    return f': "{reason}".' if reason else "."
 
 
 def _near(name: str, names: Sequence[str]) -> str:
@@ -228,7 +228,7 @@ def _near(name: str, names: Sequence[str]) -> str:
 
 def _choice(what: str, names: Sequence[str]) -> str:
     if not names:
-        return f"This token sees no {what} at all."
+        return f"This token sees no {what}."
     shown = ", ".join(names[:12])
     rest = f" and {len(names) - 12} more" if len(names) > 12 else ""
-    return f"Known as {what}: {shown}{rest}."
+    return f"Existing names ({what}): {shown}{rest}."

@@ -1,7 +1,7 @@
-"""Image references: `registry/repository:tag@digest`, read strictly and compared loosely.
+"""Image references: `registry/repository:tag@digest`, parsed strictly and compared loosely.
 
-The grammar is that of the distribution project's reference package. Pods may show the
-canonical form of what the service was given (`docker.io/library/nginx:1` for `nginx:1`).
+The grammar is that of the distribution project's reference package. Pods may have the canonical
+form of the service's image (`docker.io/library/nginx:1` for `nginx:1`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _DEFAULT_PREFIXES = ("docker.io/", "index.docker.io/", "registry-1.docker.io/")
 
 
 class ImageError(ValueError):
-    """Why a text is no image reference, as the rest of a sentence."""
+    """A text is not an image reference; the message continues a sentence about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,11 @@ class Image:
 
 
 NONE = Image("", "", "", "")
-"""No image: nothing was given."""
+"""No image was given."""
 
 
 def parse(text: str) -> Image:
-    """Read a reference that names a tag or a digest; raises `ImageError` with the reason."""
+    """Parse a reference with a tag or a digest; raise `ImageError` with the reason."""
     rest, at, digest = text.partition("@")
     if at and not _DIGEST.fullmatch(digest):
         raise ImageError("has no valid digest after @; expected sha256: and 64 hex digits")
@@ -53,37 +53,37 @@ def parse(text: str) -> Image:
     if colon and not tag:
         raise ImageError("has nothing after the colon: the variable that gives the tag is empty")
     if colon and not _TAG.fullmatch(tag):
-        raise ImageError(f'has the tag "{tag}", which holds characters no tag may have')
+        raise ImageError(f'has the tag "{tag}", which contains characters not allowed in a tag')
     if not colon and not at:
         raise ImageError("names neither a tag nor a digest")
     if len(repository) > _LONGEST_REPOSITORY or not _REPOSITORY.fullmatch(repository):
-        raise ImageError(_why_no_repository(repository))
+        raise ImageError(_repository_error(repository))
     return Image(registry, repository, tag, digest)
 
 
 def normalise(text: str) -> str:
-    """The shortest text that means the same image, for comparing; never fails."""
+    """Return the shortest form of a reference, for comparison; any text is accepted."""
     for prefix in _DEFAULT_PREFIXES:
         text = text.removeprefix(prefix)
     return text.removeprefix("library/")
 
 
 @lru_cache(maxsize=8192)
-def same(wanted: str, seen: str) -> bool:
-    """Whether a pod or service that shows `seen` has what `wanted` asks for.
+def same(wanted: str, actual: str) -> bool:
+    """Return whether `actual`, of a pod or service, is the image `wanted`.
 
-    With a digest in `wanted` the digest decides and the tag is ignored: it is only a comment.
+    A digest in `wanted` decides, and its tag is ignored.
     """
-    wanted, seen = normalise(wanted), normalise(seen)
+    wanted, actual = normalise(wanted), normalise(actual)
     if "@" not in wanted:
-        return wanted == seen
-    return _without_tag(wanted) == _without_tag(seen)
+        return wanted == actual
+    return _without_tag(wanted) == _without_tag(actual)
 
 
 def digest(text: str) -> str:
-    """The digest that a reference names, empty when it names none."""
-    found = text.rpartition("@")[2]
-    return found if _DIGEST.fullmatch(found) else ""
+    """Return the digest in a reference, empty without one."""
+    candidate = text.rpartition("@")[2]
+    return candidate if _DIGEST.fullmatch(candidate) else ""
 
 
 def _without_tag(text: str) -> str:
@@ -97,14 +97,16 @@ def _split_registry(text: str) -> tuple[str, str]:
     looks_like_host = "." in first or ":" in first or first == "localhost"
     if slash and looks_like_host:
         if not _REGISTRY.fullmatch(first):
-            raise ImageError(f'has the registry "{first}", which is no host name')
+            raise ImageError(f'has the registry "{first}", which is not a host name')
         return first, rest
     return "", text
 
 
-def _why_no_repository(repository: str) -> str:
+def _repository_error(repository: str) -> str:
     if not repository:
         return "has no repository name: the variable that gives it is empty"
     if repository != repository.lower():
-        return f'has capital letters in the repository "{repository}"; only small ones are allowed'
-    return f'has the repository "{repository}", which holds characters no repository may have'
+        return f'has capital letters in the repository "{repository}"; expected lower case only'
+    return (
+        f'has the repository "{repository}", which contains characters not allowed in a repository'
+    )

@@ -1,4 +1,4 @@
-"""The log, in the toolkit's style: coloured, flushed, one line per line, without secrets."""
+"""The log in the toolkit's style, one line for each message, with secrets masked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STYLE = "%(log_color)s%(levelname)s: %(message)s"
 
 
 class LineFormatter(ColoredFormatter):
-    """Masks secrets and keeps every message on its own line, whatever it quotes."""
+    """Masks secrets and keeps every message on one line, whatever it quotes."""
 
     def __init__(self, mask: Mask) -> None:
         super().__init__(_STYLE)
@@ -35,20 +35,20 @@ class LineFormatter(ColoredFormatter):
 
 
 def set_up(mask: Mask, *, debug: bool) -> None:
-    """Make the toolkit's log handler ours: this run's mask, this run's standard error."""
+    """Set this run's mask and standard error on the toolkit's log handler."""
     root = get_logger()
     for handler in root.handlers:
         if type(handler) is logging.StreamHandler:
-            # Not setStream, which flushes the old stream: it may be closed already.
+            # setStream would flush the old stream, which may be closed already.
             handler.stream = sys.stderr
             handler.setFormatter(LineFormatter(mask))
-    # Libraries speak up only when something is wrong; what they say passes the same mask.
+    # Libraries log warnings only, through the same mask.
     root.setLevel(logging.WARNING)
     logging.getLogger("pipe").setLevel(logging.DEBUG if debug else logging.INFO)
 
 
 def result(mask: Mask, text: str, *, good: bool) -> None:
-    """The last line of a run."""
+    """Write the last line of a run."""
     line = one_line(mask.text(text))
     sys.stderr.flush()
     (success if good else fail)(line, do_exit=False)
@@ -56,7 +56,7 @@ def result(mask: Mask, text: str, *, good: bool) -> None:
 
 
 def document(mask: Mask, lines: Iterable[str]) -> None:
-    """A text for copying, on standard output, where nothing else but the result goes."""
+    """Write a text for copying to standard output, which only the result shares."""
     sys.stderr.flush()
     for line in lines:
         sys.stdout.write(f"{printable(mask.text(line))}\n")
@@ -64,17 +64,17 @@ def document(mask: Mask, lines: Iterable[str]) -> None:
 
 
 def defect(mask: Mask, error: BaseException) -> None:
-    """The traceback of a bug, without secrets."""
+    """Log the traceback of a bug, with secrets masked."""
     for line in "".join(traceback.format_exception(error)).splitlines():
         log.error("%s", mask.text(line))
 
 
 def one_line(text: str) -> str:
-    """`text` without anything that could forge a line of its own, move the cursor or drown it."""
+    """Return `text` as one line of limited length, which forges no line and moves no cursor."""
     line = printable(text).rstrip()
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
 
 
 def printable(text: str) -> str:
-    """`text` with control and other unprintable characters replaced by blanks."""
+    """Return `text` with control and other unprintable characters replaced by blanks."""
     return "".join(char if char.isprintable() else " " for char in text)

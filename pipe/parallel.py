@@ -1,4 +1,4 @@
-"""Doing the same to many things side by side, so that an interruption leaves nothing unsaid."""
+"""Concurrent calls that are complete when the caller continues, even after an interruption."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-MOST = 8
-"""Requests at a time; the connection pool below holds ten."""
+MOST_THREADS = 8
+"""Below the ten connections that the pool of a session keeps."""
 
 
-def run_concurrently(act: Callable[[T], None], things: Sequence[T]) -> tuple[Exception, ...]:
-    """Call `act` for every thing, at most `MOST` at a time; the exceptions, in order of things.
+def run_concurrently(function: Callable[[T], None], items: Sequence[T]) -> tuple[Exception, ...]:
+    """Call `function` for every item in threads; return the exceptions in the order of the items.
 
-    After the first exception, or when the run is interrupted, nothing more is begun; whatever
-    was begun comes to its end before this returns or raises.
+    After the first exception, or when the run is interrupted, no more calls begin; calls that have
+    begun end before this returns or raises.
     """
-    if len(things) == 1:
-        # One thing needs no thread, and an interruption reaches it at once.
-        return _alone(act, things[0])
-    pool = ThreadPoolExecutor(min(MOST, len(things)) or 1, thread_name_prefix="change")
+    if len(items) == 1:
+        # Without a thread an interruption reaches the call at once.
+        return _call_directly(function, items[0])
+    pool = ThreadPoolExecutor(min(MOST_THREADS, len(items)) or 1, thread_name_prefix="change")
     try:
-        futures = [pool.submit(act, thing) for thing in things]
+        futures = [pool.submit(function, item) for item in items]
         wait(futures, return_when=FIRST_EXCEPTION)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
     return tuple(_exceptions(futures))
 
 
-def _alone(act: Callable[[T], None], thing: T) -> tuple[Exception, ...]:
+def _call_directly(function: Callable[[T], None], item: T) -> tuple[Exception, ...]:
     try:
-        act(thing)
-    except Exception as error:  # noqa: BLE001 - handed out, like those of threads
+        function(item)
+    except Exception as error:  # noqa: BLE001 - returned, like those of threads
         return (error,)
     return ()
 

@@ -1,6 +1,6 @@
-"""`make demo`: the pipe against the sandbox, with the output that a step's log shows.
+"""`make demo`: the real pipe against the sandbox, as it appears in the log of a step.
 
-The step has only an identity token, neither a portal token nor AWS keys.
+The step has an identity token and nothing else: neither a portal token nor an AWS key.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ BOLD, PLAIN = "\x1b[1m", "\x1b[0m"
 
 
 def main() -> int:
-    """Run three deploys; return 0 if each ended as expected."""
+    """Run three deploys; return 0 when all end as expected."""
     world = World(SystemClock())
     seed_demo(world)
     with Server(world) as server, Cloud(SystemClock()) as cloud:
-        images = stock(cloud, world)
-        good = run_step(
-            "A good deploy: role assumed, portal token read, image checked and pinned; "
-            "each pod takes two seconds to start",
+        images = fill_account(cloud, world)
+        deployed = deploy(
+            "A deploy: role assumed, portal token read, image verified and pinned; pods take "
+            "two seconds each",
             server,
             cloud,
             IMAGE=f"{images}:1.4.2",
             PIN_DIGEST="true",
         )
-        served = world.service("web").image
-        absent = run_step("A tag that was never pushed", server, cloud, IMAGE=f"{images}:1.4.20")
-        bad = run_step(
+        running = world.service("web").image
+        missing = deploy("A tag that was never pushed", server, cloud, IMAGE=f"{images}:1.4.20")
+        rolled_back = deploy(
             "A version that crashes, with ROLLBACK: 'true'",
             server,
             cloud,
@@ -48,12 +48,12 @@ def main() -> int:
         )
     image = world.service("web").image
     print(f"\n{BOLD}The portal now runs web on {image}; reports are in {REPORTS.name}/{PLAIN}")
-    pinned = served.startswith(f"{images}@sha256:")
-    return 0 if (good, absent, bad, image) == (0, 5, 8, served) and pinned else 1
+    pinned = running.startswith(f"{images}@sha256:")
+    return 0 if (deployed, missing, rolled_back, image) == (0, 5, 8, running) and pinned else 1
 
 
-def stock(cloud: Cloud, world: World) -> str:
-    """Add images and the portal's token to the AWS account; return the image name, untagged."""
+def fill_account(cloud: Cloud, world: World) -> str:
+    """Add images and the portal's token to the AWS account; return the images' name without tag."""
     images = cloud.repository()
     for tag in ("1.4.1", "1.4.2", "crash"):
         cloud.push(tag)
@@ -62,8 +62,8 @@ def stock(cloud: Cloud, world: World) -> str:
     return images
 
 
-def run_step(title: str, server: Server, cloud: Cloud, **variables: str) -> int:
-    """Run the pipe in a process; return its exit code."""
+def deploy(title: str, server: Server, cloud: Cloud, **variables: str) -> int:
+    """Run the pipe once in a process of its own; return its exit code."""
     folder = REPORTS / variables["IMAGE"].rpartition(":")[2]
     usual = environment(
         server.url,

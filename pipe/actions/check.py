@@ -22,22 +22,23 @@ class CheckAction(Action):
         run = self._run
         Preflight(run.settings, run.network, run.mask, self._open_drivers, self._report).run()
         results = run.recorder.checks
-        failed = [result for result in results if result.verdict is CheckStatus.BAD]
+        failed = [result for result in results if result.status is CheckStatus.FAILED]
         if failed:
-            topics = ", ".join(result.topic for result in failed)
+            names = ", ".join(result.name for result in failed)
             raise ChecksFailed(
-                failed[0].code, f"{len(failed)} of {len(results)} checks failed: {topics}."
+                failed[0].code, f"{len(failed)} of {len(results)} checks failed: {names}."
             )
-        unknown = sum(result.verdict is CheckStatus.OPEN for result in results)
-        rest = f", {unknown} could not be made" if unknown else ""
-        return f"None of {len(results)} checks failed{rest}. Nothing was changed."
+        unknown = sum(result.status is CheckStatus.UNKNOWN for result in results)
+        rest = f", {unknown} unknown" if unknown else ""
+        passed = f"{len(results) - unknown} of {len(results)} checks passed{rest}"
+        return f"{passed}. Nothing was changed."
 
     def _open_drivers(self, tenant: TenantPortal) -> Drivers:
         return open_drivers(tenant, self._run.dependencies.clock)
 
     def _report(self, result: CheckResult) -> None:
         self._run.recorder.checked(result)
-        level = logging.ERROR if result.verdict is CheckStatus.BAD else logging.INFO
-        log.log(level, "[%s] %s: %s", result.verdict, result.topic, result.message)
-        if result.remedy and result.verdict is not CheckStatus.GOOD:
+        level = logging.ERROR if result.status is CheckStatus.FAILED else logging.INFO
+        log.log(level, "[%s] %s: %s", result.status, result.name, result.message)
+        if result.remedy and result.status is not CheckStatus.PASSED:
             log_remedy(level, result.remedy, result.details)

@@ -12,8 +12,8 @@ from pipe.identity.establish import Identity, establish
 from pipe.kinds import open_drivers
 from pipe.portal import choose, connect
 from pipe.registry.login import logins
-from pipe.registry.proof import ImageProver
-from pipe.registry.registries import registries
+from pipe.registry.lookup import registry_lookup
+from pipe.registry.verification import ImageVerifier
 
 log = logging.getLogger(__name__)
 
@@ -31,15 +31,15 @@ class DeployAction(Action):
         portal = connect(settings.host, identity.token, network)
         tenant = choose(portal.tenants.list(), settings.tenant)
         log.info("Tenant %s", tenant.name)
-        registry_of = registries(settings, identity, network, run.mask)
-        prover = ImageProver(settings.image_rules, registry_of)
-        run.recorder.proven(prover.proofs)
+        registry_of = registry_lookup(settings, identity, network, run.mask)
+        verifier = ImageVerifier(settings.image_rules, registry_of)
+        run.recorder.verified(verifier.results)
         self._deploy = Deploy(
             settings=settings,
             drivers=open_drivers(portal.tenant(tenant), run.dependencies.clock),
             clock=run.dependencies.clock,
             recorder=run.recorder,
-            resolve=prover.resolve,
+            resolve=verifier.resolve,
             tests=self._tests(identity),
             save=run.save,
             notify_started=run.notify_started,

@@ -1,4 +1,4 @@
-"""One way out to the network: one session, limits on everything, retries only where harmless."""
+"""HTTP with limits on every request, retries only where safe, and errors that name the cause."""
 
 from pipe.http.client import HttpClient, Reply
 from pipe.http.limits import Limits

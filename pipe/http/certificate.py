@@ -1,165 +1,85 @@
-"""What a server's certificate says, read without trusting it, to explain why it is not trusted.
+"""Details of an untrusted certificate, for the error message.
 
-This is the one place where verification is off. The connection carries a handshake and nothing
-else: no request, no token; it is closed as soon as the certificate is there. Python decodes
-only certificates that it has verified, hence the few fields of DER (X.690) read here.
+Python decodes only verified certificates: the first handshake fetches the certificate unverified,
+the second trusts exactly this one, whatever its dates and names. Neither sends a request. Not shown
+are certificates that OpenSSL rejects even so (weak key, not for servers), those behind a proxy that
+uses TLS itself, and those of servers with a different one for each connection.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import http.client
-import ipaddress
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import unquote, urlsplit
+from typing import Any, cast
 
-_SEQUENCE, _OID, _OCTETS, _UTC_TIME, _TIME = 0x30, 0x06, 0x04, 0x17, 0x18
-_VERSION, _EXTENSIONS, _DNS, _IP = 0xA0, 0xA3, 0x82, 0x87
-_COMMON_NAME, _ORGANISATION = bytes.fromhex("550403"), bytes.fromhex("55040a")
-_ALTERNATIVE_NAMES = bytes.fromhex("551d11")
+from pipe.http.tunnel import tls_connection
+
+_NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
+"""OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which the ssl module does not define."""
 _LONGEST = 80
 _MOST_NAMES = 5
-
-Field = tuple[int, bytes]
 
 
 @dataclass(frozen=True)
 class CertificateSummary:
-    """Who a certificate is about, who vouches for it, how long, and for which names."""
+    """Subject, issuer, validity and host names as a sentence without its full stop."""
 
-    subject: str
-    issuer: str
-    since: datetime
-    until: datetime
-    names: tuple[str, ...]
+    text: str
     self_signed: bool
 
-    def __str__(self) -> str:
-        listed = ", ".join(self.names[:_MOST_NAMES]) or "no names"
-        rest = f" and {len(self.names) - _MOST_NAMES} more" if len(self.names) > _MOST_NAMES else ""
-        by = "issued by itself" if self.self_signed else f'issued by "{self.issuer}"'
-        return (
-            f'It is "{self.subject}", {by}, valid from {self.since:%Y-%m-%d %H:%M} '
-            f"until {self.until:%Y-%m-%d %H:%M} UTC, for {listed}{rest}"
-        )
 
-
-def look(host: str, port: int, proxy: str, seconds: float) -> CertificateSummary | None:
-    """The certificate that `host` shows, through `proxy` where one is given; None if none."""
-    context = ssl.create_default_context()
+def fetch_certificate(
+    host: str, port: int, proxy: str, seconds: float
+) -> CertificateSummary | None:
+    """Return a summary of the certificate that `host` presents, None when it cannot be read."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     try:
-        connection = _connection(host, port, proxy, context, seconds)
-        with contextlib.closing(connection):
-            connection.connect()
-            socket = connection.sock
-            shown = (
-                socket.getpeercert(binary_form=True) if isinstance(socket, ssl.SSLSocket) else b""
-            )
-        return decode(shown or b"")
+        with _handshake(tls_connection(host, port, proxy, context, seconds)) as tls:
+            context.load_verify_locations(cadata=tls.getpeercert(binary_form=True))
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | _NO_CHECK_TIME
+        with _handshake(tls_connection(host, port, proxy, context, seconds)) as tls:
+            return _summarise(cast("dict[str, Any]", tls.getpeercert()))
     except (OSError, http.client.HTTPException, ValueError):
         return None
 
 
-def decode(der: bytes) -> CertificateSummary:
-    """The facts of one certificate; raises `ValueError` when it is none."""
-    try:
-        body = list(_fields(_content(_content(der, _SEQUENCE), _SEQUENCE)))
-        if body[0][0] == _VERSION:
-            del body[0]
-        # Serial number and algorithm come before, the public key and the extensions after.
-        issuer, validity, subject = body[2][1], body[3][1], body[4][1]
-        since, until = (_moment(field) for field in _fields(validity))
-        names = [name for tag, value in body if tag == _EXTENSIONS for name in _names(value)]
-        return CertificateSummary(
-            _person(subject), _person(issuer), since, until, tuple(names), subject == issuer
-        )
-    except IndexError as error:
-        raise ValueError(str(error)) from None
+@contextlib.contextmanager
+def _handshake(connection: http.client.HTTPSConnection) -> Iterator[ssl.SSLSocket]:
+    with contextlib.closing(connection):
+        connection.connect()
+        yield cast("ssl.SSLSocket", connection.sock)
 
 
-def _connection(
-    host: str, port: int, proxy: str, context: ssl.SSLContext, seconds: float
-) -> http.client.HTTPSConnection:
-    if not proxy:
-        return http.client.HTTPSConnection(host, port, context=context, timeout=seconds)
-    parts = urlsplit(proxy)
-    if parts.scheme != "http":
-        message = "a handshake within a handshake is left to the real connection"
-        raise ValueError(message)
-    connection = http.client.HTTPSConnection(
-        parts.hostname or "", parts.port or 80, context=context, timeout=seconds
+def _summarise(certificate: dict[str, Any]) -> CertificateSummary:
+    subject, issuer = certificate["subject"], certificate["issuer"]
+    names = [_printable(value) for _, value in certificate.get("subjectAltName", ())]
+    listed = ", ".join(names[:_MOST_NAMES]) or "no names"
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    signer = "self-signed" if subject == issuer else f'issued by "{_name(issuer)}"'
+    return CertificateSummary(
+        f'It is "{_name(subject)}", {signer}, valid from {_date(certificate["notBefore"])} until '
+        f"{_date(certificate['notAfter'])} UTC, for {listed}{more}",
+        subject == issuer,
     )
-    headers = {}
-    if parts.username is not None:
-        login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        headers["Proxy-Authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
-    connection.set_tunnel(host, port, headers)
-    return connection
 
 
-def _fields(data: bytes) -> Iterator[Field]:
-    """The fields of a constructed value: tag and content of each."""
-    at = 0
-    while at < len(data):
-        tag, length, at = data[at], data[at + 1], at + 2
-        if length & 0x80:
-            count = length & 0x7F
-            length, at = int.from_bytes(data[at : at + count]), at + count
-        if at + length > len(data):
-            message = "a field is cut off"
-            raise ValueError(message)
-        yield tag, data[at : at + length]
-        at += length
+def _name(distinguished_name: Sequence[Sequence[tuple[str, str]]]) -> str:
+    """Return the common name, else the organisation."""
+    parts = dict(pair for group in distinguished_name for pair in group)
+    return _printable(parts.get("commonName") or parts.get("organizationName") or "unnamed")
 
 
-def _content(data: bytes, tag: int) -> bytes:
-    found, content = next(_fields(data), (-1, b""))
-    if found != tag:
-        message = "not a certificate"
-        raise ValueError(message)
-    return content
+def _date(text: str) -> str:
+    return f"{datetime.fromtimestamp(ssl.cert_time_to_seconds(text), UTC):%Y-%m-%d %H:%M}"
 
 
-def _person(name: bytes) -> str:
-    """The common name of a distinguished name, else the organisation."""
-    found = {}
-    for _, group in _fields(name):
-        for _, pair in _fields(group):
-            (_, key), (_, value) = list(_fields(pair))[:2]
-            found[key] = value.decode("utf-8", "replace")
-    text = found.get(_COMMON_NAME) or found.get(_ORGANISATION) or "nobody"
-    return _shown(text)
-
-
-def _moment(field: Field) -> datetime:
-    tag, value = field
-    text = value.decode("ascii", "replace").removesuffix("Z")
-    if tag == _UTC_TIME:
-        # Two digits for the year: up to 49 they belong to this century (RFC 5280, 4.1.2.5.1).
-        text = f"{'20' if text[:2] < '50' else '19'}{text}"
-    elif tag != _TIME:
-        message = "no time where one is due"
-        raise ValueError(message)
-    return datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
-
-
-def _names(extensions: bytes) -> Iterator[str]:
-    for _, extension in _fields(_content(extensions, _SEQUENCE)):
-        parts = list(_fields(extension))
-        if parts[0] == (_OID, _ALTERNATIVE_NAMES) and parts[-1][0] == _OCTETS:
-            for tag, value in _fields(_content(parts[-1][1], _SEQUENCE)):
-                if tag == _DNS:
-                    yield _shown(value.decode("ascii", "replace"))
-                elif tag == _IP:
-                    yield str(ipaddress.ip_address(value))
-
-
-def _shown(text: str) -> str:
-    printable = "".join(char if char.isprintable() else " " for char in text)
-    return printable if len(printable) <= _LONGEST else f"{printable[:_LONGEST]}..."
+def _printable(text: str) -> str:
+    line = "".join(char if char.isprintable() else " " for char in text)
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."

@@ -1,4 +1,4 @@
-"""From exceptions of the network libraries to errors that people can act on."""
+"""Translate exceptions of the network libraries into errors with a diagnosis and a remedy."""
 
 from __future__ import annotations
 
@@ -12,42 +12,44 @@ import requests
 import urllib3.exceptions
 
 from pipe.errors import Unreachable
-from pipe.http.certificate import CertificateSummary, look
+from pipe.http.certificate import CertificateSummary, fetch_certificate
 from pipe.http.limits import BodyTooLarge, Limits, ResponseTooSlow
 
 # OpenSSL's codes (X509_V_ERR_*): not valid yet, expired; host or address mismatch.
-_OUT_OF_TIME = (9, 10)
-_OTHER_NAME = (62, 64)
-_BROKEN_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
-"""A handshake that broke may work the next time; one that found no common ground will not."""
-_CLEAR_NO = re.compile(r"Tunnel connection failed: 4\d\d")
+_OUTSIDE_VALIDITY = (9, 10)
+_NAME_MISMATCH = (62, 64)
+_BROKEN_HANDSHAKE = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+"""A broken handshake may succeed later, unlike one without a common version or cipher."""
+_REFUSED_BY_PROXY = re.compile(r"Tunnel connection failed: 4\d\d")
 
 
 def explain(
     error: Exception, base: str, setting: str, limits: Limits, proxy: str = ""
 ) -> Unreachable:
-    """The error to raise for `error`, which a request to `base` through `proxy` ended with.
+    """Return the error to raise for `error`, with which a request to `base` failed.
 
-    `setting` is the variable that holds the address. A certificate that is not trusted is
-    looked at once more, for what it says.
+    `setting` is the variable that holds the address. An untrusted certificate is fetched once
+    more, through `proxy`, for its details.
     """
     host = urlsplit(base).netloc
     causes = list(_chain(error))
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
             parts = urlsplit(base)
-            shown = look(parts.hostname or "", parts.port or 443, proxy, limits.connect)
-            return _bad_certificate(host, setting, cause, shown)
+            summary = fetch_certificate(
+                parts.hostname or "", parts.port or 443, proxy, limits.connect
+            )
+            return _untrusted(host, setting, cause, summary)
     if isinstance(error, requests.exceptions.ProxyError):
-        return _bad_proxy(host, causes)
+        return _proxy_failed(host, causes)
     for cause in causes:
         if isinstance(cause, socket.gaierror):
-            return _no_such_host(host, setting, cause)
+            return _not_resolved(host, setting, cause)
         if isinstance(cause, ssl.SSLError):
             return _no_tls(host, setting, cause)
         if isinstance(cause, ConnectionRefusedError):
             return Unreachable(
-                f"{host} refuses the connection: nothing listens there.",
+                f"{host} refused the connection: nothing is listening there.",
                 _check_address(setting),
                 may_have_applied=False,
             )
@@ -57,98 +59,101 @@ def explain(
 def _broken(error: Exception, host: str, setting: str, limits: Limits) -> Unreachable:
     if isinstance(error, requests.ConnectTimeout):
         return Unreachable(
-            f"{host} does not answer: no connection within {limits.connect:g} s.",
+            f"{host} did not respond: no connection within {limits.connect:g} s.",
             _check_address(setting),
             may_have_applied=False,
         )
     if isinstance(error, ResponseTooSlow):
         return Unreachable(
-            f"{host} began to answer and was not done within {limits.whole:g} s.",
+            f"{host} began to respond and did not finish within {limits.whole:g} s.",
             _ask_operators(setting),
         )
     if isinstance(error, (requests.Timeout, urllib3.exceptions.ReadTimeoutError)):
         return Unreachable(
-            f"{host} took the request and stayed silent for {limits.read:g} s.",
+            f"{host} accepted the request and did not respond for {limits.read:g} s.",
             _ask_operators(setting),
         )
     if isinstance(error, BodyTooLarge):
         return Unreachable(
-            f"{host} sent an answer of more than {limits.body >> 20} MB; expected far less.",
+            f"{host} sent a response of more than {limits.body >> 20} MB; expected far less.",
             f"Check that {setting} is the right address.",
             retryable=False,
         )
     if isinstance(error, requests.ConnectionError) and _never_connected(error):
         return Unreachable(
-            f"There is no way to {host}: {_innermost(error)}.",
+            f"{host} cannot be reached: {_innermost(error)}.",
             _check_address(setting),
             may_have_applied=False,
         )
     return Unreachable(
-        f"The connection to {host} broke before the answer was complete.", _ask_operators(setting)
+        f"The connection to {host} broke before the response was complete.", _ask_operators(setting)
     )
 
 
-def _bad_certificate(
-    host: str, setting: str, cause: ssl.SSLCertVerificationError, shown: CertificateSummary | None
+def _untrusted(
+    host: str,
+    setting: str,
+    cause: ssl.SSLCertVerificationError,
+    summary: CertificateSummary | None,
 ) -> Unreachable:
     reason = (cause.verify_message or cause.reason or "it cannot be verified").rstrip(".")
-    facts = f" {shown}." if shown else ""
+    details = f" {summary.text}." if summary else ""
     return Unreachable(
-        f"The certificate of {host} is not trusted: {reason}.{facts}",
-        _certificate_remedy(host, setting, cause.verify_code, shown),
+        f"The certificate of {host} is not trusted: {reason}.{details}",
+        _certificate_remedy(host, setting, cause.verify_code, summary),
         may_have_applied=False,
         retryable=False,
     )
 
 
 def _certificate_remedy(
-    host: str, setting: str, code: int, shown: CertificateSummary | None
+    host: str, setting: str, code: int, summary: CertificateSummary | None
 ) -> str:
-    if code in _OUT_OF_TIME:
+    if code in _OUTSIDE_VALIDITY:
         return (
-            f"Have whoever runs {host} renew it, or set the clock of this machine; "
-            "no variable of the pipe helps here."
+            f"Have the operators of {host} renew it, or set the clock of this machine; "
+            "no variable of the pipe helps."
         )
-    if code in _OTHER_NAME:
-        return f"Give {setting} one of the names that the certificate is for."
-    whose = "this certificate" if shown and shown.self_signed else "the issuer's certificate"
+    if code in _NAME_MISMATCH:
+        return f"Set {setting} to one of the names in the certificate."
+    needed = "this certificate" if summary and summary.self_signed else "the issuer's certificate"
     return (
-        f"If your network or portal uses certificates of its own, give {whose} as CA_CERT (PEM "
+        f"If your network or portal uses its own authority, give {needed} as CA_CERT (PEM "
         f"text, or a path in the clone folder); otherwise check {setting}."
     )
 
 
 def _no_tls(host: str, setting: str, cause: ssl.SSLError) -> Unreachable:
     return Unreachable(
-        f"{host} does not speak TLS 1.2 or newer with us: {cause.reason or cause}.",
+        f"{host} did not agree on TLS 1.2 or newer: {cause.reason or cause}.",
         f"Check scheme and port in {setting}.",
         may_have_applied=False,
-        retryable=isinstance(cause, _BROKEN_OFF),
+        retryable=isinstance(cause, _BROKEN_HANDSHAKE),
     )
 
 
-def _no_such_host(host: str, setting: str, cause: socket.gaierror) -> Unreachable:
+def _not_resolved(host: str, setting: str, cause: socket.gaierror) -> Unreachable:
     return Unreachable(
-        f"The name {host} is not known to DNS ({cause.strerror}).",
-        f"Check the spelling of {setting}, and that this machine can resolve it.",
+        f"The host name {host} cannot be resolved ({cause.strerror}).",
+        f"Check the spelling of {setting}, and that the DNS server of this machine knows it.",
         may_have_applied=False,
         retryable=cause.errno == socket.EAI_AGAIN,
     )
 
 
-def _bad_proxy(host: str, causes: list[BaseException]) -> Unreachable:
+def _proxy_failed(host: str, causes: list[BaseException]) -> Unreachable:
     return Unreachable(
-        f"The proxy does not let us through to {host}: {_one_line(causes[-1])}.",
+        f"The proxy did not connect to {host}: {_one_line(causes[-1])}.",
         "Check HTTPS_PROXY (address, user, password), or exempt the host in NO_PROXY.",
         may_have_applied=False,
-        retryable=not any(_CLEAR_NO.search(str(cause)) for cause in causes),
+        retryable=not any(_REFUSED_BY_PROXY.search(str(cause)) for cause in causes),
     )
 
 
 def _ask_operators(setting: str) -> str:
     return (
-        "Run the step again; if it stays, ask whoever runs the host in "
-        f"{setting} and what stands before it (proxy, load balancer)."
+        f"Run the step again; if it persists, ask the operators of the host in {setting} and of "
+        "the proxy or load balancer in front of it."
     )
 
 
@@ -169,17 +174,17 @@ def _innermost(error: BaseException) -> str:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and everything it was caused by; urllib3 keeps causes in `reason` and `args`."""
+    """Yield the error and its causes; urllib3 keeps some in `reason` and `args`."""
     seen: set[int] = set()
-    waiting: list[object] = [error]
-    while waiting:
-        current = waiting.pop(0)
+    queue: list[object] = [error]
+    while queue:
+        current = queue.pop(0)
         if not isinstance(current, BaseException) or id(current) in seen:
             continue
         seen.add(id(current))
         yield current
-        waiting += [current.__cause__, current.__context__, getattr(current, "reason", None)]
-        waiting += current.args
+        queue += [current.__cause__, current.__context__, getattr(current, "reason", None)]
+        queue += current.args
 
 
 def _one_line(error: BaseException) -> str:

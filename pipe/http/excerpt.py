@@ -1,4 +1,4 @@
-"""What a server says, in one line that is safe to show."""
+"""Response bodies as one line that is safe to log."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _TAG = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECAS
 
 
 def one_line(text: str) -> str:
-    """A text without tags and control characters, cut to 300 characters."""
+    """Return a text without tags and control characters, cut to 300 characters."""
     without_tags = _TAG.sub(" ", text[: 20 * _LONGEST])
     printable = "".join(char if char.isprintable() else " " for char in without_tags)
     return _cut(" ".join(printable.split()), _LONGEST)
 
 
 def excerpt(reply: Reply) -> str:
-    """The beginning of a body that is not what it should be."""
+    """Return the beginning of an unexpected body."""
     return _cut(one_line(reply.text()), _EXCERPT)
 
 

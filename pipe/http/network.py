@@ -1,4 +1,4 @@
-"""Every address the run talks to, under the same certificates, proxies and clock."""
+"""HTTP clients for all addresses of a run, with the same certificates, proxies and clock."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipe.settings import Proxies
 
 
 class Network:
-    """Hands out clients by address; `adapter` replaces the network in tests."""
+    """Creates clients by address; `adapter` replaces the network in tests."""
 
     def __init__(
         self, proxies: Proxies, ca_cert: str, clock: Clock, adapter: BaseAdapter | None = None
@@ -29,18 +29,18 @@ class Network:
         self._lock = threading.Lock()
 
     def session(self, url: str) -> requests.Session:
-        """A session of its own, for whoever puts a token on every request."""
+        """Return a new session, for a caller that adds a token to every request."""
         return open_session(url, self.proxies, self.ca_cert, self._adapter)
 
     def client(self, url: str, *, setting: str, limits: Limits | None = None) -> HttpClient:
-        """A client for the scheme, host and port of `url`; see `HttpClient` for `setting`.
+        """Return a client for the scheme, host and port of `url`; see `HttpClient` for `setting`.
 
-        Clients of one address share their connections, and nothing else: no header, no cookie.
+        Clients of one address share connections, and neither headers nor cookies.
         """
         parts = urlsplit(url)
         base = f"{parts.scheme}://{parts.netloc}"
         with self._lock:
-            # Images are proven side by side, most of them at one registry.
+            # Images are verified concurrently, most of them in one registry.
             if base not in self._sessions:
                 self._sessions[base] = self.session(base)
         return HttpClient(base, self._sessions[base], self.clock, setting=setting, limits=limits)

@@ -1,4 +1,4 @@
-"""The `requests` session that every connection uses: certificates, proxies, no surprises."""
+"""The `requests` session of every connection: certificates, proxies, nothing else."""
 
 from __future__ import annotations
 
@@ -17,43 +17,45 @@ from pipe.settings import Proxies
 
 
 class VerifyingAdapter(HTTPAdapter):
-    """Speaks TLS 1.2 or newer and trusts `ca_cert` besides the usual authorities."""
+    """Requires TLS 1.2 or newer and trusts `ca_cert` and the usual authorities."""
 
     def __init__(self, ca_cert: str) -> None:
-        self._context = trusting(ca_cert)
-        # Retries belong to HttpClient, which knows what may be repeated.
+        self._context = tls_context(ca_cert)
+        # HttpClient retries, because it knows which requests are safe to repeat.
         super().__init__(max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Give the pool this adapter's trust."""
+        """Create the pool with this adapter's context."""
         super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        """Leave the trust to the context: requests would load its authorities again each time.
+        """Leave verification to the context.
 
-        That takes longer than the handshake itself, on every connection.
+        `requests` would load its authorities again for every connection, which takes longer than
+        the handshake itself.
         """
         del url, verify, cert
         conn.cert_reqs = "CERT_REQUIRED"
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        """Give connections through a proxy the same trust."""
+        """Use the same context for connections through a proxy."""
         return super().proxy_manager_for(*args, ssl_context=self._context, **kwargs)
 
 
 @lru_cache(maxsize=1)
-def trusting(ca_cert: str) -> ssl.SSLContext:
-    """TLS 1.2 or newer, with the usual authorities and those in `ca_cert` (PEM text).
+def tls_context(ca_cert: str) -> ssl.SSLContext:
+    """Return a context for TLS 1.2 or newer with the usual authorities and those in `ca_cert`.
 
-    One for every connection of a run: to load the authorities takes longer than a handshake.
+    `ca_cert` is PEM text. All connections of a run share the context: loading the authorities
+    takes longer than a handshake.
     """
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
     if ca_cert:
         context.load_verify_locations(cadata=ca_cert)
-        # From 3.13 on Python refuses authorities that lack an extension of RFC 5280, as those of
-        # companies often do. Trust, names and dates are checked all the same.
+        # From 3.13 on Python rejects authorities without an extension of RFC 5280, which those of
+        # companies often lack. Trust, names and dates are still verified.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
 
@@ -61,14 +63,14 @@ def trusting(ca_cert: str) -> ssl.SSLContext:
 def open_session(
     url: str, proxies: Proxies, ca_cert: str = "", adapter: BaseAdapter | None = None
 ) -> requests.Session:
-    """A session for requests to `url`'s host; `adapter` replaces the network in tests.
+    """Return a session for requests to the host of `url`; `adapter` replaces the network in tests.
 
-    The environment is not trusted: requests would otherwise take proxies, certificates and,
-    from a .netrc file, even another Authorization header from it.
+    The environment is ignored: `requests` would take proxies, certificates and even an
+    Authorization header (from a .netrc file) from it.
     """
     session = requests.Session()
     session.trust_env = False
-    # Threads share the session: a jar that stays empty is one that nobody changes under another.
+    # Threads share the session, and only a cookie jar that stays empty is safe to share.
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     parts = urlsplit(url)
     if adapter is None and parts.scheme == "https":
@@ -81,7 +83,7 @@ def open_session(
 
 
 def proxy_for(url: str, proxies: Proxies) -> str:
-    """The proxy that requests to `url` go through, empty for none."""
+    """Return the proxy for requests to `url`, empty for none."""
     parts = urlsplit(url)
     if parts.hostname in LOCAL_HOSTS:
         return ""

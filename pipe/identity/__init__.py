@@ -1,1 +1,1 @@
-"""Who the run is: the step's identity token, the role it may assume, the portal's token."""
+"""Identity of a run: the step's identity token, the AWS role and the portal token."""

@@ -1,10 +1,12 @@
-"""Calls to AWS through boto3, which is loaded only when somebody has to be known there.
+"""Calls to AWS through boto3, which is imported only in runs that have an AWS identity.
 
-boto3 signs requests and reads answers; it neither sends nor remembers anything. Requests go
-out through the run's own network (its hook `before-send` may answer in place of the wire), so
-that CA_CERT, proxies and limits are the same everywhere. Nothing of the machine's own AWS
-configuration is used: no file, no profile, no instance role. Of its environment only
-AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_<SERVICE> count, which boto3 reads by itself.
+boto3 signs requests and parses responses. The run's own network sends them, from botocore's event
+`before-send`: `tests/aws` and `tests/reliability/test_outside.py` need it for CA_CERT without a
+file, the run's proxies, limits on responses, secrets masked before botocore logs them, the injected
+clock, and a gateway's page that botocore takes for an empty response.
+
+Nothing of the machine's AWS configuration is used: no file, profile or instance role. Of its
+environment only AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_<SERVICE> count, which boto3 reads itself.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pipe.errors import PlatformError, Refused
-from pipe.http import HttpClient, Limits, Network, Reply
+from pipe.http import Limits, Network, Reply
 from pipe.http.excerpt import excerpt
 from pipe.retry import Retryable, RetryPolicy
 from pipe.secret import Mask, Secret
@@ -28,9 +30,9 @@ from pipe.settings import Keys
 
 log = logging.getLogger(__name__)
 
-_RETRIES = RetryPolicy(patience=60.0, longest_pause=10.0)
+_RETRY_POLICY = RetryPolicy(patience=60.0, longest_pause=10.0)
 _LIMITS = Limits(read=30.0, whole=45.0, body=16 << 20)
-_TRANSIENT = (
+_RETRYABLE = (
     "IDPCommunicationError",
     "InternalError",
     "InternalFailure",
@@ -43,7 +45,7 @@ _TRANSIENT = (
 )
 _XML = re.compile(r"(?:<\?xml[^>]*>\s*)?<(\w+Response)\b.*</\1>", re.DOTALL)
 _SECRETS_IN_XML = re.compile(r"<(AccessKeyId|SecretAccessKey|SessionToken)>([^<]+)</")
-_NOT_FROM_THE_MACHINE = {
+_IGNORED_CONFIGURATION = {
     "profile": None,
     "config_file": os.devnull,
     "credentials_file": os.devnull,
@@ -55,24 +57,24 @@ _NOT_FROM_THE_MACHINE = {
 
 
 class AwsRefusal(Exception):
-    """AWS answered no. `code` is its error code, `said` its own words."""
+    """An error that AWS returned: its code, message and HTTP status."""
 
-    def __init__(self, operation: str, code: str, said: str, status: int) -> None:
-        super().__init__(f"{code}: {said}")
+    def __init__(self, operation: str, code: str, message: str, status: int) -> None:
+        super().__init__(f"{code}: {message}")
         self.operation = operation
         self.code = code
-        self.said = said
+        self.message = message
         self.status = status
 
     @property
     def retryable(self) -> bool:
         """Whether the same call may succeed later."""
-        return self.code in _TRANSIENT or self.status >= 500 or self.status == 429
+        return self.code in _RETRYABLE or self.status >= 500 or self.status == 429
 
 
 @dataclass
 class AwsClient:
-    """Somebody in AWS; without `keys` nobody, who can still call what needs no signature."""
+    """Calls as the owner of `keys`; without keys only calls that need no signature."""
 
     network: Network
     mask: Mask
@@ -82,14 +84,14 @@ class AwsClient:
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def with_keys(self, keys: Keys) -> AwsClient:
-        """Whoever the keys belong to, without loading everything a second time."""
+        """Return a client with other keys that shares the loaded service models."""
         return AwsClient(self.network, self.mask, self.region, keys, self._session)
 
     def call(self, service: str, operation: str, region: str = "", **arguments: Any) -> Any:
-        """One call's answer, as the dictionary that boto3 makes of it.
+        """Return a call's output as boto3's dictionary; `operation` is a method of boto3's client.
 
-        `operation` is boto3's name for it. Repeated while its failure may pass, for a minute
-        at most. Raises `AwsRefusal`, or `PlatformError` when AWS gives no answer of its own.
+        Temporary failures are retried for a minute. Raises `AwsRefusal` for an error that AWS
+        returned, `PlatformError` when the response is not from AWS or there is none.
         """
         call = getattr(self._client(service, region or self.region), operation)
 
@@ -97,26 +99,26 @@ class AwsClient:
             retryable = isinstance(error, (AwsRefusal, PlatformError)) and error.retryable
             return Retryable(f"{error} ({service})") if retryable else None
 
-        return _RETRIES.call(
+        return _RETRY_POLICY.call(
             self.network.clock, lambda: self._try(call, operation, arguments), classify
         )
 
     def endpoint(self, service: str, region: str = "") -> str:
-        """The address that calls to a service go to."""
+        """Return the address of a service."""
         return str(self._client(service, region or self.region).meta.endpoint_url)
 
     def _try(self, call: Callable[..., Any], operation: str, arguments: Mapping[str, Any]) -> Any:
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - see above
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - see _open_session
         from botocore.parsers import ResponseParserError  # noqa: PLC0415
 
         try:
             return call(**arguments)
         except ClientError as error:
-            told = error.response.get("Error", {})
+            details = error.response.get("Error", {})
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-            # Some services write the whole shape's name: com.amazonaws...#AccessDeniedException.
-            code = str(told.get("Code", "")).rpartition("#")[2]
-            raise AwsRefusal(operation, code, str(told.get("Message", "")), status) from None
+            # Some services return the shape's full name: com.amazonaws...#AccessDeniedException.
+            code = str(details.get("Code", "")).rpartition("#")[2]
+            raise AwsRefusal(operation, code, str(details.get("Message", "")), status) from None
         except (BotoCoreError, ResponseParserError) as error:
             raise AwsRefusal(operation, type(error).__name__, str(error), 0) from None
 
@@ -124,81 +126,77 @@ class AwsClient:
         if (service, region) not in self._clients:
             self._session = self._session or _open_session()
             client = self._session.client(
-                service, region_name=region, config=_config(self.keys), **_named(self.keys)
+                service, region_name=region, config=_config(self.keys), **_credentials(self.keys)
             )
             client.meta.events.register("before-send", self._send)
             self._clients[service, region] = client
         return self._clients[service, region]
 
     def _send(self, request: Any, **_: Any) -> Any:
-        """Send a finished request of boto3's and hand back the answer as its own type."""
-        from botocore.awsrequest import AWSResponse  # noqa: PLC0415 - see above
+        """Send a signed request of boto3's and return the reply as botocore's type."""
+        from botocore.awsrequest import AWSResponse  # noqa: PLC0415 - see _open_session
 
         parts = urlsplit(request.url)
         path = parts.path.lstrip("/") + (f"?{parts.query}" if parts.query else "")
         headers = {name: _text(value) for name, value in request.headers.items()}
-        client = self._http(request.url)
+        http = self.network.client(request.url, setting="AWS_DEFAULT_REGION", limits=_LIMITS)
         body = request.body.encode() if isinstance(request.body, str) else request.body
-        reply = client.once(request.method, path, data=body, headers=headers)
-        self._learn(reply)
-        _check(reply, urlsplit(request.url).netloc)
+        reply = http.once(request.method, path, data=body, headers=headers)
+        self._mask_secrets(reply)
+        _require_aws(reply, parts.netloc)
         return AWSResponse(request.url, reply.status, reply.headers, _Body(reply.body))
 
-    def _http(self, url: str) -> HttpClient:
-        return self.network.client(url, setting="AWS_DEFAULT_REGION", limits=_LIMITS)
-
-    def _learn(self, reply: Reply) -> None:
-        """Hide what an answer gives away before boto3 sees it, and perhaps logs it."""
+    def _mask_secrets(self, reply: Reply) -> None:
+        """Mask the secrets in a reply before botocore sees it and may log it."""
         text = reply.text()
         for _, value in _SECRETS_IN_XML.findall(text):
             self.mask.add(Secret(value))
         if '"SecretString"' in text:
-            for value in _secret_texts(text):
+            for value in _secret_values(text):
                 self.mask.add(Secret(value))
 
 
 class _Body(io.BytesIO):
-    """An answer's content, as boto3 wants to read it."""
+    """A reply's body with the reading method that botocore calls."""
 
     def stream(self, **_: Any) -> list[bytes]:
-        """All of it at once."""
+        """Return the body in one piece."""
         return [self.read()]
 
 
-def _check(reply: Reply, host: str) -> None:
-    """Raise `Refused` for an answer that something on the way gave in place of AWS.
+def _require_aws(reply: Reply, host: str) -> None:
+    """Raise `Refused` for a reply of a server that responds in place of AWS.
 
-    boto3 would take a page for an empty answer, and that for a no.
+    botocore would take a page for an empty response, and report an unknown error.
     """
-    if _is_of_aws(reply):
+    if _is_from_aws(reply):
         return
-    said = excerpt(reply)
-    told = f': "{said}"' if said else ""
+    body = excerpt(reply)
+    quoted = f': "{body}"' if body else ""
     raise Refused(
-        f"{host} answered {reply.status}, and not as AWS does{told}.",
-        "See what answers in place of AWS there: a proxy (HTTPS_PROXY), a firewall, or another "
-        "server behind AWS_ENDPOINT_URL.",
-        retryable=reply.ok or reply.outage or "Rate exceeded" in said,
+        f"{host} returned status {reply.status} and a response that is not from AWS{quoted}.",
+        "Check which server responds in place of AWS: a proxy (HTTPS_PROXY), a firewall, or "
+        "another one behind AWS_ENDPOINT_URL.",
+        retryable=reply.ok or reply.outage or "Rate exceeded" in body,
     )
 
 
-def _is_of_aws(reply: Reply) -> bool:
-    """Whether it is whole, and of one of the two forms: XML, and JSON with a type for errors."""
+def _is_from_aws(reply: Reply) -> bool:
+    """Return whether the body is complete, and XML or JSON with a type for errors."""
     text = reply.text().strip()
     if not text.startswith("{"):
         return _XML.fullmatch(text) is not None
     try:
-        answer = json.loads(text)
+        content = json.loads(text)
     except (ValueError, RecursionError):
         return False
-    named = any(name.lower() == "x-amzn-errortype" for name in reply.headers)
-    return reply.ok or named or "__type" in answer
+    return reply.ok or "x-amzn-errortype" in reply.headers or "__type" in content
 
 
-def _secret_texts(answer: str) -> Iterator[str]:
-    """What Secrets Manager's answer holds: the secret, and each text in it if it is JSON."""
+def _secret_values(body: str) -> Iterator[str]:
+    """Yield the secret in a response of Secrets Manager, and each text in a secret of JSON."""
     try:
-        value = str(json.loads(answer)["SecretString"])
+        value = str(json.loads(body)["SecretString"])
         yield value
         inner = json.loads(value)
         yield from (text for text in inner.values() if isinstance(text, str))
@@ -207,20 +205,20 @@ def _secret_texts(answer: str) -> Iterator[str]:
 
 
 def _open_session() -> Any:
-    """boto3 with nothing of the machine's to go by."""
-    import boto3.session  # noqa: PLC0415 - a quarter of a second that most runs need not spend
+    """Return a boto3 session that ignores the machine's configuration."""
+    import boto3.session  # noqa: PLC0415 - takes 0.25 s, and most runs do not need it
     import botocore.session  # noqa: PLC0415
     from botocore.credentials import CredentialResolver  # noqa: PLC0415
 
     core = botocore.session.Session()
     settings = core.get_component("config_store")
-    for name, value in _NOT_FROM_THE_MACHINE.items():
+    for name, value in _IGNORED_CONFIGURATION.items():
         settings.set_config_variable(name, value)
     core.register_component("credential_provider", CredentialResolver(providers=[]))
     return boto3.session.Session(botocore_session=core)
 
 
-def _named(keys: Keys | None) -> Mapping[str, str | None]:
+def _credentials(keys: Keys | None) -> Mapping[str, str | None]:
     if keys is None:
         return {}
     return {

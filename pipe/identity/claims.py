@@ -1,6 +1,6 @@
-"""What the step's identity token says, read and checked before anybody is asked to accept it.
+"""Claims of the step's identity token, checked before it is sent.
 
-The signature is AWS's to verify. A claim is no secret, the token is.
+AWS verifies the signature. The token is a secret, its claims are not.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from pipe.errors import IdentityError
 from pipe.secret import Secret
 
 LEEWAY = timedelta(seconds=60)
-"""How far this machine's clock may be ahead of the issuer's."""
+"""How far this machine's clock may be ahead of the issuer's clock."""
 
 _SUBJECT = re.compile(r"\{[^{}:]+\}(?::\{[^{}:]+\}){1,2}")
 _ENVIRONMENT_CLAIMS = ("deploymentEnvironmentUuid", "deploymentEnvironment")
 _LATEST = 253402300799
-"""The last second that a date can be made of."""
+"""The last timestamp that `datetime` can represent, at the end of the year 9999."""
 
 
 @dataclass(frozen=True)
 class Claims:
-    """The claims that AWS looks at, and the environment's id, empty when there is none.
+    """The claims that AWS evaluates, and the id of the environment, empty without one.
 
-    `repository` and `environment` keep their braces.
+    `repository` and `environment` are UUIDs in braces.
     """
 
     issuer: str
@@ -43,14 +43,14 @@ class Claims:
 
     @property
     def provider(self) -> str:
-        """The issuer as IAM names it: without the scheme."""
+        """The issuer without its scheme, as IAM names the provider."""
         return self.issuer.removeprefix("https://")
 
 
-def checked(token: Secret, now: datetime) -> Claims:
-    """The claims of a token; raises `IdentityError` when it cannot be of any use.
+def validate(token: Secret, now: datetime) -> Claims:
+    """Return the claims of a token; raise `IdentityError` if STS would refuse it.
 
-    An expired one is not sent: STS would only say the same, later.
+    An expired token is not sent: STS would return the same error, later.
     """
     claims = read(token)
     if now > claims.expires + LEEWAY:
@@ -59,10 +59,10 @@ def checked(token: Secret, now: datetime) -> Claims:
 
 
 def read(token: Secret) -> Claims:
-    """The claims of a token; raises `IdentityError` when there is none or it is malformed."""
+    """Return the claims of a token; raise `IdentityError` if it is missing or malformed."""
     if not token:
         raise IdentityError(
-            "A role is to be assumed (AWS_OIDC_ROLE_ARN), but the step has no identity token: "
+            "AWS_OIDC_ROLE_ARN names a role to assume, but the step has no identity token: "
             "BITBUCKET_STEP_OIDC_TOKEN is empty.",
             "Add   oidc: true   to the step (or   options: oidc: true   for all steps). In a "
             "local run remove AWS_OIDC_ROLE_ARN and give AWS_ACCESS_KEY_ID and "
@@ -86,14 +86,14 @@ def read(token: Secret) -> Claims:
 
 
 def expired(claims: Claims, now: datetime) -> IdentityError:
-    """The error for a token that is too old."""
+    """Return the error for an expired token."""
     age = now - claims.expires
     when = f"{claims.expires:%Y-%m-%d %H:%M:%S} UTC"
     ago = f", {age.total_seconds() / 60:.0f} min ago" if age > LEEWAY else ""
     return IdentityError(
         f"The step's identity token expired at {when}{ago}; expected one that is still valid. "
         "Bitbucket issues it when the step starts and never renews it.",
-        "Put the deploy into a step of its own, or before the long part of this one. If the "
+        "Deploy in a separate step, or before the long part of this one. If the "
         "time above is wrong, set this machine's clock.",
     )
 
@@ -106,9 +106,9 @@ def _payload(token: Secret) -> Mapping[str, Any]:
         raw = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
         payload = json.loads(raw)
     except (binascii.Error, ValueError, RecursionError):
-        raise _malformed("its middle part is no JSON in base64") from None
+        raise _malformed("its payload is not JSON in base64") from None
     if not isinstance(payload, dict):
-        raise _malformed("its middle part is no JSON object")
+        raise _malformed("its payload is not a JSON object")
     return payload
 
 
@@ -121,43 +121,43 @@ def _issuer(payload: Mapping[str, Any]) -> str:
 
 
 def _audiences(payload: Mapping[str, Any]) -> tuple[str, ...]:
-    """One or several: Bitbucket sends a list since audiences can be chosen."""
-    found = payload.get("aud")
-    listed = [found] if isinstance(found, str) else found
-    if not isinstance(listed, list) or not listed or not all(_is_text(one) for one in listed):
-        raise _malformed("it names no audience")
-    return tuple(listed)
+    """Return one or several: Bitbucket sends a list since audiences can be configured."""
+    claim = payload.get("aud")
+    audiences = [claim] if isinstance(claim, str) else claim
+    if not isinstance(audiences, list) or not audiences or not all(map(_is_text, audiences)):
+        raise _malformed('its claim "aud" is missing or not a list of texts')
+    return tuple(audiences)
 
 
 def _expiry(payload: Mapping[str, Any]) -> datetime:
     seconds = payload.get("exp")
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
-        raise _malformed("it does not say when it expires")
+        raise _malformed('its claim "exp" is missing or not a number')
     return datetime.fromtimestamp(min(max(0, seconds), _LATEST), UTC)
 
 
 def _environment(payload: Mapping[str, Any]) -> str:
-    """Sources disagree on the claim's name and on its braces."""
+    """Accept both spellings: sources disagree on the claim's name and on the braces."""
     for name in _ENVIRONMENT_CLAIMS:
-        found = payload.get(name)
-        if _is_text(found):
-            return "{" + str(found).strip("{}") + "}"
+        claim = payload.get(name)
+        if _is_text(claim):
+            return "{" + str(claim).strip("{}") + "}"
     return ""
 
 
 def _text(payload: Mapping[str, Any], name: str) -> str:
-    found = payload.get(name)
-    if not _is_text(found):
+    claim = payload.get(name)
+    if not _is_text(claim):
         raise _malformed(f'it has no claim "{name}"')
-    return str(found)
+    return str(claim)
 
 
 def _is_text(value: object) -> bool:
     return isinstance(value, str) and bool(value)
 
 
-def _malformed(why: str) -> IdentityError:
+def _malformed(reason: str) -> IdentityError:
     return IdentityError(
-        f"BITBUCKET_STEP_OIDC_TOKEN holds no identity token of Bitbucket: {why}.",
-        "Let Bitbucket set it (oidc: true on the step); do not write it under variables.",
+        f"BITBUCKET_STEP_OIDC_TOKEN is not an identity token from Bitbucket: {reason}.",
+        "Let Bitbucket set it (oidc: true on the step); do not set it under variables.",
     )

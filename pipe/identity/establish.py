@@ -1,4 +1,4 @@
-"""The identity of a run, established before the portal is asked anything."""
+"""Establish the identity of a run before its first request to the portal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Identity:
-    """Who the run is. `aws` is None for somebody whom AWS does not know, `role` without one."""
+    """The portal token of a run; `aws` is None without an AWS identity, `role` without a role."""
 
     token: Secret
     aws: AwsClient | None = None
@@ -25,12 +25,12 @@ class Identity:
 
 
 def establish(settings: Settings, network: Network, mask: Mask) -> Identity:
-    """Assume the role and read the token, as far as asked for; raises `IdentityError`."""
+    """Assume the role and read the token, where configured; raise `IdentityError`."""
     return with_token(settings, in_aws(settings, network, mask))
 
 
 def with_token(settings: Settings, identity: Identity) -> Identity:
-    """The identity with the portal's token, read from its secret if there is one."""
+    """Return the identity with the portal token, read from DUPLO_TOKEN_SECRET if set."""
     if not settings.token_secret or identity.aws is None:
         return identity
     token = secret_token.read(identity.aws, settings)
@@ -39,15 +39,15 @@ def with_token(settings: Settings, identity: Identity) -> Identity:
 
 
 def in_aws(settings: Settings, network: Network, mask: Mask) -> Identity:
-    """The same without the portal's token."""
-    wanted = settings.aws
-    if wanted.role_arn:
-        if wanted.keys:
-            log.info("AWS_OIDC_ROLE_ARN is given, so AWS_ACCESS_KEY_ID is not used.")
-        nobody = AwsClient(network, mask, wanted.region)
-        role = sts.assume(nobody, wanted, network.clock.now())
+    """Return the AWS identity, without a portal token from DUPLO_TOKEN_SECRET."""
+    aws = settings.aws
+    if aws.role_arn:
+        if aws.keys:
+            log.info("AWS_OIDC_ROLE_ARN is set, so AWS_ACCESS_KEY_ID is not used.")
+        anonymous = AwsClient(network, mask, aws.region)
+        role = sts.assume(anonymous, aws, network.clock.now())
         log.info("AWS role %s, account %s", role.arn.partition("assumed-role/")[2], role.account)
-        return Identity(settings.token, nobody.with_keys(role.keys), role)
-    if wanted.keys:
-        return Identity(settings.token, AwsClient(network, mask, wanted.region, wanted.keys))
+        return Identity(settings.token, anonymous.with_keys(role.keys), role)
+    if aws.keys:
+        return Identity(settings.token, AwsClient(network, mask, aws.region, aws.keys))
     return Identity(settings.token)

@@ -1,7 +1,7 @@
-"""What AWS's refusals mean for a step of Bitbucket, each with the way to mend it.
+"""AWS's errors explained for a Bitbucket step, each with its remedy.
 
-The cases are those of AssumeRoleWithWebIdentity in the STS API, as they occur with Bitbucket as
-identity provider, and of keys that stop working later.
+The cases are those of AssumeRoleWithWebIdentity in the STS API with Bitbucket as identity
+provider, and keys that stop working later.
 """
 
 from __future__ import annotations
@@ -27,67 +27,58 @@ _WRONG_KEYS = (
 
 
 def of_role(
-    refusal: AwsRefusal, claims: Claims, wanted: AwsSettings, now: datetime
+    refusal: AwsRefusal, claims: Claims, settings: AwsSettings, now: datetime
 ) -> IdentityError:
-    """Why the role was not given to the holder of these claims."""
-    said = refusal.said.casefold()
+    """Return the error for a role that AWS does not grant to these claims."""
+    message = refusal.message.casefold()
     match refusal.code:
-        case "InvalidIdentityToken" if "provider found" in said:
-            return _no_provider(claims, wanted)
-        case "InvalidIdentityToken" if "audience" in said:
-            return _wrong_audience(claims, wanted)
+        case "InvalidIdentityToken" if "provider found" in message:
+            return _no_provider(claims, settings)
+        case "InvalidIdentityToken" if "audience" in message:
+            return _wrong_audience(claims, settings)
         case "InvalidIdentityToken":
             return _unverifiable(refusal, claims)
         case "AccessDenied" | "AccessDeniedException":
-            return _not_trusted(claims, wanted)
+            return _not_trusted(claims, settings)
         case "ExpiredTokenException" | "ExpiredToken":
             return identity.expired(claims, now)
         case "IDPCommunicationError":
-            return IdentityError(
-                f"AWS could not reach Bitbucket's issuer {claims.issuer} to verify the step's "
-                "identity token, and went on failing for a minute.",
-                "This usually passes: run the step again. If it stays, open the issuer's address "
-                "with /.well-known/openid-configuration behind it; it must answer.",
-            )
+            return _issuer_unreachable(claims)
         case "IDPRejectedClaim":
-            return IdentityError(
-                "The identity provider rejected the step's identity token: AWS says "
-                f'"{refusal.said}". A token is rejected when it was revoked or has expired.',
-                "Run the step again: a new run gets a new token.",
-            )
+            return _claim_rejected(refusal)
         case "RegionDisabledException":
             return IdentityError(
-                f"STS is not enabled in the region {wanted.region} for the account of "
-                f"{wanted.role_arn}.",
+                f"STS is not enabled in the region {settings.region} for the account of "
+                f"{settings.role_arn}.",
                 "Give another region as AWS_DEFAULT_REGION, or activate this one in IAM > Account "
                 "settings > Security Token Service.",
             )
-        case "ValidationError" if "duration" in said:
-            return _too_long(refusal, wanted)
+        case "ValidationError" if "duration" in message:
+            return _duration_too_long(refusal, settings)
     return IdentityError(
-        f"AWS refuses the role {wanted.role_arn}: {_word(refusal)}",
+        f"AWS refuses the role {settings.role_arn}: {_quote(refusal)}",
         "Check AWS_OIDC_ROLE_ARN and the role's trust policy (ACTION: trust-policy prints it).",
     )
 
 
-def of_call(refusal: AwsRefusal, what: str, wanted: AwsSettings) -> IdentityError | None:
-    """The error when a later call shows that the keys do not work; None for other refusals."""
-    if refusal.code in _EXPIRED and wanted.role_arn:
+def of_call(refusal: AwsRefusal, what: str, settings: AwsSettings) -> IdentityError | None:
+    """Return the error for keys that stopped working, None for any other refusal."""
+    if refusal.code in _EXPIRED and settings.role_arn:
         return IdentityError(
-            f"The role's credentials ran out before {what}; they were asked for "
-            f"{wanted.duration} s.",
-            "Give a greater AWS_ROLE_DURATION, and raise the role's maximum session duration "
-            "in IAM to at least that.",
+            f"The role's credentials expired before {what}; they were requested for "
+            f"{settings.duration} s.",
+            "Raise AWS_ROLE_DURATION, and the role's maximum session duration in IAM to at least "
+            "that.",
         )
     if refusal.code in _EXPIRED:
         return IdentityError(
-            f"The keys in AWS_ACCESS_KEY_ID have expired; AWS says so for {what}.",
+            f"The keys in AWS_ACCESS_KEY_ID have expired; AWS reported it for {what}.",
             "Renew AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or use "
             "AWS_OIDC_ROLE_ARN with oidc: true, which needs no stored keys.",
         )
     if refusal.code in _WRONG_KEYS:
         return IdentityError(
-            f"AWS does not accept the keys for {what}: {_word(refusal)}",
+            f"AWS does not accept the keys for {what}: {_quote(refusal)}",
             "Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN: all from one "
             "set, complete and still active.",
         )
@@ -95,16 +86,16 @@ def of_call(refusal: AwsRefusal, what: str, wanted: AwsSettings) -> IdentityErro
 
 
 def outage(refusal: AwsRefusal, service: str, region: str) -> Refused:
-    """The error for a failure that usually passes, and did not within a minute."""
+    """Return the error for a temporary failure that lasted longer than a minute."""
     return Refused(
-        f"{service} in {region} went on failing for a minute: {refusal}.",
-        "Run the step again; nothing about it has to be changed.",
+        f"{service} in {region} kept failing for a minute: {refusal}.",
+        "Run the step again; it needs no changes.",
         retryable=True,
     )
 
 
-def _no_provider(claims: Claims, wanted: AwsSettings) -> IdentityError:
-    account = wanted.role_arn.split(":")[4]
+def _no_provider(claims: Claims, settings: AwsSettings) -> IdentityError:
+    account = settings.role_arn.split(":")[4]
     return IdentityError(
         f"The AWS account {account} has no identity provider for {claims.issuer}, which issued "
         "the step's identity token.",
@@ -113,44 +104,61 @@ def _no_provider(claims: Claims, wanted: AwsSettings) -> IdentityError:
     )
 
 
-def _wrong_audience(claims: Claims, wanted: AwsSettings) -> IdentityError:
-    account = wanted.role_arn.split(":")[4]
+def _wrong_audience(claims: Claims, settings: AwsSettings) -> IdentityError:
+    account = settings.role_arn.split(":")[4]
     audiences = " and ".join(claims.audiences)
     return IdentityError(
         f"The identity provider in account {account} does not know the audience of the step's "
-        f"identity token: the token says {audiences}.",
+        f"identity token, {audiences}.",
         f"Add the audience {audiences} to the provider {claims.provider} in IAM, or remove "
-        "oidc: audiences: from the pipeline if others were set there.",
+        "oidc: audiences: from the pipeline if it is set there.",
     )
 
 
 def _unverifiable(refusal: AwsRefusal, claims: Claims) -> IdentityError:
     return IdentityError(
-        f"AWS cannot verify the step's identity token of {claims.issuer}: {_word(refusal)}",
-        "Run the step again. If it stays, delete the identity provider in IAM and create it "
-        "anew with exactly that address.",
+        f"AWS cannot verify the step's identity token of {claims.issuer}: {_quote(refusal)}",
+        "Run the step again. If it persists, delete the identity provider in IAM and create it "
+        "again with exactly that address.",
     )
 
 
-def _not_trusted(claims: Claims, wanted: AwsSettings) -> IdentityError:
-    needed = trust.from_claims(claims, wanted.role_arn)
+def _not_trusted(claims: Claims, settings: AwsSettings) -> IdentityError:
+    needed = trust.from_claims(claims, settings.role_arn)
     return IdentityError(
-        f"The role {wanted.role_arn} does not trust this step, or does not exist. The token "
-        f"says sub {claims.subject} and aud {', '.join(claims.audiences)}; the trust policy has "
-        f"to accept both. It must match sub with StringLike against {needed.subject}",
-        f"Check the role's name, and put this statement into its trust policy; it lets in "
+        f"The role {settings.role_arn} does not trust this step, or does not exist. The token "
+        f"has sub {claims.subject} and aud {', '.join(claims.audiences)}; the trust policy must "
+        f"accept both. It must match sub with StringLike against {needed.subject}",
+        "Check the role's name, and add this statement to its trust policy; it trusts "
         f"{needed.bound_to}:",
         trust.text(needed.statement()),
     )
 
 
-def _too_long(refusal: AwsRefusal, wanted: AwsSettings) -> IdentityError:
+def _issuer_unreachable(claims: Claims) -> IdentityError:
     return IdentityError(
-        f"AWS_ROLE_DURATION ({wanted.duration} s) is more than the role {wanted.role_arn} "
-        f"allows: {_word(refusal)}",
+        f"AWS could not reach Bitbucket's issuer {claims.issuer} to verify the step's "
+        "identity token; it failed for a minute.",
+        "This is usually temporary: run the step again. If it persists, open the issuer's "
+        "address followed by /.well-known/openid-configuration; it must respond.",
+    )
+
+
+def _claim_rejected(refusal: AwsRefusal) -> IdentityError:
+    return IdentityError(
+        "The identity provider rejected the step's identity token: AWS returned "
+        f'"{refusal.message}". A token is rejected when it was revoked or has expired.',
+        "Run the step again: each run gets a new token.",
+    )
+
+
+def _duration_too_long(refusal: AwsRefusal, settings: AwsSettings) -> IdentityError:
+    return IdentityError(
+        f"AWS_ROLE_DURATION ({settings.duration} s) is more than the role {settings.role_arn} "
+        f"allows: {_quote(refusal)}",
         "Lower AWS_ROLE_DURATION, or raise the role's maximum session duration in IAM.",
     )
 
 
-def _word(refusal: AwsRefusal) -> str:
-    return f'{refusal.code}, "{refusal.said}".'
+def _quote(refusal: AwsRefusal) -> str:
+    return f'{refusal.code}, "{refusal.message}".'

@@ -1,4 +1,4 @@
-"""The portal's token from AWS Secrets Manager, so that Bitbucket has to store none."""
+"""The portal token from AWS Secrets Manager, so that Bitbucket does not store it."""
 
 from __future__ import annotations
 
@@ -15,42 +15,42 @@ _KEY = "DUPLO_TOKEN"
 
 
 def read(aws: AwsClient, settings: Settings) -> Secret:
-    """The token, masked; raises `IdentityError` when it cannot be had."""
+    """Return the token, masked; raise `IdentityError` if it cannot be read."""
     name = settings.token_secret
     parts = name.split(":")
     region = parts[3] if parts[0] == "arn" and len(parts) > 3 else aws.region
     try:
-        answer = aws.call("secretsmanager", "get_secret_value", region, SecretId=name)
+        output = aws.call("secretsmanager", "get_secret_value", region, SecretId=name)
     except AwsRefusal as refusal:
         raise _explain(refusal, name, region, settings) from refusal
-    value = str(answer.get("SecretString") or "").strip()
+    value = str(output.get("SecretString") or "").strip()
     if not value:
-        raise _unusable(name, "is empty, or holds bytes instead of text")
+        raise _unusable(name, "is empty, or binary instead of text")
     try:
-        return aws.mask.add(parsers.token(_inner(value, name)))
+        return aws.mask.add(parsers.token(_extract(value, name)))
     except ValueError as error:
         raise _unusable(name, str(error)) from None
 
 
-def _inner(value: str, name: str) -> str:
-    """The token itself: the whole text, or what stands under its key in JSON."""
+def _extract(value: str, name: str) -> str:
+    """Return the token: the entire text, or the value of its key in JSON."""
     if not value.startswith("{"):
         return value
     try:
         keys = json.loads(value)
     except (ValueError, RecursionError):
-        raise _unusable(name, "begins like JSON and is none") from None
-    found = keys.get(_KEY) if isinstance(keys, Mapping) else None
-    if not isinstance(found, str) or not found.strip():
-        raise _unusable(name, f'is JSON without a text under the key "{_KEY}"')
-    return found.strip()
+        raise _unusable(name, "begins like JSON and is not valid JSON") from None
+    token = keys.get(_KEY) if isinstance(keys, Mapping) else None
+    if not isinstance(token, str) or not token.strip():
+        raise _unusable(name, f'is JSON without a text in the key "{_KEY}"')
+    return token.strip()
 
 
-def _unusable(name: str, what: str) -> IdentityError:
+def _unusable(name: str, problem: str) -> IdentityError:
     return IdentityError(
-        f"The secret {name} in DUPLO_TOKEN_SECRET {what}; expected the portal's token as plain "
+        f"The secret {name} in DUPLO_TOKEN_SECRET {problem}; expected the portal token as plain "
         f'text, or as JSON with the key "{_KEY}".',
-        "Store the token of a service account in it.",
+        "Store the token of a service account in the secret.",
     )
 
 
@@ -64,15 +64,15 @@ def _explain(
     who = settings.aws.role_arn or "the user of AWS_ACCESS_KEY_ID"
     if refusal.code == "ResourceNotFoundException":
         return IdentityError(
-            f"There is no secret called {name} in {region}, or it has no value yet.",
+            f"There is no secret called {name} in {region}, or it has no value.",
             "Correct DUPLO_TOKEN_SECRET or AWS_DEFAULT_REGION, or create the secret; one of "
             "another account needs its full ARN.",
         )
     if refusal.code.startswith("AccessDenied"):
         return IdentityError(
-            f"AWS does not let {who} read the secret {name} in {region}.",
-            f"Allow it secretsmanager:GetSecretValue on {name} (and kms:Decrypt, if a key of your "
-            "own encrypts it).",
+            f"AWS does not allow {who} to read the secret {name} in {region}.",
+            f"Allow it secretsmanager:GetSecretValue on {name} (and kms:Decrypt if it is "
+            "encrypted with a customer managed key).",
         )
     if refusal.code == "DecryptionFailure":
         return IdentityError(
@@ -80,6 +80,6 @@ def _explain(
             "Allow it kms:Decrypt on the key that encrypts the secret.",
         )
     return IdentityError(
-        f'The secret {name} cannot be read in {region}: {refusal.code}, "{refusal.said}".',
-        "See in Secrets Manager whether it is scheduled for deletion.",
+        f'The secret {name} cannot be read in {region}: {refusal.code}, "{refusal.message}".',
+        "Check in Secrets Manager whether it is scheduled for deletion.",
     )

@@ -1,4 +1,4 @@
-"""The role: assumed with the step's web identity, held in memory."""
+"""AWS Security Token Service: assume the role and identify its keys."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipe.settings import AwsSettings, Keys
 
 @dataclass(frozen=True)
 class Role:
-    """An assumed role: its session as AWS names it, and temporary keys."""
+    """An assumed role: the ARN of its session, and temporary keys."""
 
     arn: str
     account: str
@@ -25,63 +25,62 @@ class Role:
     expires: datetime
 
 
-def assume(aws: AwsClient, wanted: AwsSettings, now: datetime) -> Role:
-    """Assume the role; raises `IdentityError` with the reason, before any call where possible.
+def assume(aws: AwsClient, settings: AwsSettings, now: datetime) -> Role:
+    """Assume the role with the step's identity token.
 
-    Raises `PlatformError` when AWS cannot be asked.
+    Raises `IdentityError` with the reason, before the call where possible, and `PlatformError`
+    when AWS does not respond.
     """
-    claims = identity.checked(wanted.web_identity, now)
+    claims = identity.validate(settings.web_identity, now)
     try:
-        answer = aws.call(
+        output = aws.call(
             "sts",
             "assume_role_with_web_identity",
-            RoleArn=wanted.role_arn,
-            RoleSessionName=wanted.session_name,
-            WebIdentityToken=wanted.web_identity.reveal(),
-            DurationSeconds=wanted.duration,
+            RoleArn=settings.role_arn,
+            RoleSessionName=settings.session_name,
+            WebIdentityToken=settings.web_identity.reveal(),
+            DurationSeconds=settings.duration,
         )
     except AwsRefusal as refusal:
-        raise _explain(refusal, claims, wanted, now) from refusal
+        raise _explain(refusal, claims, settings, now) from refusal
     try:
-        return _role(answer, aws.mask)
+        return _role(output, aws.mask)
     except LookupError:
         raise Refused(
-            f"STS in {wanted.region} answered without the role's credentials.",
-            "See what answers in place of AWS there (HTTPS_PROXY, AWS_ENDPOINT_URL).",
+            f"STS in {settings.region} returned no credentials for the role.",
+            "Check which server responds in place of AWS (HTTPS_PROXY, AWS_ENDPOINT_URL).",
         ) from None
 
 
-def _role(answer: Any, mask: Mask) -> Role:
-    given = answer["Credentials"]
-    secret = Secret(given["SecretAccessKey"]), Secret(given["SessionToken"])
-    keys = _masked(mask, Keys(given["AccessKeyId"], *secret))
-    arn = str(answer["AssumedRoleUser"]["Arn"])
-    return Role(arn, arn.split(":")[4], keys, given["Expiration"])
-
-
-def _masked(mask: Mask, keys: Keys) -> Keys:
-    """The same keys, never to be shown from now on."""
+def _role(output: Any, mask: Mask) -> Role:
+    credentials = output["Credentials"]
+    keys = Keys(
+        credentials["AccessKeyId"],
+        Secret(credentials["SecretAccessKey"]),
+        Secret(credentials["SessionToken"]),
+    )
     for secret in (Secret(keys.access_key_id), keys.secret_access_key, keys.session_token):
         mask.add(secret)
-    return keys
+    arn = str(output["AssumedRoleUser"]["Arn"])
+    return Role(arn, arn.split(":")[4], keys, credentials["Expiration"])
 
 
-def whoami(aws: AwsClient, wanted: AwsSettings) -> tuple[str, str]:
-    """Account and ARN of whoever the keys belong to; raises `IdentityError`."""
+def whoami(aws: AwsClient, settings: AwsSettings) -> tuple[str, str]:
+    """Return account and ARN of the owner of the keys; raise `IdentityError`."""
     try:
-        answer = aws.call("sts", "get_caller_identity")
+        output = aws.call("sts", "get_caller_identity")
     except AwsRefusal as refusal:
-        error = refusals.of_call(refusal, "asking who they belong to", wanted)
+        error = refusals.of_call(refusal, "identifying their owner", settings)
         raise error or IdentityError(
-            f"AWS does not say who the keys belong to: {refusal}.",
+            f"AWS does not identify the owner of the keys: {refusal}.",
             "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
         ) from refusal
-    return str(answer["Account"]), str(answer["Arn"])
+    return str(output["Account"]), str(output["Arn"])
 
 
 def _explain(
-    refusal: AwsRefusal, claims: Claims, wanted: AwsSettings, now: datetime
+    refusal: AwsRefusal, claims: Claims, settings: AwsSettings, now: datetime
 ) -> IdentityError | Refused:
     if refusal.retryable and refusal.code != "IDPCommunicationError":
-        return refusals.outage(refusal, "STS", wanted.region)
-    return refusals.of_role(refusal, claims, wanted, now)
+        return refusals.outage(refusal, "STS", settings.region)
+    return refusals.of_role(refusal, claims, settings, now)

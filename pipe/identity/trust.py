@@ -1,7 +1,7 @@
-"""The trust policy that lets a role be assumed by this step and by its like, as data.
+"""The trust policy with which a role trusts this step and those of its environment.
 
-The step's id is part of the subject, so a policy has to leave the subject's end open
-(`StringLike`); the audience is exact. AWS looks at no other claim of this provider.
+The step's id is part of the subject, so the policy matches the subject's beginning (`StringLike`)
+and the exact audience. AWS evaluates no other claim of this provider.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ _AUDIENCE = "ari:cloud:bitbucket::workspace/{id}"
 
 @dataclass(frozen=True)
 class Trust:
-    """Everything that goes into the policy; `unknown` holds sentences about what was missing.
+    """The contents of a trust policy.
 
-    `provider` is the issuer without https://. `bound_to` says for people whom it lets in.
+    `provider` is the issuer without https://. `bound_to` describes the steps that may assume the
+    role. `unknown` holds a sentence for each value that had to be assumed.
     """
 
     partition: str
@@ -34,66 +35,66 @@ class Trust:
     unknown: tuple[str, ...] = ()
 
     def policy(self) -> Mapping[str, Any]:
-        """The whole document, as IAM takes it."""
+        """Return the complete document for IAM."""
         return {"Version": "2012-10-17", "Statement": [self.statement()]}
 
     def statement(self) -> Mapping[str, Any]:
-        """The one statement that matters."""
-        accepted: str | list[str] = list(self.audiences)
+        """Return the policy's statement."""
+        audience: str | list[str] = list(self.audiences)
         if len(self.audiences) == 1:
-            accepted = self.audiences[0]
+            audience = self.audiences[0]
         return {
             "Effect": "Allow",
             "Principal": {"Federated": self.provider_arn},
             "Action": "sts:AssumeRoleWithWebIdentity",
             "Condition": {
-                "StringEquals": {f"{self.provider}:aud": accepted},
+                "StringEquals": {f"{self.provider}:aud": audience},
                 "StringLike": {f"{self.provider}:sub": self.subject},
             },
         }
 
     @property
     def provider_arn(self) -> str:
-        """The identity provider in IAM."""
+        """The ARN of the identity provider in IAM."""
         return f"arn:{self.partition}:iam::{self.account}:oidc-provider/{self.provider}"
 
 
 def from_claims(claims: Claims, role_arn: str) -> Trust:
-    """The policy for the step that holds these claims."""
+    """Return the policy for the step with these claims."""
     partition, account, unknown = _role_parts(role_arn)
-    in_subject = [claims.repository]
+    environment = ""
     if claims.environment and claims.subject.split(":")[1] == claims.environment:
-        in_subject.append(claims.environment)
+        environment = claims.environment
     return Trust(
         partition,
         account,
         claims.provider,
         claims.audiences,
-        ":".join([*in_subject, "*"]),
-        _bound_to(claims.repository, in_subject[1] if len(in_subject) > 1 else ""),
+        ":".join(filter(None, [claims.repository, environment, "*"])),
+        _bound_to(claims.repository, environment),
         tuple(unknown),
     )
 
 
 def from_step(step: Step, role_arn: str) -> Trust:
-    """The same without a token: from the role's ARN and what Bitbucket says of the step."""
+    """Return the policy without a token, from the role's ARN and Bitbucket's variables."""
     partition, account, unknown = _role_parts(role_arn)
 
-    def known(value: str, stand_in: str, variable: str) -> str:
+    def known(value: str, placeholder: str, variable: str) -> str:
         if not value:
-            unknown.append(f"{stand_in} stands for a value that {variable} would have told.")
-        return value or stand_in
+            unknown.append(f"Replace {placeholder}: {variable} is not set.")
+        return value or placeholder
 
     workspace = known(step.workspace, "WORKSPACE", "BITBUCKET_WORKSPACE")
     workspace_id = known(step.workspace_id, "WORKSPACE-UUID", "BITBUCKET_REPO_OWNER_UUID")
     repository = known(step.repository_id, "{REPOSITORY-UUID}", "BITBUCKET_REPO_UUID")
     unknown.append(
-        "There is no identity token (oidc: true) to read issuer and audience from: they are "
-        "Bitbucket's usual ones; compare with Repository settings > OpenID Connect."
+        "Without an identity token (oidc: true) issuer and audience are Bitbucket's usual ones; "
+        "compare them with Repository settings > OpenID Connect."
     )
     if not step.deployment_id:
         unknown.append(
-            "There is no deployment environment, so every step of the repository is let in."
+            "Without a deployment environment every step of the repository may assume the role."
         )
     return Trust(
         partition,
@@ -107,13 +108,13 @@ def from_step(step: Step, role_arn: str) -> Trust:
 
 
 def text(document: Mapping[str, Any]) -> Sequence[str]:
-    """A document as lines to copy."""
+    """Return a document as lines to copy."""
     return json.dumps(document, indent=2).splitlines()
 
 
 def _role_parts(role_arn: str) -> tuple[str, str, list[str]]:
     if not role_arn:
-        return "aws", "ACCOUNT-ID", ["ACCOUNT-ID stands for the account; give AWS_OIDC_ROLE_ARN."]
+        return "aws", "ACCOUNT-ID", ["Replace ACCOUNT-ID: AWS_OIDC_ROLE_ARN is not set."]
     parts = role_arn.split(":")
     return parts[1], parts[4], []
 

@@ -1,1 +1,1 @@
-"""Notifications: Slack and Code Insights, sent in the background, never deciding an outcome."""
+"""Slack and Code Insights messages, sent in the background; they never decide an outcome."""

@@ -1,4 +1,4 @@
-"""NotificationSettings people how a run goes; whether they hear it never changes how it ends."""
+"""Notify people of the start and end of a run; delivery never changes how the run ends."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ from pipe.clock import SystemClock
 from pipe.http.session import open_session
 from pipe.notify import code_insights, slack
 from pipe.notify.background import BackgroundSender
-from pipe.report import Recorder
-from pipe.report.json_record import as_data
+from pipe.report import Recorder, RunRecord
 from pipe.secret import Mask
 from pipe.settings import Settings
 
 log = logging.getLogger(__name__)
 
 SECONDS = 5.0
-"""What all messages of a run together may cost it."""
+"""How long all messages of a run together may delay its end."""
 
 
 class Notifications:
-    """Tells of `record`; `adapter` and `insights_proxy` replace the network in tests."""
+    """Sends what `recorder` holds; `adapter` and `insights_proxy` replace the network in tests."""
 
     def __init__(
         self,
@@ -42,11 +41,11 @@ class Notifications:
         self._sender = BackgroundSender(seconds)
 
     def started(self) -> None:
-        """The run is about to change something."""
+        """Announce that the run is about to change something."""
         self._slack()
 
     def ended(self) -> None:
-        """The run is over; returns when everybody was told, or the time is up."""
+        """Report the end of the run; returns when all messages are delivered or the time is up."""
         self._slack()
         self._insights()
         self._sender.finish()
@@ -56,25 +55,24 @@ class Notifications:
         webhook = settings.notifications.slack.reveal()
         if not webhook:
             return
-        body = self._mask.data(slack.message(self._data(), settings.notifications))
+        body = self._mask.data(slack.message(self._record(), settings.notifications))
         session = open_session(webhook, settings.proxies, settings.ca_cert, self._adapter)
-        # Messages travel on the machine's time, whatever clock the run has.
+        # Real requests need real time, even where tests give the run another clock.
         clock = SystemClock()
         self._sender.post("Slack", lambda: slack.deliver(webhook, body, session, clock))
 
     def _insights(self) -> None:
         settings = self._settings
-        step, proxy = settings.step, self._insights_proxy
+        step = settings.step
         if not settings.notifications.code_insights:
             return
         if not (step.workspace and step.repository and step.commit):
-            log.warning("CODE_INSIGHTS: there is no commit to report on outside of Bitbucket.")
+            log.warning("CODE_INSIGHTS: outside of Bitbucket there is no commit to report on.")
             return
-        data = self._data()
-        adapter = self._adapter
+        record, proxy, adapter = self._record(), self._insights_proxy, self._adapter
         self._sender.post(
-            "Code Insights", lambda: code_insights.publish(data, step, proxy, adapter)
+            "Code Insights", lambda: code_insights.publish(record, step, proxy, adapter)
         )
 
-    def _data(self) -> slack.Data:
-        return as_data(self._recorder.record().masked(self._mask))
+    def _record(self) -> RunRecord:
+        return self._recorder.record().masked(self._mask)

@@ -1,4 +1,4 @@
-"""Messages to a Slack channel, or to whatever takes Slack's incoming webhooks."""
+"""Messages to a Slack channel, or to anything that accepts Slack's incoming webhooks."""
 
 from __future__ import annotations
 
@@ -12,37 +12,36 @@ from pipe.clock import Clock
 from pipe.errors import Unreachable
 from pipe.http import HttpClient
 from pipe.notify.background import LIMITS, DeliveryFailed
+from pipe.report import RunRecord, TargetRecord
 from pipe.settings import NotificationSettings
 
-Data = Mapping[str, Any]
-
-_LONGEST = 2500
+_MAX_SUMMARY = 2500
+_MAX_RESPONSE = 100
 _COLOURS = {"done": "#2eb67d", "running": "#36a2eb", "restored": "#e0a324", "cancelled": "#e0a324"}
 _RED = "#e01e5a"
 _OPENINGS = {
     "running": ":rocket: Deploying",
     "done": ":white_check_mark: Done:",
-    "restored": ":leftwards_arrow_with_hook: Failed and put back:",
+    "restored": ":leftwards_arrow_with_hook: Rolled back:",
     "cancelled": ":warning: Cancelled:",
-    "not-restored": ":rotating_light: Failed, and the way back failed too:",
+    "not-restored": ":rotating_light: Rollback failed:",
 }
 
 
-def message(data: Data, notifications: NotificationSettings) -> Mapping[str, Any]:
-    """What to post: the beginning of a run, or its end."""
-    outcome = data["outcome"]
-    opening = _OPENINGS.get(outcome, ":x: Failed:")
-    names = ", ".join(target["name"] for target in data["targets"])
-    headline = f"{opening} *{_escape(names or data['tenant'])}*"
+def message(record: RunRecord, notifications: NotificationSettings) -> Mapping[str, Any]:
+    """Return the message for the start of a run, or for its end."""
+    opening = _OPENINGS.get(record.outcome, ":x: Failed:")
+    names = ", ".join(target.name for target in record.targets)
+    headline = f"{opening} *{_escape(names or record.tenant)}*"
     if place := _place(notifications):
         headline += f" in {_escape(place)}"
     return {
         "text": headline,
         "attachments": [
             {
-                "color": _COLOURS.get(outcome, _RED),
-                "fallback": _escape(data["summary"] or names),
-                "text": "\n".join(_lines(data)),
+                "color": _COLOURS.get(record.outcome, _RED),
+                "fallback": _escape(record.summary or names),
+                "text": "\n".join(_lines(record)),
                 "mrkdwn_in": ["text"],
             }
         ],
@@ -50,7 +49,7 @@ def message(data: Data, notifications: NotificationSettings) -> Mapping[str, Any
 
 
 def deliver(webhook: str, body: Mapping[str, Any], session: requests.Session, clock: Clock) -> None:
-    """Post once; raises `DeliveryFailed`. The answer of Slack to a good message is `ok`."""
+    """Post the message once; raises `DeliveryFailed`. Slack responds with `ok` on success."""
     parts = urlsplit(webhook)
     base = f"{parts.scheme}://{parts.netloc}"
     query = f"?{parts.query}" if parts.query else ""
@@ -60,28 +59,32 @@ def deliver(webhook: str, body: Mapping[str, Any], session: requests.Session, cl
     except Unreachable as error:
         raise DeliveryFailed(str(error)) from error
     if not reply.ok:
-        said = " ".join(reply.text().split())[:100]
-        raise DeliveryFailed(f'{parts.hostname} answered {reply.status}: "{said}"')
+        response = " ".join(reply.text().split())[:_MAX_RESPONSE]
+        raise DeliveryFailed(f'{parts.hostname} returned {reply.status}: "{response}"')
 
 
 def _place(notifications: NotificationSettings) -> str:
-    """Environment, account and region, as far as they are given."""
+    """Join environment, account and region, as far as they are set."""
     named = (notifications.environment, notifications.account, notifications.region)
     return " / ".join(part for part in named if part)
 
 
-def _lines(data: Data) -> Iterator[str]:
-    for target in data["targets"]:
-        for container, new in target["after"].items():
-            old = target["before"].get(container, "")
-            if new != old or target["restart"] or target["resumed"]:
-                change = f"{_code(old)} → {_code(new)}" if old and old != new else _code(new)
-                yield f"{_escape(target['name'])}: {change}"
-    if data["summary"]:
-        yield _escape(data["summary"][:_LONGEST])
-    yield f"Tenant {_escape(data['tenant'])}"
-    if link := data["step"]["link"]:
-        yield f"<{_escape(link)}|Open the step>"
+def _lines(record: RunRecord) -> Iterator[str]:
+    for target in record.targets:
+        yield from _changes(target)
+    if record.summary:
+        yield _escape(record.summary[:_MAX_SUMMARY])
+    yield f"Tenant {_escape(record.tenant)}"
+    if record.step.link:
+        yield f"<{_escape(record.step.link)}|Open the step>"
+
+
+def _changes(target: TargetRecord) -> Iterator[str]:
+    for container, new in target.after.items():
+        old = target.before.get(container, "")
+        if new != old or target.restart or target.resumed:
+            change = f"{_code(old)} → {_code(new)}" if old and old != new else _code(new)
+            yield f"{_escape(target.name)}: {change}"
 
 
 def _code(text: str) -> str:
@@ -89,5 +92,5 @@ def _code(text: str) -> str:
 
 
 def _escape(text: str) -> str:
-    """`text` so that Slack neither sees a mention nor a link in it."""
+    """Escape text so that Slack sees neither a mention nor a link in it."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -26,16 +26,16 @@ class Calls:
     """Calls to one portal."""
 
     def __init__(self, http: HttpClient) -> None:
-        self.http = http
+        self._http = http
         self.host = urlsplit(http.base).netloc
 
     def until(self, deadline: Deadline) -> Calls:
         """Return calls for a loop that retries by itself: one try each, cut off at `deadline`."""
         left = max(_SHORTEST_READ, deadline.left())
-        limits = self.http.limits
+        limits = self._http.limits
         # At most half of the time left, so that one silent reply does not use up all of it.
         read = min(limits.read, max(_SHORTEST_READ, left / 2))
-        return Calls(self.http.limited(replace(limits, tries=1, read=read)))
+        return Calls(self._http.limited(replace(limits, tries=1, read=read)))
 
     def read(
         self,
@@ -52,19 +52,23 @@ class Calls:
         def transient(reply: Reply) -> bool:
             return reply.status not in final and error_body.transient(reply)
 
-        reply = self.http.repeatable("GET", path, transient=transient, decode=decode)
+        reply = self._http.repeatable("GET", path, transient=transient, decode=decode)
         self._check_token(reply)
         return reply
 
     def query(self, path: str, body: object) -> Reply:
         """Send a POST that only reads, retried like a GET."""
-        reply = self.http.repeatable("POST", path, body, transient=error_body.transient)
+        reply = self._http.repeatable("POST", path, body, transient=error_body.transient)
         self._check_token(reply)
         return reply
 
+    def send(self, method: str, path: str, body: object) -> Reply:
+        """Send a request once, and return its reply unchecked; raise `Unreachable`."""
+        return self._http.once(method, path, body)
+
     def write(self, method: str, path: str, body: object, what: str) -> Reply:
-        """Send one write, once; raise the error its refusal deserves, or `Unreachable`."""
-        reply = self.http.once(method, path, body)
+        """Send a write once; raise the error its refusal deserves, or `Unreachable`."""
+        reply = self.send(method, path, body)
         self.check_done(reply, what)
         return reply
 
@@ -120,7 +124,7 @@ class Calls:
         because = f': "{message}"' if message else ""
         if reply.status == 403:
             return Refused(
-                f"The token may not do this: {what} was refused{because}.",
+                f"The token lacks permission: {what} was refused{because}.",
                 "Give the service account of DUPLO_TOKEN write access to the tenant.",
             )
         return Refused(

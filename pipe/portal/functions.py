@@ -57,7 +57,7 @@ class Functions:
         """
         path = self._scope.v2("UpdateLambdaFunction")
         body = {"FunctionName": name, "ImageUri": image}
-        reply = self._scope.calls.http.once("POST", path, body)
+        reply = self._scope.calls.send("POST", path, body)
         if _is_busy(reply):
             raise Refused(
                 f'An earlier update of {name} is still under way: "{error_body.message(reply)}".',

@@ -86,8 +86,13 @@ class ListReader(Generic[T]):
                     entry = _Entry(text[at:end], self._build(item))
                     entries.append(entry)
                     expected = last.places.get(last.name(entry.value), expected - 1) + 1
-            separator = _NEXT.match(text, end)
-            if separator is None:
-                raise ValueError("a list without an end")
-            at = separator.end()
+            at = end + 1 if text.startswith(",{", end) else _after_separator(text, end)
         return entries, at
+
+
+def _after_separator(text: str, at: int) -> int:
+    """Return the index of the next value, or of the list's end."""
+    separator = _NEXT.match(text, at)
+    if separator is None:
+        raise ValueError("a list without an end")
+    return separator.end()

@@ -118,7 +118,7 @@ class Pods:
         body = {"HostName": pod.host, "DockerId": docker_id, "Tail": _LOG_LINES}
         try:
             path = self._scope.v2("findContainerLogs")
-            reply = self._scope.calls.http.once("POST", path, body)
+            reply = self._scope.calls.send("POST", path, body)
             return decode_log(reply.json()) if reply.ok else ()
         except (Unreachable, ValueError) as error:
             log.debug("no log of %s: %s", pod.name, error)

@@ -132,7 +132,8 @@ class Services:
         try:
             path = self._scope.v2("GetLbDetailsInService", service.name)
             reply = self._scope.calls.read(path)
-            return decode_load_balancer(reply.json()) if reply.ok else ""
+            body = reply.json() if reply.ok else None
+            return text(body, "DNSName") if isinstance(body, dict) else ""
         except (PlatformError, ValueError) as error:
             log.debug("no load balancer of %s: %s", service.name, error)
             return ""
@@ -148,7 +149,7 @@ class Services:
             for container, image in images.items()
         ]
         path = self._scope.v3("containers", "replicationController", service.name, "containerimage")
-        reply = self._scope.calls.http.once("PUT", path, body)
+        reply = self._scope.calls.send("PUT", path, body)
         if _is_route_missing(reply, service):
             log.debug("no containerimage route here; using ReplicationControllerChange")
             self._change_images_v2(service, images)
@@ -218,11 +219,6 @@ def decode_found(body: Any) -> Service | None:
         raise UnexpectedShape("a service object or null")
     service = decode_service(body)
     return service if service.name else None
-
-
-def decode_load_balancer(body: Any) -> str:
-    """Decode the DNS name in `GetLbDetailsInService`, empty without a load balancer."""
-    return text(body, "DNSName") if isinstance(body, dict) else ""
 
 
 def decode_service(item: Mapping[str, Any]) -> Service:

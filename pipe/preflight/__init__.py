@@ -1,1 +1,1 @@
-"""`ACTION: check`: everything a deploy depends on, looked at without changing anything."""
+"""`ACTION: check`: check everything that a deploy depends on, without changing anything."""

@@ -1,4 +1,4 @@
-"""The way to an address: through which proxy, over which TLS, to whose certificate."""
+"""Check the connection to an address: proxy, TLS and certificate."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import requests
 
 from pipe.http import Limits, Network
 from pipe.http.diagnosis import explain
-from pipe.http.session import proxy_for, trusting
-from pipe.preflight.result import CheckResult, bad, good, unknown
+from pipe.http.session import proxy_for, tls_context
+from pipe.preflight.result import CheckResult, failed, passed, unknown
 
 _SECONDS = 10.0
 
 
 @dataclass(frozen=True)
 class Handshake:
-    """What a TLS connection agreed on, and who answered."""
+    """The TLS parameters agreed on, and the server's certificate."""
 
     version: str
     cipher: str
@@ -30,27 +30,33 @@ class Handshake:
     issuer: str
     until: str
 
+    def __str__(self) -> str:
+        return (
+            f"{self.version}, {self.cipher}; certificate of {self.subject}, "
+            f"issued by {self.issuer}, valid until {self.until}"
+        )
 
-def reach(name: str, url: str, setting: str, network: Network) -> CheckResult:
-    """Open one connection to `url` and tell what is at its end; `setting` gave the address."""
+
+def check_connection(name: str, url: str, setting: str, network: Network) -> CheckResult:
+    """Open one connection to `url`, which comes from the variable `setting`."""
     parts = urlsplit(url)
-    topic = f"connection to {name}"
+    check = f"connection to {name}"
     proxy = proxy_for(url, network.proxies)
-    through = f"through the proxy {_shown(proxy)}" if proxy else "directly"
+    through = f"through the proxy {_without_password(proxy)}" if proxy else "directly"
     if urlsplit(proxy).scheme == "https":
-        return unknown(topic, f"{parts.netloc} goes {through}; TLS inside TLS is not looked into")
+        return unknown(check, f"{parts.netloc} is reached {through}; TLS in TLS is not checked")
     try:
-        shaken = _connect(url, proxy, network.ca_cert)
+        handshake = _connect(url, proxy, network.ca_cert)
     except OSError as error:
-        return bad(topic, explain(_named(error, proxy), url, setting, Limits(connect=_SECONDS)))
-    if shaken is None:
-        return good(topic, f"{parts.netloc} reached {through}, without TLS")
-    trusted = "the usual authorities" + (" and CA_CERT" if network.ca_cert else "")
-    return good(
-        topic,
-        f"{parts.netloc} reached {through}; {shaken.version}, {shaken.cipher}; certificate of "
-        f"{shaken.subject}, issued by {shaken.issuer}, valid until {shaken.until}, verified "
-        f"against {trusted}",
+        return failed(
+            check, explain(_classified(error, proxy), url, setting, Limits(connect=_SECONDS))
+        )
+    if handshake is None:
+        return passed(check, f"{parts.netloc} reached {through}, without TLS")
+    trusted = "the default authorities" + (" and CA_CERT" if network.ca_cert else "")
+    return passed(
+        check,
+        f"{parts.netloc} reached {through}; {handshake}, verified against {trusted}",
     )
 
 
@@ -74,18 +80,18 @@ def _connect(url: str, proxy: str, ca_cert: str) -> Handshake | None:
 
 
 def _prepare(url: str, proxy: str, ca_cert: str) -> http.client.HTTPConnection:
-    """A connection that is not open yet; for https a proxy only passes bytes on."""
-    parts, way = urlsplit(url), urlsplit(proxy)
+    """Return an unopened connection; for https a proxy only forwards bytes."""
+    parts, via = urlsplit(url), urlsplit(proxy)
     secure = parts.scheme == "https"
-    end = (parts.hostname or "", parts.port or (443 if secure else 80))
-    host, port = (way.hostname or "", way.port or 80) if proxy else end
+    server = (parts.hostname or "", parts.port or (443 if secure else 80))
+    host, port = (via.hostname or "", via.port or 80) if proxy else server
     if not secure:
         return http.client.HTTPConnection(host, port, timeout=_SECONDS)
     connection = http.client.HTTPSConnection(
-        host, port, timeout=_SECONDS, context=trusting(ca_cert)
+        host, port, timeout=_SECONDS, context=tls_context(ca_cert)
     )
     if proxy:
-        connection.set_tunnel(*end, headers=_proxy_user(way.username, way.password))
+        connection.set_tunnel(*server, headers=_proxy_user(via.username, via.password))
     return connection
 
 
@@ -96,8 +102,8 @@ def _proxy_user(user: str | None, password: str | None) -> dict[str, str]:
     return {"Proxy-Authorization": f"Basic {base64.b64encode(pair).decode()}"}
 
 
-def _named(error: OSError, proxy: str) -> Exception:
-    """With a proxy in between, trouble other than the certificate's is the proxy's."""
+def _classified(error: OSError, proxy: str) -> Exception:
+    """Return the error that `explain` knows: behind a proxy, all but TLS errors are the proxy's."""
     if proxy and not isinstance(error, ssl.SSLError):
         return requests.exceptions.ProxyError(error)
     if isinstance(error, TimeoutError):
@@ -105,19 +111,19 @@ def _named(error: OSError, proxy: str) -> Exception:
     return error
 
 
-def _shown(proxy: str) -> str:
-    """The proxy without user and password."""
+def _without_password(proxy: str) -> str:
+    """Return host and port of the proxy."""
     parts = urlsplit(proxy)
     return f"{parts.hostname}:{parts.port or 80}"
 
 
 def _name(parts: Sequence[Sequence[Sequence[str]]]) -> str:
-    """A distinguished name's most telling part."""
-    named = {key: value for part in parts for key, value in part}
+    """Return the most specific part of a distinguished name."""
+    by_key = {key: value for part in parts for key, value in part}
     for key in ("commonName", "organizationalUnitName", "organizationName"):
-        if key in named:
-            return f'"{named[key]}"'
-    return "nobody it names"
+        if key in by_key:
+            return f'"{by_key[key]}"'
+    return "an unnamed entity"
 
 
 def _alternatives(certificate: Mapping[str, Any]) -> str:

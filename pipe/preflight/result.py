@@ -1,4 +1,4 @@
-"""One thing that was looked at."""
+"""The result of one preflight check."""
 
 from __future__ import annotations
 
@@ -11,47 +11,47 @@ from pipe.errors import ExitCode, PipeError
 
 
 class CheckStatus(StrEnum):
-    """What a look concluded; open is what could not be seen, and does not stop a deploy."""
+    """How a check ended; unknown means that it could not be made, which stops no deploy."""
 
-    GOOD = "good"
-    BAD = "bad"
-    OPEN = "open"
+    PASSED = "passed"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What was found about a topic. `code` is what a deploy would end with because of it."""
+    """One check. `code` is the exit code that a deploy would end with because of it."""
 
-    topic: str
-    verdict: CheckStatus
+    name: str
+    status: CheckStatus
     message: str
     remedy: str = ""
     details: tuple[str, ...] = ()
     code: ExitCode = ExitCode.DONE
 
     def as_dict(self) -> Mapping[str, Any]:
-        """The fact as plain data."""
+        """Return the result as plain data."""
         return {
-            "topic": self.topic,
-            "verdict": str(self.verdict),
+            "name": self.name,
+            "status": str(self.status),
             "message": self.message,
             "remedy": self.remedy,
             "details": list(self.details),
         }
 
 
-def good(topic: str, told: str) -> CheckResult:
-    """Nothing to do."""
-    return CheckResult(topic, CheckStatus.GOOD, told)
+def passed(name: str, message: str) -> CheckResult:
+    """Return the result of a check that passed."""
+    return CheckResult(name, CheckStatus.PASSED, message)
 
 
-def unknown(topic: str, why: str, remedy: str = "") -> CheckResult:
-    """Nothing proven, and nothing that stops a deploy."""
-    return CheckResult(topic, CheckStatus.OPEN, why, remedy)
+def unknown(name: str, reason: str) -> CheckResult:
+    """Return the result of a check that could not be made."""
+    return CheckResult(name, CheckStatus.UNKNOWN, reason)
 
 
-def bad(topic: str, error: PipeError) -> CheckResult:
-    """What a deploy would end with."""
+def failed(name: str, error: PipeError) -> CheckResult:
+    """Return the result of a check whose error a deploy would end with."""
     return CheckResult(
-        topic, CheckStatus.BAD, error.diagnosis, error.remedy, error.details, ExitCode(error.code)
+        name, CheckStatus.FAILED, error.diagnosis, error.remedy, error.details, ExitCode(error.code)
     )

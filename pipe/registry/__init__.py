@@ -1,1 +1,1 @@
-"""Asking registries about images: is it there, which digest, how sound is it?"""
+"""Container registries: verify that an image exists, its digest and its scan findings."""

@@ -1,4 +1,4 @@
-"""What a registry can be asked, and what it can answer."""
+"""The interface of registries and the values they return."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ INDEXES = (
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
-"""Media types of images that are lists of images, one per platform."""
+"""Media types of image indexes: lists of images, one for each platform."""
 
 MANIFESTS = (
     *INDEXES,
@@ -24,8 +24,8 @@ MANIFESTS = (
 
 
 @dataclass(frozen=True)
-class Found:
-    """An image that is there. `pushed` is None where the registry does not tell."""
+class RegistryImage:
+    """An image that exists in a registry; `pushed` is None where the registry omits it."""
 
     digest: str
     media_type: str
@@ -34,37 +34,37 @@ class Found:
 
 @dataclass(frozen=True)
 class Finding:
-    """One weakness that a scan found, with the scanner's word for how bad it is."""
+    """One vulnerability found by a scan, with the scanner's severity."""
 
     name: str
     severity: str
 
 
-class Absent(Exception):
-    """The registry answered, and the image is not there; the text says what is missing."""
+class ImageNotFound(Exception):
+    """The registry responded that the image does not exist; the text names what is missing."""
 
 
-class CannotAsk(Exception):
-    """The registry gave no answer that proves anything; the text says why.
+class CannotVerify(Exception):
+    """The registry gave no conclusive response; the text gives the reason, `remedy` what to do."""
 
-    `remedy` says what would let it answer.
-    """
-
-    def __init__(self, why: str, remedy: str = "") -> None:
-        super().__init__(why)
+    def __init__(self, reason: str, remedy: str = "") -> None:
+        super().__init__(reason)
         self.remedy = remedy
 
     @classmethod
-    def because(cls, trouble: PipeError) -> CannotAsk:
-        """The way to the registry is what failed."""
-        return cls(trouble.diagnosis.rstrip("."), trouble.remedy)
+    def because(cls, error: PipeError) -> CannotVerify:
+        """Wrap the error that the request to the registry ended with."""
+        return cls(error.diagnosis.rstrip("."), error.remedy)
 
 
 class Registry(Protocol):
-    """Both methods raise `CannotAsk`, and `IdentityError` for keys that do not work at all."""
+    """Reads one registry.
 
-    def find(self, image: Image) -> Found:
-        """The image as it is there; raises `Absent`."""
+    Methods raise `CannotVerify`, and `IdentityError` for AWS keys that do not work at all.
+    """
+
+    def find(self, image: Image) -> RegistryImage:
+        """Return the image as the registry describes it; raise `ImageNotFound`."""
 
     def tags(self, image: Image) -> Sequence[str]:
-        """The tags of the image's repository; raises `Absent` when there is no repository."""
+        """Return the tags in the image's repository; raise `ImageNotFound` without a repository."""

@@ -1,4 +1,4 @@
-"""What Docker has to show a registry before it may pull the image that a test runs in."""
+"""Registry credentials for Docker, to pull the images that deploy tests run in."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ Login = Callable[[Image], Mapping[str, str] | None]
 
 
 def logins(settings: Settings, identity: Identity, mask: Mask) -> Login:
-    """A function from images to `username` and `password`, None where nothing is known.
+    """Return a function from an image to `username` and `password`, None without credentials.
 
-    A password given for the registry of the deployed images is shown to that one only.
+    REGISTRY_PASSWORD is only sent to the registry of the deployed images.
     """
     rules = settings.image_rules
-    own = {request.image.registry for request in settings.image_requests}
+    deployed_from = {request.image.registry for request in settings.image_requests}
 
     def login(image: Image) -> Mapping[str, str] | None:
-        address = ecr_address(image)
-        if address is not None and identity.aws is not None:
-            return _ecr_login(identity.aws, address, mask)
-        if address is None and rules.registry_username and image.registry in own:
+        ecr = ecr_address(image)
+        if ecr is not None and identity.aws is not None:
+            return _ecr_login(identity.aws, ecr, mask)
+        if ecr is None and rules.registry_username and image.registry in deployed_from:
             return {
                 "username": rules.registry_username,
                 "password": rules.registry_password.reveal(),
@@ -42,24 +42,23 @@ def logins(settings: Settings, identity: Identity, mask: Mask) -> Login:
 
 
 def _ecr_login(aws: AwsClient, address: EcrAddress, mask: Mask) -> Mapping[str, str] | None:
-    """ECR's password for Docker; without it the pull fails, and says so as a failed test."""
+    """Return ECR's login for Docker; without it the pull fails, and with it the test."""
     accounts = [address.account]
     try:
-        answer = aws.call("ecr", "get_authorization_token", address.region, registryIds=accounts)
+        output = aws.call("ecr", "get_authorization_token", address.region, registryIds=accounts)
     except (AwsRefusal, PlatformError) as error:
-        log.warning("AWS gives no password for Docker (ecr:GetAuthorizationToken): %s", error)
+        log.warning("AWS returned no password for Docker (ecr:GetAuthorizationToken): %s", error)
         return None
     try:
-        return _unpacked(str(answer["authorizationData"][0]["authorizationToken"]), mask)
+        return _decode(str(output["authorizationData"][0]["authorizationToken"]), mask)
     except (LookupError, ValueError):
-        log.warning("AWS gave no password for Docker that can be used.")
+        log.warning("AWS returned no usable password for Docker (ecr:GetAuthorizationToken).")
         return None
 
 
-def _unpacked(token: str, mask: Mask) -> Mapping[str, str]:
-    """ECR's token is `user:password` in base64."""
-    username, _, password = (
-        base64.b64decode(mask.add(Secret(token)).reveal()).decode().partition(":")
-    )
+def _decode(token: str, mask: Mask) -> Mapping[str, str]:
+    """Split ECR's token, `user:password` in base64, and mask it."""
+    mask.add(Secret(token))
+    username, _, password = base64.b64decode(token).decode().partition(":")
     mask.add(Secret(password))
     return {"username": username, "password": password}

@@ -1,4 +1,4 @@
-"""The record of a run, and the files made of it."""
+"""The record of a run, and the reports made from it."""
 
 from pipe.report.files import RECORD, write, write_tests
 from pipe.report.record import RunRecord, TargetRecord

@@ -1,7 +1,7 @@
-"""Writing the record below the clone folder, where later steps and people find it.
+"""Write the reports below the clone folder, where later steps and people find them.
 
-Bitbucket kills without warning: a file is either the old one or the new one, never half. It
-masks nothing in files either, so every text is masked here, before any format escapes it.
+Bitbucket kills without warning, so files are replaced atomically. It masks nothing in files, so
+every text is masked here, before any format escapes it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pipe.output import printable
 from pipe.report.html import page
-from pipe.report.json_record import as_data, to_json
+from pipe.report.json_record import to_json
 from pipe.report.record import RunRecord
 from pipe.report.recorder import Recorder
 from pipe.secret import Mask
@@ -28,7 +28,7 @@ _LONGEST_NAME = 100
 
 
 def write(settings: Settings, recorder: Recorder, mask: Mask) -> None:
-    """Write `deploy.json`, `deploy.env` and `deploy.html`; a failure warns and changes nothing."""
+    """Write `deploy.json`, `deploy.env` and `deploy.html`; a failure is only logged."""
     if settings.report_dir is None:
         return
     record = recorder.record().masked(mask)
@@ -36,31 +36,31 @@ def write(settings: Settings, recorder: Recorder, mask: Mask) -> None:
     files = {
         RECORD: to_json(record),
         "deploy.env": _env(variables),
-        "deploy.html": page(as_data(record)),
+        "deploy.html": page(record),
     }
     _save("report", settings.report_dir, files)
 
 
 def write_tests(settings: Settings, recorder: Recorder, mask: Mask) -> None:
-    """Write the JUnit report where Bitbucket looks for it; a failure warns."""
+    """Write the JUnit report where Bitbucket looks for it; a failure is only logged."""
     folder = settings.notifications.test_report_dir
     if folder is None:
         return
-    from pipe.report.junit import junit  # noqa: PLC0415 - 5 ms, and nothing before the end needs it
+    from pipe.report.junit import junit  # noqa: PLC0415 - 5 ms, only needed at the end
 
     record = recorder.record().masked(mask)
-    if text := junit(as_data(record)):
+    if text := junit(record):
         _save("test report", folder, {_junit_name(record): text})
 
 
 def _env(values: Mapping[str, str]) -> str:
-    # One line each: what reads this file need not be a shell.
+    # One line each, for readers other than a shell.
     return "".join(f"{name}={shlex.quote(printable(value))}\n" for name, value in values.items())
 
 
 def _junit_name(record: RunRecord) -> str:
-    """Its own for every target, so that two pipes in one step do not overwrite each other."""
-    names = "-".join(["deploy", record.tenant, *(target.label for target in record.targets)])
+    """Return a name per set of targets, so that two pipes in one step write two files."""
+    names = "-".join(["deploy", record.tenant, *(str(entry.target) for entry in record.targets)])
     return f"{re.sub(r'[^A-Za-z0-9._-]', '_', names)[:_LONGEST_NAME]}.xml"
 
 
@@ -70,15 +70,15 @@ def _save(what: str, folder: Path, files: Mapping[str, str]) -> None:
         for name, text in files.items():
             _replace(folder / name, text)
     except OSError as error:
-        reason = error.strerror or "it fails"
+        reason = error.strerror or "unknown error"
         log.warning("Cannot write the %s to %s: %s.", what, folder, reason.lower())
 
 
 def _replace(path: Path, text: str) -> None:
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        # Half a surrogate pair, which JSON can carry, is no UTF-8; escaped it is JSON again.
-        fresh.write_bytes(text.encode("utf-8", "backslashreplace"))
-        fresh.replace(path)
+        # JSON can carry a lone surrogate, UTF-8 cannot; its escape is valid JSON.
+        temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
+        temporary.replace(path)
     finally:
-        fresh.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)

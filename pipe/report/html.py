@@ -1,40 +1,41 @@
-"""The record as one page for people: no network, no script, on any screen, day and night."""
+"""The record as one HTML page: no network, no script, any screen size, light and dark."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from collections.abc import Iterator, Sequence
 
+from pipe.deploy_tests.model import DeployTestResult
 from pipe.report.markup import Markup, join, tag, text
+from pipe.report.record import RunRecord, TargetRecord
 from pipe.report.style import STYLE
-from pipe.report.timeline import BACK, timeline
-
-Data = Mapping[str, Any]
+from pipe.report.timeline import ROLLBACK, ROLLOUT, timeline
 
 _HEADLINES = {
     "running": ("…", "busy", "Deploying"),
     "done": ("✔", "good", "Done"),
-    "defect": ("✖", "bad", "A defect of the pipe"),
-    "configuration": ("✖", "bad", "The variables are wrong"),
-    "identity": ("✖", "bad", "Not let in"),
-    "platform": ("✖", "bad", "The portal cannot be used"),
+    "defect": ("✖", "bad", "Defect in the pipe"),
+    "configuration": ("✖", "bad", "Invalid variables"),
+    "identity": ("✖", "bad", "Identity refused"),
+    "platform": ("✖", "bad", "Portal error"),
     "image": ("✖", "bad", "Image refused"),
-    "pre-test": ("✖", "bad", "The test before the deploy failed"),
-    "conflict": ("✖", "bad", "Somebody else is deploying"),
-    "restored": ("↶", "warn", "Failed, and put back"),
-    "not-restored": ("✖", "bad", "Failed, and not put back"),
+    "pre-test": ("✖", "bad", "Pre-deploy test failed"),
+    "conflict": ("✖", "bad", "Another deployment is running"),
+    "restored": ("↶", "warn", "Rolled back"),
+    "not-restored": ("✖", "bad", "Rollback failed"),
     "failed": ("✖", "bad", "Failed"),
     "cancelled": ("✖", "warn", "Cancelled"),
 }
+"""Symbol, class and words for each outcome."""
+
+_MAX_NAMES = 3
 # Nothing may be loaded and nothing may run, whatever a log line manages to smuggle in.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
-def page(data: Data) -> str:
-    """The page, from the record as plain data whose secrets have been masked."""
-    mark, mood, words = _HEADLINES.get(data["outcome"], ("✖", "bad", data["outcome"]))
-    title = f"{words}: {_names(data)}" if data["targets"] else words
+def page(record: RunRecord) -> str:
+    """Return the page for a record that has been masked."""
+    symbol, status, headline = _HEADLINES[record.outcome]
+    title = f"{headline}: {_names(record)}" if record.targets else headline
     head = tag(
         "head",
         Markup('<meta charset="utf-8">'),
@@ -45,141 +46,133 @@ def page(data: Data) -> str:
         tag("title", title),
         Markup(f"<style>{STYLE}</style>"),
     )
-    parts = (*_targets(data), *_tests(data), *_evidence(data))
     body = tag(
         "body",
-        tag("header", _headline(data, mark, words), _facts(data), class_=mood),
-        tag("main", *parts),
-        tag("footer", f"nholuongut deploy pipe {data['pipe_version']}"),
+        tag("header", _headline(record, symbol, headline), _details(record), class_=status),
+        tag("main", *map(_target, record.targets), _tests(record), *_evidence(record)),
+        tag("footer", f"nholuongut deploy pipe {record.pipe_version}"),
     )
     return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
 
 
-def _headline(data: Data, mark: str, words: str) -> Markup:
-    code = "" if data["exit_code"] is None else f"exit code {data['exit_code']}"
+def _headline(record: RunRecord, symbol: str, headline: str) -> Markup:
+    code = "" if record.exit_code is None else f"exit code {record.exit_code}"
     return join(
-        tag("p", tag("span", mark, class_="mark", aria_hidden="true"), tag("span", words),
+        tag("p", tag("span", symbol, class_="symbol", aria_hidden="true"), tag("span", headline),
             tag("small", code), class_="outcome"),
-        tag("h1", _names(data) or data["tenant"]),
-        tag("p", data["summary"] or "The run has not ended yet.", class_="summary"),
+        tag("h1", _names(record) or record.tenant),
+        tag("p", record.summary or "The run has not ended yet.", class_="summary"),
     )  # fmt: skip
 
 
-def _names(data: Data) -> str:
-    names = [target["name"] for target in data["targets"]]
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+def _names(record: RunRecord) -> str:
+    names = [target.name for target in record.targets]
+    more = len(names) - _MAX_NAMES
+    return ", ".join(names[:_MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
-def _facts(data: Data) -> Markup:
-    step = data["step"]
-    where = "/".join(part for part in (step["workspace"], step["repository"]) if part)
-    facts = {
-        "Tenant": data["tenant"],
-        "Environment": step["deployment"],
-        "Portal": str(data["portal"]).partition("://")[2],
-        "Address": data["url"] and _link(data["url"], data["url"].partition("://")[2]),
-        "Began": _moment(data["started"]),
-        "Took": _duration(data["started"], data["finished"]),
-        "Step": step["link"] and _link(step["link"], f"{where} #{step['build_number']}"),
-        "Commit": step["commit"][:12],
-        "Branch": step["branch"],
-        "Tag": step["tag"],
+def _details(record: RunRecord) -> Markup:
+    step = record.step
+    repository = "/".join(part for part in (step.workspace, step.repository) if part)
+    details = {
+        "Tenant": record.tenant,
+        "Environment": step.deployment,
+        "Portal": record.portal.partition("://")[2],
+        "URL": record.url and _link(record.url, record.url.partition("://")[2]),
+        "Started": record.started.strftime("%Y-%m-%d %H:%M:%S UTC"),
+        "Duration": _duration(record.seconds),
+        "Step": step.link and _link(step.link, f"{repository} #{step.build_number}"),
+        "Commit": step.commit[:12],
+        "Branch": step.branch,
+        "Tag": step.tag,
     }
-    shown = [
-        tag("div", tag("dt", name), tag("dd", value)) for name, value in facts.items() if value
-    ]
-    return tag("dl", *shown)
+    entries = (
+        tag("div", tag("dt", name), tag("dd", value)) for name, value in details.items() if value
+    )
+    return tag("dl", *entries)
 
 
-def _link(address: str, words: str) -> Markup:
-    """A link where it is one to the web; anything else is only shown."""
+def _link(address: str, label: str) -> Markup:
+    """Return a link for a web address, plain text for any other."""
     if not address.startswith(("https://", "http://")):
         return text(address)
-    return tag("a", words, href=address, rel="noreferrer")
+    return tag("a", label, href=address, rel="noreferrer")
 
 
-def _targets(data: Data) -> Iterator[Markup]:
-    for target in data["targets"]:
-        yield tag(
-            "section",
-            tag("h2", target["name"], tag("small", target["kind"])),
-            tag("div", *_diff(target), class_="diff"),
-            _told("Rollout", target["message"], target["passed"]),
-            _told("Way back", target["rollback"], None),
-            _told("Now", target["state"], None),
-            timeline(target["timeline"], "Pods during the rollout"),
-            timeline(target["rollback_timeline"], "Pods on the way back", BACK),
-        )
+def _target(entry: TargetRecord) -> Markup:
+    return tag(
+        "section",
+        tag("h2", entry.name, tag("small", entry.target.kind)),
+        tag("div", *_diff(entry), class_="diff"),
+        _row("Rollout", entry.message, {True: "good", False: "bad", None: ""}[entry.passed]),
+        _row("Rollback", entry.rollback),
+        _row("Now", entry.state),
+        timeline(entry.timeline, "Pods during the rollout", ROLLOUT),
+        timeline(entry.rollback_timeline, "Pods during the rollback", ROLLBACK),
+    )
 
 
-def _diff(target: Data) -> Iterator[Markup]:
-    if target["restart"] or target["resumed"]:
-        how = "restarted" if target["restart"] else "changed by an earlier run"
-        for image in target["after"].values():
+def _diff(entry: TargetRecord) -> Iterator[Markup]:
+    if entry.restart or entry.resumed:
+        how = "restarted" if entry.restart else "changed by an earlier run"
+        for image in entry.after.values():
             yield tag("p", tag("span", "=", class_="sign"), tag("code", image), f" ({how})")
         return
-    for name, new in target["after"].items():
-        old = target["before"].get(name)
+    for container, new in entry.after.items():
+        old = entry.before.get(container)
         if old == new:
             continue
-        label = [tag("small", name, " ")] if name else []
+        label = [tag("small", container, " ")] if container else []
         if old:
             yield tag("p", tag("span", "-", class_="sign"), *label, tag("del", old))
         yield tag("p", tag("span", "+", class_="sign"), *label, tag("ins", new))
 
 
-def _told(what: str, how: str, passed: bool | None) -> Markup:
-    if not how:
+def _row(label: str, message: str, status: str = "") -> Markup:
+    if not message:
         return Markup()
-    mood = {True: "good", False: "bad", None: ""}[passed]
-    return tag("p", tag("b", what), tag("span", how), class_=f"message {mood}".strip())
+    return tag("p", tag("b", label), tag("span", message), class_=f"message {status}".strip())
 
 
-def _tests(data: Data) -> Iterator[Markup]:
-    if data["tests"]:
-        yield tag("section", tag("h2", "Tests"), *map(_test, data["tests"]))
+def _tests(record: RunRecord) -> Markup:
+    if not record.tests:
+        return Markup()
+    return tag("section", tag("h2", "Tests"), *map(_test, record.tests))
 
 
-def _test(test: Data) -> Markup:
-    good = test["passed"]
+def _test(test: DeployTestResult) -> Markup:
     summary = tag(
         "summary",
-        tag("span", "✔" if good else "✖", class_="good" if good else "bad"),
-        tag("b", test["name"]),
-        tag("span", test["message"]),
-        tag("small", f"{test['seconds']:.1f} s"),
+        tag("span", "✔" if test.passed else "✖", class_="good" if test.passed else "bad"),
+        tag("b", test.name),
+        tag("span", test.message),
+        tag("small", f"{test.seconds:.1f} s"),
     )
-    sign = "GET" if test["kind"] == "probe" else "$"
-    subject = tag("p", tag("code", f"{sign} {test['subject']}"), class_="subject")
-    return tag("details", summary, subject, _lines(test["output"]), class_="test", open=not good)
+    prompt = "GET" if test.kind == "probe" else "$"
+    subject = tag("p", tag("code", f"{prompt} {test.subject}"), class_="subject")
+    output = _lines(test.output)
+    return tag("details", summary, subject, output, class_="test", open=not test.passed)
 
 
-def _evidence(data: Data) -> Iterator[Markup]:
-    for found in data["evidence"]:
-        faults = tag("ul", *(tag("li", fault) for fault in found["faults"]))
+def _evidence(record: RunRecord) -> Iterator[Markup]:
+    for evidence in record.evidence:
+        faults = tag("ul", *(tag("li", fault) for fault in evidence.faults))
         yield tag(
             "section",
-            tag("h2", "Evidence", tag("small", found["target"])),
-            tag("p", "Pod ", tag("code", found["pod"])) if found["pod"] else "",
-            faults if found["faults"] else "",
-            _lines(found["log"]),
-            "" if found["log"] or found["faults"] else tag("p", "No fault, and no log to show."),
+            tag("h2", "Evidence", tag("small", evidence.target)),
+            tag("p", "Pod ", tag("code", evidence.pod)) if evidence.pod else "",
+            faults if evidence.faults else "",
+            _lines(evidence.log),
+            "" if evidence.log or evidence.faults else tag("p", "No faults and no log lines."),
         )
 
 
 def _lines(lines: Sequence[str]) -> Markup:
-    if not lines:
-        return Markup()
-    return tag("pre", "\n".join(lines), tabindex="0")
+    return tag("pre", "\n".join(lines), tabindex="0") if lines else Markup()
 
 
-def _moment(stamp: str) -> str:
-    return datetime.fromisoformat(stamp).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def _duration(started: str, finished: str | None) -> str:
-    if not finished:
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
         return ""
-    took = (datetime.fromisoformat(finished) - datetime.fromisoformat(started)).total_seconds()
-    minutes, seconds = divmod(round(took), 60)
-    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -13,20 +13,19 @@ from pipe.report.record import ImageRecord, RunRecord, TargetRecord
 from pipe.rollout import Evidence, PodCounts
 
 SCHEMA = 2
-"""Grows when the meaning of a present field changes; new fields may be added at any time."""
+"""Raised when the meaning of an existing key changes; keys may be added at any time."""
 
 
 def to_json(record: RunRecord) -> str:
     """Return the text of `deploy.json`."""
-    return json.dumps(as_data(record), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(_run(record), indent=2, ensure_ascii=False) + "\n"
 
 
-def as_data(record: RunRecord) -> Mapping[str, Any]:
-    """Return the record as plain data."""
+def _run(record: RunRecord) -> Mapping[str, Any]:
     return {
         "schema": SCHEMA,
         "pipe_version": record.pipe_version,
-        "action": record.action,
+        "action": str(record.action),
         "outcome": record.outcome,
         "exit_code": record.exit_code,
         "summary": record.summary,
@@ -47,7 +46,7 @@ def as_data(record: RunRecord) -> Mapping[str, Any]:
 
 def _target(target: TargetRecord) -> Mapping[str, Any]:
     return {
-        "kind": target.kind,
+        "kind": str(target.target.kind),
         "name": target.name,
         "before": target.before,
         "after": target.after,
@@ -96,14 +95,14 @@ def _image(image: ImageRecord) -> Mapping[str, Any]:
         "digest": image.digest,
         "pushed": _moment(image.pushed),
         "findings": None if findings is None else [vars(finding) for finding in findings],
-        "not_proven": image.not_proven,
+        "not_verified": image.not_verified,
     }
 
 
 def _check(check: CheckResult) -> Mapping[str, Any]:
     return {
-        "topic": check.topic,
-        "verdict": str(check.verdict),
+        "name": check.name,
+        "status": str(check.status),
         "message": check.message,
         "remedy": check.remedy,
         "details": check.details,

@@ -1,22 +1,25 @@
-"""The tests and rollouts of a run as JUnit XML, in the form that every reader knows."""
+"""The tests and rollouts of a run as JUnit XML, in the form that every reader accepts."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 from xml.etree import ElementTree as ET
 
+from pipe.deploy_tests.model import DeployTestResult
+from pipe.report.record import RunRecord, TargetRecord
+from pipe.rollout import Evidence
+
 _CLASS = "deploy"
-_BEFORE = "PRE_DEPLOY_TEST"
+_PRE_DEPLOY = "PRE_DEPLOY_TEST"
 # XML 1.0 forbids these, escaped or not.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True)
 class _Case:
-    """`passed` is None for what did not come to an end."""
+    """`passed` is None for a rollout that did not end."""
 
     name: str
     passed: bool | None
@@ -25,19 +28,19 @@ class _Case:
     output: Sequence[str]
 
 
-def junit(data: Mapping[str, Any]) -> str:
-    """The document, from the record as plain data; empty when there is nothing to tell."""
-    cases = list(_cases(data))
+def junit(record: RunRecord) -> str:
+    """Return the document, empty when nothing was tested or rolled out."""
+    cases = list(_cases(record))
     if not cases:
         return ""
     totals = {
-        "name": _clean(f"deploy to {data['tenant']}"),
+        "name": _clean(f"deploy to {record.tenant}"),
         "tests": str(len(cases)),
         "failures": str(sum(case.passed is False for case in cases)),
         "errors": "0",
         "time": _time(sum(case.seconds for case in cases)),
     }
-    started = str(data["started"])[: len("2026-01-01T00:00:00")]
+    started = record.started.strftime("%Y-%m-%dT%H:%M:%S")
     skipped = str(sum(case.passed is None for case in cases))
     root = ET.Element("testsuites", totals)
     suite = ET.SubElement(root, "testsuite", {**totals, "skipped": skipped, "timestamp": started})
@@ -46,29 +49,28 @@ def junit(data: Mapping[str, Any]) -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
 
 
-def _cases(data: Mapping[str, Any]) -> Iterator[_Case]:
-    """In the order in which they happened."""
-    yield from (_test(entry) for entry in data["tests"] if entry["name"] == _BEFORE)
-    yield from (_rollout(entry, data) for entry in data["targets"] if entry["message"])
-    yield from (_test(entry) for entry in data["tests"] if entry["name"] != _BEFORE)
+def _cases(record: RunRecord) -> Iterator[_Case]:
+    """Yield the cases in the order in which they happened."""
+    yield from (_test(test) for test in record.tests if test.name == _PRE_DEPLOY)
+    yield from (_rollout(entry, record.evidence) for entry in record.targets if entry.message)
+    yield from (_test(test) for test in record.tests if test.name != _PRE_DEPLOY)
 
 
-def _test(entry: Mapping[str, Any]) -> _Case:
-    asked = f"GET {entry['subject']}" if entry["kind"] == "probe" else f"$ {entry['subject']}"
-    output = (asked, *entry["output"])
-    return _Case(entry["name"], entry["passed"], entry["seconds"], entry["message"], output)
+def _test(test: DeployTestResult) -> _Case:
+    prompt = "GET" if test.kind == "probe" else "$"
+    output = (f"{prompt} {test.subject}", *test.output)
+    return _Case(test.name, test.passed, test.seconds, test.message, output)
 
 
-def _rollout(entry: Mapping[str, Any], data: Mapping[str, Any]) -> _Case:
-    lines = [f"now: {entry['state']}"]
-    for found in data["evidence"]:
-        if found["target"] == entry["name"]:
-            lines += [f"fault: {text}" for text in found["faults"]]
-            lines += [f"{found['pod']} | {text}" for text in found["log"]]
-    if entry["rollback"]:
-        lines.append(f"the way back: {entry['rollback']}")
-    name = f"rollout of {entry['name']}"
-    return _Case(name, entry["passed"], entry["seconds"], entry["message"], lines)
+def _rollout(entry: TargetRecord, evidence: Sequence[Evidence]) -> _Case:
+    lines = [f"now: {entry.state}"]
+    for one in evidence:
+        if one.target == entry.target:
+            lines += [f"fault: {fault}" for fault in one.faults]
+            lines += [f"{one.pod} | {line}" for line in one.log]
+    if entry.rollback:
+        lines.append(f"rollback: {entry.rollback}")
+    return _Case(f"rollout of {entry.target}", entry.passed, entry.seconds, entry.message, lines)
 
 
 def _element(case: _Case) -> ET.Element:
@@ -92,5 +94,5 @@ def _time(seconds: float) -> str:
 
 
 def _clean(text: str) -> str:
-    """`text` without the characters that no XML document may hold."""
+    """Replace the characters that XML forbids."""
     return _FORBIDDEN.sub("\ufffd", text)

@@ -1,4 +1,4 @@
-"""Where people find the step on Bitbucket."""
+"""The address of the step on Bitbucket."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pipe.settings import Step
 
 
 def step_page(step: Step) -> str:
-    """The step's page; the pipeline's where the step is not known; empty in a local run."""
+    """Return the step's page, the pipeline's if the step is unknown, empty in a local run."""
     if not (step.workspace and step.repository and step.build_number):
         return ""
     parts = (step.workspace, step.repository, "pipelines", "results", step.build_number)

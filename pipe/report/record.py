@@ -1,34 +1,34 @@
-"""The record of a run: frozen, typed, and the only thing that every report is made from."""
+"""The record of a run: frozen, typed, and the only source of every report."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from pipe.deploy_tests.model import DeployTestResult
+from pipe.model import Target
 from pipe.preflight.result import CheckResult
 from pipe.registry.base import Finding
 from pipe.rollout import Evidence, PodCounts
 from pipe.secret import Mask
-
-T = TypeVar("T")
+from pipe.settings import Action
 
 
 @dataclass(frozen=True)
 class TargetRecord:
-    """One target: what it ran, what it was to run, and how that went.
+    """One target: its images before and after the change, and how the rollout went.
 
-    `before` and `after` hold its images by container; `rollback_to` those to restore, None when
-    they are unknown. `version` is the target's from before the change, `previous_pods`
-    identifies its pods of that time: both serve a run that has to resume this one. `state` says
-    what runs now, `passed` is None until that is known, and `message` says why. `rollback` says
-    how the rollback went, empty without one. `seconds` is how long the rollout was followed.
+    `before` and `after` hold images by container; `rollback_to` those to restore, None when they
+    are unknown. `version` is the target's version before the change and `previous_pods`
+    identifies its pods of that time: a later run needs both to resume this one. `state` describes
+    what runs now, `passed` is None until the rollout has ended, and `message` gives the reason.
+    `rollback` describes how the rollback went, empty without one. `seconds` is how long the
+    rollout was followed.
     """
 
-    kind: str
-    name: str
+    target: Target
     image: str
     previous_image: str
     before: Mapping[str, str]
@@ -48,18 +48,18 @@ class TargetRecord:
     rollback_timeline: tuple[PodCounts, ...] = ()
 
     @property
-    def label(self) -> str:
-        """The target as `SERVICES` names it."""
-        return self.name if self.kind == "service" else f"{self.kind}:{self.name}"
+    def name(self) -> str:
+        """The target's name, without its kind."""
+        return self.target.name
 
 
 @dataclass(frozen=True)
 class ImageRecord:
-    """One image that had to be proven.
+    """One image that was verified in its registry.
 
-    `deployed` is the reference that was deployed, by digest with PIN_DIGEST. `digest` is empty
-    and `not_proven` says why where its registry could not be asked. `findings` is None where no
-    scan was asked for.
+    `deployed` is the reference that was deployed: by digest with PIN_DIGEST. When the registry
+    could not be queried, `digest` is empty and `not_verified` gives the reason. `findings` is None
+    when no scan was requested.
     """
 
     image: str
@@ -67,7 +67,7 @@ class ImageRecord:
     digest: str
     pushed: datetime | None
     findings: tuple[Finding, ...] | None
-    not_proven: str
+    not_verified: str
 
 
 @dataclass(frozen=True)
@@ -89,14 +89,14 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One run. `exit_code` and `finished` are None while it goes on, or after it was killed.
+    """One run. `exit_code` and `finished` are None while it runs, or after it was killed.
 
     `changed` is true once this run began to change anything. `url` is the address of the first
     target, empty when the portal does not know it.
     """
 
     pipe_version: str
-    action: str
+    action: Action
     outcome: str
     exit_code: int | None
     summary: str
@@ -113,29 +113,31 @@ class RunRecord:
     evidence: tuple[Evidence, ...]
     step: StepRecord
 
+    @property
+    def seconds(self) -> float | None:
+        """How long the run took, None while it runs."""
+        return (self.finished - self.started).total_seconds() if self.finished else None
+
     def masked(self, mask: Mask) -> RunRecord:
         """Return the record without secrets.
 
-        Words of the pipe's own stay, even where a secret happens to be the same word.
+        Enums and `outcome` are the pipe's own words: they stay, even where a secret happens to
+        be the same word.
         """
-        return replace(_masked(self, mask), action=self.action, outcome=self.outcome)
+        record: RunRecord = _masked(self, mask)
+        return replace(record, outcome=self.outcome)
 
 
-def _masked(value: T, mask: Mask) -> T:
-    """Return plain data of any depth with every text masked; keys of mappings are not texts."""
-    return _without_secrets(value, mask)  # type: ignore[no-any-return]
-
-
-def _without_secrets(value: Any, mask: Mask) -> Any:
-    if isinstance(value, str):
-        return mask.text(value) if type(value) is str else value
+def _masked(value: Any, mask: Mask) -> Any:
+    """Return plain data of any depth with every text masked, except keys of mappings."""
+    if type(value) is str:
+        return mask.text(value)
     if isinstance(value, Mapping):
-        return {key: _without_secrets(entry, mask) for key, entry in value.items()}
+        return {key: _masked(entry, mask) for key, entry in value.items()}
     if isinstance(value, tuple):
-        return tuple(_without_secrets(entry, mask) for entry in value)
+        return tuple(_masked(entry, mask) for entry in value)
+    # Pod counts hold no text, and there can be thousands of them.
     if is_dataclass(value) and not isinstance(value, (type, PodCounts)):
-        texts = {
-            one.name: _without_secrets(getattr(value, one.name), mask) for one in fields(value)
-        }
+        texts = {field.name: _masked(getattr(value, field.name), mask) for field in fields(value)}
         return replace(value, **texts)
     return value

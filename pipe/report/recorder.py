@@ -1,4 +1,4 @@
-"""Keeps the record of a run while it goes on."""
+"""Collect the events of a run into its record."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipe.errors import ExitCode
 from pipe.image import Image
 from pipe.model import Change, Restart, Snapshot, Target, Update
 from pipe.preflight.result import CheckResult
-from pipe.registry.proof import Proof
+from pipe.registry.verification import ImageVerification
 from pipe.report.link import step_page
 from pipe.report.record import ImageRecord, RunRecord, StepRecord, TargetRecord
 from pipe.rollout import Evidence, PodCounts, Ready, Verdict, Waiting, words
@@ -21,7 +21,7 @@ from pipe.settings import Settings, Step
 
 
 class Recorder:
-    """Takes note of every event of a run; `record` is what is known so far."""
+    """Collects every event of a run; `record` returns what is known so far."""
 
     def __init__(self, settings: Settings, started: datetime) -> None:
         self._settings = settings
@@ -30,7 +30,7 @@ class Recorder:
         self._tests: list[DeployTestResult] = []
         self._checks: list[CheckResult] = []
         self._evidence: list[Evidence] = []
-        self._proofs: Mapping[Image, Proof] = {}
+        self._verifications: Mapping[Image, ImageVerification] = {}
         self._changed = False
         self._url = ""
         self._end: tuple[ExitCode, str, datetime] | None = None
@@ -41,22 +41,22 @@ class Recorder:
         return tuple(self._checks)
 
     def planned(self, changes: Iterable[Change], unchanged: Iterable[Snapshot] = ()) -> None:
-        """Note what is about to change, with the state to return to, and what is not."""
+        """Note the planned changes, with the images to roll back to, and the unchanged targets."""
         for change in changes:
-            self._targets[change.target] = self._target(change)
+            self._targets[change.target] = _target(change)
         for snapshot in unchanged:
-            self._targets[snapshot.target] = self._target(Update(snapshot, {}))
+            self._targets[snapshot.target] = _target(Update(snapshot, {}))
 
-    def proven(self, proofs: Mapping[Image, Proof]) -> None:
-        """Note where the proofs of images are collected."""
-        self._proofs = proofs
+    def verified(self, verifications: Mapping[Image, ImageVerification]) -> None:
+        """Note the mapping that collects the verifications of images."""
+        self._verifications = verifications
 
     def reachable_at(self, url: str) -> None:
         """Note the address of the first target."""
         self._url = url
 
     def changing(self, changes: Sequence[Change]) -> None:
-        """Note that the run is about to make these changes, or follows an earlier run's."""
+        """Note that the run is about to make these changes, or to follow an earlier run's."""
         self._changed = any(change.resumes is None for change in changes)
         self.planned(changes)
 
@@ -71,22 +71,22 @@ class Recorder:
     def followed(
         self, target: Target, state: str, timeline: Sequence[PodCounts], seconds: float
     ) -> None:
-        """Note what the last look at a rollout found."""
+        """Note the state of a rollout when it was last checked."""
         self._update(target, state=state, timeline=tuple(timeline), seconds=seconds)
 
     def judged(self, verdicts: Mapping[Target, Verdict]) -> None:
-        """Note how the rollouts ended."""
+        """Note the verdicts on the rollouts."""
         for target, verdict in verdicts.items():
             passed = None if isinstance(verdict, Waiting) else isinstance(verdict, Ready)
             self._update(target, passed=passed, message=words(verdict))
 
     def lost_sight(self, reason: str) -> None:
-        """Note that it is unknown how the rollouts ended."""
+        """Note that the rollouts could not be followed to their end."""
         for target in self._targets:
             self._update(target, passed=False, message=reason)
 
     def explained(self, evidence: Evidence) -> None:
-        """Note why a target failed."""
+        """Note the evidence for why a target failed."""
         self._evidence.append(evidence)
 
     def rolled_back(
@@ -104,7 +104,7 @@ class Recorder:
         code, summary, finished = self._end or (None, "", None)
         return RunRecord(
             pipe_version=__version__,
-            action=str(self._settings.action),
+            action=self._settings.action,
             outcome="running" if code is None else code.outcome,
             exit_code=None if code is None else int(code),
             summary=summary,
@@ -118,7 +118,7 @@ class Recorder:
                 replace(entry, digest=self._digest(entry.image)) for entry in self._targets.values()
             ),
             tests=tuple(self._tests),
-            images=tuple(_image(proof) for proof in self._proofs.values()),
+            images=tuple(_image(one) for one in self._verifications.values()),
             checks=tuple(self._checks),
             evidence=tuple(self._evidence),
             step=_step(self._settings.step),
@@ -132,48 +132,48 @@ class Recorder:
             "DEPLOY_OUTCOME": record.outcome,
             "DEPLOY_EXIT_CODE": "" if record.exit_code is None else str(record.exit_code),
             "DEPLOY_TENANT": record.tenant,
-            "DEPLOY_TARGETS": " ".join(target.label for target in record.targets),
+            "DEPLOY_TARGETS": " ".join(str(entry.target) for entry in record.targets),
             "DEPLOY_IMAGE": main.image if main else "",
             "DEPLOY_PREVIOUS_IMAGE": main.previous_image if main else "",
             "DEPLOY_URL": record.url or _origin(self._settings.tests.url),
         }
-
-    def _target(self, change: Change) -> TargetRecord:
-        update = change if isinstance(change, Update) else None
-        return TargetRecord(
-            kind=str(change.target.kind),
-            name=change.target.name,
-            image=change.image,
-            previous_image=change.previous_image,
-            before=dict(change.before.images),
-            after=dict(change.wanted),
-            rollback_to=dict(update.rollback_to)
-            if update and update.rollback_to is not None
-            else None,
-            digest="",
-            restart=isinstance(change, Restart),
-            resumed=change.resumes is not None,
-            version=change.previous_version,
-            previous_pods=tuple(sorted(change.previous_pods)),
-        )
 
     def _update(self, target: Target, **changed: object) -> None:
         self._targets[target] = replace(self._targets[target], **changed)  # type: ignore[arg-type]
 
     def _digest(self, deployed: str) -> str:
         """Return the digest of a deployed image, empty when it is unknown."""
-        proven = (proof.digest for proof in self._proofs.values() if str(proof.deploy) == deployed)
-        return next(proven, "") or image.digest(deployed)
+        digests = (
+            one.digest for one in self._verifications.values() if str(one.deploy) == deployed
+        )
+        return next(digests, "") or image.digest(deployed)
 
 
-def _image(proof: Proof) -> ImageRecord:
+def _target(change: Change) -> TargetRecord:
+    rollback_to = change.rollback_to if isinstance(change, Update) else None
+    return TargetRecord(
+        target=change.target,
+        image=change.image,
+        previous_image=change.previous_image,
+        before=dict(change.before.images),
+        after=dict(change.wanted),
+        rollback_to=None if rollback_to is None else dict(rollback_to),
+        digest="",
+        restart=isinstance(change, Restart),
+        resumed=change.resumes is not None,
+        version=change.previous_version,
+        previous_pods=tuple(sorted(change.previous_pods)),
+    )
+
+
+def _image(verification: ImageVerification) -> ImageRecord:
     return ImageRecord(
-        image=str(proof.image),
-        deployed=str(proof.deploy),
-        digest=proof.digest,
-        pushed=proof.pushed,
-        findings=proof.findings,
-        not_proven=proof.why_not,
+        image=str(verification.image),
+        deployed=str(verification.deploy),
+        digest=verification.digest,
+        pushed=verification.pushed,
+        findings=verification.findings,
+        not_verified=verification.unverified_reason,
     )
 
 
@@ -194,6 +194,6 @@ def _step(step: Step) -> StepRecord:
 
 
 def _origin(url: str) -> str:
-    """Return scheme and host of a whole address that the user gave, empty for a path."""
+    """Return the scheme and host of a URL, empty for a path."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""

@@ -1,35 +1,35 @@
-"""How the page looks: system fonts, two colour schemes, one column on a phone."""
+"""The style sheet of the page: system fonts, light and dark, one column on a phone."""
 
 STYLE = """
 :root {
   color-scheme: light dark;
-  --back: #f5f6f8; --card: #fff; --ink: #1b1f27; --soft: #5b6472; --line: #dfe3e8;
-  --good: #11743f; --good-back: #e3f5ea; --bad: #b3261e; --bad-back: #fdeceb;
-  --warn: #8a5200; --warn-back: #fdf1dd; --busy: #1d5fb8; --busy-back: #e6effb;
+  --page: #f5f6f8; --card: #fff; --ink: #1b1f27; --soft: #5b6472; --line: #dfe3e8;
+  --good: #11743f; --good-bg: #e3f5ea; --bad: #b3261e; --bad-bg: #fdeceb;
+  --warn: #8a5200; --warn-bg: #fdf1dd; --busy: #1d5fb8; --busy-bg: #e6effb;
   --up: #27a567; --starting: #f0b429; --old: #9aa5b4; --code: #f0f2f5;
 }
 @media (prefers-color-scheme: dark) {
   :root {
-    --back: #111419; --card: #1a1f26; --ink: #e7eaef; --soft: #9ba6b4; --line: #2e3640;
-    --good: #5ed28f; --good-back: #12301f; --bad: #ff8f87; --bad-back: #3a1816;
-    --warn: #f5bd5c; --warn-back: #362609; --busy: #82b4f7; --busy-back: #14253c;
+    --page: #111419; --card: #1a1f26; --ink: #e7eaef; --soft: #9ba6b4; --line: #2e3640;
+    --good: #5ed28f; --good-bg: #12301f; --bad: #ff8f87; --bad-bg: #3a1816;
+    --warn: #f5bd5c; --warn-bg: #362609; --busy: #82b4f7; --busy-bg: #14253c;
     --up: #35b877; --starting: #e0a324; --old: #667282; --code: #11151a;
   }
 }
 * { box-sizing: border-box; }
-body { margin: 0 auto; padding: 1.25rem; max-width: 60rem; background: var(--back);
+body { margin: 0 auto; padding: 1.25rem; max-width: 60rem; background: var(--page);
   color: var(--ink); font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
 header, section { background: var(--card); border: 1px solid var(--line); border-radius: 12px;
   padding: 1.25rem 1.5rem; margin-bottom: 1rem; overflow-wrap: anywhere; }
-header { border-top: 6px solid var(--mood); }
-.good { --mood: var(--good); --mood-back: var(--good-back); }
-.bad { --mood: var(--bad); --mood-back: var(--bad-back); }
-.warn { --mood: var(--warn); --mood-back: var(--warn-back); }
-.busy { --mood: var(--busy); --mood-back: var(--busy-back); }
+header { border-top: 6px solid var(--status); }
+.good { --status: var(--good); --status-bg: var(--good-bg); }
+.bad { --status: var(--bad); --status-bg: var(--bad-bg); }
+.warn { --status: var(--warn); --status-bg: var(--warn-bg); }
+.busy { --status: var(--busy); --status-bg: var(--busy-bg); }
 .outcome { display: flex; flex-wrap: wrap; align-items: center; gap: .5rem; margin: 0;
-  color: var(--mood); font-weight: 600; }
-.mark { display: grid; place-items: center; width: 1.9rem; height: 1.9rem; border-radius: 50%;
-  background: var(--mood-back); }
+  color: var(--status); font-weight: 600; }
+.symbol { display: grid; place-items: center; width: 1.9rem; height: 1.9rem; border-radius: 50%;
+  background: var(--status-bg); }
 h1 { margin: .4rem 0 .2rem; font-size: 1.75rem; line-height: 1.2; }
 h2 { margin: 0 0 .6rem; font-size: 1.15rem; }
 small { color: var(--soft); font-weight: 400; font-size: .82rem; }
@@ -44,8 +44,8 @@ code, pre, del, ins { font-family: ui-monospace, "SF Mono", Menlo, Consolas, mon
   font-size: .88em; }
 .diff { border-radius: 8px; overflow: hidden; margin-bottom: .8rem; }
 .diff p { margin: 0; padding: .35rem .7rem; background: var(--code); }
-.diff p:has(del) { background: var(--bad-back); }
-.diff p:has(ins) { background: var(--good-back); }
+.diff p:has(del) { background: var(--bad-bg); }
+.diff p:has(ins) { background: var(--good-bg); }
 .diff del { color: var(--bad); text-decoration: none; }
 .diff ins { color: var(--good); text-decoration: none; }
 .sign { display: inline-block; width: 1.3rem; color: var(--soft); }
@@ -76,7 +76,7 @@ details summary { cursor: pointer; color: var(--soft); font-size: .85rem; }
 .test { border-top: 1px solid var(--line); padding: .5rem 0; }
 .test summary { display: flex; flex-wrap: wrap; gap: .2rem .6rem; color: var(--ink);
   font-size: 1rem; }
-.test summary .good, .test summary .bad { color: var(--mood); }
+.test summary .good, .test summary .bad { color: var(--status); }
 .test summary small { margin-left: auto; }
 .subject { margin: .4rem 0; color: var(--soft); }
 .wide { overflow-x: auto; }

@@ -1,4 +1,4 @@
-"""`ACTION: check`: what a person on a new runner runs first."""
+"""`ACTION: check`: every check passes or fails with its remedy, and nothing is changed."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from tests.sandbox.aws import ACCOUNT
 from tests.support.stage import RunResult
 
 
-class Checks:
-    """Checks over real sockets, with TLS to the portal."""
+class CheckRuns:
+    """Runs of ACTION: check over real sockets, with TLS to the portal."""
 
     def __init__(self, aws: AwsStage, server: Server) -> None:
         self.aws = aws
         self.server = server
 
     def run(self, image: str, **environ: str) -> RunResult:
-        """Check with the usual variables and those given."""
+        """Run the checks with the usual variables and those given."""
         assert self.server.ca_path is not None
         stage = self.aws.stage
         variables = {
@@ -47,35 +47,35 @@ class Checks:
 
 
 @pytest.fixture
-def checks(aws: AwsStage, tmp_path: Path) -> Iterator[Checks]:
-    """The stage's portal behind TLS of its own authority."""
+def checks(aws: AwsStage, tmp_path: Path) -> Iterator[CheckRuns]:
+    """Serve the stage's portal over TLS with a private authority."""
     with Server(aws.stage.world, tls=tmp_path / "tls") as server:
-        yield Checks(aws, server)
+        yield CheckRuns(aws, server)
 
 
 @pytest.fixture
 def image(aws: AwsStage) -> str:
-    """An image that is in ECR."""
+    """Push an image to ECR and return its name."""
     name = aws.cloud.repository()
     aws.cloud.push("1.4.2")
     return f"{name}:1.4.2"
 
 
-def facts(ending: RunResult) -> Mapping[str, Mapping[str, Any]]:
-    """The facts in deploy.json by topic."""
-    return {fact["topic"]: fact for fact in ending.report["checks"]}
+def results(ending: RunResult) -> Mapping[str, Mapping[str, Any]]:
+    """Return the results in deploy.json by name."""
+    return {result["name"]: result for result in ending.report["checks"]}
 
 
-def test_everything_in_order_is_told(checks: Checks, image: str) -> None:
-    """Exit 0; each fact readable in the log, and in deploy.json."""
+def test_every_check_passes(checks: CheckRuns, image: str) -> None:
+    """Exit 0; each result is in the log and in deploy.json."""
     ending = checks.run(image)
     assert ending.code == 0, ending.text
-    found = facts(ending)
-    assert {fact["verdict"] for fact in found.values()} == {"good"}
+    found = results(ending)
+    assert {result["status"] for result in found.values()} == {"passed"}
     cloud = checks.aws.cloud
     issuer = cloud.issuer
     expected = {
-        "variables": "complete",
+        "variables": "complete and valid",
         "identity token": "valid until 2026-02-03 11:00:00 UTC, 60 min",
         "claim iss": f"Federated arn:aws:iam::{ACCOUNT}:oidc-provider/{issuer.provider}",
         "claim aud": f"StringEquals {issuer.provider}:aud {issuer.audience}",
@@ -83,131 +83,130 @@ def test_everything_in_order_is_told(checks: Checks, image: str) -> None:
         "claim environment": issuer.environment,
         "connection to STS": "reached directly, without TLS",
         "AWS role": f"assumed-role/deploy/bitbucket-shop-87, account {ACCOUNT}, until ",
-        "connection to the portal": "verified against the usual authorities and CA_CERT",
-        "portal token": "accepted; it is ci-bot's, for the tenants dev01",
+        "connection to the portal": "verified against the default authorities and CA_CERT",
+        "portal token": "accepted; user: ci-bot; tenants: dev01",
         "tenant": "dev01, id ",
-        "service web": "there, asks for team/web:1.4.1",
+        "service web": "exists, is set to team/web:1.4.1",
         "connection to the registry": "reached directly",
         "image": f"{image}: exists, sha256:",
     }
-    for topic, told in expected.items():
-        assert told in found[topic]["message"], topic
-        assert f"[good] {topic}: {found[topic]['message']}" in ending.log
+    for name, message in expected.items():
+        assert message in found[name]["message"], name
+        assert f"[passed] {name}: {found[name]['message']}" in ending.log
     assert set(found) == set(expected)
-    assert "None of 14 checks failed" in ending.result
+    assert "14 of 14 checks passed. Nothing was changed." in ending.result
 
 
-def test_the_certificate_is_told(checks: Checks, image: str) -> None:
-    """Version, cipher, whose it is, who issued it, and until when."""
-    told = facts(checks.run(image))["connection to the portal"]["message"]
-    assert "TLSv1.3, TLS_AES" in told
-    assert "certificate of localhost, 127.0.0.1" in told
-    assert 'issued by "Testing CA' in told
-    assert "valid until " in told
+def test_the_certificate_is_described(checks: CheckRuns, image: str) -> None:
+    """TLS version, cipher, subject, issuer and validity."""
+    message = results(checks.run(image))["connection to the portal"]["message"]
+    assert "TLSv1.3, TLS_AES" in message
+    assert "certificate of localhost, 127.0.0.1" in message
+    assert 'issued by "Testing CA' in message
+    assert "valid until " in message
 
 
-def test_an_untrusted_certificate_is_bad(checks: Checks, image: str) -> None:
-    """The remedy is CA_CERT; the run ends as a deploy would: 4."""
+def test_an_untrusted_certificate_fails(checks: CheckRuns, image: str) -> None:
+    """The remedy is CA_CERT, and the exit code is that of a deploy: 4."""
     ending = checks.run(image, CA_CERT="")
     assert ending.code == 4
-    fact = facts(ending)["connection to the portal"]
-    assert fact["verdict"] == "bad"
-    assert "is not trusted" in fact["message"]
-    assert "CA_CERT" in fact["remedy"]
+    result = results(ending)["connection to the portal"]
+    assert result["status"] == "failed"
+    assert "is not trusted" in result["message"]
+    assert "CA_CERT" in result["remedy"]
 
 
-def test_several_things_wrong_are_all_told(checks: Checks) -> None:
-    """One run, every problem; the first one's code."""
-    checks.aws.cloud.trust(checks.aws.cloud.policy("{nobody}:*"))
+def test_all_failed_checks_are_reported(checks: CheckRuns) -> None:
+    """One run reports every failure and ends with the code of the first."""
+    checks.aws.cloud.trust(checks.aws.cloud.policy("{other}:*"))
     environ = {"SERVICE": "wbe", "VERIFY_IMAGE": "auto"}
     ending = checks.run(f"{checks.aws.cloud.repository()}:1", **environ)
     assert ending.code == 3
-    found = facts(ending)
-    assert found["AWS identity"]["verdict"] == "bad"
+    found = results(ending)
+    assert found["AWS identity"]["status"] == "failed"
     assert '"Effect": "Allow"' in "".join(found["AWS identity"]["details"])
-    assert found["service wbe"]["verdict"] == "bad"
+    assert found["service wbe"]["status"] == "failed"
     assert "Did you mean web?" in found["service wbe"]["message"]
-    assert found["image"]["verdict"] == "open"
-    assert "2 of " in ending.result
-    assert "AWS identity, service wbe" in ending.result
+    assert found["image"]["status"] == "unknown"
+    assert "2 of 13 checks failed: AWS identity, service wbe." in ending.result
 
 
-def test_an_expired_token_is_bad(checks: Checks, image: str) -> None:
-    """Told once; AWS is not asked."""
+def test_an_expired_identity_token_fails(checks: CheckRuns, image: str) -> None:
+    """It is reported without asking AWS."""
     token = checks.aws.cloud.issuer.token(exp=1)
     ending = checks.run(image, BITBUCKET_STEP_OIDC_TOKEN=token)
     assert ending.code == 3
-    assert "expired at 1970-01-01" in facts(ending)["identity token"]["message"]
+    assert "expired at 1970-01-01" in results(ending)["identity token"]["message"]
     assert checks.aws.cloud.door.log == []
 
 
-def test_a_wrong_portal_token_is_bad(checks: Checks, image: str) -> None:
-    """Exit 3; what needs the token is left out."""
+def test_a_wrong_portal_token_fails(checks: CheckRuns, image: str) -> None:
+    """Exit 3; checks that need the token are left out."""
     ending = checks.run(image, DUPLO_TOKEN="wrong-token")
     assert ending.code == 3
-    assert facts(ending)["portal token"]["verdict"] == "bad"
-    assert "tenant" not in facts(ending)
+    assert results(ending)["portal token"]["status"] == "failed"
+    assert "tenant" not in results(ending)
 
 
-def test_an_absent_tenant_is_bad(checks: Checks, image: str) -> None:
-    """Nearest names and all."""
+def test_a_missing_tenant_fails(checks: CheckRuns, image: str) -> None:
+    """Exit 4, with the nearest name."""
     ending = checks.run(image, TENANT="dev1")
     assert ending.code == 4
-    assert "Did you mean dev01?" in facts(ending)["tenant"]["message"]
+    assert "Did you mean dev01?" in results(ending)["tenant"]["message"]
 
 
-def test_an_absent_image_is_bad(checks: Checks, image: str) -> None:
-    """Exit 5, with the nearest tags."""
+def test_a_missing_image_fails(checks: CheckRuns, image: str) -> None:
+    """Exit 5, with the nearest tag."""
     ending = checks.run(image.replace("1.4.2", "1.4.3"))
     assert ending.code == 5
-    assert "Did you mean 1.4.2?" in facts(ending)["image"]["message"]
+    assert "Did you mean 1.4.2?" in results(ending)["image"]["message"]
 
 
-def test_static_keys_are_told(checks: Checks, image: str) -> None:
-    """Whose they are, in which account."""
+def test_static_keys_are_reported_with_their_account(checks: CheckRuns, image: str) -> None:
+    """STS names their owner."""
     keys = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI"}
     ending = checks.run(image, AWS_OIDC_ROLE_ARN="", **keys)
     assert ending.code == 0, ending.text
-    assert f"account {ACCOUNT}" in facts(ending)["AWS keys"]["message"]
+    assert f"account {ACCOUNT}" in results(ending)["AWS keys"]["message"]
 
 
-def test_a_secret_with_the_token_is_read(checks: Checks, image: str) -> None:
-    """The portal's token comes from there, and is not shown."""
+def test_the_portal_token_is_read_from_a_secret(checks: CheckRuns, image: str) -> None:
+    """The portal token is read from Secrets Manager and not shown."""
     store = checks.aws.cloud.client("secretsmanager")
     store.create_secret(Name="portal", SecretString=checks.aws.stage.world.token)
     ending = checks.run(image, DUPLO_TOKEN="", DUPLO_TOKEN_SECRET="portal")
     assert ending.code == 0, ending.text
-    assert "accepted" in facts(ending)["portal token"]["message"]
-    assert "reached directly" in facts(ending)["connection to Secrets Manager"]["message"]
+    assert "accepted" in results(ending)["portal token"]["message"]
+    assert "reached directly" in results(ending)["connection to Secrets Manager"]["message"]
 
 
-def test_a_portal_that_does_not_name_the_user_is_fine(checks: Checks, image: str) -> None:
-    """Old ones have no such call."""
+def test_a_portal_may_not_name_the_user(checks: CheckRuns, image: str) -> None:
+    """Old portals have no such call."""
     checks.aws.stage.world.script(ApiFault("GET", "GetUserRoleInfo", status=404, times=9))
     ending = checks.run(image)
     assert ending.code == 0, ending.text
-    assert "a user whom the portal does not name" in facts(ending)["portal token"]["message"]
+    assert "user: not named by the portal" in results(ending)["portal token"]["message"]
 
 
-def test_the_proxy_is_named_without_its_password(checks: Checks, image: str) -> None:
-    """The registry is asked through it; localhost never is."""
+def test_the_proxy_is_named_without_its_password(checks: CheckRuns, image: str) -> None:
+    """The registry is reached through it, localhost is not."""
     with Tunnel() as tunnel:
         ending = checks.run(
             "registry.example/team/web:1",
             HTTPS_PROXY=f"http://me:proxy-password@127.0.0.1:{tunnel.port}",
         )
-    fact = facts(ending)["connection to the registry"]
-    assert fact["verdict"] == "open"
-    assert "The proxy does not let us through to registry.example" in fact["message"]
-    assert "403" in fact["message"]
+    result = results(ending)["connection to the registry"]
+    assert result["status"] == "unknown"
+    assert "The proxy did not connect to registry.example" in result["message"]
+    assert "403" in result["message"]
     assert tunnel.asked[0].startswith("CONNECT registry.example:443")
     assert "Proxy-Authorization: Basic" in tunnel.asked[0]
     assert "proxy-password" not in ending.text
-    assert "reached directly" in facts(ending)["connection to the portal"]["message"]
+    assert "reached directly" in results(ending)["connection to the portal"]["message"]
 
 
 class Tunnel:
-    """A proxy that lets nobody through."""
+    """A proxy that refuses every connection."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []

@@ -1,4 +1,4 @@
-"""Images in ECR: proven before anything changes."""
+"""Images in ECR, verified before anything changes."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from tests.sandbox.aws.cloud import scan
 from tests.sandbox.service import MAIN_CONTAINER
 
 
-def test_an_image_is_proven_and_told(aws: AwsStage) -> None:
-    """Digest and date, in the log and in deploy.json."""
+def test_an_image_is_verified_and_recorded(aws: AwsStage) -> None:
+    """Digest and date are in the log and in deploy.json."""
     name = aws.cloud.repository()
     digest = aws.cloud.push("1.4.2")
     ending = aws.deploy(f"{name}:1.4.2")
     assert ending.code == 0, ending.text
     assert f"Image {name}:1.4.2: exists, {digest}, pushed 20" in ending.log
-    (told,) = ending.report["images"]
-    assert (told["digest"], told["findings"]) == (digest, None)
-    assert told["pushed"].endswith("+00:00")
+    (image,) = ending.report["images"]
+    assert (image["digest"], image["findings"]) == (digest, None)
+    assert image["pushed"].endswith("+00:00")
     assert ending.report["targets"][0]["digest"] == digest
 
 
-def test_an_absent_tag_is_refused_with_the_nearest_ones(aws: AwsStage) -> None:
-    """Exit 5, nothing changed, two tags named."""
+def test_a_missing_tag_is_refused_with_similar_ones(aws: AwsStage) -> None:
+    """Exit 5, nothing changed, two tags suggested."""
     name = aws.cloud.repository()
     for tag in ("1.4.0", "1.4.1", "nightly", "2.0.0-rc1"):
         aws.cloud.push(tag)
@@ -37,20 +37,20 @@ def test_an_absent_tag_is_refused_with_the_nearest_ones(aws: AwsStage) -> None:
     assert "correct IMAGE" in ending.log
 
 
-def test_all_absent_images_are_refused_together(aws: AwsStage) -> None:
+def test_all_missing_images_are_refused_together(aws: AwsStage) -> None:
     """One run names them all, in the order of the targets."""
     name = aws.cloud.repository()
     aws.cloud.push("1.4.2")
     aws.stage.world.add_service("api", "team/api:1")
     image_requests = f"web={name}:1.4.3 api={name}:9"
     ending = aws.refused(5, "", SERVICE="", SERVICES=image_requests)
-    told = [f"The image {name}:{tag} does not exist" in ending.result for tag in ("1.4.3", "9")]
-    assert told == [True, True]
+    named = [f"The image {name}:{tag} does not exist" in ending.result for tag in ("1.4.3", "9")]
+    assert named == [True, True]
     assert ending.result.index(":1.4.3") < ending.result.index(":9 ")
 
 
-def test_an_absent_digest_is_refused(aws: AwsStage) -> None:
-    """Exit 5; no tag is near to a digest."""
+def test_a_missing_digest_is_refused(aws: AwsStage) -> None:
+    """Exit 5; no tag is similar to a digest."""
     name = aws.cloud.repository()
     aws.cloud.push("1")
     ending = aws.refused(5, f"{name}@sha256:{'0' * 64}")
@@ -58,15 +58,15 @@ def test_an_absent_digest_is_refused(aws: AwsStage) -> None:
     assert "Did you mean" not in ending.result
 
 
-def test_an_absent_repository_is_refused(aws: AwsStage) -> None:
+def test_a_missing_repository_is_refused(aws: AwsStage) -> None:
     """Exit 5 names account and region."""
     aws.cloud.repository()
     ending = aws.refused(5, f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/team/wep:1")
     assert f"there is no repository team/wep in account {ACCOUNT}, {REGION}" in ending.result
 
 
-def test_a_registry_of_another_account_is_said(aws: AwsStage) -> None:
-    """Whose it is, whose the role is, and what that takes."""
+def test_a_registry_of_another_account_is_reported(aws: AwsStage) -> None:
+    """Both accounts are named, and the policy that access needs."""
     ending = aws.refused(5, f"210987654321.dkr.ecr.{REGION}.amazonaws.com/team/web:1")
     assert f"belongs to account 210987654321, the role to {ACCOUNT}" in ending.log
 
@@ -82,8 +82,8 @@ def test_the_digest_is_pinned_and_followed(aws: AwsStage) -> None:
     assert ending.report["targets"][0]["digest"] == digest
 
 
-def test_a_pinned_image_that_runs_is_left_alone(aws: AwsStage) -> None:
-    """The tag was moved to what runs already: nothing to change."""
+def test_a_pinned_image_that_runs_already_is_not_deployed(aws: AwsStage) -> None:
+    """The tag points at the digest that runs: nothing to change."""
     name = aws.cloud.repository()
     digest = aws.cloud.push("1.4.2")
     aws.stage.world.service("web").set_images({MAIN_CONTAINER: f"{name}@{digest}"}, "eve")
@@ -94,32 +94,32 @@ def test_a_pinned_image_that_runs_is_left_alone(aws: AwsStage) -> None:
 
 
 def test_findings_above_the_limit_are_refused(aws: AwsStage) -> None:
-    """Exit 5, the gravest first, each by name."""
+    """Exit 5 lists them by name, the most severe first."""
     name = aws.cloud.repository()
     digest = aws.cloud.push("1.4.2")
-    answer = scan(CVE_2026_1="HIGH", CVE_2026_2="LOW", CVE_2026_3="CRITICAL", CVE_2026_4="MEDIUM")
-    aws.cloud.scanned(digest, answer)
+    findings = scan(CVE_2026_1="HIGH", CVE_2026_2="LOW", CVE_2026_3="CRITICAL", CVE_2026_4="MEDIUM")
+    aws.cloud.scanned(digest, findings)
     ending = aws.refused(5, f"{name}:1.4.2", MAX_SEVERITY="MEDIUM")
     assert "2 findings above MAX_SEVERITY: 'MEDIUM'" in ending.result
     assert "CVE-2026-3 (CRITICAL), CVE-2026-1 (HIGH)." in ending.result
 
 
 @pytest.mark.parametrize("limit", ["medium", "HIGH"])
-def test_findings_within_the_limit_are_told(aws: AwsStage, limit: str) -> None:
-    """They are counted in the log and named in deploy.json."""
+def test_findings_within_the_limit_are_reported(aws: AwsStage, limit: str) -> None:
+    """They are counted in the log and listed in deploy.json."""
     name = aws.cloud.repository()
     digest = aws.cloud.push("1.4.2")
-    answer = scan(CVE_2026_2="LOW", CVE_2026_4="MEDIUM")
-    aws.cloud.scanned(digest, answer)
+    findings = scan(CVE_2026_2="LOW", CVE_2026_4="MEDIUM")
+    aws.cloud.scanned(digest, findings)
     ending = aws.deploy(f"{name}:1.4.2", MAX_SEVERITY=limit)
     assert ending.code == 0, ending.text
     assert "findings: 1 MEDIUM, 1 LOW" in ending.log
-    found = ending.report["images"][0]["findings"]
-    assert {"name": "CVE-2026-2", "severity": "LOW"} in found
+    recorded = ending.report["images"][0]["findings"]
+    assert {"name": "CVE-2026-2", "severity": "LOW"} in recorded
 
 
-def test_no_finding_at_all_may_be_demanded(aws: AwsStage) -> None:
-    """NONE refuses what has not even been graded."""
+def test_max_severity_none_refuses_every_finding(aws: AwsStage) -> None:
+    """Even one without a grade."""
     name = aws.cloud.repository()
     digest = aws.cloud.push("1.4.2")
     aws.cloud.scanned(digest, scan(CVE_2026_9="UNTRIAGED"))
@@ -127,8 +127,8 @@ def test_no_finding_at_all_may_be_demanded(aws: AwsStage) -> None:
     assert "CVE-2026-9 (UNTRIAGED)" in ending.result
 
 
-def test_findings_of_the_enhanced_scanner_are_understood(aws: AwsStage) -> None:
-    """They are shaped otherwise."""
+def test_findings_of_the_enhanced_scanner_are_read(aws: AwsStage) -> None:
+    """Their structure differs from that of the basic scanner."""
     name = aws.cloud.repository()
     digest = aws.cloud.push("1.4.2")
     entry = {
@@ -136,17 +136,17 @@ def test_findings_of_the_enhanced_scanner_are_understood(aws: AwsStage) -> None:
         "severity": "CRITICAL",
         "packageVulnerabilityDetails": {"vulnerabilityId": "CVE-2026-7"},
     }
-    answer = {
+    findings = {
         "imageScanStatus": {"status": "ACTIVE"},
         "imageScanFindings": {"enhancedFindings": [entry]},
     }
-    aws.cloud.scanned(digest, answer)
+    aws.cloud.scanned(digest, findings)
     ending = aws.refused(5, f"{name}:1.4.2", MAX_SEVERITY="HIGH")
     assert "CVE-2026-7 (CRITICAL)" in ending.result
 
 
-def test_a_scan_under_way_is_waited_for(aws: AwsStage) -> None:
-    """It begins with the push; a minute later it is done."""
+def test_a_running_scan_is_waited_for(aws: AwsStage) -> None:
+    """It begins with the push and takes a minute."""
     name = aws.cloud.repository()
     aws.cloud.scanned(aws.cloud.push("1.4.2"), scan())
     aws.cloud.scanning("IN_PROGRESS", 2)
@@ -156,17 +156,19 @@ def test_a_scan_under_way_is_waited_for(aws: AwsStage) -> None:
 
 
 def test_a_scan_that_never_ends_is_refused(aws: AwsStage) -> None:
-    """Three minutes, then exit 5."""
+    """Exit 5 after three minutes."""
     name = aws.cloud.repository()
     aws.cloud.push("1.4.2")
     aws.cloud.scanning("PENDING", 60)
     ending = aws.refused(5, f"{name}:1.4.2", MAX_SEVERITY="HIGH")
-    assert "its scan in ECR is not finished (state PENDING) after 180 s" in ending.result
+    assert (
+        "its scan in ECR is not complete (status PENDING, waited for up to 180 s)" in ending.result
+    )
     assert 180 <= ending.seconds < 200
 
 
-def test_a_limit_without_any_scan_is_refused(aws: AwsStage) -> None:
-    """Nobody knows: exit 5, and how to have images scanned."""
+def test_a_limit_without_a_scan_is_refused(aws: AwsStage) -> None:
+    """Exit 5 names the setting that scans images."""
     name = aws.cloud.repository()
     aws.cloud.push("1.4.2")
     aws.cloud.fail("DescribeImageScanFindings", "ScanNotFoundException", "no scan")
@@ -175,8 +177,8 @@ def test_a_limit_without_any_scan_is_refused(aws: AwsStage) -> None:
     assert "Turn on scanning on push" in ending.log
 
 
-def test_a_list_of_images_is_as_sound_as_its_worst_one(aws: AwsStage) -> None:
-    """Each platform's scan is asked for, the build's attestation is not."""
+def test_findings_of_every_platform_count(aws: AwsStage) -> None:
+    """Each platform's scan is read, not the build attestation's."""
     name = aws.cloud.repository()
     platforms = [aws.cloud.push("1.4.2-amd64"), aws.cloud.push("1.4.2-arm64")]
     digest = aws.cloud.push_index("1.4.2", platforms)
@@ -190,39 +192,39 @@ def test_a_list_of_images_is_as_sound_as_its_worst_one(aws: AwsStage) -> None:
     assert aws.stage.world.service("web").image == f"{name}@{digest}"
 
 
-def test_auto_says_when_it_may_not_ask(aws: AwsStage) -> None:
-    """The role's rights do not reach: said, and deployed all the same."""
+def test_auto_deploys_unverified_without_access_to_ecr(aws: AwsStage) -> None:
+    """The missing rights are logged."""
     name = aws.cloud.repository()
     aws.cloud.fail("DescribeImages", "AccessDeniedException", "no", times=2)
     ending = aws.deploy(f"{name}:1.4.2")
     assert ending.code == 0, ending.text
-    assert "not proven, because AWS does not let arn:aws:iam::" in ending.log
-    assert "does not let" in ending.report["images"][0]["not_proven"]
+    assert "not verified, because AWS does not allow arn:aws:iam::" in ending.log
+    assert "does not allow" in ending.report["images"][0]["not_verified"]
 
 
 @pytest.mark.parametrize(
-    "demand", [{"VERIFY_IMAGE": "true"}, {"PIN_DIGEST": "true"}, {"MAX_SEVERITY": "HIGH"}]
+    "variables", [{"VERIFY_IMAGE": "true"}, {"PIN_DIGEST": "true"}, {"MAX_SEVERITY": "HIGH"}]
 )
-def test_a_proof_that_is_demanded_must_be_had(aws: AwsStage, demand: dict[str, str]) -> None:
-    """Exit 5, with the rights that the role needs."""
-    name = aws.cloud.repository()
+def test_a_required_verification_must_succeed(aws: AwsStage, variables: dict[str, str]) -> None:
+    """Exit 5 names the rights that the role needs."""
+    repository = aws.cloud.repository()
     aws.cloud.fail("DescribeImages", "AccessDeniedException", "no")
-    ending = aws.refused(5, f"{name}:1.4.2", **demand)
-    (variable,) = demand
-    assert f"could not be proven, which {variable}: " in ending.result
+    ending = aws.refused(5, f"{repository}:1.4.2", **variables)
+    (name,) = variables
+    assert f"could not be verified, which {name}: " in ending.result
     assert "Allow it ecr:DescribeImages" in ending.log
 
 
-def test_without_anybody_known_to_aws_auto_says_so(aws: AwsStage) -> None:
-    """No role, no keys: ECR is not asked, and the deploy goes on."""
+def test_auto_deploys_unverified_without_an_aws_identity(aws: AwsStage) -> None:
+    """ECR gets no request, and the reason is logged."""
     ending = aws.stage.deploy(f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/team/web:1.4.2")
     assert ending.code == 0, ending.text
-    assert "only answers somebody known to AWS" in ending.log
+    assert "requires an AWS identity" in ending.log
     assert aws.cloud.door.log == []
 
 
-def test_never_asks_nobody(aws: AwsStage) -> None:
-    """VERIFY_IMAGE: 'false' leaves ECR alone."""
+def test_verify_image_false_sends_no_request_to_ecr(aws: AwsStage) -> None:
+    """Only the role is assumed."""
     ending = aws.deploy(
         f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/team/web:1", VERIFY_IMAGE="false"
     )
@@ -230,8 +232,8 @@ def test_never_asks_nobody(aws: AwsStage) -> None:
     assert aws.cloud.door.log == ["AssumeRoleWithWebIdentity"]
 
 
-def test_the_proof_comes_before_every_change(aws: AwsStage) -> None:
-    """A dry run proves as well, so that it tells the truth."""
+def test_a_dry_run_verifies_the_image(aws: AwsStage) -> None:
+    """A missing image ends it with exit 5."""
     name = aws.cloud.repository()
     aws.cloud.push("1.4.1")
     ending = aws.deploy(f"{name}:1.4.2", DRY_RUN="true")

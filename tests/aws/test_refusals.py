@@ -1,4 +1,4 @@
-"""Every way in which AWS refuses a step, each explained, none of them changing anything."""
+"""Errors of AWS for the identity of a step, each explained; nothing is changed."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from tests.sandbox.aws import ACCOUNT, ROLE
 CALL = "AssumeRoleWithWebIdentity"
 
 
-def test_no_token(aws: AwsStage) -> None:
-    """Row 1: the step lacks oidc: true; AWS is not asked."""
+def test_a_step_without_an_identity_token_is_refused(aws: AwsStage) -> None:
+    """Row 1: the step lacks oidc: true; AWS gets no request."""
     ending = aws.refused(3, BITBUCKET_STEP_OIDC_TOKEN="")
     assert "BITBUCKET_STEP_OIDC_TOKEN is empty" in ending.result
     assert "oidc: true" in ending.log
     assert aws.cloud.door.log == []
 
 
-def test_no_provider(aws: AwsStage) -> None:
-    """Row 2: the account does not know the issuer; both are named, and what to enter in IAM."""
+def test_an_account_without_the_identity_provider_is_explained(aws: AwsStage) -> None:
+    """Row 2: issuer and account are named, and what to enter in IAM."""
     aws.cloud.door.iam.providers.clear()
     ending = aws.refused(3)
     issuer = aws.cloud.issuer
@@ -32,12 +32,12 @@ def test_no_provider(aws: AwsStage) -> None:
     assert f"audience {issuer.audience}" in ending.log
 
 
-def test_wrong_audience(aws: AwsStage) -> None:
-    """Row 3: the provider lacks the token's audience, which is told."""
+def test_an_unknown_audience_is_explained(aws: AwsStage) -> None:
+    """Row 3: the provider lacks the token's audience, which is named."""
     token = aws.cloud.issuer.token(aud=["https://elsewhere.example"])
     ending = aws.refused(3, BITBUCKET_STEP_OIDC_TOKEN=token)
     assert "does not know the audience" in ending.result
-    assert "the token says https://elsewhere.example" in ending.result
+    assert "identity token, https://elsewhere.example" in ending.result
     assert "Add the audience https://elsewhere.example" in ending.log
 
 
@@ -50,8 +50,10 @@ def test_wrong_audience(aws: AwsStage) -> None:
         ("repository-without-braces:*", "StringLike"),
     ],
 )
-def test_not_trusted(aws: AwsStage, subject: str, operator: str) -> None:
-    """Row 4: the trust policy does not match; expected and actual are told, and what to write."""
+def test_a_trust_policy_that_does_not_match_is_explained(
+    aws: AwsStage, subject: str, operator: str
+) -> None:
+    """Row 4: the token's claims are shown, with the statement that accepts them."""
     issuer = aws.cloud.issuer
     pattern = subject.replace("{repository}", issuer.repository)
     aws.cloud.trust(aws.cloud.policy(pattern, operator))
@@ -59,29 +61,29 @@ def test_not_trusted(aws: AwsStage, subject: str, operator: str) -> None:
     assert f"The role {ROLE} does not trust this step" in ending.result
     assert f"sub {issuer.repository}:{issuer.environment}:{issuer.step}" in ending.result
     assert f"aud {issuer.audience}" in ending.result
-    wanted = f'"{issuer.provider}:sub": "{issuer.repository}:{issuer.environment}:*"'
-    assert wanted in ending.log
+    expected = f'"{issuer.provider}:sub": "{issuer.repository}:{issuer.environment}:*"'
+    assert expected in ending.log
 
 
-def test_no_such_role(aws: AwsStage) -> None:
-    """Row 4 again: AWS says the same for a role that is not there, and so the name is told."""
+def test_a_missing_role_is_explained(aws: AwsStage) -> None:
+    """Row 4: AWS returns the same error for a missing role, so its name is shown."""
     role = f"arn:aws:iam::{ACCOUNT}:role/deplyo"
     ending = aws.refused(3, AWS_OIDC_ROLE_ARN=role)
     assert f"The role {role} does not trust this step, or does not exist" in ending.result
 
 
-def test_expired_token(aws: AwsStage) -> None:
-    """Row 5, before the call: an expired token costs no round trip."""
+def test_an_expired_token_is_refused_without_a_call(aws: AwsStage) -> None:
+    """Row 5, before the call."""
     token = aws.cloud.issuer.token()
     aws.stage.clock.advance(3600 + LEEWAY.total_seconds() + 1)
     ending = aws.refused(3, BITBUCKET_STEP_OIDC_TOKEN=token)
     assert "expired at 2026-02-03 11:00:00 UTC, 1 min ago" in ending.result
-    assert "a step of its own" in ending.log
+    assert "Deploy in a separate step" in ending.log
     assert aws.cloud.door.log == []
 
 
-def test_expired_token_says_sts(aws: AwsStage) -> None:
-    """Row 5, from STS: within the leeway it is STS's clock that counts."""
+def test_a_token_that_sts_finds_expired_is_refused(aws: AwsStage) -> None:
+    """Row 5, from STS: within the leeway the clock of STS decides."""
     token = aws.cloud.issuer.token()
     aws.stage.clock.advance(3600 + LEEWAY.total_seconds() / 2)
     ending = aws.refused(3, BITBUCKET_STEP_OIDC_TOKEN=token)
@@ -89,16 +91,16 @@ def test_expired_token_says_sts(aws: AwsStage) -> None:
     assert aws.cloud.door.log == [CALL]
 
 
-def test_expired_credentials(aws: AwsStage) -> None:
-    """Row 6: the role's credentials ran out before a later call."""
+def test_expired_role_credentials_are_explained(aws: AwsStage) -> None:
+    """Row 6: the role's credentials expired before a later call."""
     aws.cloud.fail("DescribeImages", "ExpiredTokenException", "The security token has expired")
     ending = aws.refused(3, f"{aws.cloud.repository()}:1.4.2")
-    assert "The role's credentials ran out before asking ECR" in ending.result
+    assert "The role's credentials expired before looking up" in ending.result
     assert "AWS_ROLE_DURATION" in ending.log
 
 
-def test_issuer_out_of_reach(aws: AwsStage) -> None:
-    """Row 7: AWS cannot reach the issuer; tried for a minute, then told."""
+def test_an_issuer_that_aws_cannot_reach_is_explained(aws: AwsStage) -> None:
+    """Row 7: the call is retried for a minute."""
     aws.cloud.fail(CALL, "IDPCommunicationError", "could not reach the provider", times=99)
     ending = aws.refused(3)
     assert f"AWS could not reach Bitbucket's issuer {aws.cloud.issuer.url}" in ending.result
@@ -106,15 +108,17 @@ def test_issuer_out_of_reach(aws: AwsStage) -> None:
     assert aws.cloud.door.log.count(CALL) > 3
 
 
-def test_rejected_claim(aws: AwsStage) -> None:
-    """Row 8: the provider rejected the claim; only a new run helps."""
+def test_a_rejected_claim_is_explained(aws: AwsStage) -> None:
+    """Row 8: only a new run helps."""
     aws.cloud.fail(CALL, "IDPRejectedClaim", "The claim was revoked", status=403)
     ending = aws.refused(3)
-    assert 'rejected the step\'s identity token: AWS says "The claim was revoked"' in ending.result
-    assert "a new run gets a new token" in ending.log
+    assert (
+        'rejected the step\'s identity token: AWS returned "The claim was revoked"' in ending.result
+    )
+    assert "each run gets a new token" in ending.log
 
 
-def test_disabled_region(aws: AwsStage) -> None:
+def test_a_disabled_region_is_explained(aws: AwsStage) -> None:
     """Row 9: STS is off in the region."""
     aws.cloud.fail(CALL, "RegionDisabledException", "STS is not activated", status=403)
     ending = aws.refused(3)
@@ -122,31 +126,31 @@ def test_disabled_region(aws: AwsStage) -> None:
     assert "Give another region as AWS_DEFAULT_REGION" in ending.log
 
 
-def test_too_long_a_duration(aws: AwsStage) -> None:
-    """Row 10: the role allows less; AWS's own words are repeated."""
+def test_a_duration_above_the_maximum_is_explained(aws: AwsStage) -> None:
+    """Row 10: the role allows less; AWS's message is quoted."""
     ending = aws.refused(3, AWS_ROLE_DURATION="7200")
     assert "AWS_ROLE_DURATION (7200 s) is more than the role" in ending.result
     assert "exceeds the MaxSessionDuration" in ending.result
     assert "Lower AWS_ROLE_DURATION" in ending.log
 
 
-def test_unverifiable_signature(aws: AwsStage) -> None:
-    """Row 11: AWS cannot verify the token, here because another key signed it."""
-    ending = aws.refused(3, BITBUCKET_STEP_OIDC_TOKEN=aws.cloud.issuer.token(key="somebody-else"))
+def test_an_unverifiable_signature_is_explained(aws: AwsStage) -> None:
+    """Row 11: another key signed the token."""
+    ending = aws.refused(3, BITBUCKET_STEP_OIDC_TOKEN=aws.cloud.issuer.token(key="another-key"))
     assert "AWS cannot verify the step's identity token" in ending.result
     assert "Couldn't retrieve verification key" in ending.result
-    assert "delete the identity provider in IAM and create it anew" in ending.log
+    assert "delete the identity provider in IAM and create it again" in ending.log
 
 
-def test_anything_else(aws: AwsStage) -> None:
-    """An error that nobody foresaw is told in AWS's words."""
+def test_an_unknown_error_is_quoted(aws: AwsStage) -> None:
+    """The message has AWS's code and text."""
     aws.cloud.fail(CALL, "PackedPolicyTooLarge", "too large")
     ending = aws.refused(3)
     assert 'PackedPolicyTooLarge, "too large"' in ending.result
 
 
-def test_each_row_has_a_message_of_its_own(aws: AwsStage) -> None:
-    """No two refusals read alike."""
+def test_each_error_has_its_own_message(aws: AwsStage) -> None:
+    """No two of them are alike."""
     rows = [
         ("InvalidIdentityToken", "No OpenIDConnect provider found in your account for x"),
         ("InvalidIdentityToken", "Incorrect token audience"),
@@ -160,48 +164,52 @@ def test_each_row_has_a_message_of_its_own(aws: AwsStage) -> None:
     ]
     results = set()
     for code, message in rows:
-        aws.cloud.door.troubles.clear()
+        aws.cloud.door.faults.clear()
         aws.cloud.fail(CALL, code, message, times=99)
         results.add(re.sub(r"[^a-z ]", "", aws.refused(3).result.lower()))
     assert len(results) == len(rows)
 
 
 @pytest.mark.parametrize(
-    ("token", "why"),
+    ("token", "reason"),
     [
         ("no-token-at-all", "it has 1 parts, expected three between dots"),
-        ("aaaa.bbbb.cccc", "its middle part is no JSON in base64"),
-        ("aaaa.WzFd.cccc", "its middle part is no JSON object"),
+        ("aaaa.bbbb.cccc", "its payload is not JSON in base64"),
+        ("aaaa.WzFd.cccc", "its payload is not a JSON object"),
     ],
 )
-def test_no_token_of_anybody(aws: AwsStage, token: str, why: str) -> None:
-    """A variable that holds something else costs no round trip."""
+def test_a_malformed_token_is_refused_without_a_call(
+    aws: AwsStage, token: str, reason: str
+) -> None:
+    """The message names the malformed part and does not show the token."""
     ending = aws.refused(3, BITBUCKET_STEP_OIDC_TOKEN=token)
-    assert why in ending.result
+    assert reason in ending.result
     assert token not in ending.text
     assert aws.cloud.door.log == []
 
 
 @pytest.mark.parametrize(
-    ("claims", "why"),
+    ("claims", "reason"),
     [
         ({"sub": None}, 'it has no claim "sub"'),
-        ({"sub": "somebody"}, 'its subject is "somebody"'),
+        ({"sub": "user"}, 'its subject is "user"'),
         ({"iss": "http://api.bitbucket.org"}, "expected an address with https://"),
-        ({"aud": None}, "it names no audience"),
-        ({"aud": []}, "it names no audience"),
-        ({"exp": None}, "it does not say when it expires"),
+        ({"aud": None}, 'its claim "aud" is missing'),
+        ({"aud": []}, 'its claim "aud" is missing'),
+        ({"exp": None}, 'its claim "exp" is missing'),
     ],
 )
-def test_claims_that_nobody_could_accept(aws: AwsStage, claims: dict[str, str], why: str) -> None:
-    """They are refused before the call."""
+def test_invalid_claims_are_refused_without_a_call(
+    aws: AwsStage, claims: dict[str, str], reason: str
+) -> None:
+    """The message names the claim."""
     ending = aws.refused(3, BITBUCKET_STEP_OIDC_TOKEN=aws.cloud.issuer.token(**claims))
-    assert why in ending.result
+    assert reason in ending.result
     assert aws.cloud.door.log == []
 
 
 def test_an_audience_may_be_a_text_or_a_list(aws: AwsStage) -> None:
-    """Both are in use since audiences can be chosen."""
+    """Bitbucket sends both since audiences can be configured."""
     issuer = aws.cloud.issuer
     for audience in (
         issuer.audience,
@@ -211,8 +219,8 @@ def test_an_audience_may_be_a_text_or_a_list(aws: AwsStage) -> None:
         assert aws.deploy(BITBUCKET_STEP_OIDC_TOKEN=issuer.token(aud=audience)).code == 0
 
 
-def test_a_clock_that_is_a_little_ahead_is_forgiven(aws: AwsStage) -> None:
-    """A token that expires this minute is still shown to STS."""
+def test_a_token_that_has_just_expired_is_still_sent(aws: AwsStage) -> None:
+    """This machine's clock may be ahead of that of STS."""
     expires = aws.stage.clock.now() - timedelta(seconds=5)
     token = aws.cloud.issuer.token(exp=int(expires.timestamp()))
     aws.refused(3, BITBUCKET_STEP_OIDC_TOKEN=token)

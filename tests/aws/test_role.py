@@ -1,4 +1,4 @@
-"""Assuming the role with the step's web identity."""
+"""The role, assumed with the step's identity token."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from tests.aws.conftest import AwsStage
 from tests.sandbox.aws import ACCOUNT
 
 
-def test_the_role_is_assumed_before_the_portal_is_asked(aws: AwsStage) -> None:
-    """The log tells role and account; the deploy goes on as ever."""
+def test_the_role_is_assumed_before_the_first_portal_request(aws: AwsStage) -> None:
+    """The log names role and account, and the deploy continues."""
     ending = aws.deploy()
     assert ending.code == 0, ending.text
     assert f"AWS role deploy/bitbucket-shop-87, account {ACCOUNT}" in ending.log
@@ -19,44 +19,44 @@ def test_the_role_is_assumed_before_the_portal_is_asked(aws: AwsStage) -> None:
     assert aws.cloud.door.log == ["AssumeRoleWithWebIdentity"]
 
 
-def test_the_session_name_leads_back_to_the_build(aws: AwsStage) -> None:
-    """Repository, build and run number, in STS's letters and 64 of them at most."""
+def test_the_session_name_identifies_the_build(aws: AwsStage) -> None:
+    """It has repository, build and run number in at most 64 valid characters."""
     aws.deploy(
         BITBUCKET_REPO_SLUG="shop (new) äöü-" + "x" * 70,
         BITBUCKET_STEP_RUN_NUMBER="2",
     )
-    (asked,) = aws.cloud.door.assumed
-    name = asked["RoleSessionName"]
+    (request,) = aws.cloud.door.assumed
+    name = request["RoleSessionName"]
     assert re.fullmatch(r"[\w+=,.@-]{2,64}", name, re.ASCII)
     assert name.startswith("bitbucket-shop-new")
     assert name.endswith("-87-2")
 
 
 def test_session_name_and_duration_can_be_set(aws: AwsStage) -> None:
-    """They reach STS as given."""
+    """STS gets both variables."""
     aws.cloud.trust(aws.cloud.policy("*"), longest=7200)
     assert aws.deploy(AWS_ROLE_SESSION_NAME="me", AWS_ROLE_DURATION="7200").code == 0
-    (asked,) = aws.cloud.door.assumed
-    assert (asked["RoleSessionName"], asked["DurationSeconds"]) == ("me", "7200")
+    (request,) = aws.cloud.door.assumed
+    assert (request["RoleSessionName"], request["DurationSeconds"]) == ("me", "7200")
 
 
-def test_the_region_of_an_ecr_image_will_do(aws: AwsStage) -> None:
-    """AWS_DEFAULT_REGION need not be given."""
+def test_the_region_is_taken_from_an_ecr_image(aws: AwsStage) -> None:
+    """AWS_DEFAULT_REGION is optional then."""
     image = f"{aws.cloud.repository()}:1.4.2"
     aws.cloud.push("1.4.2")
     assert aws.deploy(image, AWS_DEFAULT_REGION="").code == 0
 
 
-def test_a_role_wins_over_keys_and_says_so(aws: AwsStage) -> None:
-    """The keys are not used."""
+def test_a_role_takes_precedence_over_keys(aws: AwsStage) -> None:
+    """The log states that the keys are not used."""
     ending = aws.deploy(AWS_ACCESS_KEY_ID="AKIAEXAMPLE", AWS_SECRET_ACCESS_KEY="never-used-key")
     assert ending.code == 0
     assert "AWS_ACCESS_KEY_ID is not used" in ending.log
     assert "AWS role deploy/" in ending.log
 
 
-def test_a_passing_failure_of_sts_is_waited_out(aws: AwsStage) -> None:
-    """Growing pauses, on the run's clock."""
+def test_temporary_failures_of_sts_are_retried(aws: AwsStage) -> None:
+    """Pauses grow, on the run's clock."""
     aws.cloud.fail("AssumeRoleWithWebIdentity", "ServiceUnavailable", status=503, times=2)
     aws.cloud.fail("AssumeRoleWithWebIdentity", "IDPCommunicationError", "not now")
     ending = aws.deploy()
@@ -65,15 +65,15 @@ def test_a_passing_failure_of_sts_is_waited_out(aws: AwsStage) -> None:
     assert aws.stage.clock.slept[:3] == [1.0, 2.0, 4.0]
 
 
-def test_a_lasting_failure_of_sts_ends_within_its_deadline(aws: AwsStage) -> None:
-    """A minute and no more; the message says that nothing has to be changed."""
+def test_a_lasting_failure_of_sts_ends_within_a_minute(aws: AwsStage) -> None:
+    """The message states how long it failed."""
     aws.cloud.fail("AssumeRoleWithWebIdentity", "ServiceUnavailable", status=503, times=99)
     ending = aws.refused(4)
     assert ending.seconds <= 60
-    assert "STS in eu-west-1 went on failing for a minute" in ending.result
+    assert "STS in eu-west-1 kept failing for a minute" in ending.result
 
 
-def test_a_refusal_is_not_tried_again(aws: AwsStage) -> None:
+def test_a_refusal_is_not_retried(aws: AwsStage) -> None:
     """One call, no pause."""
     aws.cloud.trust(aws.cloud.policy("{other}:*"))
     aws.refused(3)
@@ -101,14 +101,16 @@ def test_a_refusal_is_not_tried_again(aws: AwsStage) -> None:
         ({"REGISTRY_USERNAME": "me"}, "REGISTRY_PASSWORD is missing"),
     ],
 )
-def test_bad_variables_are_refused(aws: AwsStage, environ: dict[str, str], message: str) -> None:
-    """Exit 2, and AWS is not asked."""
+def test_invalid_variables_are_refused(
+    aws: AwsStage, environ: dict[str, str], message: str
+) -> None:
+    """Exit 2, and AWS gets no request."""
     ending = aws.refused(2, **environ)
     assert message in ending.log
     assert aws.cloud.door.log == []
 
 
-def test_a_secret_needs_somebody_known_to_aws(aws: AwsStage) -> None:
-    """Without role and keys DUPLO_TOKEN_SECRET cannot be read: exit 2."""
+def test_a_token_secret_needs_an_aws_identity(aws: AwsStage) -> None:
+    """Exit 2 without role and keys."""
     ending = aws.refused(2, AWS_OIDC_ROLE_ARN="", DUPLO_TOKEN="", DUPLO_TOKEN_SECRET="x")
     assert "AWS_OIDC_ROLE_ARN is missing" in ending.log

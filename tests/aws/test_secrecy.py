@@ -1,4 +1,4 @@
-"""What the run learns about itself in AWS stays in memory, and nothing of the machine leaks in."""
+"""Credentials stay in memory, and the machine's AWS configuration is ignored."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ LIBRARIES = ("boto3", "botocore", "urllib3", "requests")
 
 
 @contextmanager
-def talkative() -> Iterator[None]:
-    """Every library tells all it does."""
+def all_libraries_debugging() -> Iterator[None]:
+    """Log every library at level DEBUG."""
     for name in LIBRARIES:
         logging.getLogger(name).setLevel(logging.DEBUG)
     yield
@@ -29,8 +29,8 @@ def talkative() -> Iterator[None]:
         logging.getLogger(name).setLevel(logging.NOTSET)
 
 
-def test_no_secret_is_told_however_much_is_logged(aws: AwsStage, folder: Path) -> None:
-    """Identity token, the role's keys and the portal's token: in no output and in no file."""
+def test_no_secret_is_logged_at_any_level(aws: AwsStage, folder: Path) -> None:
+    """Identity token, the role's keys and the portal token are in no output and no file."""
     name = "deploy/portal-token"
     aws.cloud.client("secretsmanager").create_secret(
         Name=name, SecretString=f'{{"DUPLO_TOKEN": "{aws.stage.world.token}"}}'
@@ -38,10 +38,10 @@ def test_no_secret_is_told_however_much_is_logged(aws: AwsStage, folder: Path) -
     token = aws.cloud.issuer.token()
     image = f"{aws.cloud.repository()}:1"
     environ = {"DUPLO_TOKEN": "", "DUPLO_TOKEN_SECRET": name, "DEBUG": "true"}
-    with talkative():
+    with all_libraries_debugging():
         ending = aws.deploy(image, BITBUCKET_STEP_OIDC_TOKEN=token, **environ)
     assert ending.code == 5, ending.text
-    assert "Response body" in ending.log, "boto3's own log was not heard at all"
+    assert "Response body" in ending.log, "boto3 did not log its responses"
     secrets = [token, aws.stage.world.token, *aws.cloud.door.given]
     assert len(secrets) == 5
     for secret in secrets:
@@ -50,17 +50,17 @@ def test_no_secret_is_told_however_much_is_logged(aws: AwsStage, folder: Path) -
             assert not path.is_file() or secret.encode() not in path.read_bytes()
 
 
-def test_nothing_of_the_machine_leaks_in(
+def test_the_machines_aws_configuration_is_ignored(
     aws: AwsStage, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Profiles, files, keys and switches of whoever started it change nothing."""
+    """Profiles, files, keys and switches in the environment change nothing."""
     image = f"{aws.cloud.repository()}:1.4.2"
     aws.cloud.push("1.4.2")
     config = folder / "config"
     config.write_text("[profile other]\nregion = us-west-2\nca_bundle = /nowhere\n", "utf-8")
     keys = folder / "keys"
     keys.write_text("[other]\naws_access_key_id = A\naws_secret_access_key = B\n", "utf-8")
-    leaks = {
+    ignored = {
         "AWS_PROFILE": "other",
         "AWS_CONFIG_FILE": str(config),
         "AWS_SHARED_CREDENTIALS_FILE": str(keys),
@@ -73,7 +73,7 @@ def test_nothing_of_the_machine_leaks_in(
         "HTTPS_PROXY": "http://nowhere.example:1",
         "HTTP_PROXY": "http://nowhere.example:1",
     }
-    for name, value in leaks.items():
+    for name, value in ignored.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("HOME", raising=False)
     aws.cloud.fail("DescribeImages", "ServerException", status=500)
@@ -85,7 +85,7 @@ def test_nothing_of_the_machine_leaks_in(
 
 
 def test_static_keys_sign_when_there_is_no_role(aws: AwsStage) -> None:
-    """They are the ones in the variables."""
+    """They are those in the variables."""
     image = f"{aws.cloud.repository()}:1.4.2"
     aws.cloud.push("1.4.2")
     keys = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI"}
@@ -95,46 +95,46 @@ def test_static_keys_sign_when_there_is_no_role(aws: AwsStage) -> None:
     assert aws.cloud.door.signers == ["AKIAIOSFODNN7EXAMPLE"]
 
 
-def test_the_proxy_is_used_for_aws_too(aws: AwsStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name that only the proxy can reach."""
+def test_the_proxy_is_used_for_aws(aws: AwsStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the proxy can resolve the name."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://sts.elsewhere.example")
     ending = aws.deploy(HTTP_PROXY=aws.cloud.url)
     assert ending.code == 0, ending.text
     assert aws.cloud.door.log == ["AssumeRoleWithWebIdentity"]
 
 
-def test_ca_cert_is_trusted_for_aws_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Without it exit 4, with it the deploy goes on; both over real TLS."""
+def test_ca_cert_is_trusted_for_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Exit 4 without it, a deploy with it; both over real TLS."""
     authority = trustme.CA()
     world = quick_world()
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     with Cloud(SystemClock(), tls=authority) as cloud, Server(world) as server:
         environ = {**cloud.environ(), **cloud.endpoints()}
-        code, said = deployed(server, **environ)
-        assert code == 4, said
-        assert "is not trusted" in said
-        assert "CA_CERT" in said
-        code, said = deployed(server, **environ, CA_CERT=authority.cert_pem.bytes().decode())
-        assert code == 0, said
+        code, output = deployed(server, **environ)
+        assert code == 4, output
+        assert "is not trusted" in output
+        assert "CA_CERT" in output
+        code, output = deployed(server, **environ, CA_CERT=authority.cert_pem.bytes().decode())
+        assert code == 0, output
 
 
 def test_without_a_role_boto3_is_not_imported() -> None:
-    """A run that cannot import it goes on; one with a role needs it."""
+    """A run without a role works where boto3 cannot be imported."""
     world = quick_world()
     forbidden = "import sys; sys.modules['boto3'] = sys.modules['botocore'] = None; "
     program = f"{forbidden}from pipe.__main__ import main; sys.exit(main())"
     with Server(world) as server, Cloud(SystemClock()) as cloud:
-        code, said = deployed(server, ("-c", program))
-        assert code == 0, said
-        assert "team/web:1.4.2" in said
-        code, said = deployed(server, ("-c", program), **cloud.environ())
+        code, output = deployed(server, ("-c", program))
+        assert code == 0, output
+        assert "team/web:1.4.2" in output
+        code, output = deployed(server, ("-c", program), **cloud.environ())
         assert code == 1
-        assert "boto3" in said
+        assert "boto3" in output
 
 
 def quick_world() -> World:
-    """A portal on the machine's own clock."""
+    """Return a portal on the machine's clock, with quick rollouts."""
     world = World(SystemClock())
     world.rollout_seconds = 0.2
     world.add_tenant("dev01")
@@ -143,6 +143,6 @@ def quick_world() -> World:
 
 
 def deployed(server: Server, command: tuple[str, ...] = (), **environ: str) -> tuple[int, str]:
-    """Run the pipe as a process of its own, without a home."""
+    """Run the pipe in a separate process without a home folder; return exit code and output."""
     variables = {"VERIFY_IMAGE": "false", "HOME": "/nowhere", **environ}
     return finish(start(server.url, server.world, command=command, **variables))

@@ -1,4 +1,4 @@
-"""What the tests of a deploy get of the role: temporary credentials, and a way to pull images."""
+"""Deploy tests with AWS: temporary credentials, and logins to pull images."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from tests.deploy_tests.commands import Watcher
 from tests.sandbox.aws import REGION
 
 
-def test_tests_act_as_the_role(aws: AwsStage) -> None:
-    """Its temporary credentials and region are in, the tokens they came from are not."""
+def test_deploy_tests_get_the_roles_credentials(aws: AwsStage) -> None:
+    """Temporary credentials and region are set, the tokens they came from are not."""
     ending = aws.deploy(
         VERIFY_IMAGE="false",
         POST_DEPLOY_TEST='test "$AWS_ACCESS_KEY_ID" && test "$AWS_SECRET_ACCESS_KEY" && '
@@ -20,8 +20,8 @@ def test_tests_act_as_the_role(aws: AwsStage) -> None:
     assert ending.code == 0, ending.text
 
 
-def test_the_roles_credentials_are_masked_in_what_tests_print(aws: AwsStage) -> None:
-    """A test that prints its environment tells nobody anything."""
+def test_the_roles_credentials_are_masked_in_test_output(aws: AwsStage) -> None:
+    """A test may print its environment."""
     ending = aws.deploy(VERIFY_IMAGE="false", PRE_DEPLOY_TEST="printenv")
     assert ending.code == 0, ending.text
     assert "AWS_SESSION_TOKEN=***" in ending.log
@@ -30,11 +30,11 @@ def test_the_roles_credentials_are_masked_in_what_tests_print(aws: AwsStage) -> 
 
 
 def test_without_a_role_tests_get_no_keys(aws: AwsStage) -> None:
-    """Keys that people gave to the pipe are the pipe's."""
+    """Keys in the variables are for the pipe only."""
     ending = aws.stage.deploy(
         VERIFY_IMAGE="false",
         AWS_ACCESS_KEY_ID="AKIAEXAMPLE",
-        AWS_SECRET_ACCESS_KEY="given-to-the-pipe-alone",
+        AWS_SECRET_ACCESS_KEY="login-to-the-pipe-alone",
         AWS_DEFAULT_REGION=REGION,
         PRE_DEPLOY_TEST='test -z "$AWS_ACCESS_KEY_ID$AWS_SECRET_ACCESS_KEY"',
     )
@@ -42,8 +42,8 @@ def test_without_a_role_tests_get_no_keys(aws: AwsStage) -> None:
 
 
 @pytest.mark.parametrize("elsewhere", ["python:3.13", "registry.example/tool:1"])
-def test_an_image_in_ecr_is_pulled_with_its_own_password(aws: AwsStage, elsewhere: str) -> None:
-    """Docker gets what ECR gives out for the role; no other registry gets anything."""
+def test_an_image_in_ecr_is_pulled_with_ecrs_password(aws: AwsStage, elsewhere: str) -> None:
+    """Docker gets the role's login for ECR, and none for other registries."""
     name = aws.cloud.repository()
     aws.cloud.push("1.4.2")
     watcher = aws.stage.dependencies["runner"] = Watcher()
@@ -56,15 +56,15 @@ def test_an_image_in_ecr_is_pulled_with_its_own_password(aws: AwsStage, elsewher
     )
     assert ending.code == 0, ending.text
     logins = {str(command.image): command.login for command in watcher.asked}
-    given = logins[f"{name}:1.4.2"]
-    assert given is not None
-    assert given["username"] == "AWS"
-    assert given["password"]
-    assert given["password"] not in ending.text
+    login = logins[f"{name}:1.4.2"]
+    assert login is not None
+    assert login["username"] == "AWS"
+    assert login["password"]
+    assert login["password"] not in ending.text
     assert logins[elsewhere] is None
 
 
-def test_a_registrys_password_is_shown_to_that_registry_alone(aws: AwsStage) -> None:
+def test_the_registry_password_is_sent_to_its_registry_only(aws: AwsStage) -> None:
     """REGISTRY_PASSWORD belongs to the registry of the deployed image."""
     watcher = aws.stage.dependencies["runner"] = Watcher()
     ending = aws.stage.deploy(

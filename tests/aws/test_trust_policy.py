@@ -1,4 +1,4 @@
-"""`ACTION: trust-policy`: what the role has to say to let this step in."""
+"""`ACTION: trust-policy`: the policy with which the role trusts this step."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from tests.support.stage import RunResult, Stage
 
 
 def printed(ending: RunResult) -> Mapping[str, Any]:
-    """The document on standard output, before the result line."""
+    """Return the document on standard output, before the result line."""
     assert ending.code == 0, ending.text
     return json.loads(ending.result.rpartition("}")[0] + "}")
 
 
 @pytest.mark.parametrize("deployment", [True, False])
-def test_the_printed_policy_lets_the_step_in(aws: AwsStage, deployment: bool) -> None:
-    """Refused at first; with the printed policy the same step passes."""
+def test_the_printed_policy_trusts_the_step(aws: AwsStage, deployment: bool) -> None:
+    """A step that was refused succeeds with it."""
     step = aws.cloud.environ(deployment=deployment)
-    aws.cloud.trust(aws.cloud.policy("{nobody}:*"))
+    aws.cloud.trust(aws.cloud.policy("{other}:*"))
     aws.stage.clock.advance(1)
     assert aws.deploy(**step).code == 3
     policy = printed(aws.stage.run_with({**step, "ACTION": "trust-policy"}))
@@ -31,9 +31,9 @@ def test_the_printed_policy_lets_the_step_in(aws: AwsStage, deployment: bool) ->
     assert aws.deploy(**step).code == 0
 
 
-def test_the_statement_of_a_refusal_lets_the_step_in(aws: AwsStage) -> None:
-    """What the refusal prints can be put into the policy as it is."""
-    aws.cloud.trust(aws.cloud.policy("{nobody}:*"))
+def test_the_statement_in_a_refusal_trusts_the_step(aws: AwsStage) -> None:
+    """It can be pasted into the policy unchanged."""
+    aws.cloud.trust(aws.cloud.policy("{other}:*"))
     log = aws.refused(3).log
     lines = [line.partition("ERROR:   ")[2] for line in log.splitlines()]
     statement = json.loads("".join(lines))
@@ -42,7 +42,7 @@ def test_the_statement_of_a_refusal_lets_the_step_in(aws: AwsStage) -> None:
 
 
 def test_the_policy_is_bound_to_the_environment(aws: AwsStage) -> None:
-    """Another environment of the same repository, or none at all, stays outside."""
+    """Steps of another environment or of none are refused."""
     aws.cloud.trust(printed(aws.stage.run_with({**aws.cloud.environ(), "ACTION": "trust-policy"})))
     aws.refused(3, **aws.cloud.environ(deployment=False))
     issuer = aws.cloud.issuer
@@ -52,39 +52,39 @@ def test_the_policy_is_bound_to_the_environment(aws: AwsStage) -> None:
     assert aws.deploy(BITBUCKET_STEP_OIDC_TOKEN=later).code == 0
 
 
-def test_without_a_token_the_same_comes_from_the_variables(aws: AwsStage) -> None:
-    """Role and BITBUCKET_* tell it all; what could not be known is said."""
+def test_the_policy_without_a_token_comes_from_the_variables(aws: AwsStage) -> None:
+    """It is the same policy; assumed values are reported."""
     step = {**aws.cloud.environ(), "ACTION": "trust-policy"}
     from_token = printed(aws.stage.run_with(step))
     ending = aws.stage.run_with({**step, "BITBUCKET_STEP_OIDC_TOKEN": ""})
     assert printed(ending) == from_token
-    assert "There is no identity token (oidc: true) to read issuer and audience from" in ending.log
+    assert "Without an identity token (oidc: true) issuer and audience" in ending.log
 
 
-def test_a_bare_run_says_what_it_could_not_know(stage: Stage) -> None:
-    """Stand-ins are named, each with the variable that would have told."""
+def test_placeholders_are_reported_with_their_variables(stage: Stage) -> None:
+    """A run without any variables still prints a policy."""
     ending = stage.run_with({"ACTION": "trust-policy"})
     statement = printed(ending)["Statement"][0]
     assert "ACCOUNT-ID" in statement["Principal"]["Federated"]
-    for told in (
-        "ACCOUNT-ID stands for the account",
-        "BITBUCKET_WORKSPACE would have told",
-        "BITBUCKET_REPO_OWNER_UUID would have told",
-        "BITBUCKET_REPO_UUID would have told",
-        "no deployment environment",
+    for warning in (
+        "Replace ACCOUNT-ID: AWS_OIDC_ROLE_ARN is not set",
+        "BITBUCKET_WORKSPACE is not set",
+        "BITBUCKET_REPO_OWNER_UUID is not set",
+        "BITBUCKET_REPO_UUID is not set",
+        "Without a deployment environment",
     ):
-        assert told in ending.log
+        assert warning in ending.log
 
 
-def test_the_provider_is_told_too(aws: AwsStage) -> None:
-    """URL and audience, as IAM asks for them."""
+def test_the_identity_provider_is_printed(aws: AwsStage) -> None:
+    """URL and audience, as IAM has them."""
     ending = aws.stage.run_with({**aws.cloud.environ(), "ACTION": "trust-policy"})
     assert f"URL {aws.cloud.issuer.url}" in ending.log
     assert f"audience: {aws.cloud.issuer.audience}" in ending.log
 
 
-def test_both_names_of_the_environment_claim_are_understood(aws: AwsStage) -> None:
-    """Sources disagree on it; the subject decides in the end."""
+def test_both_names_of_the_environment_claim_are_accepted(aws: AwsStage) -> None:
+    """Sources disagree on it; the subject decides."""
     issuer = aws.cloud.issuer
     policies = []
     for name in ("deploymentEnvironmentUuid", "deploymentEnvironment"):
@@ -98,7 +98,7 @@ def test_both_names_of_the_environment_claim_are_understood(aws: AwsStage) -> No
 
 
 def test_several_audiences_are_all_accepted(aws: AwsStage) -> None:
-    """The policy lists those of the token; StringEquals takes any of them."""
+    """The policy lists those of the token; StringEquals matches any of them."""
     token = aws.cloud.issuer.token(aud=["a", "b"])
     environ = {"BITBUCKET_STEP_OIDC_TOKEN": token, "AWS_OIDC_ROLE_ARN": ROLE}
     statement = printed(aws.stage.run_with({**environ, "ACTION": "trust-policy"}))["Statement"][0]
@@ -108,8 +108,8 @@ def test_several_audiences_are_all_accepted(aws: AwsStage) -> None:
     assert statement["Principal"] == {"Federated": federated}
 
 
-def test_nothing_is_asked(aws: AwsStage) -> None:
-    """Neither AWS nor the portal: it is all in the token."""
+def test_no_request_is_sent(aws: AwsStage) -> None:
+    """The policy needs neither AWS nor the portal."""
     aws.stage.run_with({**aws.cloud.environ(), "ACTION": "trust-policy"})
     assert aws.cloud.door.log == []
     assert aws.stage.world.log == []

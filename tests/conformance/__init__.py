@@ -1,1 +1,1 @@
-"""Tests of the sandbox against parts that nobody here wrote."""
+"""Tests of the sandbox against the vendor's own models and command line."""

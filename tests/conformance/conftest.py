@@ -1,4 +1,4 @@
-"""A world in process, on a clock that stands still."""
+"""A world in process, on a clock that moves only when a test moves it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.fake_clock import FakeClock
 
 @dataclass
 class Client:
-    """Asks the portal as any client would."""
+    """A plain HTTP client of the portal."""
 
     world: World
     clock: FakeClock
@@ -83,7 +83,7 @@ def web(world: World) -> Service:
 
 
 def connect(world: World, clock: FakeClock, token: str | None = None) -> Client:
-    """A client of that world with that token."""
+    """Return a client of that world with that token."""
     session = requests.Session()
     session.trust_env = False
     session.mount("https://", WsgiAdapter(create_app(world), world.clock))

@@ -1,8 +1,8 @@
-"""Checks exchanges with the portal against the vendor's generated models.
+"""Check exchanges with the portal against the vendor's generated models.
 
-The models mark every field optional and ignore keys they do not know, so loading alone would
-prove only types. What went in is therefore compared with what came out: a key that got lost is
-either listed in `BEYOND_THE_MODELS`, with its reason, or it is an invention.
+The models mark every field as optional and ignore unknown keys, so loading alone would verify
+only types. Input and output are therefore compared: a key that is lost is either listed in
+`BEYOND_THE_MODELS`, with the reason, or does not exist in the API.
 """
 
 from __future__ import annotations
@@ -42,46 +42,46 @@ from tests.sandbox.kinds import KINDS
 from tests.sandbox.record import RequestRecord, parsed
 
 VOID_BODIES = ("", "null", '""')
-# With these the body was tampered with on purpose, or never sent.
+# With these faults the body was altered on purpose, or never sent.
 TAMPERED = frozenset({"status", "truncated", "html", "huge", "redirect", "rate-exceeded"})
 BEYOND_THE_MODELS = frozenset(
     {
-        "RestartCount",  # of another version's description of the API
+        "RestartCount",  # from another version of the API's description
         "LastContainerState",  # the same
         "StartTime",  # the same
-        "ResourceName",  # faults in the shape of Azure
-        "ResourceNamePrefix",  # read by other clients from the portal's features
-        "IsInitContainer",  # of a second model for the same request
+        "ResourceName",  # faults in the form of Azure
+        "ResourceNamePrefix",  # other clients read it from the portal's features
+        "IsInitContainer",  # from a second model of the same request
     }
 )
 
 
 class Model(Protocol):
-    """What every generated model offers."""
+    """The interface of the generated models."""
 
     @classmethod
     def from_dict(cls, obj: dict[str, Any] | None) -> Any:
-        """Load from parsed JSON, checking types."""
+        """Load parsed JSON, checking types."""
 
 
 class ConformanceError(AssertionError):
-    """A body that the vendor's own models do not know."""
+    """A body that does not fit the vendor's models."""
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """What a route takes and gives."""
+    """The request and response of a route."""
 
     method: str
     path: str
     request: type[Model] | None = None
     response: type[Model] | None = None
     listed: bool = False
-    """Whether the answer is a list."""
+    """Whether the response is a list."""
     void: bool = False
-    """Whether the answer says nothing."""
+    """Whether the response has no content."""
     free: bool = False
-    """Whether no model describes the answer."""
+    """Whether no model describes the response."""
 
 
 _V2 = r"/subscriptions/[^/]+"
@@ -158,10 +158,10 @@ def check_log(records: Iterable[RequestRecord]) -> None:
 
 
 def check_exchange(record: RequestRecord) -> None:
-    """Check one exchange; raises `ConformanceError` with what is wrong."""
+    """Check one exchange; raises `ConformanceError` with the difference."""
     exchange = _exchange_for(record)
     if exchange is None:
-        # A route the portal does not have either; a client may try one.
+        # A client may try a route that the portal does not have.
         if record.status in (None, 401, 404, 405) or record.fault in TAMPERED:
             return
         raise ConformanceError(f"{_name(record)}: no model is known for this route")
@@ -170,8 +170,8 @@ def check_exchange(record: RequestRecord) -> None:
             _load_all(exchange.request, record.body)
         except ConformanceError as problem:
             raise ConformanceError(f"{_name(record)} request: {problem}") from problem
-    answered = record.status is not None and 200 <= record.status < 300
-    if answered and record.fault not in TAMPERED:
+    succeeded = record.status is not None and 200 <= record.status < 300
+    if succeeded and record.fault not in TAMPERED:
         _check_response(record, exchange)
 
 
@@ -218,19 +218,19 @@ def _load_all(model: type[Model], body: Any) -> None:
             loaded = model.from_dict(entry)
         except (TypeError, ValueError, AttributeError) as problem:
             raise ConformanceError(f"does not load: {problem}") from problem
-        invented = set(_lost(entry, loaded.to_dict())) - BEYOND_THE_MODELS
-        if invented:
-            raise ConformanceError(f"unknown or of another type: {', '.join(sorted(invented))}")
+        unknown = set(_lost(entry, loaded.to_dict())) - BEYOND_THE_MODELS
+        if unknown:
+            raise ConformanceError(f"unknown or of another type: {', '.join(sorted(unknown))}")
 
 
 def _lost(sent: Any, loaded: Any) -> Iterator[str]:
-    """The keys that went in and did not come out, or not as they were."""
+    """Yield the keys whose values are missing or different after loading."""
     if isinstance(sent, dict) and isinstance(loaded, dict):
         for key, value in sent.items():
-            # The models leave nulls out; a null under an unknown key cannot be told from that.
+            # The models leave nulls out, so that a null under an unknown key goes unnoticed.
             if value is None:
                 continue
-            if key not in loaded or _bent(value, loaded[key]):
+            if key not in loaded or _converted(value, loaded[key]):
                 yield key
             else:
                 yield from _lost(value, loaded[key])
@@ -239,8 +239,8 @@ def _lost(sent: Any, loaded: Any) -> Iterator[str]:
             yield from _lost(one, other)
 
 
-def _bent(sent: Any, loaded: Any) -> bool:
-    """Whether a plain value only fitted after a conversion, as text does for a number."""
+def _converted(sent: Any, loaded: Any) -> bool:
+    """Return whether a plain value fitted only after a conversion, as text does for a number."""
     plain = isinstance(sent, str | int | float) and not isinstance(loaded, datetime)
     return plain and bool(sent != loaded)
 

@@ -1,39 +1,47 @@
-"""What becomes of pods whose image is known for trouble."""
+"""Pods of failing images go through the states that Kubernetes shows."""
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+import requests
 
-from tests.sandbox import Behaviour
-from tests.sandbox.behaviour import FATES, timeline
+from tests.conformance.conftest import Client
+from tests.sandbox import Behaviour, World
+from tests.sandbox.behaviour import FATES, Fate, timeline
+from tests.sandbox.service import Service
+from tests.support.fake_clock import FakeClock
 
 
-def bad_pod(client, name="web"):
+def bad_pod(client: Client, name: str = "web") -> dict[str, Any]:
     return next(pod for pod in client.pods(name) if pod["Containers"][0]["Image"].endswith(":bad"))
 
 
-def descriptions(client):
+def descriptions(client: Client) -> list[str]:
     return [fault["Description"] for fault in client.v2("GetFaultsByTenant").json()]
 
 
-def logs(client, pod, container=0):
+def logs(client: Client, pod: dict[str, Any], container: int = 0) -> requests.Response:
     shown = pod["Containers"][container]
     asked = {"HostName": pod["Host"], "DockerId": shown["DockerId"], "Tail": 2}
     return client.v2("findContainerLogs", asked)
 
 
 @pytest.fixture
-def deploy(client, world, web):
-    def deploy(behaviour):
+def deploy(client: Client, world: World, web: Service) -> Callable[[Behaviour], None]:
+    def deploy(behaviour: Behaviour) -> None:
         world.behave("team/web:bad", behaviour)
         client.deploy("team/web:bad")
 
     return deploy
 
 
-def test_a_crash_loop(client, clock, deploy):
+def test_a_crash_loop_restarts_with_growing_pauses_and_a_fault(
+    client: Client, clock: FakeClock, deploy: Callable[[Behaviour], None]
+) -> None:
     deploy(Behaviour("crash", log=["one", "two", "boom"]))
     clock.advance(2.5)
     pod = bad_pod(client)
@@ -56,20 +64,24 @@ def test_a_crash_loop(client, clock, deploy):
     assert client.statuses()[:2] == [("1", 1, 1), ("1", 1, 1)]
 
 
-def test_the_pause_between_crashes_grows():
+def test_the_pause_between_crashes_doubles_up_to_five_minutes() -> None:
     steps = itertools.islice(timeline(Behaviour("crash"), 2.0), 40)
     ups = [step.after for step in steps if step.status == 1]
-    gaps = [round(later - sooner, 3) for sooner, later in itertools.pairwise(ups)]
+    gaps = [round(later - earlier, 3) for earlier, later in itertools.pairwise(ups)]
     assert gaps[:7] == [1.0, 11.0, 21.0, 41.0, 81.0, 161.0, 301.0]
 
 
-def test_a_crash_without_probe_lets_the_old_pods_go(client, clock, deploy):
+def test_a_crashing_pod_without_a_probe_still_replaces_old_pods(
+    client: Client, clock: FakeClock, deploy: Callable[[Behaviour], None]
+) -> None:
     deploy(Behaviour("crash", ready=True, up_seconds=3))
     clock.advance(2.5)
     assert ("1", 1, 5) in client.statuses()
 
 
-def test_a_pull_error(client, clock, deploy):
+def test_a_pull_error_shows_in_status_and_fault_and_leaves_no_log(
+    client: Client, clock: FakeClock, deploy: Callable[[Behaviour], None]
+) -> None:
     deploy(Behaviour("pull-error"))
     clock.advance(1.5)
     assert bad_pod(client)["CurrentStatus"] == 9
@@ -82,7 +94,9 @@ def test_a_pull_error(client, clock, deploy):
     assert logs(client, pod).status_code == 400
 
 
-def test_a_passing_pull_error_leaves_its_fault_behind(client, clock, world, deploy):
+def test_the_fault_of_a_temporary_pull_error_outlives_it(
+    client: Client, clock: FakeClock, world: World, deploy: Callable[[Behaviour], None]
+) -> None:
     deploy(Behaviour("pull-error-passing", passes_after=5))
     clock.advance(5)
     assert bad_pod(client)["CurrentStatus"] == 1
@@ -94,7 +108,9 @@ def test_a_passing_pull_error_leaves_its_fault_behind(client, clock, world, depl
     assert descriptions(client) == []
 
 
-def test_never_ready(client, clock, deploy):
+def test_a_pod_that_is_never_ready_stays_pending_with_a_warning(
+    client: Client, clock: FakeClock, deploy: Callable[[Behaviour], None]
+) -> None:
     deploy(Behaviour("never-ready"))
     clock.advance(100)
     assert bad_pod(client)["CurrentStatus"] == 3
@@ -112,7 +128,9 @@ def test_never_ready(client, clock, deploy):
         ("config-error", 4, "secret"),
     ],
 )
-def test_other_ends(client, deploy, fate, status, word):
+def test_other_failures_have_their_own_status_and_fault(
+    client: Client, deploy: Callable[[Behaviour], None], fate: Fate, status: int, word: str
+) -> None:
     deploy(Behaviour(fate))
     client.clock.advance(5)
     pod = bad_pod(client)
@@ -122,13 +140,17 @@ def test_other_ends(client, deploy, fate, status, word):
 
 
 @pytest.mark.parametrize("fate", [fate for fate in FATES if fate != "run"])
-def test_everything_can_pass(client, clock, deploy, fate):
+def test_every_failure_can_be_temporary(
+    client: Client, clock: FakeClock, deploy: Callable[[Behaviour], None], fate: Fate
+) -> None:
     deploy(Behaviour(fate, passes_after=8))
     clock.advance(40)
     assert client.statuses() == [("bad", 1, 1), ("bad", 1, 1)]
 
 
-def test_a_sidecar_can_be_the_one_that_crashes(client, clock, world):
+def test_a_sidecar_may_crash_instead_of_the_main_container(
+    client: Client, clock: FakeClock, world: World
+) -> None:
     world.add_service("api", "team/api:1", sidecars={"log": "team/log:3"})
     world.behave("team/log:bad", Behaviour("crash", log=["no disk"]))
     client.put_images({"log": "team/log:bad"}, "api")
@@ -140,7 +162,7 @@ def test_a_sidecar_can_be_the_one_that_crashes(client, clock, world):
     assert "container log" in descriptions(client)[0]
 
 
-def test_azure_faults_name_the_service(client, clock, world):
+def test_azure_faults_name_the_service(client: Client, clock: FakeClock, world: World) -> None:
     world.add_service("az", "team/az:1", cloud=2)
     world.behave("team/az:bad", Behaviour("crash"))
     client.deploy("team/az:bad", "az")
@@ -151,6 +173,6 @@ def test_azure_faults_name_the_service(client, clock, world):
     assert bad_pod(client, "az")["ControlledBy"] is None
 
 
-def test_a_fate_must_be_known():
+def test_an_unknown_fate_is_rejected() -> None:
     with pytest.raises(ValueError, match="unknown fate"):
         Behaviour("explode")  # type: ignore[arg-type]

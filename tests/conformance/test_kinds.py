@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from pipe.model import Kind
+from pipe.kind import Kind
 from tests.sandbox import World
 from tests.sandbox.kinds import KINDS
 
@@ -18,11 +20,11 @@ def test_every_kind_of_the_pipe_has_a_module_in_the_sandbox() -> None:
 def test_a_world_holds_the_targets_of_every_kind(name: str, world: World) -> None:
     """A target that was added is found by tenant and name, and runs its image."""
     targets = getattr(world, KINDS[name].attribute)
-    target = targets.add("web", "team/web:1")
+    target: Any = targets.add("web", "team/web:1")
     tenant = world.tenant("dev01")
     assert targets is world.resources[name]
-    assert targets.find(tenant, target.name) is target
     assert target.image == "team/web:1"
+    assert targets.find(tenant, target.name) is target
 
 
 def test_a_reset_forgets_the_targets_of_every_kind(world: World) -> None:

@@ -1,13 +1,18 @@
-"""Rollouts in the sandbox go as they do in Kubernetes, and take time."""
+"""Rollouts in the sandbox proceed as in Kubernetes, and take time."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.sandbox import Behaviour
+from tests.conformance.conftest import Client
+from tests.sandbox import Behaviour, World
+from tests.sandbox.service import Service
+from tests.support.fake_clock import FakeClock
 
 
-def test_old_pods_stay_until_new_ones_are_up(client, clock, web):
+def test_old_pods_stay_until_new_ones_are_up(
+    client: Client, clock: FakeClock, web: Service
+) -> None:
     client.deploy("team/web:2")
     clock.advance(1)
     assert client.statuses() == [("1", 1, 1), ("1", 1, 1), ("2", 3, 1)]
@@ -20,7 +25,9 @@ def test_old_pods_stay_until_new_ones_are_up(client, clock, web):
     assert web.starts == 2
 
 
-def test_looking_often_or_seldom_makes_no_difference(client, clock, web):
+def test_the_frequency_of_reads_makes_no_difference(
+    client: Client, clock: FakeClock, web: Service
+) -> None:
     client.deploy("team/web:2")
     for _ in range(60):
         clock.advance(0.1)
@@ -34,7 +41,9 @@ def test_looking_often_or_seldom_makes_no_difference(client, clock, web):
     assert len(often) == 2
 
 
-def test_going_back_brings_the_earlier_replica_set_back(client, clock, web):
+def test_a_rollback_reuses_the_previous_replica_set(
+    client: Client, clock: FakeClock, web: Service
+) -> None:
     before = {pod["ControlledBy"]["NativeId"] for pod in client.pods()}
     client.deploy("team/web:2")
     clock.advance(10)
@@ -44,7 +53,9 @@ def test_going_back_brings_the_earlier_replica_set_back(client, clock, web):
     assert web.starts == 4
 
 
-def test_going_back_from_a_crash_needs_no_new_pods(client, clock, world, web):
+def test_a_rollback_from_a_crash_starts_no_new_pods(
+    client: Client, clock: FakeClock, world: World, web: Service
+) -> None:
     world.behave("team/web:bad", Behaviour("crash"))
     first = [pod.name for pod in web.pods]
     client.deploy("team/web:bad")
@@ -55,7 +66,9 @@ def test_going_back_from_a_crash_needs_no_new_pods(client, clock, world, web):
     assert web.starts == 1
 
 
-def test_a_deploy_over_a_stuck_one_makes_room_first(client, clock, world, web):
+def test_a_deploy_over_a_stuck_rollout_removes_its_pods_first(
+    client: Client, clock: FakeClock, world: World, web: Service
+) -> None:
     world.behave("team/web:bad", Behaviour("crash"))
     client.deploy("team/web:bad")
     clock.advance(10)
@@ -64,7 +77,9 @@ def test_a_deploy_over_a_stuck_one_makes_room_first(client, clock, world, web):
     assert client.statuses() == [("3", 1, 1), ("3", 1, 1)]
 
 
-def test_the_same_image_changes_the_stamp_and_no_pod(client, clock, web):
+def test_setting_the_same_image_changes_the_deploy_time_and_no_pod(
+    client: Client, clock: FakeClock, web: Service
+) -> None:
     clock.advance(60)
     before = client.service()
     client.deploy("team/web:1")
@@ -75,14 +90,18 @@ def test_the_same_image_changes_the_stamp_and_no_pod(client, clock, web):
     assert (web.starts, len(web.generations)) == (0, 1)
 
 
-def test_a_world_may_restart_on_the_same_image(client, clock, world, web):
+def test_a_portal_may_restart_pods_for_the_same_image(
+    client: Client, clock: FakeClock, world: World, web: Service
+) -> None:
     world.same_image_restarts = True
     client.deploy("team/web:1")
     clock.advance(10)
     assert web.starts == 2
 
 
-def test_restart_makes_a_new_generation_with_the_same_image(client, clock, web):
+def test_a_restart_replaces_all_pods_with_the_same_image(
+    client: Client, clock: FakeClock, web: Service
+) -> None:
     before = client.service()
     names = {pod["ControlledBy"]["NativeId"] for pod in client.pods()}
     client.v2("ReplicationControllerReboot/web", {})
@@ -94,7 +113,9 @@ def test_restart_makes_a_new_generation_with_the_same_image(client, clock, web):
     assert client.statuses() == [("1", 1, 1), ("1", 1, 1)]
 
 
-def test_a_stateful_set_replaces_its_pods_one_at_a_time(client, clock, world):
+def test_a_stateful_set_replaces_its_pods_one_at_a_time(
+    client: Client, clock: FakeClock, world: World
+) -> None:
     world.add_service("db", "team/db:1", replicas=2, statefulset=True)
     client.deploy("team/db:2", "db")
     assert client.statuses("db") == [("1", 1, 1), ("1", 1, 5)]
@@ -110,7 +131,9 @@ def test_a_stateful_set_replaces_its_pods_one_at_a_time(client, clock, world):
 
 
 @pytest.mark.parametrize("sticks", [False, True])
-def test_a_broken_stateful_set_may_block_the_way_back(client, clock, world, sticks):
+def test_a_broken_stateful_set_may_block_its_rollback(
+    client: Client, clock: FakeClock, world: World, sticks: bool
+) -> None:
     world.statefulset_sticks = sticks
     world.behave("team/db:bad", Behaviour("crash"))
     world.add_service("db", "team/db:1", replicas=2, statefulset=True)
@@ -122,7 +145,7 @@ def test_a_broken_stateful_set_may_block_the_way_back(client, clock, world, stic
     assert tags == (["1", "bad"] if sticks else ["1", "1"])
 
 
-def test_a_daemon_set_has_one_pod_per_host(client, clock, world):
+def test_a_daemon_set_has_one_pod_per_host(client: Client, clock: FakeClock, world: World) -> None:
     world.add_service("agent", "team/agent:1", daemonset=True)
     client.deploy("team/agent:2", "agent")
     clock.advance(30)
@@ -131,7 +154,7 @@ def test_a_daemon_set_has_one_pod_per_host(client, clock, world):
     assert {pod["ControlledBy"]["NativeId"] for pod in pods} == {"agent"}
 
 
-def test_the_autoscaler_decides_the_count(client, clock, world):
+def test_the_autoscaler_decides_the_count(client: Client, clock: FakeClock, world: World) -> None:
     service = world.add_service("worker", "team/worker:1", hpa=(2, 6), hpa_replicas=4)
     shown = client.service("worker")
     assert (shown["Replicas"], shown["ReplicasActive"]) == (1, 4)
@@ -142,7 +165,9 @@ def test_the_autoscaler_decides_the_count(client, clock, world):
     assert service.starts == 4
 
 
-def test_native_docker_shows_which_pod_goes_next(client, clock, world):
+def test_native_docker_marks_the_pod_that_leaves_next(
+    client: Client, clock: FakeClock, world: World
+) -> None:
     world.add_service("nat", "team/nat:1", replicas=2, platform=0)
     world.behave("team/nat:bad", Behaviour("never-ready"))
     client.deploy("team/nat:bad", "nat")
@@ -151,7 +176,9 @@ def test_native_docker_shows_which_pod_goes_next(client, clock, world):
     assert {pod["ControlledBy"] for pod in client.pods("nat")} == {None}
 
 
-def test_stop_and_start(client, clock, web):
+def test_a_stopped_service_starts_with_as_many_pods_as_before(
+    client: Client, clock: FakeClock, web: Service
+) -> None:
     client.v2("ReplicationControllerStop/web", {})
     clock.advance(2)
     stopped = client.service()
@@ -165,7 +192,9 @@ def test_stop_and_start(client, clock, web):
     assert client.statuses() == [("2", 1, 1), ("2", 1, 1)]
 
 
-def test_somebody_elses_change_wins(client, clock, world, web):
+def test_the_later_of_two_deployments_wins(
+    client: Client, clock: FakeClock, world: World, web: Service
+) -> None:
     world.intrude(lambda _: web.set_images({"duplo-main-container": "team/web:9"}, "eve"), after=3)
     client.deploy("team/web:2")
     clock.advance(20)

@@ -1,4 +1,4 @@
-"""The vendor's command line, unchanged and over TLS, takes the sandbox for a portal."""
+"""The vendor's command line works with the sandbox, unmodified and over TLS."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,12 +17,13 @@ from tests.conformance.models import check_log
 from tests.sandbox import Behaviour, Server, World
 from tests.sandbox.behaviour import Fate
 
-# Its poll takes 11 s, so everything that waits runs at once, in one worker.
+# It polls every 11 s, so all waiting commands run at once, in one worker.
 pytestmark = pytest.mark.xdist_group("vendor-cli")
 
 PORTALS = ("new", "old")
 SECONDS = 60
 Result = subprocess.CompletedProcess[str]
+Waits = dict[tuple[str, str], Future[Result]]
 
 
 class Cli:
@@ -69,8 +71,8 @@ def world_for(portal: str) -> World:
 
 
 @pytest.fixture(scope="module")
-def clis(tmp_path_factory):
-    """A command line for each generation of the portal."""
+def clis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Cli]]:
+    """Return a command line for each generation of the portal."""
     new = Server(world_for("new"), tls=tmp_path_factory.mktemp("new-ca"))
     old = Server(world_for("old"), tls=tmp_path_factory.mktemp("old-ca"))
     with new, old:
@@ -81,27 +83,27 @@ def clis(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def waits(clis):
-    """All waiting updates, started at once."""
+def waits(clis: dict[str, Cli]) -> Iterator[Waits]:
+    """Start all waiting updates at once."""
     updates = {"good": ("web", "team/web:2"), "crash": ("api", "team/api:crash")}
     only_new = {"missing": ("shop", "team/shop:missing")}
     with ThreadPoolExecutor(8) as pool:
-        started: dict[tuple[str, str], Future[Result]] = {}
+        started: Waits = {}
         for portal, cli in clis.items():
             wanted = updates | (only_new if portal == "new" else {})
-            for story, (service, image) in wanted.items():
-                started[portal, story] = pool.submit(
+            for outcome, (service, image) in wanted.items():
+                started[portal, outcome] = pool.submit(
                     cli, "service", "update_image", service, image, "--wait"
                 )
-        for story, service in {"ecs-good": "billing:2", "ecs-crash": "ledger:crash"}.items():
+        for outcome, service in {"ecs-good": "billing:2", "ecs-crash": "ledger:crash"}.items():
             name = service.split(":")[0]
-            started["new", story] = pool.submit(
+            started["new", outcome] = pool.submit(
                 clis["new"], "ecs", "update_image", name, f"team/{service}", "--wait"
             )
         yield started
 
 
-def test_updates_an_ecs_service(clis, waits):
+def test_it_updates_an_ecs_service(clis: dict[str, Cli], waits: Waits) -> None:
     result = waits["new", "ecs-good"].result(SECONDS)
     assert result.returncode == 0, result.stdout + result.stderr
     service = clis["new"].server.world.ecs.find(clis["new"].server.world.tenants[0], "billing")
@@ -109,7 +111,7 @@ def test_updates_an_ecs_service(clis, waits):
     assert service.definition.endswith("duploservices-dev01-billing:2")
 
 
-def test_sees_that_aws_rolled_an_ecs_service_back(clis, waits):
+def test_it_reports_that_aws_rolled_an_ecs_service_back(clis: dict[str, Cli], waits: Waits) -> None:
     result = waits["new", "ecs-crash"].result(SECONDS)
     assert result.returncode != 0
     assert "deployment failed" in result.stdout + result.stderr
@@ -117,7 +119,7 @@ def test_sees_that_aws_rolled_an_ecs_service_back(clis, waits):
     assert service.image == "team/ledger:1"
 
 
-def test_updates_a_function(clis):
+def test_it_updates_a_function(clis: dict[str, Cli]) -> None:
     world = clis["new"].server.world
     full = world.functions.items[0].name
     assert clis["new"]("lambda", "find", full).returncode == 0
@@ -129,7 +131,7 @@ def test_updates_a_function(clis):
 
 
 @pytest.mark.parametrize("portal", PORTALS)
-def test_updates_a_cronjob_and_loses_nothing(clis, portal):
+def test_it_updates_a_cronjob_and_keeps_its_settings(clis: dict[str, Cli], portal: str) -> None:
     job = clis[portal].server.world.cronjobs.items[0]
     result = clis[portal]("cronjob", "update_image", "nightly", "team/batch:2")
     assert result.returncode == 0, result.stdout + result.stderr
@@ -139,7 +141,7 @@ def test_updates_a_cronjob_and_loses_nothing(clis, portal):
 
 
 @pytest.mark.parametrize("portal", PORTALS)
-def test_lists_and_finds(clis, portal):
+def test_it_lists_and_finds_services(clis: dict[str, Cli], portal: str) -> None:
     names = json.loads(clis[portal]("service", "list", "--query", "[].Name").stdout)
     assert names == ["web", "api", "shop"]
     found = json.loads(clis[portal]("service", "find", "shop").stdout)
@@ -149,7 +151,7 @@ def test_lists_and_finds(clis, portal):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("portal", PORTALS)
-def test_update_image_succeeds(clis, waits, portal):
+def test_it_updates_the_image_of_a_service(clis: dict[str, Cli], waits: Waits, portal: str) -> None:
     result = waits[portal, "good"].result(SECONDS)
     assert result.returncode == 0, result.stdout + result.stderr
     service = clis[portal].server.world.service("web")
@@ -161,20 +163,22 @@ def test_update_image_succeeds(clis, waits, portal):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("portal", "story", "text"),
+    ("portal", "outcome", "text"),
     [
         ("new", "crash", "Back-off restarting failed container"),
         ("old", "crash", "Back-off restarting failed container"),
         ("new", "missing", "team/shop:missing"),
     ],
 )
-def test_update_image_fails(waits, portal, story, text):
-    result = waits[portal, story].result(SECONDS)
+def test_it_reports_why_an_update_failed(
+    waits: Waits, portal: str, outcome: str, text: str
+) -> None:
+    result = waits[portal, outcome].result(SECONDS)
     assert result.returncode != 0
     assert text in result.stdout + result.stderr
 
 
-def test_the_old_portal_was_asked_in_the_old_way(clis, waits):
+def test_it_uses_the_older_route_on_an_old_portal(clis: dict[str, Cli], waits: Waits) -> None:
     waits["old", "good"].result(SECONDS)
     log = clis["old"].server.world.log
     assert [record.status for record in log if record.path.endswith("web/containerimage")] == [404]
@@ -183,7 +187,9 @@ def test_the_old_portal_was_asked_in_the_old_way(clis, waits):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("portal", PORTALS)
-def test_every_exchange_fits_the_vendors_models(clis, waits, portal):
+def test_every_exchange_fits_the_vendors_models(
+    clis: dict[str, Cli], waits: Waits, portal: str
+) -> None:
     for key, started in waits.items():
         if key[0] == portal:
             started.result(SECONDS)

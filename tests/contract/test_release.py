@@ -76,7 +76,7 @@ def test_nothing_is_pushed_before_everything_is_checked(pipeline: list[object]) 
     assert len(order) == 6
     assert "bitbucket-pipe-release" in repr(pipeline[-1])
     assert "bitbucket-pipe-release" not in repr(pipeline[:-1])
-    assert {"Lint", "Test, in containers too"} <= set(order[:-1])
+    assert {"Lint", "Test, including containers"} <= set(order[:-1])
 
 
 def test_a_development_version_is_never_released_by_itself() -> None:

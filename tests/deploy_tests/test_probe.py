@@ -160,7 +160,7 @@ def test_a_server_that_comes_up_late_is_waited_for() -> None:
     """A refused connection is an answer like others until the time is up."""
     result = probe("http://127.0.0.1:1/health")
     assert not result.passed
-    assert "refuses the connection" in result.message
+    assert "refused the connection" in result.message
 
 
 def test_a_line_is_told_every_fifteen_seconds(serve, logged: list[str]) -> None:

@@ -15,7 +15,7 @@ from pipe import image
 from pipe.image import ImageError
 from pipe.settings.variables import VARIABLES
 from tests.fuzz.share import Tally, cases
-from tests.reliability.scene import DEPLOY, STEP, Scene
+from tests.reliability.harness import DEPLOY, STEP, Harness
 from tests.support.stage import RunResult
 
 LOG_LINE = re.compile(r"(DEBUG|INFO|WARNING|ERROR): .*|")
@@ -57,7 +57,7 @@ def harmless(name: str, value: str, folder: Path) -> str:
     return value
 
 
-def check(scene: Scene, ending: RunResult) -> None:
+def check(scene: Harness, ending: RunResult) -> None:
     """No defect, no line of anybody else, the truth about what was changed."""
     assert ending.code in range(12)
     assert ending.code != 1, ending.text
@@ -82,7 +82,7 @@ def test_any_text_in_any_variable(tmp_path: Path, tally: Tally) -> None:
     @given(environs)
     def holds(environ: dict[str, str]) -> None:
         folder = tmp_path / str(tally.one() % 50)
-        scene = Scene(folder, DEPLOY)
+        scene = Harness(folder, DEPLOY)
         given_values = {name: harmless(name, value, folder) for name, value in environ.items()}
         check(scene, scene.run(**given_values))
 
@@ -97,7 +97,7 @@ def test_each_variable_alone(name: str, tmp_path: Path, tally: Tally) -> None:
     @given(texts)
     def holds(value: str) -> None:
         tally.one()
-        scene = Scene(tmp_path, DEPLOY)
+        scene = Harness(tmp_path, DEPLOY)
         check(scene, scene.run(**{name: harmless(name, value, tmp_path)}))
 
     holds()
@@ -117,7 +117,7 @@ def test_any_record_of_an_earlier_run(tmp_path: Path, tally: Tally) -> None:
     @given(targets, values, values, st.sampled_from([{}, {"RESTART": "true"}]))
     def holds(entries: Any, code: Any, number: Any, environ: dict[str, str]) -> None:
         tally.one()
-        scene = Scene(tmp_path, DEPLOY)
+        scene = Harness(tmp_path, DEPLOY)
         step = {"step": "{step}", "pipeline": "{pipeline}", "run_number": number}
         about = {"portal": "https://portal.example", "tenant": "dev01", "changed": True}
         scene.report_dir.mkdir(exist_ok=True)

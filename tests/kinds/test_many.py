@@ -8,7 +8,7 @@ from collections import Counter
 
 from pipe import parallel
 from pipe.dependencies import Dependencies
-from pipe.parallel import MOST, run_concurrently
+from pipe.parallel import MOST_THREADS, run_concurrently
 from pipe.run import run
 from tests.sandbox import ApiFault, Behaviour, WsgiAdapter, create_app
 
@@ -88,7 +88,7 @@ def test_what_somebody_else_took_over_stays_theirs(stage):
         "team/svc-02:1",
         "team/svc-03:1",
     ]
-    assert "svc-01: another deployment changed it meanwhile" in stage.output
+    assert "svc-01: somebody else changed it meanwhile" in stage.output
 
 
 def test_a_refused_change_brings_the_others_back(stage):
@@ -162,31 +162,31 @@ def test_a_slow_portal_is_asked_a_tenth_of_the_time(stage):
 def test_no_more_than_a_handful_at_a_time():
     """Bounded, and everything gets its turn."""
     lock, running, most, done = threading.Lock(), [0], [0], []
-    gate = threading.Barrier(MOST)
+    gate = threading.Barrier(MOST_THREADS)
 
     def act(thing):
         with lock:
             running[0] += 1
             most[0] = max(most[0], running[0])
-        if thing < MOST:
+        if thing < MOST_THREADS:
             gate.wait(10)
         with lock:
             running[0] -= 1
             done.append(thing)
 
     assert run_concurrently(act, range(30)) == ()
-    assert most[0] == MOST
+    assert most[0] == MOST_THREADS
     assert sorted(done) == list(range(30))
 
 
 def test_after_a_failure_nothing_more_is_begun():
     """What is in flight comes to its end, and every failure is handed out."""
     begun = []
-    gate = threading.Barrier(MOST)
+    gate = threading.Barrier(MOST_THREADS)
 
     def act(thing):
         begun.append(thing)
-        if len(begun) <= MOST:  # one that ended may begin another before anybody looks
+        if len(begun) <= MOST_THREADS:  # one that ended may begin another before anybody looks
             gate.wait(10)
         raise ValueError(thing)
 

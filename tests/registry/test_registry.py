@@ -1,4 +1,4 @@
-"""Images in a registry that is not ECR, asked for over its own API."""
+"""Images in a registry other than ECR."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tests.support.stage import Stage
 
 
 def test_a_pushed_image_is_verified_pinned_and_deployed(stage: Stage, registry: Registry) -> None:
-    """The digest is the registry's; service and pods end up on it."""
+    """The digest is the registry's, in the service and in the record."""
     stage.web()
     digest = registry.push("team/web", "1.4.2")
     image = f"{registry.host}/team/web"
@@ -19,8 +19,8 @@ def test_a_pushed_image_is_verified_pinned_and_deployed(stage: Stage, registry: 
     assert ending.report["targets"][0]["after"] == {"": f"{image}@{digest}"}
 
 
-def test_a_list_of_images_is_an_image_too(stage: Stage, registry: Registry) -> None:
-    """The list's own digest is pinned, whichever platform pulls it."""
+def test_an_image_index_is_pinned_by_its_own_digest(stage: Stage, registry: Registry) -> None:
+    """Whichever platform pulls it."""
     stage.web()
     platforms = [registry.push("team/web", f"1.5.0-{name}") for name in ("amd64", "arm64")]
     digest = registry.push_index("team/web", "1.5.0", platforms)
@@ -29,8 +29,8 @@ def test_a_list_of_images_is_an_image_too(stage: Stage, registry: Registry) -> N
     assert stage.world.service("web").image == f"{image}@{digest}"
 
 
-def test_a_digest_is_verified_as_well(stage: Stage, registry: Registry) -> None:
-    """What is asked for by digest is asked for by digest."""
+def test_a_digest_is_verified(stage: Stage, registry: Registry) -> None:
+    """An image that is given by digest is looked up by digest."""
     stage.web()
     digest = registry.push("team/web", "1.4.2")
     image = f"{registry.host}/team/web@{digest}"
@@ -39,8 +39,8 @@ def test_a_digest_is_verified_as_well(stage: Stage, registry: Registry) -> None:
     assert stage.world.service("web").image == image
 
 
-def test_an_absent_tag_is_refused_with_the_nearest_ones(stage: Stage, registry: Registry) -> None:
-    """Exit 5, nothing changed, two tags named."""
+def test_a_missing_tag_is_refused_with_similar_ones(stage: Stage, registry: Registry) -> None:
+    """Exit 5, nothing changed, two tags suggested."""
     stage.web()
     ending = stage.deploy(f"{registry.host}/team/web:1.4.22")
     assert ending.code == 5
@@ -49,7 +49,7 @@ def test_an_absent_tag_is_refused_with_the_nearest_ones(stage: Stage, registry: 
     assert stage.world.write_attempts() == []
 
 
-def test_an_absent_repository_is_refused(stage: Stage, registry: Registry) -> None:
+def test_a_missing_repository_is_refused(stage: Stage, registry: Registry) -> None:
     """Exit 5 names repository and registry."""
     stage.web()
     ending = stage.deploy(f"{registry.host}/team/wep:1.4.2")
@@ -57,17 +57,17 @@ def test_an_absent_repository_is_refused(stage: Stage, registry: Registry) -> No
     assert f"there is no repository team/wep at {registry.host}" in ending.result
 
 
-def test_an_absent_digest_is_refused(stage: Stage, registry: Registry) -> None:
-    """Exit 5; no tag is near to a digest."""
+def test_a_missing_digest_is_refused(stage: Stage, registry: Registry) -> None:
+    """Exit 5; no tag is similar to a digest."""
     stage.web()
     ending = stage.deploy(f"{registry.host}/team/web@sha256:{'0' * 64}")
     assert ending.code == 5
     assert f"the repository team/web has no sha256:{'0' * 64}" in ending.result
 
 
-def test_a_limit_on_findings_says_nothing_here(stage: Stage, registry: Registry) -> None:
-    """Only ECR tells findings: said, and deployed."""
+def test_a_limit_on_findings_only_applies_to_ecr(stage: Stage, registry: Registry) -> None:
+    """A warning is logged, and the image is deployed."""
     stage.web()
     ending = stage.deploy(f"{registry.host}/team/web:1.4.2", MAX_SEVERITY="HIGH")
     assert ending.code == 0, ending.text
-    assert "MAX_SEVERITY says nothing about" in ending.log
+    assert "MAX_SEVERITY does not apply to" in ending.log

@@ -1,4 +1,4 @@
-"""`make reliability`: everything in full, and one table of what was run and what was found."""
+"""`make reliability`: run all tests in full and print one table of the results."""
 
 from __future__ import annotations
 
@@ -20,38 +20,38 @@ TOTALS = ("cells", "cells_failed", "kills", "kills_failed", "fuzzed", "traps", "
 
 
 def main() -> int:
-    """Run it all, print the table; 0 when nothing was found."""
+    """Run everything and print the table; return 0 when nothing was found."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         code = run(folder)
         result = folder / "result.xml"
         if not result.exists():
-            print("pytest left no result", file=sys.stderr)
+            print("pytest wrote no result", file=sys.stderr)
             return code or 1
         cases = list(ET.parse(result).iter("testcase"))
-        # Output and files of the whole suite, over and above what each test looks for itself.
-        shown = said(folder / "said") + left_behind(folder / "tmp")
+        # Output and files of the whole suite, in addition to what each test checks itself.
+        leaks = in_output(folder / "output") + in_reports(folder / "tmp")
     totals = count(cases)
-    table(totals, cases, len(shown) + totals["canaries"])
-    for line in shown:
+    table(totals, cases, len(leaks) + totals["canaries"])
+    for line in leaks:
         print(f"canary: {line}", file=sys.stderr)
-    return 1 if code or shown else 0
+    return 1 if code or leaks else 0
 
 
 def run(folder: Path) -> int:
-    """The whole suite, in full, with what it says searched and what it writes kept."""
-    (folder / "said").mkdir()
+    """Run the whole suite in full, with its output searched and its files kept."""
+    (folder / "output").mkdir()
     command = [
         *(sys.executable, "-m", "pytest", "-n", "auto", "-q"),
         *("-o", "tmp_path_retention_policy=all", "--basetemp", str(folder / "tmp")),
         *("--dist", "loadgroup", "--junit-xml", str(folder / "result.xml"), "tests"),
     ]
-    full = {"RELIABILITY": "full", "FUZZ": "full", FOLDER: str(folder / "said")}
+    full = {"RELIABILITY": "full", "FUZZ": "full", FOLDER: str(folder / "output")}
     return subprocess.run(command, cwd=ROOT, env={**os.environ, **full}, check=False).returncode
 
 
 def count(cases: list[ET.Element]) -> Counter[str]:
-    """What the tests counted."""
+    """Return the sums of what the tests counted."""
     totals: Counter[str] = Counter(dict.fromkeys(TOTALS, 0))
     for case in cases:
         for entry in case.iter("property"):
@@ -60,13 +60,13 @@ def count(cases: list[ET.Element]) -> Counter[str]:
     return totals
 
 
-def said(folder: Path) -> list[str]:
-    """Canaries in the output of any run."""
+def in_output(folder: Path) -> list[str]:
+    """Return the canaries in the output of any run."""
     return [line for path in folder.iterdir() for line in path.read_text("utf-8").splitlines()]
 
 
-def left_behind(folder: Path) -> list[str]:
-    """Canaries in the reports that any run had written."""
+def in_reports(folder: Path) -> list[str]:
+    """Return the canaries in the reports of any run."""
     reports = (path for path in folder.rglob("*") if REPORTS.fullmatch(path.name))
     return [
         f"{path} holds {value}"
@@ -76,8 +76,8 @@ def left_behind(folder: Path) -> list[str]:
     ]
 
 
-def table(totals: Counter[str], cases: list[ET.Element], found: int) -> None:
-    """The one table."""
+def table(totals: Counter[str], cases: list[ET.Element], canaries_found: int) -> None:
+    """Print the table."""
     survived = totals["kills"] - totals["kills_failed"]
     failed = [
         case for case in cases if case.find("failure") is not None or case.find("error") is not None
@@ -88,7 +88,7 @@ def table(totals: Counter[str], cases: list[ET.Element], found: int) -> None:
         ("kills survived", f"{survived:,} of {totals['kills']:,}"),
         ("cases fuzzed", f"{totals['fuzzed']:,}"),
         ("traps covered", f"{totals['traps']} of 39"),
-        ("canaries found", f"{found:,}"),
+        ("canaries found", f"{canaries_found:,}"),
         ("tests failed", f"{len(failed)} of {len(cases)}"),
     ]
     width = max(len(value) for _, value in rows)

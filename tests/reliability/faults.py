@@ -1,4 +1,4 @@
-"""Everything that can go wrong with one request, whoever it goes to."""
+"""Everything that can go wrong with one request to any host."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ EVIL = "evil.example"
 
 @dataclass(frozen=True)
 class Fault:
-    """One row of the matrix; `words` are what a run that fails because of it says."""
+    """A row of the matrix; `words` match the message of a run that fails because of it."""
 
     name: str
     options: dict[str, Any]
@@ -20,22 +20,22 @@ class Fault:
 
     @property
     def harmless(self) -> bool:
-        """Whether nobody needs to notice it."""
+        """Whether a run is not affected at all."""
         return self.name in _HARMLESS
 
     @property
     def retryable(self) -> bool:
-        """Whether the same request may succeed later, so that once or three times does no harm."""
+        """Whether the same request may succeed later, so that one or three faults do no harm."""
         return self.name not in _FINAL and not self.harmless
 
     @property
     def silent(self) -> bool:
-        """Whether each time costs the whole patience for one answer."""
+        """Whether each fault takes the whole read timeout."""
         return self.name.startswith("silence")
 
     @property
     def slow(self) -> bool:
-        """Whether the honest answer comes, ten seconds late."""
+        """Whether the genuine response arrives, ten seconds late."""
         return self.name == SLOW
 
 
@@ -43,14 +43,14 @@ SLOW = "10 s"
 _HARMLESS = ("content-type", SLOW)
 _FINAL = ("401", "403", "404", "405", "huge", "redirect")
 FAULTS = (
-    Fault("refused", {"kind": "refused"}, "refuses the connection|no way to"),
+    Fault("refused", {"kind": "refused"}, "refused the connection|cannot be reached"),
     Fault("reset-before", {"kind": "reset-before"}, "broke before the answer"),
     Fault("reset-after", {"kind": "reset-after"}, "broke before the answer"),
     Fault(SLOW, {}, ""),
-    Fault("silence", {"kind": "silence"}, "stayed silent"),
-    Fault("silence-after", {"kind": "silence-after"}, "stayed silent"),
+    Fault("silence", {"kind": "silence"}, "did not respond for"),
+    Fault("silence-after", {"kind": "silence-after"}, "did not respond for"),
     Fault("401", {"status": 401, "body": "token expired"}, "refuses the token"),
-    Fault("403", {"status": 403, "body": "no"}, "may not do this|refuses the token|is not open"),
+    Fault("403", {"status": 403, "body": "no"}, "lacks permission|refuses the token|is not open"),
     Fault("404", {"status": 404}, "answered 404"),
     Fault("405", {"status": 405}, "answered 405"),
     Fault("429", {"status": 429}, "answered 429"),
@@ -63,10 +63,10 @@ FAULTS = (
     Fault("html", {"kind": "html"}, "unexpected response"),
     Fault("huge", {"kind": "huge"}, "more than 32 MB"),
     Fault("content-type", {"kind": "content-type"}, ""),
-    Fault("redirect", {"kind": "redirect", "location": f"https://{EVIL}/"}, f"on to {EVIL}"),
+    Fault("redirect", {"kind": "redirect", "location": f"https://{EVIL}/"}, f"redirects to {EVIL}"),
 )
 
 
 def counted(times: int) -> str:
-    """How often, for people."""
+    """Return the count as text."""
     return "for ever" if times == FOR_EVER else f"{times}x"

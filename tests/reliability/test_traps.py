@@ -1,4 +1,4 @@
-"""Each of the 39 traps of the portal's API has a test that names it by number."""
+"""Each of the 39 traps of the portal's API is named by a test."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pipe.kind import Kind
 TESTS = Path(__file__).parents[1]
 ALL = set(range(1, 40))
 OTHER_KINDS = set(range(34, 39))
-"""ECS, Lambda and CronJob: traps of targets that exist only once their drivers do."""
+"""Traps of ECS, Lambda and CronJobs."""
 _NAMED = re.compile(r"traps? (\d+(?:(?:, | and |, and |-)\d+)*)", re.IGNORECASE)
 
 
 def named_in(text: str) -> set[int]:
-    """The numbers of the traps that a docstring names."""
+    """Return the numbers of the traps that a docstring names."""
     found: set[int] = set()
     for match in _NAMED.findall(text):
         for part in re.split(r", and |, | and ", match):
@@ -28,7 +28,7 @@ def named_in(text: str) -> set[int]:
 
 
 def index() -> dict[int, list[str]]:
-    """The tests that name each trap."""
+    """Return the tests that name each trap."""
     found: dict[int, list[str]] = defaultdict(list)
     for path in sorted(TESTS.rglob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -39,7 +39,7 @@ def index() -> dict[int, list[str]]:
 
 
 def test_every_trap_has_its_test(record_property: Callable[[str, object], None]) -> None:
-    """A number without a test is a trap that nobody watches."""
+    """No trap is left without a test."""
     covered = index()
     due = ALL if len(Kind) > 1 else ALL - OTHER_KINDS
     record_property("traps", len(covered.keys() & ALL))

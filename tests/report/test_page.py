@@ -1,10 +1,11 @@
-"""deploy.html, as its text and in a real browser."""
+"""deploy.html, as text and in a real browser."""
 
 from __future__ import annotations
 
 import os
 import struct
 from collections.abc import Iterator
+from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,11 +13,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipe.errors import ExitCode
+from pipe.model import Kind, Target
 from pipe.report.html import page
-from pipe.report.timeline import timeline
+from pipe.report.timeline import ROLLOUT, timeline
+from pipe.rollout import Evidence, PodCounts
 from tests.report import browser
 from tests.report.browser import Browser
 from tests.sandbox import Behaviour
+from tests.support.records import (
+    STARTED,
+    deploy_test_result,
+    run_record,
+    step_record,
+    target_record,
+)
 from tests.support.stage import Stage
 
 HOSTILE = "</pre><script>document.title='owned'</script><img src=x onerror=document.title='owned'>"
@@ -24,7 +35,7 @@ VOID = {"meta", "link"}
 
 
 class Elements(HTMLParser):
-    """Every element of a page, and whether all of them are closed in order."""
+    """Lists the elements of a page; fails unless all are closed in order."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -49,19 +60,19 @@ class Elements(HTMLParser):
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """A browser for all tests of this file."""
+    """One browser for all tests of this file."""
     program = browser.find()
     if program is None:
         if os.environ.get("PIPE_REQUIRE_BROWSER") == "1":
             pytest.fail("no Chromium is installed", pytrace=False)
-        pytest.skip("no Chromium is installed; the page is looked at where there is one")
+        pytest.skip("no Chromium is installed")
     with Browser(program) as running:
         yield running
 
 
 @pytest.fixture
 def failed(stage: Stage) -> Path:
-    """The page of a run that failed its test and went back; its programs print hostile text."""
+    """The page of a run that failed its test and rolled back; its programs print hostile text."""
     stage.web(replicas=3, lb={"Port": "8080"})
     stage.world.behave("team/web:1.4.2", Behaviour("run", log=[HOSTILE]))
     (stage.folder / "hostile").write_text(HOSTILE)
@@ -78,21 +89,21 @@ def failed(stage: Stage) -> Path:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1200])
-def test_the_page_in_a_browser(
+def test_the_page_displays_without_requests_scripts_or_errors(
     chromium: Browser, failed: Path, width: int, scheme: str, tmp_path: Path
 ) -> None:
-    """No request, no script, no error; it fits the window, in the colours people like."""
+    """It fits the window, in the preferred colour scheme, with enough contrast."""
     chromium.show(failed, width=width, scheme=scheme)
-    asked = [
+    requests = [
         event["params"]["request"]["url"]
         for event in chromium.events
         if event["method"] == "Network.requestWillBeSent"
     ]
-    assert asked == [failed.as_uri()]
-    complaints = {"Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded"}
-    assert not complaints & set(chromium.names())
+    assert requests == [failed.as_uri()]
+    problems = {"Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded"}
+    assert not problems & set(chromium.names())
     assert chromium.value("document.scripts.length + document.images.length") == 0
-    assert chromium.value("document.title") == "Failed, and put back: web"
+    assert chromium.value("document.title") == "Rolled back: web"
     assert chromium.value("document.documentElement.scrollWidth") <= width
     red, green, blue = _colour(chromium, "body", "backgroundColor")
     assert (red + green + blue > 600) is (scheme == "light")
@@ -100,12 +111,14 @@ def test_the_page_in_a_browser(
         assert _contrast(chromium, selector) >= 4.5, selector
     picture = chromium.photograph()
     (tmp_path / f"{width}-{scheme}.png").write_bytes(picture)
-    # A wide window has a scroll bar at its side.
+    # A wide window has a scroll bar.
     assert 0 <= width - struct.unpack(">I", picture[16:20])[0] <= 20
 
 
-def test_the_timeline_in_a_browser(chromium: Browser, failed: Path) -> None:
-    """Old pods are grey and go, new ones are green and come, against seconds."""
+def test_the_timeline_shows_old_pods_giving_way_to_new_ones(
+    chromium: Browser, failed: Path
+) -> None:
+    """Bars of different colours over an axis of seconds."""
     chromium.show(failed, width=800, scheme="light")
     bars = chromium.value(
         "[...document.querySelector('figure svg').querySelectorAll('rect')].map(bar => {"
@@ -125,21 +138,21 @@ def test_the_timeline_in_a_browser(chromium: Browser, failed: Path) -> None:
     assert chromium.value("document.querySelectorAll('figure').length") == 2
 
 
-def test_what_programs_print_stays_text(chromium: Browser, failed: Path) -> None:
-    """Shown as it was written, and never run."""
+def test_hostile_output_is_displayed_as_text(chromium: Browser, failed: Path) -> None:
+    """Exactly as printed, and never executed."""
     chromium.show(failed, width=800, scheme="light")
     shown = chromium.value("[...document.querySelectorAll('pre')].map(pre => pre.innerText)")
     assert shown == [HOSTILE, HOSTILE]
 
 
-def test_the_page_tells_everything(failed: Path) -> None:
-    """Outcome, diff, timeline, tests, evidence, and the way to the step."""
+def test_the_page_covers_the_whole_run(failed: Path) -> None:
+    """Outcome, diff, timeline, tests, evidence, and a link to the step."""
     text = failed.read_text("utf-8")
     names = Elements(text).names
     assert "script" not in names
     assert names.count("svg") == 2
     for words in (
-        "Failed, and put back",
+        "Rolled back",
         "exit code 8",
         "<del>team/web:1.4.1</del>",
         "<ins>team/web:1.4.2</ins>",
@@ -160,12 +173,12 @@ def test_the_page_tells_everything(failed: Path) -> None:
         ({"DRY_RUN": "true"}, "Done"),
         ({"IMAGE": "team/web:1.4.1"}, "Done"),
         ({"IMAGE": "team/web:1.4.1", "RESTART": "true"}, "restarted"),
-        ({"PRE_DEPLOY_TEST": "exit 1"}, "The test before the deploy failed"),
-        ({"TENANT": "nobody"}, "The portal cannot be used"),
+        ({"PRE_DEPLOY_TEST": "exit 1"}, "Pre-deploy test failed"),
+        ({"TENANT": "missing"}, "Portal error"),
         ({"IMAGE": "team/web:bad"}, "Failed"),
     ],
 )
-def test_every_ending_has_its_page(stage: Stage, variables: dict[str, str], words: str) -> None:
+def test_every_outcome_has_its_page(stage: Stage, variables: dict[str, str], words: str) -> None:
     """Well formed, with a headline."""
     stage.web()
     stage.world.behave("team/web:bad", Behaviour("crash", log=["boom"]))
@@ -176,7 +189,7 @@ def test_every_ending_has_its_page(stage: Stage, variables: dict[str, str], word
 
 
 def test_the_page_is_small_after_a_long_rollout(stage: Stage) -> None:
-    """Fifteen minutes of looks add up to a few lines, not to megabytes."""
+    """Fifteen minutes of samples add up to kilobytes, not megabytes."""
     stage.web()
     stage.world.behave("team/web:slow", Behaviour("never-ready"))
     stage.deploy("team/web:slow")
@@ -185,26 +198,37 @@ def test_the_page_is_small_after_a_long_rollout(stage: Stage) -> None:
 
 @given(st.text(st.characters(codec=None)))
 def test_any_text_makes_a_well_formed_page(text: str) -> None:
-    """Whatever a name, a message or a line holds."""
-    target = {
-        "name": text, "kind": text, "before": {text: text}, "after": {text: text + "x"},
-        "restart": False, "resumed": False, "message": text, "passed": False, "rollback": text,
-        "state": text, "timeline": [], "rollback_timeline": [],
-    }  # fmt: skip
-    step = dict.fromkeys(
-        ("workspace", "repository", "build_number", "commit", "branch", "tag", "deployment"), text
-    )
+    """Names, messages and log lines may hold anything."""
+    target = Target(Kind.SERVICE, text)
     shown = page(
-        {
-            "outcome": "failed", "exit_code": 10, "summary": text, "tenant": text, "portal": text,
-            "url": text, "started": "2026-02-03T10:00:00+00:00", "pipe_version": "1.0.0",
-            "finished": "2026-02-03T10:01:10+00:00", "step": {**step, "link": text},
-            "targets": [target],
-            "tests": [{"name": text, "kind": text, "subject": text, "passed": False, "message": text,
-                       "seconds": 1.0, "output": [text]}],
-            "evidence": [{"target": text, "pod": text, "faults": [text], "log": [text]}],
-        }
-    )  # fmt: skip
+        run_record(
+            outcome="failed",
+            exit_code=10,
+            summary=text,
+            tenant=text,
+            portal=text,
+            url=text,
+            finished=STARTED + timedelta(seconds=70),
+            step=step_record(text),
+            targets=(
+                target_record(
+                    target=target,
+                    before={text: text},
+                    after={text: text + "x"},
+                    message=text,
+                    passed=False,
+                    rollback=text,
+                    state=text,
+                ),
+            ),
+            tests=(
+                deploy_test_result(
+                    name=text, subject=text, passed=False, message=text, output=(text,)
+                ),
+            ),
+            evidence=(Evidence(target, text, (text,), (text,)),),
+        )
+    )
     assert set(Elements(shown).names) <= KNOWN
     assert "1 min 10 s" in shown
 
@@ -216,21 +240,27 @@ KNOWN = {
 }
 
 
-def test_a_timeline_needs_no_more_than_one_look() -> None:
-    """A service that was ready at once has a picture too."""
-    drawn = timeline([{"seconds": 0.0, "old": 0, "up": 2, "starting": 0}], "Pods")
-    assert 'width="100.100%"' in drawn
-    assert timeline([], "Pods") == ""
+def test_one_sample_is_enough_for_a_timeline() -> None:
+    """A service that was ready at once has a chart too."""
+    chart = timeline([PodCounts(0.0, old=0, up=2, starting=0)], "Pods", ROLLOUT)
+    assert 'width="100.100%"' in chart
+    assert timeline([], "Pods", ROLLOUT) == ""
+
+
+@pytest.mark.parametrize("code", ExitCode)
+def test_every_exit_code_has_a_headline(code: ExitCode) -> None:
+    """A missing one would cost the run all its reports."""
+    assert "<h1>dev01</h1>" in page(run_record(outcome=code.outcome, exit_code=int(code)))
 
 
 def _colour(chromium: Browser, selector: str, name: str) -> tuple[float, float, float]:
-    told = chromium.value(f"getComputedStyle(document.querySelector('{selector}')).{name}")
-    red, green, blue = (float(part) for part in told.strip("rgba()").split(",")[:3])
+    value = chromium.value(f"getComputedStyle(document.querySelector('{selector}')).{name}")
+    red, green, blue = (float(part) for part in value.strip("rgba()").split(",")[:3])
     return red, green, blue
 
 
 def _contrast(chromium: Browser, selector: str) -> float:
-    """The contrast of an element's text with what is behind it, as accessibility rules count."""
+    """Return the contrast ratio of text and background, as WCAG defines it."""
     behind = chromium.value(
         f"(e => {{ while (getComputedStyle(e).backgroundColor === 'rgba(0, 0, 0, 0)')"
         f" e = e.parentElement; return getComputedStyle(e).backgroundColor }})"

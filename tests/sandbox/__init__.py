@@ -1,4 +1,4 @@
-"""A stateful stand-in for the portal, following its API with all its oddities."""
+"""A stateful stand-in for the portal that follows its API, quirks included."""
 
 from tests.sandbox.app import create_app
 from tests.sandbox.behaviour import Behaviour

@@ -1,4 +1,4 @@
-"""Runs the sandbox for a person: `python -m tests.sandbox`."""
+"""Run the sandbox interactively: `python -m tests.sandbox`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def main() -> None:
     options = _options()
     world = World(SystemClock(), portal="old" if options.old else "new")
     seed_demo(world)
-    world.listeners.append(_tell)
+    world.listeners.append(_print_write)
     app = create_app(world, seed=seed_demo)
     done = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -27,7 +27,7 @@ def main() -> None:
     with Server(world, tls=options.tls, host=options.host, port=options.port, app=app) as server:
         print(_welcome(world, server), flush=True)
         if options.ready_file is not None:
-            # Renamed into place, so that nobody reads half of it.
+            # Renamed into place, so that a reader never sees half of it.
             draft = options.ready_file.with_name(f"{options.ready_file.name}.part")
             draft.write_text(f"{server.url}\n", encoding="utf-8")
             draft.replace(options.ready_file)
@@ -38,16 +38,16 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.sandbox", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=8181, help="0 takes any free port")
-    parser.add_argument("--tls", type=Path, metavar="DIR", help="serve https; DIR gets ca.pem")
+    parser.add_argument("--tls", type=Path, metavar="DIR", help="serve https; DIR receives ca.pem")
     parser.add_argument("--old", action="store_true", help="a portal without the newer routes")
-    parser.add_argument("--ready-file", type=Path, help="gets the address once it can be used")
+    parser.add_argument("--ready-file", type=Path, help="file for the address, written when ready")
     return parser.parse_args()
 
 
 def _welcome(world: World, server: Server) -> str:
     tenant = world.tenant("dev01")
     trust = f" --cacert '{server.ca_path}'" if server.ca_path else ""
-    return f"""The {world.portal} portal listens on {server.url}
+    return f"""The {world.portal} portal is listening on {server.url}
   token    {world.token}
   tenant   {tenant.name} ({tenant.id})
   images   team/web:1.4.2 runs; team/web:crash, :missing, :flaky-pull, :never-ready, :too-big fail
@@ -62,12 +62,12 @@ Try:
 Writes appear below; Ctrl-C ends it."""
 
 
-def _tell(record: RequestRecord) -> None:
-    """One line per request that writes."""
+def _print_write(record: RequestRecord) -> None:
+    """Print one line for each request that writes."""
     if record.writes:
-        outcome = f"-> {record.status}" if record.status else "-> no answer"
-        trouble = f" ({record.fault})" if record.fault else ""
-        print(f"{record.method} {record.path} {record.body!r} {outcome}{trouble}", flush=True)
+        outcome = f"-> {record.status}" if record.status else "-> no response"
+        fault = f" ({record.fault})" if record.fault else ""
+        print(f"{record.method} {record.path} {record.body!r} {outcome}{fault}", flush=True)
 
 
 if __name__ == "__main__":

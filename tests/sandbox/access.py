@@ -1,4 +1,4 @@
-"""Who may do what: tenants and tokens."""
+"""Tenants and tokens, and the access that a token grants."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.sandbox.stamp import guid
 
 @dataclass
 class Tenant:
-    """A tenant, in which services live."""
+    """A tenant of the portal."""
 
     name: str
     id: str
@@ -19,7 +19,7 @@ class Tenant:
     metadata: dict[str, str] = field(default_factory=dict)
 
     def body(self) -> dict[str, Any]:
-        """The tenant as the portal lists it."""
+        """Return the tenant as the portal lists it."""
         return {
             "TenantId": self.id,
             "AccountName": self.name,
@@ -34,7 +34,7 @@ class Tenant:
         }
 
     def features(self) -> dict[str, Any]:
-        """What the tenant's infrastructure can do."""
+        """Return the features of the tenant's infrastructure."""
         return {
             "Region": self.region,
             "Cloud": self.cloud,
@@ -50,20 +50,20 @@ class Tenant:
 
 @dataclass
 class Token:
-    """A token and what it opens."""
+    """A token and the access that it grants."""
 
     value: str
     user: str = "ci-bot"
     tenants: list[str] | None = None
-    """Names of the tenants it may use; None means all."""
+    """Names of the tenants that it may use; None means all."""
     read_only: bool = False
 
     def opens(self, tenant: Tenant) -> bool:
-        """Whether the tenant may be used with it."""
+        """Return whether the token may use the tenant."""
         return self.tenants is None or tenant.name in self.tenants
 
     def role_info(self) -> dict[str, Any]:
-        """What the portal says about its owner; holds a secret that nobody must print."""
+        """Return the portal's description of its owner; holds a secret that must not be printed."""
         return {
             "Username": self.user,
             "Roles": ["User"] if self.tenants is not None else ["Administrator"],
@@ -75,5 +75,5 @@ class Token:
 
 
 def tenant_id_for(name: str) -> str:
-    """The id a tenant gets when none is given."""
+    """Return the id of a tenant for which none is given."""
     return guid(f"tenant/{name}")

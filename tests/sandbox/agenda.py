@@ -1,4 +1,4 @@
-"""What will happen, in order of time; nothing happens except when somebody looks."""
+"""Scheduled events in order of time; they take effect when the world is next read."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Callable
 
 Action = Callable[[], None]
 
-# Sums of decimal fractions miss a moment by a hair; a test that waits 20 x 0.1 s must see it.
-_HAIR = 1e-9
+# Sums of decimal fractions are inexact; a test that waits 20 x 0.1 s must see second 2.
+_TOLERANCE = 1e-9
 
 
 class Agenda:
-    """Future actions; `advance` performs those that are due, each at its own moment."""
+    """Scheduled actions; `advance` performs those that are due, each at its own time."""
 
     def __init__(self, start: float) -> None:
         self.at = start
@@ -22,13 +22,13 @@ class Agenda:
         self._advancing = False
 
     def later(self, seconds: float, action: Action) -> None:
-        """Perform the action that many seconds from now."""
+        """Schedule the action that many seconds from now."""
         heapq.heappush(self._queue, (self.at + max(0.0, seconds), next(self._order), action))
 
     def advance(self, to: float) -> None:
-        """Let time pass, performing what falls due on the way."""
+        """Move on to that time, performing what falls due before it."""
         if self._advancing:
-            # An action that looks at the world sees it as it is at the action's own moment.
+            # An action that reads the world sees it as of the action's own time.
             return
         self._advancing = True
         try:
@@ -37,12 +37,12 @@ class Agenda:
             self._advancing = False
 
     def _perform(self, to: float) -> None:
-        while self._queue and self._queue[0][0] <= to + _HAIR:
+        while self._queue and self._queue[0][0] <= to + _TOLERANCE:
             moment, _, action = heapq.heappop(self._queue)
             self.at = max(self.at, moment)
             action()
         self.at = max(self.at, to)
 
     def clear(self) -> None:
-        """Forget everything that was planned."""
+        """Drop everything that is scheduled."""
         self._queue.clear()

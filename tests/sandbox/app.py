@@ -12,13 +12,13 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Rule
 
 from tests.sandbox.current import current_world
+from tests.sandbox.fault_injection import WsgiApp
 from tests.sandbox.gate import Gate
 from tests.sandbox.kinds import KINDS
 from tests.sandbox.record import RequestRecord
 from tests.sandbox.replies import refusal
 from tests.sandbox.routes import control, pods, services, tenants
 from tests.sandbox.script import matches
-from tests.sandbox.trouble import WsgiApp
 from tests.sandbox.world import World
 
 # Routes that portals of last year do not have.

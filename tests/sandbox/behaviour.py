@@ -1,4 +1,4 @@
-"""How a pod with a certain image fares, as steps over its age."""
+"""How pods of an image behave, as steps over their age."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ LONGEST_BACKOFF = 300.0
 
 @dataclass(frozen=True)
 class Behaviour:
-    """What becomes of the pods of one image."""
+    """How the pods of one image behave."""
 
     fate: Fate = "run"
     seconds: float | None = None
-    """Age at which the containers start; None takes the world's `rollout_seconds`."""
+    """Age at which the containers start; None means the world's `rollout_seconds`."""
     log: tuple[str, ...] | list[str] = ()
     passes_after: float | None = None
-    """Age at which the trouble is over and the pod runs; None means never."""
+    """Age at which the problem is over and the pod runs; None means never."""
     up_seconds: float = 1.0
-    """How long a crashing container stays up each time."""
+    """Seconds that a crashing container stays up each time."""
     backoff: float = 10.0
-    """First pause before another try; it doubles from try to try."""
+    """Seconds before the first retry; they double from retry to retry."""
     ready: bool = False
-    """Whether a crashing pod counts as available while it is up, as it does without a probe."""
+    """Whether a crashing pod counts as available while it is up, as without a probe."""
     exit_code: int = 1
     fault: str | None = None
-    """Fault text instead of the usual one."""
+    """Text of the fault in place of the default."""
 
     def __post_init__(self) -> None:
         if self.fate not in FATES:
@@ -60,7 +60,7 @@ class Complaint:
 
 @dataclass(frozen=True)
 class Step:
-    """The pod from one age on, until its next step."""
+    """The state of a pod from one age until its next step."""
 
     after: float
     status: int
@@ -74,12 +74,12 @@ class Step:
 
 
 def established() -> Step:
-    """A pod that has been up since before the story begins."""
+    """Return the state of a pod that has been running for a long time."""
     return Step(0.0, RUNNING, ready=True, started=True, state={"running": {}})
 
 
 def timeline(behaviour: Behaviour, rollout_seconds: float) -> Iterator[Step]:
-    """All steps of a pod's life, possibly without end."""
+    """Yield the steps of a pod's life, possibly without end."""
     start = rollout_seconds if behaviour.seconds is None else behaviour.seconds
     passes = behaviour.passes_after
     if passes is None and behaviour.fate == "pull-error-passing":

@@ -1,4 +1,4 @@
-"""The older way to change a service: a patch that forgets what it is not told."""
+"""The older route that changes a service: settings missing from the patch are reset."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from tests.sandbox.service import FLAGS, Service
 
 
 def apply_change(service: Service, given: dict[str, Any], user: str) -> str | None:
-    """Apply a change whose keys are in lower case; the text says why it was refused."""
+    """Apply a change whose keys are in lower case; return why it was refused, if it was."""
     replicas = given.get("replicas")
     if replicas is not None and (not isinstance(replicas, int) or replicas < 0):
         return f"Replicas {replicas} is not a count"
     image = given.get("image") or given.get("dockerimage")
     config = given.get("otherdockerconfig")
     redeployed = bool(image) or config is not None
-    # Whoever leaves the tags out has the service moved to other hosts.
+    # Leaving the tags out moves the service to other hosts.
     service.allocation_tags = given.get("allocationtags") or ""
     for flag in FLAGS:
         service.flags[flag] = bool(given.get(flag.lower(), False))

@@ -1,4 +1,4 @@
-"""The tenant that a person finds when the sandbox runs on its own."""
+"""The tenant that the sandbox starts with when it runs on its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CRASH_LOG = (
 
 
 def seed_demo(world: World) -> None:
-    """A tenant with a few services, and images of each kind of trouble."""
+    """Add a tenant with a few services, and an image for each kind of failure."""
     world.add_tenant("dev01")
     world.add_tenant("prod01")
     web_listener = {"Port": "8080", "ExternalPort": 443}

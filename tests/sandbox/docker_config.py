@@ -1,4 +1,4 @@
-"""Side and init containers, which live inside the text of `OtherDockerConfig`."""
+"""Side and init containers, which are kept inside the text of `OtherDockerConfig`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ SIDECARS, INITS = "additionalcontainers", "initcontainers"
 
 
 def parse(text: str | None) -> dict[str, Any]:
-    """The settings as an object; broken or absent text counts as empty."""
+    """Return the settings as an object; invalid or missing text counts as empty."""
     try:
         parsed = json.loads(text or "{}")
     except json.JSONDecodeError:
@@ -18,12 +18,12 @@ def parse(text: str | None) -> dict[str, Any]:
 
 
 def pick(found: dict[str, Any], key: str) -> Any:
-    """The value under a key, whatever its case."""
+    """Return the value of a key in any case."""
     return next((value for name, value in found.items() if name.lower() == key.lower()), None)
 
 
 def images(text: str | None, section: str) -> dict[str, str]:
-    """Image by container name in one section."""
+    """Return the images of one section by container name."""
     return {
         str(pick(entry, "name")): str(pick(entry, "image"))
         for entry in pick(parse(text), section) or []
@@ -31,7 +31,7 @@ def images(text: str | None, section: str) -> dict[str, str]:
 
 
 def with_image(text: str, container: str, image: str) -> str | None:
-    """The text with one container's image replaced; None when there is no such container."""
+    """Return the text with one container's image replaced; None if there is no such container."""
     config = parse(text)
     for section in (SIDECARS, INITS):
         for entry in pick(config, section) or []:
@@ -47,7 +47,7 @@ def compose(
     inits: dict[str, str] | None,
     extra: dict[str, Any] | None,
 ) -> str:
-    """The text for a new service."""
+    """Return the text for a new service."""
     config: dict[str, Any] = {"Env": [{"Name": "LOG", "Value": "info"}]}
     for key, wanted in (("additionalContainers", sidecars), ("initContainers", inits)):
         if wanted:

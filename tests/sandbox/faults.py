@@ -1,4 +1,4 @@
-"""The faults of the tenants: raised by pods, outliving them, in two shapes."""
+"""The faults of the tenants: raised by pods, outliving them, in two forms."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.sandbox.stamp import stamp
 
 @dataclass
 class Fault:
-    """One entry of the list of faults."""
+    """An entry of the list of faults."""
 
     tenant_id: str
     account: str
@@ -20,10 +20,10 @@ class Fault:
     severity: int
     seen: datetime
     per_service: bool = False
-    """The shape of Azure portals: names the service, not the pod."""
+    """The form of Azure portals: names the service, not the pod."""
 
     def body(self) -> dict[str, Any]:
-        """The fault as the portal shows it."""
+        """Return the fault as the portal shows it."""
         shared = {
             "TenantId": self.tenant_id,
             "AccountName": self.account,
@@ -45,13 +45,13 @@ class Fault:
 
 
 class FaultList:
-    """Every fault that is listed at the moment."""
+    """All faults that are listed at the moment."""
 
     def __init__(self) -> None:
         self.listed: list[Fault] = []
 
     def report(self, fault: Fault) -> Fault:
-        """List the fault; a newer text about the same resource takes the older one's place."""
+        """List the fault; a newer text about the same resource replaces the older one."""
         for known in self.listed:
             same = (known.tenant_id, known.resource, known.per_service) == (
                 fault.tenant_id,
@@ -69,5 +69,5 @@ class FaultList:
         self.listed = [known for known in self.listed if known is not fault]
 
     def of_tenant(self, tenant_id: str) -> list[Fault]:
-        """What the tenant sees."""
+        """Return the faults that the tenant sees."""
         return [fault for fault in self.listed if fault.tenant_id == tenant_id]

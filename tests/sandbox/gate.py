@@ -8,9 +8,9 @@ from typing import Any
 from werkzeug.wrappers import Request, Response
 
 from tests.sandbox.current import SEED, WORLD
+from tests.sandbox.fault_injection import WsgiApp, ask, rewind, with_fault
 from tests.sandbox.record import RequestRecord, parsed, without_token
 from tests.sandbox.script import BREAKS, ApiFault
-from tests.sandbox.trouble import WsgiApp, ask, rewind, troubled
 from tests.sandbox.world import World
 
 
@@ -49,7 +49,7 @@ class Gate:
         self._world.log.append(record)
         self._intrude(record, "before")
         fault = self._next_fault(record)
-        response = troubled(fault, environ, lambda: self._ask(environ, record))
+        response = with_fault(fault, environ, lambda: self._ask(environ, record))
         record.fault = fault.kind if fault else None
         if fault is None or fault.kind not in BREAKS:
             record.status = response.status_code

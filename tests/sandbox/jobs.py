@@ -1,4 +1,4 @@
-"""Pods of Kubernetes jobs, which share the list with the services' pods."""
+"""Pods of Kubernetes jobs, which the portal lists together with the services' pods."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def make_job_pod(world: World, tenant: Tenant, name: str, image: str, status: int) -> Pod:
-    """A job's pod, standing still in the given status."""
+    """Return a job's pod that stays in the given status."""
     index = world.next_pod_index()
     state = {"running": {}} if status == RUNNING else {"terminated": {"exitCode": 0}}
     return Pod(

@@ -1,4 +1,4 @@
-"""Any web application behind a real socket, with or without TLS."""
+"""A web application behind a real socket, with or without TLS."""
 
 from __future__ import annotations
 
@@ -9,38 +9,36 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Self
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from tests.sandbox.trouble import BROKEN
+from tests.sandbox.fault_injection import BROKEN, WsgiApp
 
-WsgiApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
-
-_LOOK_SECONDS = 0.1
+_POLL_SECONDS = 0.1
 
 
 class _Handler(WSGIRequestHandler):
-    """Speaks HTTP/1.1 and keeps quiet; werkzeug closes the connection after each answer."""
+    """Speaks HTTP/1.1 and logs nothing; werkzeug closes the connection after each response."""
 
     protocol_version = "HTTP/1.1"
 
     def connection_dropped(
         self, error: BaseException, environ: dict[str, Any] | None = None
     ) -> None:
-        """There is nobody left to read another request from."""
+        """Close: no further request will come."""
         self.close_connection = True
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Whoever is served keeps a log of its own."""
+        """Log nothing: applications keep their own log."""
 
     def log_error(self, *_: Any, **__: Any) -> None:
-        """A client that turns away, or refuses the certificate, is part of the play."""
+        """Log nothing: clients that hang up or refuse the certificate are part of the tests."""
 
 
 class Listener:
-    """Serves `app` while it is entered; `url` is its address as this machine sees it."""
+    """Serves `app` as a context manager; `url` is its address on this machine."""
 
     def __init__(
         self,
@@ -50,18 +48,17 @@ class Listener:
         port: int = 0,
     ) -> None:
         self._closing = threading.Event()
-        # Werkzeug greets the world through the root logger otherwise.
+        # Otherwise werkzeug prints a greeting through the root logger.
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         wire = _wire(app, self._closing)
         self._server = make_server(host, port, wire, threaded=True, request_handler=_Handler)
         if tls:
-            # The handshake is left to the thread that serves: one slow client must not hold up
-            # all.
+            # The serving thread does the handshake: one slow client must not hold up the others.
             self._server.socket = tls.wrap_socket(
                 self._server.socket, server_side=True, do_handshake_on_connect=False
             )
             self._server.ssl_context = tls
-        self.host, self.port = shown(host), self._server.port
+        self.host, self.port = reachable(host), self._server.port
         name = f"[{self.host}]" if ":" in self.host else self.host
         self.url = f"{'https' if tls else 'http'}://{name}:{self.port}"
         self._thread = threading.Thread(
@@ -79,8 +76,8 @@ class Listener:
         self._thread.join(5)
 
 
-def shown(host: str) -> str:
-    """The address by which this machine reaches whatever listens on `host`."""
+def reachable(host: str) -> str:
+    """Return the address by which this machine reaches a server that listens on `host`."""
     return "127.0.0.1" if host in ("", "0.0.0.0", "::") else host
 
 
@@ -102,14 +99,14 @@ def _wire(app: WsgiApp, closing: threading.Event) -> WsgiApp:
 
 
 def _hold(connection: socket.socket, closing: threading.Event) -> None:
-    """Say nothing until the client gives up."""
+    """Stay silent until the client gives up."""
     while not closing.is_set():
-        readable, _, _ = select.select([connection.fileno()], [], [], _LOOK_SECONDS)
+        readable, _, _ = select.select([connection.fileno()], [], [], _POLL_SECONDS)
         if readable:
             return
 
 
 def _reset(connection: socket.socket) -> None:
-    """Break the connection off: with nothing to linger for, closing sends a reset."""
+    """Break the connection: with a linger time of zero, closing it sends a reset."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     os.close(connection.detach())

@@ -1,4 +1,4 @@
-"""A pod: one life along a behaviour's steps, and what the portal shows of it."""
+"""A pod: its life along a behaviour's steps, and how the portal shows it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from tests.sandbox.stamp import docker_id, guid, stamp
 if TYPE_CHECKING:
     from tests.sandbox.world import World
 
-BORING_LOG = ("starting", "listening on :8080")
+DEFAULT_LOG = ("starting", "listening on :8080")
 
 
 @dataclass(frozen=True)
 class Template:
-    """What a pod was made from."""
+    """The template that a pod is created from."""
 
     name: str
     containers: tuple[tuple[str, str], ...]
@@ -41,7 +41,7 @@ class Template:
 
 @dataclass
 class Pod:
-    """One pod of a tenant."""
+    """A pod of a tenant."""
 
     world: World
     tenant_id: str
@@ -55,10 +55,10 @@ class Pod:
     ordinal: int = 0
     leaving: bool = False
     awaiting: bool = False
-    """A native pod that is to go once its successor is up."""
+    """Whether a native pod leaves as soon as its successor is up."""
     gone: bool = False
     step: Step = field(default_factory=established)
-    troubled: str = ""
+    failing: str = ""
     behaviour: Behaviour = field(default_factory=Behaviour)
     complaints: list[Fault] = field(default_factory=list)
     born: float = 0.0
@@ -66,7 +66,7 @@ class Pod:
 
     @property
     def image(self) -> str:
-        """The main container's image as it was asked for."""
+        """The main container's image as the template names it."""
         return self.template.containers[0][1]
 
     @property
@@ -76,31 +76,31 @@ class Pod:
 
     @property
     def ready(self) -> bool:
-        """Whether the pod serves."""
+        """Whether the pod serves requests."""
         return self.step.ready and not self.leaving
 
     @property
     def host(self) -> str:
-        """The node it runs on; empty until one is found."""
+        """The node that it runs on; empty until it is scheduled."""
         return self.world.hosts[self.index % len(self.world.hosts)] if self.step.scheduled else ""
 
     def live(self) -> None:
-        """Begin the life that the images' behaviours lay down."""
+        """Start the life that the images' behaviours define."""
         self.born = self.world.at
-        self.troubled, self.behaviour = self.world.behaviour_of(self.template)
+        self.failing, self.behaviour = self.world.behaviour_of(self.template)
         self._go(timeline(self.behaviour, self.world.rollout_seconds))
 
     def settle(self) -> None:
-        """Be up since long ago, unless the image is known for trouble."""
+        """Have been running for a long time, unless the image's behaviour is to fail."""
         self.born = self.world.at
-        self.troubled, behaviour = self.world.behaviour_of(self.template)
+        self.failing, behaviour = self.world.behaviour_of(self.template)
         if behaviour.fate == "run":
             self.behaviour = behaviour
         else:
             self.live()
 
     def leave(self) -> None:
-        """Be asked to go; the pod stays listed for a little while."""
+        """Start terminating; the pod stays listed for a while."""
         if not self.leaving:
             self.leaving = True
             self.world.agenda.later(self.world.leave_seconds, self._vanish)
@@ -135,7 +135,7 @@ class Pod:
         assert step.complaint is not None
         images = dict(self.template.inits + self.template.containers)
         text = step.complaint.text.format(
-            pod=self.name, container=self.troubled, image=images.get(self.troubled, self.image)
+            pod=self.name, container=self.failing, image=images.get(self.failing, self.image)
         )
         per_service = self.template.cloud == 2
         fault = self.world.faults.report(
@@ -153,37 +153,37 @@ class Pod:
             self.complaints.append(fault)
 
     def _expire(self) -> None:
-        # The list is slow to forget: a fault outlives its cause.
+        # The list lags behind: a fault outlives its cause.
         faults, self.complaints = self.complaints, []
         for fault in faults:
             self.world.agenda.later(self.world.fault_linger, partial(self.world.faults.drop, fault))
 
     def container_id(self, container: str) -> str:
-        """The id of the container that runs now; a restart brings a new one."""
-        if not self.step.started and container == self.troubled:
+        """Return the id of the running container; it changes with a restart."""
+        if not self.step.started and container == self.failing:
             return ""
         if not self.step.scheduled or not (self.step.started or self.step.status != PENDING):
             return ""
-        restarts = self.step.restarts if container == self.troubled else 0
+        restarts = self.step.restarts if container == self.failing else 0
         return docker_id(f"{self.tenant_id}/{self.name}/{self.index}/{container}/{restarts}")
 
-    def owns(self, asked: str) -> str | None:
-        """The container that has, or had, that id."""
+    def owns(self, container_id: str) -> str | None:
+        """Return the container that has, or had, that id."""
         for container, _ in self.template.inits + self.template.containers:
             for restart in range(self.step.restarts + 1):
                 seed = f"{self.tenant_id}/{self.name}/{self.index}/{container}/{restart}"
-                if asked and docker_id(seed) == asked:
+                if container_id and docker_id(seed) == container_id:
                     return container
         return None
 
     def log(self, container: str) -> list[str]:
-        """What the container has written."""
-        if container == self.troubled and self.behaviour.log:
+        """Return the lines that the container has written."""
+        if container == self.failing and self.behaviour.log:
             return list(self.behaviour.log)
-        return list(BORING_LOG)
+        return list(DEFAULT_LOG)
 
     def body(self) -> dict[str, Any]:
-        """The pod as the portal lists it."""
+        """Return the pod as the portal lists it."""
         inits = [self._container(name, image) for name, image in self.template.inits]
         return {
             "Name": self.template.name if self.world.named_pods else None,
@@ -230,7 +230,7 @@ class Pod:
         }
 
     def text(self) -> str:
-        """The same as JSON, made anew only when something has changed: thousands are listed."""
+        """Return the same as JSON, rendered again only after a change: thousands are listed."""
         world, own = self.world, (self.template, self.name, self.controller, self.index, self.born)
         now = (*own, self.step, self.leaving, self.awaiting)
         knobs = (world.named_pods, world.pod_details, world.image_prefix, *world.hosts)
@@ -249,7 +249,7 @@ class Pod:
         }
         if not self.world.pod_details:
             return shown
-        mine = name == (self.troubled or self.template.containers[0][0])
+        mine = name == (self.failing or self.template.containers[0][0])
         fine = {"running": {}} if self.container_id(name) else self.step.state
         return {
             **shown,

@@ -1,4 +1,4 @@
-"""What was asked and answered, kept for the tests to look at."""
+"""Requests and responses, recorded for the tests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _READS_BY_POST = frozenset(
 
 @dataclass
 class RequestRecord:
-    """One request and what became of it."""
+    """A request and its outcome."""
 
     at: float
     method: str
@@ -33,35 +33,35 @@ class RequestRecord:
     headers: dict[str, str] = field(default_factory=dict)
     query: str = ""
     response_text: str = ""
-    """The answer as it was sent."""
+    """The response as it was sent."""
     fault: str | None = None
     """The kind of the scripted fault that hit it."""
     acted: bool = False
-    """Whether the portal did what was asked, whatever the client got to hear."""
+    """Whether the portal did what was requested, whatever the client received."""
 
     @cached_property
     def response(self) -> Any:
-        """The answer as data; megabytes are only parsed for whoever wants to know."""
+        """The response as data, parsed on first use: some are megabytes."""
         return parsed(self.response_text)
 
     @property
     def writes(self) -> bool:
-        """Whether a request of this kind changes state."""
+        """Whether a request like this one changes state."""
         name = self.path.rstrip("/").rsplit("/", 1)[-1].lower()
         return self.method in ("PUT", "POST", "DELETE") and name not in _READS_BY_POST
 
 
 def without_token(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers, with the token's value left out."""
-    shown = dict(headers)
-    for name in shown:
+    """Return the headers with the token's value masked."""
+    masked = dict(headers)
+    for name in masked:
         if name.lower() == "authorization":
-            shown[name] = f"{shown[name].split(' ')[0]} ***"
-    return shown
+            masked[name] = f"{masked[name].split(' ')[0]} ***"
+    return masked
 
 
 def parsed(text: str) -> Any:
-    """JSON where it is JSON, None where there is nothing, else the text."""
+    """Return parsed JSON, None for an empty text, and any other text as it is."""
     if not text:
         return None
     try:

@@ -1,4 +1,4 @@
-"""A real registry, run for the tests where it is installed (Debian: docker-registry)."""
+"""A real registry, where one is installed (Debian: docker-registry)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CONFIG = "application/vnd.oci.image.config.v1+json"
 
 
 class Registry:
-    """The registry on a free port of this machine, its files below `folder`."""
+    """A registry on a free port of this machine, with its files below `folder`."""
 
     def __init__(self, folder: Path, auth: Any = None) -> None:
         assert BINARY is not None
@@ -62,7 +62,7 @@ class Registry:
         self.session.close()
 
     def push(self, repository: str, tag: str) -> str:
-        """Push an image whose content is its tag; its digest."""
+        """Push an image whose content is its tag; return its digest."""
         config = json.dumps({"architecture": "amd64", "os": "linux", "tag": tag}).encode()
         described = {
             "mediaType": _CONFIG,
@@ -72,7 +72,7 @@ class Registry:
         return self.put(repository, tag, MANIFEST, {"config": described, "layers": []})
 
     def push_index(self, repository: str, tag: str, digests: list[str]) -> str:
-        """Push a list of images that are there already; its digest."""
+        """Push an index of existing images; return its digest."""
         entries = [
             {
                 "mediaType": MANIFEST,
@@ -85,7 +85,7 @@ class Registry:
         return self.put(repository, tag, INDEX, {"manifests": entries})
 
     def put(self, repository: str, reference: str, media_type: str, parts: Any) -> str:
-        """Store a manifest; its digest."""
+        """Store a manifest; return its digest."""
         body = json.dumps({"schemaVersion": 2, "mediaType": media_type, **parts}).encode()
         url = f"http://{self.host}/v2/{repository}/manifests/{reference}"
         headers = {"Content-Type": media_type}

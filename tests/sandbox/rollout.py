@@ -1,4 +1,4 @@
-"""How a service's pods are brought in line with its template."""
+"""Rollouts: how a service's pods follow its template."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def reconcile(service: Service) -> None:
-    """Take the next possible steps towards the wanted pods."""
+    """Take the next possible steps towards the desired pods."""
     service.unsettled = True
     if service.reconciling:
-        # A pod that changes while it is being made: the loop below comes round once more.
+        # A pod changed while it was being created: the loop below runs once more.
         return
     service.reconciling = True
     try:
@@ -30,7 +30,7 @@ def reconcile(service: Service) -> None:
 
 
 def _with_surge(service: Service) -> None:
-    """A Deployment: one pod more than wanted, never one less."""
+    """Roll as a Deployment does: one pod more than desired, never one less."""
     live = [pod for pod in service.members if not pod.leaving]
     generation = service.generation
     current = [pod for pod in live if pod.generation == generation]
@@ -38,7 +38,7 @@ def _with_surge(service: Service) -> None:
     for pod in [pod for pod in old if not pod.ready]:
         pod.leave()
         old.remove(pod)
-    # The unready leave first when there are too many of the right kind.
+    # Unready pods leave first when there are too many of the current template.
     for pod in sorted(current, key=lambda pod: pod.ready)[: max(0, len(current) - service.wanted)]:
         pod.leave()
         current.remove(pod)
@@ -59,7 +59,7 @@ def _free_ordinal(current: list[Pod]) -> int:
 
 
 def _mark_next_to_go(service: Service, current: list[Pod], old: list[Pod]) -> None:
-    """Native docker announces which pod goes as soon as its successor is up."""
+    """Mark the pod that leaves as soon as its successor is up, as native docker does."""
     if not service.native:
         return
     for pod in current:
@@ -70,7 +70,7 @@ def _mark_next_to_go(service: Service, current: list[Pod], old: list[Pod]) -> No
 
 
 def _one_by_one(service: Service) -> None:
-    """A StatefulSet or DaemonSet: a pod goes first, then its successor comes."""
+    """Roll as StatefulSets and DaemonSets do: a pod leaves before its successor starts."""
     for pod in service.members:
         if pod.ordinal >= service.wanted:
             pod.leave()
@@ -85,7 +85,7 @@ def _one_by_one(service: Service) -> None:
         return
     broken = [pod for pod in outdated if not pod.ready]
     if broken:
-        # A StatefulSet keeps waiting for its broken pod, even when the template is put back.
+        # A StatefulSet keeps waiting for its broken pod, even after the template is rolled back.
         if not (service.statefulset and service.world.statefulset_sticks):
             broken[-1].leave()
         return

@@ -1,4 +1,4 @@
-"""What goes wrong on purpose: scripted faults of the API, and somebody else's changes."""
+"""Scripted faults of the API, and changes by others in the middle of a run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FaultKind = Literal[
 ]
 KINDS: tuple[str, ...] = get_args(FaultKind)
 BREAKS = frozenset({"refused", "reset-before", "reset-after", "silence", "silence-after"})
-# With these the portal has done what was asked; only the answer suffers.
+# With these the portal has done what was requested; only the response is spoilt.
 ACTING = frozenset(
     {"reset-after", "silence-after", "truncated", "html", "huge", "content-type", "redirect"}
 )
@@ -34,7 +34,7 @@ ACTING = frozenset(
 
 @dataclass
 class ApiFault:
-    """One kind of trouble for the requests that match, `times` times after `skip` good ones."""
+    """A fault of the requests that match, `times` times after `skip` good ones."""
 
     method: str = ".*"
     path: str = ""
@@ -48,7 +48,7 @@ class ApiFault:
     size: int = 50 * 1024 * 1024
     location: str = "https://elsewhere.invalid/"
     acts: bool | None = None
-    """Whether the portal acts all the same; None leaves it to the kind."""
+    """Whether the portal acts all the same; None means that the kind decides."""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -57,7 +57,7 @@ class ApiFault:
             self.acts = self.kind in ACTING
 
     def takes(self, method: str, path: str) -> bool:
-        """Whether this request is hit; counts it when it matches."""
+        """Return whether the fault hits this request; counts requests that match."""
         if self.times <= 0 or not matches(self.method, self.path, method, path):
             return False
         if self.skip > 0:
@@ -69,7 +69,7 @@ class ApiFault:
 
 @dataclass
 class Intrusion:
-    """Somebody else's act, right before or after the nth request that matches."""
+    """An action by others, right before or after the nth request that matches."""
 
     method: str
     path: str
@@ -78,7 +78,7 @@ class Intrusion:
     moment: Literal["before", "after"] = "after"
 
     def due(self, method: str, path: str) -> bool:
-        """Whether this request is the one; counts it when it matches."""
+        """Return whether this is the nth request; counts requests that match."""
         if self.nth <= 0 or not matches(self.method, self.path, method, path):
             return False
         self.nth -= 1
@@ -86,7 +86,7 @@ class Intrusion:
 
 
 def matches(method_pattern: str, path_pattern: str, method: str, path: str) -> bool:
-    """Whether a request fits; the path is searched without regard to case."""
+    """Return whether a request matches; the case of the path does not matter."""
     return bool(
         re.fullmatch(method_pattern, method, re.IGNORECASE)
         and re.search(path_pattern, path, re.IGNORECASE)

@@ -8,18 +8,18 @@ from pathlib import Path
 import trustme
 
 from tests.sandbox.app import create_app
-from tests.sandbox.listener import Listener, shown
-from tests.sandbox.trouble import WsgiApp
+from tests.sandbox.fault_injection import WsgiApp
+from tests.sandbox.listener import Listener, reachable
 from tests.sandbox.world import World
 
-# Names under which a client may know this machine, a container among them.
+# Names by which clients, some of them in containers, reach this machine.
 NAMES = ("localhost", "127.0.0.1", "::1", "host.docker.internal")
 
 
 class Server(Listener):
     """A running portal; `with Server(world) as server: server.url`.
 
-    `tls` is a context, or a folder that gets the certificate of an authority made for this.
+    `tls` is a context, or a folder for the certificate of an authority made for this server.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Server(Listener):
         self.ca_path: Path | None = None
         if isinstance(tls, (Path, str)):
             self.ca_path = Path(tls) / "ca.pem"
-            tls = _certified(self.ca_path, shown(host))
+            tls = _certified(self.ca_path, reachable(host))
         super().__init__(self.app, tls, host, port)
 
 

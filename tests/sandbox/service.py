@@ -1,4 +1,4 @@
-"""A service: its settings, how they are changed, and its pods."""
+"""A service: its settings, the changes to them, and its pods."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MAIN_CONTAINER = "duplo-main-container"
 ActiveCount = Literal[True, False, "flaky", "existing"]
 
-# What a new service has; a v2 change that leaves one out puts False there.
+# Defaults of a new service; a v2 change that leaves one out sets it to False.
 FLAGS = {
     "IsAnyHostAllowed": False,
     "IsLBSyncedDeployment": True,
@@ -35,7 +35,7 @@ class UnknownContainerError(Exception):
 
 @dataclass
 class Service:
-    """A replication controller, in the platform's words."""
+    """A service; the portal calls it a replication controller."""
 
     world: World
     tenant: Tenant
@@ -65,9 +65,9 @@ class Service:
     members: list[Pod] = field(default_factory=list)
     started: int = 0
     generations: list[str] = field(default_factory=list)
-    """Names of the pod templates rolled out so far, the first one included."""
+    """Names of the pod templates rolled out so far, including the first."""
     looks: int = 99
-    """How often somebody read the service since its last change."""
+    """Number of reads of the service since its last change."""
     reconciling: bool = False
     unsettled: bool = False
 
@@ -79,7 +79,7 @@ class Service:
 
     @property
     def starts(self) -> int:
-        """Pods created until now since the service was added, its first ones not counted."""
+        """Pods created so far, not counting those that the service was added with."""
         self.world.advance()
         return self.started
 
@@ -91,7 +91,7 @@ class Service:
 
     @property
     def wanted(self) -> int:
-        """How many pods there should be."""
+        """The desired number of pods."""
         if self.replicas == 0:
             return 0
         if self.daemonset or self.asg:
@@ -102,7 +102,7 @@ class Service:
 
     @property
     def native(self) -> bool:
-        """Whether docker hosts run it, without Kubernetes."""
+        """Whether docker hosts run it, not Kubernetes."""
         return self.platform in (0, 5)
 
     @property
@@ -117,7 +117,7 @@ class Service:
 
     @property
     def generation(self) -> str:
-        """Name of the present pod template; an earlier template brings its name back."""
+        """Name of the current pod template; the same template always has the same name."""
         parts = [
             self.tenant.id,
             self.name,
@@ -130,7 +130,7 @@ class Service:
         return f"{self.name}-{suffix(json.dumps(parts), 10)}"
 
     def template(self) -> Template:
-        """What the next pod will be made from."""
+        """Return the template of the next pod."""
         return Template(
             name=self.name,
             containers=((self.name, self.main_image), *self.sidecars.items()),
@@ -142,7 +142,7 @@ class Service:
         )
 
     def establish(self) -> None:
-        """Have the first pods up since long ago."""
+        """Add the first pods, which have been running for a long time."""
         self.last_deployed_at = self.world.now()
         self._remember()
         self.generations.append(self.generation)
@@ -151,7 +151,7 @@ class Service:
             pod.settle()
 
     def start_pod(self, ordinal: int) -> Pod:
-        """Create one more pod of the present template."""
+        """Create one more pod of the current template."""
         pod = self._make_pod(ordinal)
         self.members.append(pod)
         self.started += 1
@@ -173,7 +173,7 @@ class Service:
         self.deployed(user)
 
     def deployed(self, user: str) -> None:
-        """Note who changed the images when, and roll the change out."""
+        """Record who changed the images and when, and roll the change out."""
         self.last_deployed_by = user
         self.last_deployed_at = self.world.now()
         self.image_update_time = stamp(self.world.now())
@@ -183,29 +183,29 @@ class Service:
         self.roll()
 
     def restart(self) -> None:
-        """Replace all pods; the deploy stamp stays as it is."""
+        """Replace all pods; the time of the last deploy stays as it is."""
         self.restart_time = stamp(self.world.now())
         self.roll()
 
     def scale(self, replicas: int) -> None:
-        """Ask for another number of pods."""
+        """Change the number of pods."""
         self.replicas = replicas
         self.roll()
 
     def stop(self) -> None:
-        """Let all pods go, and remember how many there were."""
+        """Remove all pods, and remember how many there were."""
         if self.replicas:
             self.replicas_prev, self.replicas = self.replicas, 0
         self.roll()
 
     def start(self) -> None:
-        """Bring back as many pods as there were before the stop."""
+        """Start as many pods as there were before the stop."""
         if not self.replicas:
             self.replicas, self.replicas_prev = self.replicas_prev or 1, 0
         self.roll()
 
     def roll(self) -> None:
-        """Bring the pods in line with what was just changed."""
+        """Roll out what was just changed."""
         self.looks = 0
         if self.generation != self.generations[-1]:
             self.generations.append(self.generation)

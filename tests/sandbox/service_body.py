@@ -1,4 +1,4 @@
-"""A service as the portal shows it."""
+"""Services as the portal shows them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DOMAIN = "apps.example.com"
 
 
 def service_body(service: Service) -> dict[str, Any]:
-    """The replication controller; reading it counts as a look at it."""
+    """Return the replication controller; this counts as a read of the service."""
     prefix = f"{service.name}-{service.tenant.name}" if service.lb else ""
     body: dict[str, Any] = {
         "Name": service.name,
@@ -44,7 +44,7 @@ def service_body(service: Service) -> dict[str, Any]:
 
 
 def _active_count(service: Service) -> dict[str, Any]:
-    """`ReplicasActive`: absent on old portals, and on flaky ones for a moment after a change."""
+    """Return `ReplicasActive`: missing on old portals, and on flaky ones shortly after a change."""
     service.looks += 1
     mode = service.replicas_active
     if mode is False or (mode == "flaky" and service.looks == 1):
@@ -108,7 +108,7 @@ def _autoscaler(service: Service, limits: tuple[int, int]) -> dict[str, Any]:
 
 
 def listener_bodies(service: Service) -> list[dict[str, Any]]:
-    """The service's listeners; a service without load balancer has none."""
+    """Return the service's listeners; a service without a load balancer has none."""
     if service.lb is None:
         return []
     return [
@@ -153,7 +153,7 @@ def listener_bodies(service: Service) -> list[dict[str, Any]]:
 
 
 def load_balancer_body(service: Service) -> dict[str, Any] | None:
-    """The AWS load balancer in front of the service, if there is one."""
+    """Return the AWS load balancer in front of the service, if there is one."""
     if service.lb is None:
         return None
     scheme = "internal" if service.lb.get("IsInternal") else "internet-facing"

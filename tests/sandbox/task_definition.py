@@ -1,4 +1,4 @@
-"""Task definitions: what AWS takes, and what it makes of it."""
+"""Task definitions: what AWS accepts, and what it returns for them."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import copy
 from typing import Any
 
 ACCOUNT = "111122223333"
-# What AWS adds to a definition when it is registered.
+# Fields that AWS adds to a definition when it is registered.
 ADDED = {
     "Compatibilities": ["EXTERNAL", "EC2"],
     "RequiresAttributes": [{"Name": "com.amazonaws.ecs.capability.docker-remote-api.1.18"}],
     "RegisteredBy": "arn:aws:sts::111122223333:assumed-role/portal/portal",
 }
-# AWS answers zeros for what was not given, and refuses them when it is given them.
+# AWS returns zeros for fields that were not set, and refuses zeros when they are set.
 REFUSED_ZEROS = ("Cpu", "Memory", "MemoryReservation", "StartTimeout", "StopTimeout")
 
 
 def usual_definition(images: dict[str, str]) -> dict[str, Any]:
-    """A definition as people have them, with things that a careless client loses."""
+    """Return a typical definition, with fields that a careless client loses."""
     return {
         "ContainerDefinitions": [
             {
@@ -42,9 +42,9 @@ def usual_definition(images: dict[str, str]) -> dict[str, Any]:
 
 
 def check(given: dict[str, Any]) -> None:
-    """Refuse what AWS refuses."""
-    answered_only = {"TaskDefinitionArn", "Revision", "Status", "RegisteredAt", *ADDED}
-    if surplus := answered_only & set(given):
+    """Raise `ValueError` for a definition that AWS refuses."""
+    returned_only = {"TaskDefinitionArn", "Revision", "Status", "RegisteredAt", *ADDED}
+    if surplus := returned_only & set(given):
         raise ValueError(f"Unknown parameter: {', '.join(sorted(surplus))}")
     if not given.get("Family") or not given.get("ContainerDefinitions"):
         raise ValueError("Family and ContainerDefinitions are required")
@@ -62,7 +62,7 @@ def check(given: dict[str, Any]) -> None:
 
 
 def as_aws_answers(given: dict[str, Any]) -> dict[str, Any]:
-    """The definition with the zeros that AWS's own client fills in."""
+    """Return the definition with the zeros that AWS's own client fills in."""
     answered = copy.deepcopy(given)
     for container in answered["ContainerDefinitions"]:
         container.setdefault("Essential", True)

@@ -1,4 +1,4 @@
-"""Who may pull what: the token service that a registry sends its callers to."""
+"""The token service that a registry refers its clients to."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ ISSUER, SERVICE = "token-service", "registry"
 
 
 class TokenService(Listener):
-    """Hands out tokens as Docker's registries understand them; see their token specification.
+    """Issues tokens that follow the token specification of Docker's registries.
 
-    `public` repositories are shown to everybody, others to `user` alone.
+    Everyone may pull from the `public` repositories, only `user` from the others.
     """
 
     def __init__(self, folder: Path, user: str, password: str, public: set[str]) -> None:
@@ -40,12 +40,12 @@ class TokenService(Listener):
         super().__init__(self.app)
 
     def settings(self) -> Any:
-        """What the registry has to know of us."""
-        told = {"realm": f"{self.url}/token", "service": SERVICE, "issuer": ISSUER}
-        return {"token": {**told, "rootcertbundle": str(self.bundle)}}
+        """Return the registry's settings for this token service."""
+        settings = {"realm": f"{self.url}/token", "service": SERVICE, "issuer": ISSUER}
+        return {"token": {**settings, "rootcertbundle": str(self.bundle)}}
 
     def token(self, repository: str, *actions: str) -> str:
-        """A token for anything."""
+        """Return a token for the actions on a repository."""
         now = int(time.time())
         claims = {
             "iss": ISSUER,

@@ -1,4 +1,4 @@
-"""The state of the stand-in portal; it moves only when somebody looks at it."""
+"""The state of the sandbox; it catches up with the clock whenever it is read."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ VOID_FORMS = ("no-content", "empty", "null", "quotes")
 
 
 class World:
-    """Tenants, services, pods and faults, with the knobs that make trouble."""
+    """Tenants, services, pods and faults, with settings for the portal's quirks."""
 
     def __init__(
         self,
@@ -45,32 +45,32 @@ class World:
         self.lock = threading.RLock()
         self.listeners: list[Callable[[RequestRecord], None]] = []
         self.rollout_seconds = 2.0
-        """Time from a pod's creation until it runs."""
+        """Seconds from a pod's creation until it runs."""
         self.leave_seconds = 1.5
-        """How long a pod stays listed after it was asked to go."""
+        """Seconds that a terminating pod stays listed."""
         self.fault_linger = 30.0
-        """How long a fault stays listed after its cause is gone."""
+        """Seconds that a fault stays listed after its cause is gone."""
         self.image_prefix: Literal["half", "all", "none"] = "half"
-        """Which pods show Docker Hub images in their long form."""
+        """Pods that show Docker Hub images in their long form."""
         self.pod_details = True
-        """Whether containers tell restarts and last state, as newer portals do."""
+        """Whether containers show restarts and last state, as newer portals do."""
         self.named_pods = True
         """Whether pods name their service."""
         self.null_lists = False
         """Whether an empty list is sent as null."""
         self.same_image_restarts = False
-        """Whether sending the present image again replaces the pods."""
+        """Whether setting the current image again replaces the pods."""
         self.statefulset_sticks = False
-        """Whether a broken StatefulSet pod blocks the way back, as in real Kubernetes."""
+        """Whether a broken StatefulSet pod blocks the rollback, as in real Kubernetes."""
         self.missing_status: Literal[404, 405] = 404
-        """How an old portal answers a route that it does not have."""
+        """Status of an old portal for a route that it does not have."""
         self.void_forms: tuple[str, ...] = VOID_FORMS
-        """The forms in which a call without result is answered, taken in turn."""
+        """The forms of a response without a result, used in turn."""
         self.hosts = ["ip-10-20-1-9", "ip-10-20-1-23", "ip-10-20-2-40"]
         self.clear()
 
     def clear(self) -> None:
-        """Forget everything but the clock, the token and the knobs."""
+        """Forget everything but the clock, the token and the settings."""
         now = self.clock.monotonic()
         self._start, self._date = now, self.clock.now()
         self.agenda = Agenda(now)
@@ -94,15 +94,15 @@ class World:
 
     @property
     def at(self) -> float:
-        """The moment the world has reached, on the clock's monotonic scale."""
+        """The time that the world has reached, on the clock's monotonic scale."""
         return self.agenda.at
 
     def now(self) -> datetime:
-        """That moment as a date."""
+        """Return that time as a date."""
         return self.date_of(self.at)
 
     def date_of(self, moment: float) -> datetime:
-        """The date of a moment on the monotonic scale."""
+        """Return the date of a time on the monotonic scale."""
         return self._date + timedelta(seconds=moment - self._start)
 
     def advance(self) -> None:
@@ -123,10 +123,10 @@ class World:
         """Return the targets of one kind by the type that holds them."""
         return next(one for one in self.resources.values() if isinstance(one, resources))
 
-    # Things to put into it
+    # Contents
 
     def add_tenant(self, name: str, tenant_id: str | None = None, *, cloud: int = 0) -> Tenant:
-        """A new tenant; its id follows from its name unless given."""
+        """Add a tenant; its id is derived from its name unless given."""
         tenant = Tenant(name, tenant_id or tenant_id_for(name), cloud)
         self.tenants.append(tenant)
         return tenant
@@ -138,7 +138,7 @@ class World:
         read_only: bool = False,
         user: str = "ci-bot",
     ) -> Token:
-        """One more token; without tenants it opens all of them."""
+        """Add a token; without tenants it may use all of them."""
         token = Token(value, user, tenants, read_only)
         self.tokens[value] = token
         return token
@@ -166,7 +166,7 @@ class World:
         lb: dict[str, Any] | None = None,
         replicas_active: ActiveCount | None = None,
     ) -> Service:
-        """A service whose pods have been up since long ago."""
+        """Add a service whose pods have been running for a long time."""
         if replicas_active is None:
             replicas_active = self.portal == "new"
         service = Service(
@@ -194,7 +194,7 @@ class World:
         return service
 
     def add_job_pod(self, name: str, image: str, tenant: str = "dev01", *, status: int = 1) -> Pod:
-        """A pod of a Kubernetes job, which concerns no service."""
+        """Add a pod of a Kubernetes job, which belongs to no service."""
         pod = make_job_pod(self, self.tenant(tenant), name, image, status)
         self.job_pods.append(pod)
         return pod
@@ -208,7 +208,7 @@ class World:
         severity: int = 2,
         per_service: bool = False,
     ) -> Fault:
-        """A fault on a pod, or on a service in the shape of Azure; it stays listed."""
+        """Add a fault of a pod, or of a service in the form of Azure; it stays listed."""
         owner = self.tenant(tenant)
         fault = Fault(
             owner.id, owner.name, resource, description, severity, self.now(), per_service
@@ -216,11 +216,11 @@ class World:
         return self.faults.report(fault)
 
     def behave(self, image: str, behaviour: Behaviour) -> None:
-        """Lay down how pods with this image fare from now on."""
+        """Set how pods with this image behave from now on."""
         self.behaviours[image] = behaviour
 
     def script(self, *faults: ApiFault) -> None:
-        """Plan trouble with the API itself."""
+        """Schedule faults of the API itself."""
         self.scripted.extend(faults)
 
     def intrude(
@@ -230,9 +230,9 @@ class World:
         when: tuple[str, str, int] | None = None,
         moment: Literal["before", "after"] = "after",
     ) -> None:
-        """Somebody else acts: some seconds from now, or around the nth matching request."""
+        """Have others act: some seconds from now, or around the nth matching request."""
         if (after is None) == (when is None):
-            raise ValueError("say either after=seconds or when=(method, path, nth)")
+            raise ValueError("give either after=seconds or when=(method, path, nth)")
         if after is not None:
 
             def act() -> None:
@@ -243,46 +243,46 @@ class World:
             method, path, nth = when
             self.intrusions.append(Intrusion(method, path, nth, action, moment))
 
-    # Things to ask it
+    # Queries
 
     def tenant(self, name: str) -> Tenant:
-        """The tenant with that name or id."""
+        """Return the tenant with that name or id."""
         for tenant in self.tenants:
             if name in (tenant.name, tenant.id):
                 return tenant
         raise KeyError(f"no tenant {name}")
 
     def service(self, name: str, tenant: str = "dev01") -> Service:
-        """The service with that name."""
+        """Return the service with that name."""
         found = self.find_service(self.tenant(tenant), name)
         if found is None:
             raise KeyError(f"no service {name} in {tenant}")
         return found
 
     def find_service(self, tenant: Tenant, name: str) -> Service | None:
-        """The service with exactly that name, if there is one."""
+        """Return the service with exactly that name, if there is one."""
         return next((service for service in self.services_of(tenant) if service.name == name), None)
 
     def services_of(self, tenant: Tenant) -> list[Service]:
-        """The tenant's services."""
+        """Return the tenant's services."""
         return [service for service in self.services if service.tenant is tenant]
 
     def pods_of(self, tenant: Tenant) -> list[Pod]:
-        """Every pod of the tenant, of services and jobs alike, in no useful order."""
+        """Return all pods of the tenant, of services and jobs alike, in no useful order."""
         owned = [pod for service in self.services_of(tenant) for pod in service.members]
         jobs = [pod for pod in self.job_pods if pod.tenant_id == tenant.id]
         return sorted(jobs + owned, key=lambda pod: pod.name)
 
     def writes(self) -> list[RequestRecord]:
-        """The requests that changed something, heard of by the client or not."""
+        """Return the requests that changed something, whatever the client received."""
         return [record for record in self.log if record.writes and record.acted]
 
     def write_attempts(self) -> list[RequestRecord]:
-        """The requests that were meant to change something."""
+        """Return the requests that were meant to change something."""
         return [record for record in self.log if record.writes]
 
     def behaviour_of(self, template: Template) -> tuple[str, Behaviour]:
-        """The container that decides how a pod fares, and how."""
+        """Return the container that decides how a pod behaves, and its behaviour."""
         scripted = [
             (container, self.behaviours[image])
             for container, image in template.inits + template.containers
@@ -294,7 +294,7 @@ class World:
         return scripted[0] if scripted else (template.containers[0][0], Behaviour())
 
     def shown_image(self, image: str, index: int) -> str:
-        """The image as a pod shows it."""
+        """Return the image as a pod shows it."""
         first = image.split("/", maxsplit=1)[0]
         registry = "/" in image and ("." in first or ":" in first or first == "localhost")
         plain = self.image_prefix == "none" or (self.image_prefix == "half" and index % 2 == 0)
@@ -303,5 +303,5 @@ class World:
         return f"docker.io/{image}" if "/" in image else f"docker.io/library/{image}"
 
     def next_pod_index(self) -> int:
-        """A number that no pod had before."""
+        """Return a number that no pod has had."""
         return next(self._pod_index)

@@ -16,7 +16,7 @@ from urllib3.response import HTTPResponse
 from werkzeug.test import run_wsgi_app
 
 from pipe.clock import Clock
-from tests.sandbox.trouble import BROKEN, WsgiApp
+from tests.sandbox.fault_injection import BROKEN, WsgiApp
 
 Timeout = float | tuple[float | None, float | None] | None
 

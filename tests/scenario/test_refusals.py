@@ -104,7 +104,7 @@ def test_all_problems_are_reported_in_one_run(stage: Stage) -> None:
     )
     assert_untouched(stage, ending, 2)
     assert "6 problems" not in ending.result
-    assert "The variables hold 7 problems" in ending.result
+    assert "The variables have 7 problems" in ending.result
     told = [line for line in ending.log.splitlines() if line.startswith("ERROR")]
     names = ["DUPLO_HOST", "DUPLO_TOKEN", "TENANT", "SERVICE", "IMAGE", "WAIT", "WAIT_TIMEOUT"]
     assert [line.split()[1] for line in told] == names

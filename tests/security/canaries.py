@@ -1,4 +1,4 @@
-"""Values that must never be seen, for every secret variable, and how to find them."""
+"""Canaries for every secret variable: values that must not appear in any output."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from urllib.parse import quote, quote_plus
 
 from pipe.settings.variables import VARIABLES
 from tests.sandbox import DEFAULT_TOKEN
-from tests.sandbox.handed_out import SECRET_KEY, SESSION_TOKEN
+from tests.sandbox.issued_secrets import SECRET_KEY, SESSION_TOKEN
 
 AMBIENT = ("BITBUCKET_STEP_OIDC_TOKEN", "PIPELINES_JWT_TOKEN")
 PROXY_PASSWORD = "cAnArY-pr0xy/pass+word=9"
 MARK = "cAnArY"
 _SECRET = (*(variable.name for variable in VARIABLES if variable.secret), *AMBIENT)
-_TELLING = re.compile(r"(?!\d{4}-\d\d-\d\dT).{16,}", re.DOTALL)
-"""A value that no text holds by chance: long enough, and no moment in time."""
+_DISTINCTIVE = re.compile(r"(?!\d{4}-\d\d-\d\dT).{16,}", re.DOTALL)
+"""A value that no text contains by chance: long enough, and not a timestamp."""
 
 
 def value_of(name: str) -> str:
-    """A canary with every character that some encoding changes."""
+    """Return a canary with every character that some encoding changes."""
     return f"{MARK}-{name.lower()}-\"q'u&o<t>e\\s/+=%-0123456789"
 
 
 def environ() -> dict[str, str]:
-    """Every secret the pipe may be given besides the portal's token."""
+    """Return every secret variable except the portal token."""
     names = [variable.name for variable in VARIABLES if variable.secret]
-    found = {name: value_of(name) for name in (*names, *AMBIENT) if name != "DUPLO_TOKEN"}
+    secrets = {name: value_of(name) for name in (*names, *AMBIENT) if name != "DUPLO_TOKEN"}
     return {
-        **found,
+        **secrets,
         "SLACK_WEBHOOK": f"https://hooks.example/services/{MARK}/webhook-0123456789",
         "REGISTRY_USERNAME": "ci",
         "HTTP_PROXY": f"http://ci:{quote(PROXY_PASSWORD, safe='')}@127.0.0.1:9",
@@ -42,7 +42,7 @@ def environ() -> dict[str, str]:
 
 @cache
 def planted() -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Every canary's value, and how it may show itself."""
+    """Return the value of every canary and the forms it may appear in."""
     secret = {**environ(), "DUPLO_TOKEN": value_of("DUPLO_TOKEN")}
     secret.pop("REGISTRY_USERNAME", None)
     values = [*secret.values(), PROXY_PASSWORD, DEFAULT_TOKEN, SECRET_KEY, SESSION_TOKEN]
@@ -50,9 +50,9 @@ def planted() -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 
 def forms(value: str) -> Iterator[str]:
-    """How a value may show itself."""
+    """Yield the forms in which a value may appear."""
     yield value
-    # Half a character has no encoding; a run shows it as a question mark.
+    # A lone surrogate has no encoding; a run shows it as a question mark.
     encoded = value.encode("utf-8", "replace")
     yield from (quote(encoded, safe=""), quote(encoded), quote_plus(encoded))
     yield from (json.dumps(value)[1:-1], html.escape(value), repr(value)[1:-1])
@@ -62,23 +62,23 @@ def forms(value: str) -> Iterator[str]:
 
 
 def found_in(text: str) -> list[str]:
-    """The canaries that a text shows."""
-    seen = [MARK] if MARK in text.replace(f"{MARK}-harmless", "") else []
-    return seen + [value for value, spelled in planted() if any(form in text for form in spelled)]
+    """Return the canaries in a text."""
+    canaries = [MARK] if MARK in text.replace(f"{MARK}-harmless", "") else []
+    return canaries + [value for value, forms in planted() if any(form in text for form in forms)]
 
 
 def given_in(text: str, environ: Mapping[str, str]) -> list[str]:
-    """The names of the secret variables whose values a text shows; short ones say nothing."""
+    """Return the names of secret variables whose values are in a text; short values are skipped."""
     secret = {name: environ.get(name, "").strip() for name in _SECRET}
     return [
         name
         for name, value in secret.items()
-        if _TELLING.match(value) and any(form in text for form in forms(value))
+        if _DISTINCTIVE.match(value) and any(form in text for form in forms(value))
     ]
 
 
 def found_below(folder: Path) -> list[str]:
-    """The canaries that any file below a folder shows."""
+    """Return the canaries in the files below a folder."""
     return [
         f"{path.name}: {value}"
         for path in folder.rglob("*")

@@ -1,4 +1,4 @@
-"""What comes from outside stays a value: in the log, in every report, in a shell, in an address."""
+"""Hostile values from outside stay values: in logs, reports, shells and addresses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from werkzeug.wrappers import Request, Response
 
-from tests.reliability.scene import LEFT_AS_IT_IS, ROLLBACK, Scene
+from tests.reliability.harness import FAILED, ROLLBACK, Harness
 from tests.sandbox import ApiFault, Behaviour, WsgiAdapter
 from tests.support.fake_clock import FakeClock
 from tests.support.stage import RunResult
@@ -34,12 +34,12 @@ HOSTILE = [
     "\ud800 lone surrogate",
     "\x00",
 ]
-# A name that is no UTF-8 cannot be in the stand-in's world; as JSON it is met above, by log lines.
-SPELLED = [text for text in HOSTILE if "surrogate" not in text]
+# The sandbox holds no names that are not UTF-8; log lines cover them as JSON.
+ENCODABLE = [text for text in HOSTILE if "surrogate" not in text]
 
 
 def brief(text: str) -> str:
-    """A test's name."""
+    """Return a short test id."""
     return ascii(text[:12])
 
 
@@ -59,8 +59,8 @@ class Tags(html.parser.HTMLParser):
             self.scripts.append(data)
 
 
-def check_log(scene: Scene, ending: RunResult) -> None:
-    """No line that the pipe did not write, and no control characters."""
+def check_log(scene: Harness, ending: RunResult) -> None:
+    """Check that the log has only lines of the pipe, without control characters."""
     assert ending.code != 1, ending.text
     for line in ending.log.splitlines():
         assert not line or line.split(":")[0] in ("DEBUG", "INFO", "WARNING", "ERROR"), line
@@ -70,8 +70,8 @@ def check_log(scene: Scene, ending: RunResult) -> None:
     assert len(ending.result.strip().splitlines()) == 1
 
 
-def check_files(scene: Scene) -> None:
-    """Every file that was written is what it says, and runs nothing."""
+def check_files(scene: Harness) -> None:
+    """Check that every written file is valid and runs nothing."""
     for path in scene.folder.rglob("*"):
         if path.suffix == ".json":
             json.loads(path.read_text("utf-8"))
@@ -86,7 +86,7 @@ def check_files(scene: Scene) -> None:
 
 
 def check_env(path: Path) -> None:
-    """One assignment a line, and a shell that reads it gets values and does nothing."""
+    """Check that each line is an assignment, and that a shell that reads it runs nothing."""
     lines = path.read_text("utf-8").splitlines()
     assert all(line.startswith("DEPLOY_") for line in lines), lines
     assert len({line.split("=")[0] for line in lines}) == len(lines)
@@ -99,7 +99,7 @@ def check_env(path: Path) -> None:
 
 
 def check_html(path: Path) -> None:
-    """No element and no handler that the values brought along, and nothing from elsewhere."""
+    """Check that values added no element, handler or external address."""
     page = Tags()
     page.feed(path.read_text("utf-8"))
     for tag, attributes in page.seen:
@@ -110,58 +110,58 @@ def check_html(path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=brief)
-@pytest.mark.parametrize("play", [LEFT_AS_IT_IS, ROLLBACK], ids=str)
-def test_what_a_pod_says_stays_what_it_says(text: str, play: object, tmp_path: Path) -> None:
-    """Faults and log lines are quoted in the log and in every report."""
-    scene = Scene(tmp_path, play)  # type: ignore[arg-type]
+@pytest.mark.parametrize("play", [FAILED, ROLLBACK], ids=str)
+def test_faults_and_logs_of_pods_are_quoted(text: str, play: object, tmp_path: Path) -> None:
+    """They stay plain text in the log and in every report."""
+    scene = Harness(tmp_path, play)  # type: ignore[arg-type]
     fault = f"Back-off {text}".replace("{", "{{").replace("}", "}}")
     scene.world.behave("team/web:bad", Behaviour("crash", log=(text,), fault=fault))
     ending = scene.run()
-    assert ending.code == scene.play.code
+    assert ending.code == scene.scenario.code
     check_log(scene, ending)
     check_files(scene)
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=brief)
-def test_markup_in_a_message_stays_text(text: str, tmp_path: Path) -> None:
-    """No mention, no link and no line in Slack that is not ours; we send no link here."""
-    scene = Scene(tmp_path, ROLLBACK)
+def test_markup_in_a_slack_message_stays_text(text: str, tmp_path: Path) -> None:
+    """No value adds a mention, a link or a line."""
+    scene = Harness(tmp_path, ROLLBACK)
     fault = f"Back-off {text}".replace("{", "{{").replace("}", "}}")
     scene.world.behave("team/web:bad", Behaviour("crash", log=(text,), fault=fault))
-    told: list[dict[str, Any]] = []
+    messages: list[dict[str, Any]] = []
 
-    def channel(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        told.append(json.loads(Request(environ).get_data()))
+    def slack(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        messages.append(json.loads(Request(environ).get_data()))
         return Response("ok")(environ, start_response)
 
-    # Messages have a clock of their own.
-    scene.others = {"hooks.example": WsgiAdapter(channel, FakeClock())}
+    # Notifications use their own clock.
+    scene.others = {"hooks.example": WsgiAdapter(slack, FakeClock())}
     ending = scene.run(SLACK_WEBHOOK="https://hooks.example/services/T/B/0", NOTIF_ENV="<!here>")
     assert ending.code == scene.play.code
-    assert len(told) == 2
-    for message in told:
+    assert len(messages) == 2
+    for message in messages:
         (details,) = message["attachments"]
         texts = (message["text"], details["text"], details["fallback"])
-        assert not [shown for shown in texts if "<" in shown or ">" in shown]
-        assert all(line.isprintable() for shown in texts for line in shown.split("\n"))
+        assert not [text for text in texts if "<" in text or ">" in text]
+        assert all(line.isprintable() for part in texts for line in part.split("\n"))
         assert message["text"].count("\n") + details["fallback"].count("\n") == 0
         kinds = [line.split(" ")[0] for line in details["text"].split("\n")]
         assert kinds in (["web:", "Tenant"], ["web:", kinds[1], "Tenant"]), details["text"]
 
 
-@pytest.mark.parametrize("text", SPELLED, ids=brief)
-def test_an_image_that_somebody_else_put_there_stays_a_value(text: str, tmp_path: Path) -> None:
-    """What ran before comes from the portal, not from our grammar."""
-    scene = Scene(tmp_path, LEFT_AS_IT_IS)
-    scene.web.image = text
+@pytest.mark.parametrize("text", ENCODABLE, ids=brief)
+def test_a_hostile_previous_image_is_quoted(text: str, tmp_path: Path) -> None:
+    """The previous image comes from the portal, not from the pipe's grammar."""
+    scene = Harness(tmp_path, FAILED)
+    scene.web.main_image = text
     check_log(scene, scene.run())
     check_files(scene)
 
 
-@pytest.mark.parametrize("text", SPELLED, ids=brief)
-def test_names_that_the_portal_lists_stay_names(text: str, tmp_path: Path) -> None:
-    """Suggestions for a wrong name come from the portal as well."""
-    scene = Scene(tmp_path, LEFT_AS_IT_IS)
+@pytest.mark.parametrize("text", ENCODABLE, ids=brief)
+def test_hostile_names_in_suggestions_are_quoted(text: str, tmp_path: Path) -> None:
+    """Suggestions for a misspelt name come from the portal."""
+    scene = Harness(tmp_path, FAILED)
     scene.world.add_tenant(f"dev02{text}")
     scene.world.add_service(f"webb{text}", "team/web:1")
     for wrong in ({"SERVICE": "webc"}, {"TENANT": "dev03"}):
@@ -173,9 +173,9 @@ def test_names_that_the_portal_lists_stay_names(text: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("text", HOSTILE, ids=brief)
 @pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 503])
-def test_what_the_portal_says_stays_what_it_says(text: str, status: int, tmp_path: Path) -> None:
-    """Error bodies and places to go."""
-    scene = Scene(tmp_path, LEFT_AS_IT_IS)
+def test_hostile_responses_of_the_portal_are_quoted(text: str, status: int, tmp_path: Path) -> None:
+    """Error bodies and redirects stay plain text."""
+    scene = Harness(tmp_path, FAILED)
     body = text.encode("utf-8", "replace").decode()
     printable = "".join(char for char in body[:200] if " " <= char <= "~")
     headers = {"Location": f"https://evil.example/{printable}", "Retry-After": printable}
@@ -185,30 +185,30 @@ def test_what_the_portal_says_stays_what_it_says(text: str, status: int, tmp_pat
     check_files(scene)
 
 
-@pytest.mark.parametrize("text", [text for text in SPELLED if "\x00" not in text], ids=brief)
+@pytest.mark.parametrize("text", [text for text in ENCODABLE if "\x00" not in text], ids=brief)
 @pytest.mark.parametrize(
     "name", ["IMAGE", "SERVICE", "TENANT", "DUPLO_HOST", "NO_PROXY", "CA_CERT"]
 )
-def test_what_a_variable_holds_forges_no_line(name: str, text: str, tmp_path: Path) -> None:
-    """Pull request titles and branch names end up in variables."""
-    scene = Scene(tmp_path, LEFT_AS_IT_IS)
+def test_hostile_variables_forge_no_log_line(name: str, text: str, tmp_path: Path) -> None:
+    """Titles of pull requests and names of branches end up in variables."""
+    scene = Harness(tmp_path, FAILED)
     check_log(scene, scene.run(**{name: text}))
     check_files(scene)
 
 
-def test_half_a_character_in_an_id_is_no_defect(tmp_path: Path) -> None:
-    """JSON can hold it, an address cannot."""
-    scene = Scene(tmp_path, LEFT_AS_IT_IS)
+def test_a_lone_surrogate_in_an_id_is_reported(tmp_path: Path) -> None:
+    """JSON can hold one, an address cannot."""
+    scene = Harness(tmp_path, FAILED)
     scene.world.tenants[0].id = "\ud800"
     ending = scene.run()
     assert ending.code == 4
-    assert "The portal gave a name that is no text" in ending.result
+    assert "The portal returned a name that is not valid Unicode" in ending.result
 
 
 @pytest.mark.parametrize("name", ["..", "a/b", "a?b#c", "%2e%2e", "a b"])
-def test_a_name_does_not_reach_another_address(name: str, tmp_path: Path) -> None:
-    """Names are escaped in paths; most are refused before."""
-    scene = Scene(tmp_path, LEFT_AS_IT_IS)
+def test_a_hostile_name_reaches_no_other_address(name: str, tmp_path: Path) -> None:
+    """Names are escaped in paths; most are refused earlier."""
+    scene = Harness(tmp_path, FAILED)
     scene.world.tenants[0].id = name
     ending = scene.run()
     assert ending.code in (0, 4, 10)

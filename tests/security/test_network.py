@@ -1,4 +1,4 @@
-"""The way to the portal: certificates, TLS versions, proxies, IPv6, DNS; over real sockets."""
+"""Connections to the portal over real sockets: certificates, TLS versions, proxies, IPv6, DNS."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
+from pipe.clock import SystemClock
 from pipe.dependencies import Dependencies
-from pipe.http import certificate
+from pipe.http.certificate import fetch_certificate
 from tests.sandbox import Server, World
-from tests.security.tls import DAY, Identity, identity, tinyproxy
+from tests.security.tls import Identity, identity, tinyproxy
 from tests.support.environment import environment
 from tests.support.real_time import JumpingClock
 from tests.support.stage import play
 
 Deploy = Callable[..., tuple[int, str]]
-ADDRESS = "127.0.0.2"  # this machine, but no name that is exempt from proxies
-PASSWORD = "s3cret-proxy.pass_word"  # tinyproxy takes no others
+ADDRESS = "127.0.0.2"  # this machine, but not exempt from proxies
+PASSWORD = "s3cret-proxy.pass_word"  # the characters that tinyproxy accepts
 ENCODED = "s3cret%2Dproxy%2Epass%5Fword"
 
 needs_proxy = pytest.mark.skipif(
@@ -33,7 +35,7 @@ needs_proxy = pytest.mark.skipif(
 
 @pytest.fixture
 def world() -> World:
-    """A world on the machine's own clock, with quick rollouts."""
+    """Return a world on the machine's clock, with quick rollouts."""
     world = World(JumpingClock())
     world.rollout_seconds = 0.05
     world.leave_seconds = 0.05
@@ -44,7 +46,7 @@ def world() -> World:
 
 @pytest.fixture
 def deploy(world: World, tmp_path: Path) -> Deploy:
-    """A run in this process over the real network: exit code and everything it said."""
+    """Run the pipe in this process over the real network; return exit code and output."""
 
     def deployed(url: str, **environ: str) -> tuple[int, str]:
         usual = environment(url, world.token, STABLE_SECONDS="0")
@@ -55,67 +57,67 @@ def deploy(world: World, tmp_path: Path) -> Deploy:
     return deployed
 
 
-def refused(deploy: Deploy, world: World, folder: Path, shown: Identity, **environ: str) -> str:
-    """What is said about a portal with that certificate, which never hears of us."""
-    with Server(world, tls=shown.context(folder)) as server:
-        code, said = deploy(server.url, **environ)
-    assert code == 4, said
-    assert "Nothing was changed." in said
-    assert world.log == [], "no request was sent, not even to look at the certificate"
-    return said
+def refused(deploy: Deploy, world: World, folder: Path, presented: Identity, **environ: str) -> str:
+    """Return the output of a run whose portal presents that certificate, and gets no request."""
+    with Server(world, tls=presented.context(folder)) as server:
+        code, output = deploy(server.url, **environ)
+    assert code == 4, output
+    assert "Nothing was changed." in output
+    assert world.log == [], "no request was sent, not even for the certificate's details"
+    return output
 
 
 def test_a_self_signed_certificate_is_explained(
     deploy: Deploy, world: World, tmp_path: Path
 ) -> None:
-    """Whose, by whom, until when, for which names, and which variable makes it trusted."""
-    shown = identity("portal.corp", "127.0.0.1", "portal.corp")
-    said = refused(deploy, world, tmp_path, shown)
-    until = shown.certificate.not_valid_after_utc
-    assert "self-signed certificate" in said
-    assert 'It is "portal.corp", issued by itself' in said
-    assert f"until {until:%Y-%m-%d %H:%M} UTC, for 127.0.0.1, portal.corp" in said
-    assert "give this certificate as CA_CERT" in said
+    """The message names subject, dates, host names and CA_CERT."""
+    presented = identity("portal.corp", "127.0.0.1", "portal.corp")
+    output = refused(deploy, world, tmp_path, presented)
+    until = presented.certificate.not_valid_after_utc
+    assert "self-signed certificate" in output
+    assert 'It is "portal.corp", self-signed' in output
+    assert f"until {until:%Y-%m-%d %H:%M} UTC, for 127.0.0.1, portal.corp" in output
+    assert "give this certificate as CA_CERT" in output
 
 
 def test_a_certificate_of_an_unknown_authority_is_explained(
     deploy: Deploy, world: World, tmp_path: Path
 ) -> None:
-    """The issuer's name is what to ask for."""
+    """The message names the issuer, whose certificate is needed."""
     issuer = identity("Corp Root CA", authority=True)
-    said = refused(deploy, world, tmp_path, identity("portal", "127.0.0.1", issuer=issuer))
-    assert 'It is "portal", issued by "Corp Root CA"' in said
-    assert "give the issuer's certificate as CA_CERT" in said
+    output = refused(deploy, world, tmp_path, identity("portal", "127.0.0.1", issuer=issuer))
+    assert 'It is "portal", issued by "Corp Root CA"' in output
+    assert "give the issuer's certificate as CA_CERT" in output
 
 
 def test_an_expired_certificate_is_explained(deploy: Deploy, world: World, tmp_path: Path) -> None:
-    """The date is told, and that no variable helps."""
+    """The message names the date, and that no variable helps."""
     issuer = identity("Corp Root CA", authority=True)
     ended = datetime(2024, 2, 29, 12, 30, tzinfo=UTC)
-    shown = identity("portal", "127.0.0.1", issuer=issuer, until=ended)
-    said = refused(deploy, world, tmp_path, shown, CA_CERT=issuer.pem)
-    assert "certificate has expired" in said
-    assert "until 2024-02-29 12:30 UTC" in said
-    assert "renew it" in said
-    assert "as CA_CERT" not in said
+    presented = identity("portal", "127.0.0.1", issuer=issuer, until=ended)
+    output = refused(deploy, world, tmp_path, presented, CA_CERT=issuer.pem)
+    assert "certificate has expired" in output
+    assert "until 2024-02-29 12:30 UTC" in output
+    assert "renew it" in output
+    assert "as CA_CERT" not in output
 
 
 def test_a_certificate_for_another_name_is_explained(
     deploy: Deploy, world: World, tmp_path: Path
 ) -> None:
-    """The names that it is for are told, to be given as DUPLO_HOST."""
+    """The message names the host names in the certificate, for DUPLO_HOST."""
     issuer = identity("Corp Root CA", authority=True)
-    shown = identity("portal", "portal.corp", "10.1.2.3", issuer=issuer)
-    said = refused(deploy, world, tmp_path, shown, CA_CERT=issuer.pem)
-    assert "for portal.corp, 10.1.2.3" in said
-    assert "Give DUPLO_HOST one of the names" in said
+    presented = identity("portal", "portal.corp", "10.1.2.3", issuer=issuer)
+    output = refused(deploy, world, tmp_path, presented, CA_CERT=issuer.pem)
+    assert "for portal.corp, 10.1.2.3" in output
+    assert "Set DUPLO_HOST to one of the names" in output
 
 
-@pytest.mark.parametrize("way", ["text", "path", "relative"])
-def test_a_trusted_authority_makes_it_work(
-    deploy: Deploy, world: World, tmp_path: Path, way: str
+@pytest.mark.parametrize("form", ["text", "path", "relative"])
+def test_ca_cert_is_trusted_as_text_and_as_path(
+    deploy: Deploy, world: World, tmp_path: Path, form: str
 ) -> None:
-    """CA_CERT as PEM text, as a path, and as a path in the clone folder."""
+    """CA_CERT is PEM text, an absolute path, or a path in the clone folder."""
     with Server(world, tls=tmp_path / "tls") as server:
         assert server.ca_path is not None
         given = {
@@ -123,63 +125,63 @@ def test_a_trusted_authority_makes_it_work(
             "path": str(server.ca_path),
             "relative": "tls/ca.pem",
         }
-        code, said = deploy(server.url, CA_CERT=given[way])
-    assert code == 0, said
+        code, output = deploy(server.url, CA_CERT=given[form])
+    assert code == 0, output
 
 
-def test_a_trusted_certificate_of_the_server_itself_makes_it_work(
+def test_a_self_signed_certificate_is_trusted_as_ca_cert(
     deploy: Deploy, world: World, tmp_path: Path
 ) -> None:
-    """What the message about a self-signed certificate asks for is enough."""
-    shown = identity("portal.corp", "127.0.0.1")
-    with Server(world, tls=shown.context(tmp_path)) as server:
-        code, said = deploy(server.url, CA_CERT=shown.pem)
-    assert code == 0, said
+    """The remedy in the error message is sufficient."""
+    presented = identity("portal.corp", "127.0.0.1")
+    with Server(world, tls=presented.context(tmp_path)) as server:
+        code, output = deploy(server.url, CA_CERT=presented.pem)
+    assert code == 0, output
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
 def test_older_tls_is_refused(
     deploy: Deploy, world: World, tmp_path: Path, version: ssl.TLSVersion
 ) -> None:
-    """TLS 1.2 at least, whatever the server would like."""
-    shown = identity("portal", "127.0.0.1")
-    context = shown.context(tmp_path)
+    """TLS 1.2 is the minimum, whatever the server prefers."""
+    presented = identity("portal", "127.0.0.1")
+    context = presented.context(tmp_path)
     with pytest.warns(DeprecationWarning, match="TLSv1"):
         context.minimum_version = version
     with pytest.warns(DeprecationWarning, match="TLSv1"):
         context.maximum_version = version
     context.set_ciphers("ALL:@SECLEVEL=0")
     with Server(world, tls=context) as server:
-        code, said = deploy(server.url, CA_CERT=shown.pem)
+        code, output = deploy(server.url, CA_CERT=presented.pem)
     assert code == 4
-    assert "TLS 1.2 or newer" in said
+    assert "TLS 1.2 or newer" in output
     assert world.log == []
 
 
 def test_tls_1_2_is_enough(deploy: Deploy, world: World, tmp_path: Path) -> None:
-    """The floor is no ceiling, and is reached."""
-    shown = identity("portal", "127.0.0.1")
-    context = shown.context(tmp_path)
+    """A server without TLS 1.3 is accepted."""
+    presented = identity("portal", "127.0.0.1")
+    context = presented.context(tmp_path)
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     with Server(world, tls=context) as server:
-        assert deploy(server.url, CA_CERT=shown.pem)[0] == 0
+        assert deploy(server.url, CA_CERT=presented.pem)[0] == 0
 
 
-def test_a_portal_that_speaks_plain_http_on_its_port_is_told(deploy: Deploy, world: World) -> None:
-    """Wrong port or scheme: no TLS there."""
+def test_a_portal_without_tls_on_its_port_is_reported(deploy: Deploy, world: World) -> None:
+    """The message names TLS and the variable with the wrong scheme or port."""
     with Server(world) as server:
-        code, said = deploy(server.url.replace("http:", "https:"))
+        code, output = deploy(server.url.replace("http:", "https:"))
     assert code == 4
-    assert "does not speak TLS" in said
-    assert "DUPLO_HOST" in said
+    assert "did not agree on TLS" in output
+    assert "DUPLO_HOST" in output
 
 
-def test_a_name_that_dns_does_not_know_is_told_as_such(deploy: Deploy) -> None:
-    """Neither a refused connection nor a certificate: the name is the problem."""
-    code, said = deploy("https://no-such-portal.invalid")
+def test_an_unresolvable_host_name_is_reported_as_such(deploy: Deploy) -> None:
+    """The message names DNS, not a refused connection or a certificate."""
+    code, output = deploy("https://no-such-portal.invalid")
     assert code == 4
-    assert "The name no-such-portal.invalid is not known to DNS" in said
-    assert "Check the spelling of DUPLO_HOST" in said
+    assert "The host name no-such-portal.invalid cannot be resolved" in output
+    assert "Check the spelling of DUPLO_HOST" in output
 
 
 def _has_ipv6() -> bool:
@@ -196,69 +198,69 @@ def _has_ipv6() -> bool:
 def test_a_portal_with_an_ipv6_address(
     deploy: Deploy, world: World, tmp_path: Path, secure: bool
 ) -> None:
-    """In brackets, with its port, verified like any other."""
+    """The address in brackets works with a port, and is verified like any other."""
     with Server(world, tls=tmp_path if secure else None, host="::1") as server:
         assert "//[::1]:" in server.url
         trust = server.ca_path.read_text("utf-8") if server.ca_path else ""
-        code, said = deploy(server.url, CA_CERT=trust)
-    assert code == 0, said
+        code, output = deploy(server.url, CA_CERT=trust)
+    assert code == 0, output
 
 
 @needs_proxy
 def test_a_proxy_with_a_login_carries_every_request(
     deploy: Deploy, world: World, tmp_path: Path
 ) -> None:
-    """User and password from HTTPS_PROXY; TLS goes through to the portal, and no secret out."""
+    """User and password come from HTTPS_PROXY, TLS ends at the portal, and no secret is logged."""
     with (
         tinyproxy(tmp_path, "ci", PASSWORD) as (proxy, log),
         Server(world, tls=tmp_path / "tls", host=ADDRESS) as server,
     ):
-        code, said = deploy(
+        code, output = deploy(
             server.url,
             HTTPS_PROXY=f"http://ci:{ENCODED}@{proxy}",
             CA_CERT=str(server.ca_path),
             DEBUG="true",
         )
-        assert code == 0, said
+        assert code == 0, output
         assert log.read_text("utf-8").count("CONNECT 127.0.0.2:") >= 1
     for form in (PASSWORD, ENCODED, world.token):
-        assert form not in said
+        assert form not in output
 
 
 @needs_proxy
 @pytest.mark.parametrize("login", ["", "ci:wrong-password@"])
-def test_a_proxy_that_refuses_the_login_is_told(
+def test_a_proxy_that_refuses_the_login_is_reported(
     deploy: Deploy, world: World, tmp_path: Path, login: str
 ) -> None:
-    """The variable is named; the password is not."""
+    """The message names the variable and not the password."""
     with (
         tinyproxy(tmp_path, "ci", PASSWORD) as (proxy, _),
         Server(world, tls=tmp_path / "tls", host=ADDRESS) as server,
     ):
-        code, said = deploy(
+        code, output = deploy(
             server.url, HTTPS_PROXY=f"http://{login}{proxy}", CA_CERT=str(server.ca_path)
         )
     assert code == 4
-    assert "The proxy does not let us through to 127.0.0.2" in said
-    assert "HTTPS_PROXY" in said
-    assert "wrong-password" not in said
+    assert "The proxy did not connect to 127.0.0.2" in output
+    assert "HTTPS_PROXY" in output
+    assert "wrong-password" not in output
     assert world.log == []
 
 
 @needs_proxy
 @pytest.mark.parametrize("exempt", [ADDRESS, "example.org, 127.0.0.2", "127.0.0.0/8", "*"])
-def test_no_proxy_names_who_is_reached_without_it(
+def test_hosts_in_no_proxy_are_reached_directly(
     deploy: Deploy, world: World, tmp_path: Path, exempt: str
 ) -> None:
-    """As an address, in a list, as a network, and all."""
+    """NO_PROXY takes an address, a list, a network and a star."""
     with (
         tinyproxy(tmp_path) as (proxy, log),
         Server(world, tls=tmp_path / "tls", host=ADDRESS) as server,
     ):
-        code, said = deploy(
+        code, output = deploy(
             server.url, HTTPS_PROXY=proxy, NO_PROXY=exempt, CA_CERT=str(server.ca_path)
         )
-        assert code == 0, said
+        assert code == 0, output
         assert "CONNECT 127." not in log.read_text("utf-8")
 
 
@@ -266,63 +268,65 @@ def test_no_proxy_names_who_is_reached_without_it(
 def test_this_machine_is_never_reached_through_a_proxy(
     deploy: Deploy, world: World, tmp_path: Path
 ) -> None:
-    """127.0.0.1 as the proxy sees it would be another machine."""
+    """127.0.0.1 would be another machine for the proxy."""
     with tinyproxy(tmp_path) as (proxy, log), Server(world, tls=tmp_path / "tls") as server:
-        code, said = deploy(server.url, HTTPS_PROXY=proxy, CA_CERT=str(server.ca_path))
-        assert code == 0, said
+        code, output = deploy(server.url, HTTPS_PROXY=proxy, CA_CERT=str(server.ca_path))
+        assert code == 0, output
         assert "CONNECT 127." not in log.read_text("utf-8")
 
 
 @needs_proxy
-def test_a_bad_certificate_behind_a_proxy_is_explained_too(
+def test_an_untrusted_certificate_behind_a_proxy_is_explained(
     deploy: Deploy, world: World, tmp_path: Path
 ) -> None:
-    """Its facts are read through the proxy, with the proxy's login."""
-    shown = identity("portal.corp", "portal.corp")
+    """Its details are read through the proxy, with the proxy's login."""
+    presented = identity("portal.corp", "portal.corp")
     with tinyproxy(tmp_path, "ci", PASSWORD) as (proxy, _):
-        said = refused_at(deploy, world, tmp_path, shown, f"http://ci:{ENCODED}@{proxy}")
-    assert 'It is "portal.corp", issued by itself' in said
+        output = refused_behind_proxy(
+            deploy, world, tmp_path, presented, f"http://ci:{ENCODED}@{proxy}"
+        )
+    assert 'It is "portal.corp", self-signed' in output
 
 
-def refused_at(deploy: Deploy, world: World, folder: Path, shown: Identity, proxy: str) -> str:
-    """What is said about a portal with that certificate behind a proxy."""
-    with Server(world, tls=shown.context(folder), host=ADDRESS) as server:
-        code, said = deploy(server.url, HTTPS_PROXY=proxy)
-    assert code == 4, said
+def refused_behind_proxy(
+    deploy: Deploy, world: World, folder: Path, presented: Identity, proxy: str
+) -> str:
+    """Return the output of a run whose portal behind a proxy presents that certificate."""
+    with Server(world, tls=presented.context(folder), host=ADDRESS) as server:
+        code, output = deploy(server.url, HTTPS_PROXY=proxy)
+    assert code == 4, output
     assert world.log == []
-    return said
+    return output
 
 
-def test_a_proxy_that_does_not_answer_is_told_apart_from_the_portal(deploy: Deploy) -> None:
-    """The proxy is named, not the portal's address."""
-    code, said = deploy("https://portal.example", HTTPS_PROXY="http://127.0.0.1:9")
+def test_an_unreachable_proxy_is_not_reported_as_an_unreachable_portal(deploy: Deploy) -> None:
+    """The message names the proxy, not the portal's address."""
+    code, output = deploy("https://portal.example", HTTPS_PROXY="http://127.0.0.1:9")
     assert code == 4
-    assert "The proxy does not let us through" in said
+    assert "The proxy did not connect" in output
 
 
 @pytest.mark.parametrize("years", [-70, -30, 1, 30, 100])
-def test_facts_agree_with_what_another_library_reads(years: int) -> None:
-    """Names, times of both drivers, and issuers are those that were put in."""
+def test_the_message_has_the_details_of_the_certificate(tmp_path: Path, years: int) -> None:
+    """Names, issuer and both dates are presented, in any century, without control characters."""
     issuer = identity("Root", authority=True)
     until = datetime(2025, 1, 1, tzinfo=UTC) + timedelta(days=365.25 * years)
-    shown = identity(
-        "pörtal \x1b[31m", "a.example", "::1", "*.b.example", issuer=issuer, until=until
+    names = ("a.example", "10.0.0.1", "*.b.example")
+    server_identity = identity("pörtal \x1b[31m", *names, issuer=issuer, until=until)
+    with Server(World(SystemClock()), tls=server_identity.context(tmp_path)) as server:
+        port = urlsplit(server.url).port or 0
+        summary = fetch_certificate("127.0.0.1", port, "", 5.0)
+    assert summary
+    since = server_identity.certificate.not_valid_before_utc
+    assert summary.text == (
+        f'It is "pörtal  [31m", issued by "Root", valid from {since:%Y-%m-%d %H:%M} until '
+        f"{until:%Y-%m-%d %H:%M} UTC, for a.example, 10.0.0.1, *.b.example"
     )
-    facts = certificate.decode(shown.der)
-    assert facts.subject == "pörtal  [31m"
-    assert facts.issuer == "Root"
-    assert facts.until == shown.certificate.not_valid_after_utc
-    assert facts.since == shown.certificate.not_valid_before_utc
-    assert facts.names == ("a.example", "::1", "*.b.example")
-    assert not facts.self_signed
+    assert not summary.self_signed
 
 
-def test_what_is_no_certificate_is_none() -> None:
-    """Cut off at any byte, or changed at any: facts or a ValueError, and nothing else."""
-    der = identity("portal", "a.example", until=datetime.now(UTC) + DAY).der
-    for end in range(len(der)):
-        for data in (der[:end], der[:end] + bytes([der[end] ^ 0xFF]) + der[end + 1 :]):
-            try:
-                certificate.decode(data)
-            except ValueError:
-                continue
+def test_a_server_without_tls_has_no_certificate_details() -> None:
+    """The error message does without them."""
+    with Server(World(SystemClock())) as server:
+        port = urlsplit(server.url).port or 0
+        assert fetch_certificate("127.0.0.1", port, "", 5.0) is None

@@ -1,4 +1,4 @@
-"""Certificates that are wrong in one way each, and a proxy that nobody here wrote."""
+"""Certificates with one fault each, and a proxy that is not part of this project."""
 
 from __future__ import annotations
 
@@ -32,16 +32,11 @@ class Identity:
 
     @property
     def pem(self) -> str:
-        """The certificate as text."""
+        """The certificate as PEM text."""
         return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
 
-    @property
-    def der(self) -> bytes:
-        """The certificate in its own encoding."""
-        return self.certificate.public_bytes(serialization.Encoding.DER)
-
     def context(self, folder: Path) -> ssl.SSLContext:
-        """What a server needs to show it."""
+        """Return a server context that presents the certificate."""
         key = self.key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
@@ -61,7 +56,7 @@ def identity(
     until: datetime | None = None,
     authority: bool = False,
 ) -> Identity:
-    """A certificate for DNS names and addresses; signed by itself without an issuer."""
+    """Create a certificate for DNS names and addresses, self-signed without an issuer."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     until = until or datetime.now(UTC) + YEAR
@@ -90,7 +85,7 @@ def _general_name(text: str) -> x509.GeneralName:
 
 
 def free_port() -> int:
-    """A port on this machine that nobody uses."""
+    """Return an unused port of this machine."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -98,9 +93,9 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def tinyproxy(folder: Path, user: str = "", password: str = "") -> Iterator[tuple[str, Path]]:
-    """Debian's tinyproxy on this machine: its address without a login, and its log."""
+    """Run Debian's tinyproxy on this machine; yield its address without a login, and its log."""
     program = shutil.which("tinyproxy")
-    assert program, "asked for only where it is installed"
+    assert program, "only used where it is installed"
     port, log = free_port(), folder / "tinyproxy.log"
     login = f"BasicAuth {user} {password}\n" if user else ""
     config = folder / "tinyproxy.conf"

@@ -12,7 +12,7 @@ FOLDER = "PIPE_CANARIES"
 
 
 def watch(text: str, environ: Mapping[str, str] | None = None) -> None:
-    """Record the secrets in a run's output: canaries, and secrets that `environ` gave to the run."""
+    """Record the secrets in a run's output: canaries, and the secret variables of `environ`."""
     if os.environ.get(FOLDER):
         note([*canaries.found_in(text), *canaries.given_in(text, environ or {})])
 

@@ -1,4 +1,4 @@
-"""Requests, their limits and their repetition."""
+"""HTTP requests: limits, retries and errors."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from tests.support.fake_clock import FakeClock
 URL = "https://portal.example"
 
 
-class Answers(BaseAdapter):
-    """Gives prepared answers in turn: a status, a (status, body, headers), or an exception."""
+class Responses(BaseAdapter):
+    """Returns prepared responses in turn: a status, a (status, body, headers), or an exception."""
 
-    def __init__(self, *answers: Any) -> None:
+    def __init__(self, *responses: Any) -> None:
         super().__init__()
-        self.answers = list(answers)
+        self.responses = list(responses)
         self.requests: list[requests.PreparedRequest] = []
 
     def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:
         self.requests.append(request)
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        answer = self.responses.pop(0) if len(self.responses) > 1 else self.responses[0]
         if isinstance(answer, Exception):
             raise answer
         status, body, headers = answer if isinstance(answer, tuple) else (answer, b"[]", {})
@@ -48,18 +48,18 @@ class Answers(BaseAdapter):
         return response
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing: nothing is open."""
 
 
-def client(adapter: Answers, limits: Limits | None = None) -> tuple[HttpClient, FakeClock]:
-    """A client that is answered by `adapter`, and its clock."""
+def client(adapter: Responses, limits: Limits | None = None) -> tuple[HttpClient, FakeClock]:
+    """Return a client whose network is `adapter`, and its clock."""
     clock = FakeClock()
     session = open_session(URL, Proxies(), adapter=adapter)
     return HttpClient(URL, session, clock, setting="DUPLO_HOST", limits=limits), clock
 
 
-def read(adapter: Answers) -> tuple[Callable[[], Reply], FakeClock]:
-    """A repeatable read, and the clock it waits on."""
+def read(adapter: Responses) -> tuple[Callable[[], Reply], FakeClock]:
+    """Return a repeatable read, and the clock it waits on."""
     http, clock = client(adapter)
     return lambda: http.repeatable("GET", "x", transient=error_body.transient), clock
 
@@ -81,58 +81,58 @@ def read(adapter: Answers) -> tuple[Callable[[], Reply], FakeClock]:
     ],
     ids=str,
 )
-def test_what_may_pass_is_asked_again(first: Any) -> None:
-    """Gateways, throttling, cut answers and broken connections (trap 26)."""
-    adapter = Answers(first, 200)
-    ask, clock = read(adapter)
-    assert ask().status == 200
+def test_temporary_failures_are_retried(first: Any) -> None:
+    """Gateway errors, throttling, truncated bodies and broken connections (trap 26)."""
+    adapter = Responses(first, 200)
+    request, clock = read(adapter)
+    assert request().status == 200
     assert clock.slept == [1.0]
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 301])
-def test_a_refusal_is_not_asked_again(status: int) -> None:
-    """Retrying what can never succeed only costs time."""
-    adapter = Answers((status, b"no", {}), 200)
-    ask, clock = read(adapter)
-    assert ask().status == status
+def test_a_refusal_is_not_retried(status: int) -> None:
+    """A retry could not succeed."""
+    adapter = Responses((status, b"no", {}), 200)
+    request, clock = read(adapter)
+    assert request().status == status
     assert clock.slept == []
 
 
-def test_pauses_grow_and_end() -> None:
-    """Own delays, capped, and bounded by tries."""
-    adapter = Answers(503)
-    ask, clock = read(adapter)
-    assert ask().status == 503
+def test_pauses_grow_until_the_tries_are_used_up() -> None:
+    """They double, and the number of tries limits them."""
+    adapter = Responses(503)
+    request, clock = read(adapter)
+    assert request().status == 503
     assert clock.slept == [1.0, 2.0, 4.0, 8.0]
 
 
-@pytest.mark.parametrize(("asked", "pause"), [("3", 3.0), ("600", 15.0), ("soon", 1.0)])
-def test_retry_after_is_honoured_within_reason(asked: str, pause: float) -> None:
-    """A portal that asks for ten minutes does not get them."""
-    adapter = Answers((429, b"", {"Retry-After": asked}), 200)
-    ask, clock = read(adapter)
-    ask()
+@pytest.mark.parametrize(("requested", "pause"), [("3", 3.0), ("600", 15.0), ("soon", 1.0)])
+def test_retry_after_is_honoured_up_to_a_limit(requested: str, pause: float) -> None:
+    """A portal that requests ten minutes gets fifteen seconds."""
+    adapter = Responses((429, b"", {"Retry-After": requested}), 200)
+    request, clock = read(adapter)
+    request()
     assert clock.slept == [pause]
 
 
-def test_silence_is_not_multiplied() -> None:
+def test_timeouts_do_not_add_up() -> None:
     """All tries of one request end within its patience."""
     clock = FakeClock()
 
-    class Silent(Answers):
+    class Silent(Responses):
         def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:
             clock.advance(60)
             raise requests.ReadTimeout
 
     session = open_session(URL, Proxies(), adapter=Silent(0))
     http = HttpClient(URL, session, clock, setting="DUPLO_HOST")
-    with pytest.raises(Unreachable, match="stayed silent for 60 s"):
+    with pytest.raises(Unreachable, match="did not respond for 60 s"):
         http.repeatable("GET", "x", transient=error_body.transient)
     assert clock.elapsed <= 125
 
 
-def test_an_answer_that_drips_is_given_up() -> None:
-    """A byte a second is never silent for long, and would go on for ever."""
+def test_a_dripping_response_is_given_up() -> None:
+    """A byte a second never reaches the read timeout."""
     clock = FakeClock()
 
     def drip(_: dict[str, Any], start_response: Any) -> Iterator[bytes]:
@@ -143,21 +143,21 @@ def test_an_answer_that_drips_is_given_up() -> None:
 
     session = open_session(URL, Proxies(), adapter=WsgiAdapter(drip, clock))
     dripping = HttpClient(URL, session, clock, setting="DUPLO_HOST")
-    with pytest.raises(Unreachable, match="began to answer and was not done within 120 s"):
+    with pytest.raises(Unreachable, match="began to respond and did not finish within 120 s"):
         dripping.once("GET", "")
     assert 120.0 < clock.elapsed < 123.0
 
 
-def test_a_huge_answer_is_cut_off() -> None:
-    """Memory is bounded whatever the other side sends."""
-    http, _ = client(Answers((200, b"x" * (2 << 20), {})), Limits(body=1 << 20))
+def test_a_huge_response_is_refused() -> None:
+    """Memory is bounded whatever the server sends."""
+    http, _ = client(Responses((200, b"x" * (2 << 20), {})), Limits(body=1 << 20))
     with pytest.raises(Unreachable, match="more than 1 MB"):
         http.once("GET", "x")
 
 
 def test_redirects_are_not_followed() -> None:
-    """The token must not travel."""
-    adapter = Answers((302, b"", {"Location": "https://evil.example/"}), 200)
+    """The token is not sent to another address."""
+    adapter = Responses((302, b"", {"Location": "https://evil.example/"}), 200)
     http, _ = client(adapter)
     assert http.once("GET", "x").status == 302
     assert len(adapter.requests) == 1
@@ -175,17 +175,17 @@ def test_redirects_are_not_followed() -> None:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_whether_the_portal_may_have_acted_is_known(
+def test_errors_report_whether_the_request_may_have_been_applied(
     error: Exception, may_have_applied: bool, retryable: bool
 ) -> None:
-    """A change that certainly never arrived needs no reading back."""
-    http, _ = client(Answers(error))
+    """A change that never arrived is not read back."""
+    http, _ = client(Responses(error))
     with pytest.raises(Unreachable) as caught:
         http.once("PUT", "x", {})
     assert (caught.value.may_have_applied, caught.value.retryable) == (may_have_applied, retryable)
 
 
-def test_the_environment_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proxies and certificates come from the settings alone."""
     monkeypatch.setenv("HTTPS_PROXY", "http://elsewhere:1")
     session = open_session(URL, Proxies())
@@ -205,14 +205,14 @@ def test_the_environment_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None
         ("http://host.docker.internal:1", "", False),
     ],
 )
-def test_the_proxy_is_used_where_it_should_be(url: str, exempt: str, used: bool) -> None:
-    """Never for this machine, never for exempt hosts."""
+def test_local_and_exempt_hosts_bypass_the_proxy(url: str, exempt: str, used: bool) -> None:
+    """All other hosts are reached through it."""
     proxies = Proxies(http="http://proxy:1", https="http://proxy:2", exempt=exempt)
     assert bool(open_session(url, proxies).proxies) is used
 
 
 @pytest.mark.parametrize(
-    ("body", "words"),
+    ("body", "line"),
     [
         (b"Service web does not exist", "Service web does not exist"),
         (b'{"Message": "Rate exceeded"}', "Rate exceeded"),
@@ -227,19 +227,19 @@ def test_the_proxy_is_used_where_it_should_be(url: str, exempt: str, used: bool)
         (b"[" * 100_000, "[" * 300 + "..."),
     ],
 )
-def test_every_form_of_error_body_becomes_one_line(body: bytes, words: str) -> None:
-    """Five forms on the wire, one on the screen."""
-    assert error_body.message(Reply(400, {}, body, 0.0)) == words
+def test_every_form_of_error_body_becomes_one_line(body: bytes, line: str) -> None:
+    """The portal sends five forms."""
+    assert error_body.message(Reply(400, {}, body, 0.0)) == line
 
 
-def test_a_refusal_is_read_as_one_whatever_was_asked_for() -> None:
-    """`Rate exceeded` in place of a list that has a reader of its own passes too (trap 26)."""
+def test_an_error_body_is_not_parsed_by_the_reader_of_the_list() -> None:
+    """`Rate exceeded` in place of a list is retried too (trap 26)."""
 
     def reader(body: bytes) -> Any:
         raise ValueError(body)
 
     clock = FakeClock()
-    adapter = Answers((400, b'{"Message":"Rate exceeded"}', {}), (500, b"", {}))
+    adapter = Responses((400, b'{"Message":"Rate exceeded"}', {}), (500, b"", {}))
     session = open_session(URL, Proxies(), adapter=adapter)
     http = HttpClient(URL, session, clock, setting="DUPLO_HOST")
     reply = http.repeatable("GET", "x", transient=lambda one: one.status == 400, decode=reader)

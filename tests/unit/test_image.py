@@ -25,8 +25,8 @@ DIGEST = "sha256:" + "0123456789abcdef" * 4
         ),
     ],
 )
-def test_a_reference_is_read_and_written_alike(text: str, parts: tuple[str, ...]) -> None:
-    """Parsing splits, printing joins."""
+def test_a_parsed_reference_prints_unchanged(text: str, parts: tuple[str, ...]) -> None:
+    """Parsing splits what printing joins."""
     assert image.parse(text) == Image(*parts)
     assert str(image.parse(text)) == text
 
@@ -39,25 +39,25 @@ def test_a_reference_is_read_and_written_alike(text: str, parts: tuple[str, ...]
         ("nginx:", "nothing after the colon"),
         (":1.2", "no repository"),
         ("Team/web:1", "capital letters"),
-        ("team//web:1", "no repository may have"),
-        ("team/web:a b", "no tag may have"),
-        ("team/web:" + "a" * 129, "no tag may have"),
+        ("team//web:1", "not allowed in a repository"),
+        ("team/web:a b", "not allowed in a tag"),
+        ("team/web:" + "a" * 129, "not allowed in a tag"),
         ("team/web@sha256:abc", "digest"),
         ("team/web@", "digest"),
-        ("-x.com/web:1", "no host name"),
-        ("a" * 256 + ":1", "no repository may have"),
-        ("team/web:1\n", "no tag may have"),
-        ("team/wéb:1", "no repository may have"),
+        ("-x.com/web:1", "not a host name"),
+        ("a" * 256 + ":1", "not allowed in a repository"),
+        ("team/web:1\n", "not allowed in a tag"),
+        ("team/wéb:1", "not allowed in a repository"),
     ],
 )
-def test_what_is_no_reference_is_explained(text: str, why: str) -> None:
+def test_an_invalid_reference_is_explained(text: str, why: str) -> None:
     """The reason completes a sentence that begins with the variable."""
     with pytest.raises(ImageError, match=why):
         image.parse(text)
 
 
 @pytest.mark.parametrize(
-    ("wanted", "seen", "alike"),
+    ("wanted", "actual", "same"),
     [
         ("nginx:1", "docker.io/library/nginx:1", True),
         ("docker.io/team/web:1", "team/web:1", True),
@@ -72,6 +72,6 @@ def test_what_is_no_reference_is_explained(text: str, why: str) -> None:
         ("team/web:1", "", False),
     ],
 )
-def test_images_are_compared_as_what_they_mean(wanted: str, seen: str, alike: bool) -> None:
-    """Canonical prefixes do not matter; a digest that was asked for decides."""
-    assert image.same(wanted, seen) is alike
+def test_equivalent_references_are_the_same_image(wanted: str, actual: str, same: bool) -> None:
+    """Canonical prefixes do not matter, and a wanted digest decides."""
+    assert image.same(wanted, actual) is same

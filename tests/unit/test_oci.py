@@ -1,4 +1,4 @@
-"""Registries of other makes, and things that are no registries, answer in their own ways."""
+"""Registries other than ECR, and servers that are not registries."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pipe.errors import Unreachable
 from pipe.hosts import ecr_address
 from pipe.http import Network
 from pipe.registry.address import oci_address
-from pipe.registry.base import Absent, CannotAsk
+from pipe.registry.base import CannotVerify, ImageNotFound
 from pipe.registry.oci import OciRegistry
 from pipe.secret import Mask, Secret
 from pipe.settings import ImageRules, Proxies, Verify
@@ -29,25 +29,25 @@ IMAGE = image.parse("registry.example/team/web:1")
 MANIFEST = "/v2/team/web/manifests/1"
 TAGS = "/v2/team/web/tags/list?n=1000"
 UNKNOWN = json.dumps({"errors": [{"code": "MANIFEST_UNKNOWN"}]})
-Answer = tuple[int, Mapping[str, str], str]
+Response = tuple[int, Mapping[str, str], str]
 DIGEST = f"sha256:{'0' * 64}"
 
-SHOWN = '{"schemaVersion": 2}'
+MANIFEST_BODY = '{"schemaVersion": 2}'
 
 
 class Scripted(BaseAdapter):
-    """Answers by method and path, a list in turn; `asked` keeps whole requests."""
+    """Responds by method and path, from a list in turn; `requests` keeps the requests."""
 
-    def __init__(self, answers: Mapping[str, Answer | list[Answer]]) -> None:
+    def __init__(self, responses: Mapping[str, Response | list[Response]]) -> None:
         super().__init__()
-        self._answers = answers
-        self.asked: list[requests.PreparedRequest] = []
+        self._responses = responses
+        self.requests: list[requests.PreparedRequest] = []
 
     def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:
-        """Answer one request."""
-        self.asked.append(request)
-        answer = self._answers[f"{request.method} {request.path_url}"]
-        status, headers, body = answer.pop(0) if isinstance(answer, list) else answer
+        """Return the prepared response to one request."""
+        self.requests.append(request)
+        scripted = self._responses[f"{request.method} {request.path_url}"]
+        status, headers, body = scripted.pop(0) if isinstance(scripted, list) else scripted
         response = requests.Response()
         response.status_code = status
         response.raw = HTTPResponse(io.BytesIO(body.encode()), preload_content=False)
@@ -55,65 +55,73 @@ class Scripted(BaseAdapter):
         return response
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: nothing is open."""
 
 
-def ask(
-    answers: Mapping[str, Answer | list[Answer]], user: str = ""
+def registry_with(
+    responses: Mapping[str, Response | list[Response]], user: str = ""
 ) -> tuple[OciRegistry, Scripted, Mask]:
-    """A registry that answers like this."""
-    adapter, mask = Scripted(answers), Mask()
+    """Return a registry with these responses, its adapter and its mask."""
+    adapter, mask = Scripted(responses), Mask()
     network = Network(Proxies(), "", FakeClock(), adapter)
     rules = ImageRules(Verify.AUTO, False, None, user, Secret("password" if user else ""))
     return OciRegistry(network, mask, oci_address(IMAGE), rules, {}), adapter, mask
 
 
-def test_a_digest_that_is_not_told_is_computed() -> None:
-    """From the manifest's own bytes."""
+def test_a_missing_digest_is_computed() -> None:
+    """It is the hash of the manifest's bytes."""
     body = '{"schemaVersion": 2}'
-    registry, _, _ = ask({f"HEAD {MANIFEST}": (200, {}, ""), f"GET {MANIFEST}": (200, {}, body)})
+    registry, _, _ = registry_with(
+        {f"HEAD {MANIFEST}": (200, {}, ""), f"GET {MANIFEST}": (200, {}, body)}
+    )
     assert registry.find(IMAGE).digest == f"sha256:{hashlib.sha256(body.encode()).hexdigest()}"
 
 
-def test_a_registry_without_head_is_asked_with_get() -> None:
-    """405 is no answer about the image."""
-    registry, _, _ = ask({f"HEAD {MANIFEST}": (405, {}, ""), f"GET {MANIFEST}": (200, {}, SHOWN)})
+def test_a_registry_without_head_is_read_with_get() -> None:
+    """Status 405 does not describe the image."""
+    registry, _, _ = registry_with(
+        {f"HEAD {MANIFEST}": (405, {}, ""), f"GET {MANIFEST}": (200, {}, MANIFEST_BODY)}
+    )
     assert registry.find(IMAGE).digest.startswith("sha256:")
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "why"),
+    ("status", "body", "reason"),
     [
-        (404, "<html>nothing here</html>", "answers 404, and not as a registry does"),
-        (404, "[]", "answers 404, and not as a registry does"),
-        (429, "", "answers 429"),
-        (307, "", "answers 307"),
-        (503, "", "answers 503"),
-        (403, "", "does not show team/web to everybody"),
-        (200, "<html>sign in</html>", "answers with no manifest, and not as a registry does"),
-        (200, '{"schemaVersion": 2, "con', "answers with no manifest"),
+        (404, "<html>nothing here</html>", "returned status 404 and may not be a registry"),
+        (404, "[]", "returned status 404 and may not be a registry"),
+        (429, "", "returned status 429"),
+        (307, "", "returned status 307"),
+        (503, "", "returned status 503"),
+        (403, "", "does not show team/web without a login"),
+        (200, "<html>sign in</html>", "did not return a manifest and may not be a registry"),
+        (200, '{"schemaVersion": 2, "con', "did not return a manifest"),
     ],
 )
-def test_what_proves_nothing_is_no_proof(status: int, body: str, why: str) -> None:
-    """Only a registry's own no counts as one."""
-    answer: Answer = (status, {}, body)
-    registry, _, _ = ask({f"HEAD {MANIFEST}": answer, f"GET {MANIFEST}": answer})
-    with pytest.raises(CannotAsk, match=why):
+def test_a_response_that_is_not_conclusive_cannot_verify_an_image(
+    status: int, body: str, reason: str
+) -> None:
+    """Only a registry's own error means that the image is missing."""
+    response: Response = (status, {}, body)
+    registry, _, _ = registry_with({f"HEAD {MANIFEST}": response, f"GET {MANIFEST}": response})
+    with pytest.raises(CannotVerify, match=reason):
         registry.find(IMAGE)
 
 
-def test_a_registry_says_no() -> None:
-    """404 with its own words."""
-    registry, _, _ = ask({f"HEAD {MANIFEST}": (404, {}, ""), f"GET {MANIFEST}": (404, {}, UNKNOWN)})
-    with pytest.raises(Absent, match='has no tag "1"'):
+def test_a_missing_tag_is_reported() -> None:
+    """The registry returns 404 with an error code."""
+    registry, _, _ = registry_with(
+        {f"HEAD {MANIFEST}": (404, {}, ""), f"GET {MANIFEST}": (404, {}, UNKNOWN)}
+    )
+    with pytest.raises(ImageNotFound, match='has no tag "1"'):
         registry.find(IMAGE)
 
 
-def test_tags_come_page_by_page() -> None:
-    """The next page's address is in a header."""
+def test_tags_are_read_page_by_page() -> None:
+    """The address of the next page is in a header."""
     following = "/v2/team/web/tags/list?last=b&n=2"
     link = {"Link": f'<{following}>; rel="next"'}
-    registry, _, _ = ask(
+    registry, _, _ = registry_with(
         {
             f"GET {TAGS}": (200, link, '{"tags": ["a", "b"]}'),
             f"GET {following}": (200, {}, '{"tags": ["c"]}'),
@@ -123,19 +131,19 @@ def test_tags_come_page_by_page() -> None:
 
 
 @pytest.mark.parametrize("body", ['{"tags": null}', "{}", "no json", "[]", '{"tags": 1}'])
-def test_no_tags_are_no_trouble(body: str) -> None:
-    """An emptied repository, and nonsense, hold none."""
-    registry, _, _ = ask({f"GET {TAGS}": (200, {}, body)})
+def test_an_empty_or_unexpected_list_of_tags_is_empty(body: str) -> None:
+    """It only means that there is no tag to suggest."""
+    registry, _, _ = registry_with({f"GET {TAGS}": (200, {}, body)})
     assert registry.tags(IMAGE) == []
 
 
-def test_a_token_is_fetched_where_the_registry_says() -> None:
-    """Service and scope are passed on, and either name of the token is understood."""
+def test_a_token_is_fetched_from_the_challenges_realm() -> None:
+    """Service and scope are sent, and both names of the token are accepted."""
     challenge = {
         "WWW-Authenticate": 'Bearer realm="https://auth.example/t?a=b",service="registry.example"'
     }
     scope = "scope=repository%3Ateam%2Fweb%3Apull&service=registry.example"
-    registry, adapter, mask = ask(
+    registry, adapter, mask = registry_with(
         {
             f"HEAD {MANIFEST}": (401, challenge, ""),
             f"GET /t?a=b&{scope}": (200, {}, '{"access_token": "fresh-token"}'),
@@ -143,20 +151,20 @@ def test_a_token_is_fetched_where_the_registry_says() -> None:
         },
         user="me",
     )
-    with pytest.raises(CannotAsk, match="refuses team/web to the user of REGISTRY_USERNAME"):
+    with pytest.raises(CannotVerify, match="refuses team/web to the user of REGISTRY_USERNAME"):
         registry.find(IMAGE)
-    sent = [request.headers.get("Authorization") for request in adapter.asked]
+    sent = [request.headers.get("Authorization") for request in adapter.requests]
     assert sent[:3] == [None, "Basic bWU6cGFzc3dvcmQ=", "Bearer fresh-token"]
     assert mask.text("fresh-token") == "***"
 
 
-def test_a_password_never_travels_without_tls() -> None:
-    """A realm with plain http on another machine is not asked."""
+def test_a_password_is_never_sent_without_tls() -> None:
+    """A realm with plain http on another machine gets no request."""
     challenge = {"WWW-Authenticate": 'Bearer realm="http://auth.example/token"'}
-    registry, adapter, _ = ask({f"HEAD {MANIFEST}": (401, challenge, "")}, user="me")
-    with pytest.raises(CannotAsk, match="sends us to"):
+    registry, adapter, _ = registry_with({f"HEAD {MANIFEST}": (401, challenge, "")}, user="me")
+    with pytest.raises(CannotVerify, match="as its token service"):
         registry.find(IMAGE)
-    assert len(adapter.asked) == 1
+    assert len(adapter.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -169,8 +177,8 @@ def test_a_password_never_travels_without_tls() -> None:
         ("localhost:5000/web:1", "localhost:5000", "web"),
     ],
 )
-def test_a_name_tells_where_to_ask(text: str, host: str, repository: str) -> None:
-    """As Docker reads it: no registry means Docker Hub."""
+def test_the_image_name_determines_the_registry(text: str, host: str, repository: str) -> None:
+    """No registry means Docker Hub, as for Docker."""
     address = oci_address(image.parse(text))
     assert (address.host, address.repository) == (host, repository)
 
@@ -188,8 +196,8 @@ def test_a_name_tells_where_to_ask(text: str, host: str, repository: str) -> Non
         ("10.0.0.1", False),
     ],
 )
-def test_only_this_machine_may_do_without_tls(host: str, local: bool) -> None:
-    """As for Docker."""
+def test_only_local_registries_may_use_plain_http(host: str, local: bool) -> None:
+    """The rule is Docker's."""
     assert oci_address(image.parse(f"{host}/web:1")).local is local
 
 
@@ -202,8 +210,8 @@ def test_only_this_machine_may_do_without_tls(host: str, local: bool) -> None:
         ("123456789012.dkr-ecr.eu-west-1.on.aws", "123456789012", "eu-west-1"),
     ],
 )
-def test_an_ecr_name_tells_account_and_region(host: str, account: str, region: str) -> None:
-    """In every partition."""
+def test_account_and_region_are_parsed_from_ecr_names(host: str, account: str, region: str) -> None:
+    """In every partition of AWS."""
     address = ecr_address(image.parse(f"{host}/team/web:1"))
     assert address is not None
     assert (address.account, address.region) == (account, region)
@@ -212,35 +220,37 @@ def test_an_ecr_name_tells_account_and_region(host: str, account: str, region: s
 @pytest.mark.parametrize(
     "host", ["public.ecr.aws", "dkr.ecr.eu-west-1.amazonaws.com", "ghcr.io", "x.on.aws"]
 )
-def test_no_other_name_is_taken_for_ecr(host: str) -> None:
+def test_other_names_are_not_parsed_as_ecr(host: str) -> None:
     """The public gallery is a registry like any other."""
     assert ecr_address(image.parse(f"{host}/team/web:1")) is None
 
 
-def test_a_registry_out_of_reach_is_tried_once_in_a_run() -> None:
-    """A hundred images of it would otherwise take a hundred times as long to go unproven."""
+def test_an_unreachable_registry_is_tried_once_in_a_run() -> None:
+    """A hundred of its images take no longer than one."""
 
     class Unknown(Scripted):
         def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:
-            self.asked.append(request)
+            self.requests.append(request)
             refused = NewConnectionError(None, "Connection refused")  # type: ignore[arg-type]
             raise requests.ConnectionError(refused, request=request)
 
     adapter, clock = Unknown({}), FakeClock()
     network = Network(Proxies(), "", clock, adapter)
     rules = ImageRules(Verify.AUTO, False, None, "", Secret(""))
-    out_of_reach: dict[str, Unreachable] = {}
+    unreachable: dict[str, Unreachable] = {}
     for _ in range(3):
-        registry = OciRegistry(network, Mask(), oci_address(IMAGE), rules, out_of_reach)
-        with pytest.raises(CannotAsk, match="no way to"):
+        registry = OciRegistry(network, Mask(), oci_address(IMAGE), rules, unreachable)
+        with pytest.raises(CannotVerify, match="cannot be reached"):
             registry.find(IMAGE)
-    assert len(adapter.asked) == 1
+    assert len(adapter.requests) == 1
     assert clock.slept == []
 
 
-def test_an_outage_of_a_registry_is_waited_for() -> None:
-    """One failure on the way must not decide about a deploy."""
-    shown = (200, {"Docker-Content-Digest": DIGEST}, "")
-    registry, adapter, _ = ask({f"HEAD {MANIFEST}": [(503, {}, ""), (502, {}, ""), shown]})
+def test_an_outage_of_a_registry_is_retried() -> None:
+    """One failed request does not decide about a deploy."""
+    found = (200, {"Docker-Content-Digest": DIGEST}, "")
+    registry, adapter, _ = registry_with(
+        {f"HEAD {MANIFEST}": [(503, {}, ""), (502, {}, ""), found]}
+    )
     assert registry.find(IMAGE).digest == DIGEST
-    assert len(adapter.asked) == 3
+    assert len(adapter.requests) == 3

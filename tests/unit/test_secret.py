@@ -1,4 +1,4 @@
-"""Values that never show themselves."""
+"""Secrets and their masking."""
 
 import base64
 from urllib.parse import quote, quote_plus
@@ -11,7 +11,7 @@ VALUE = "t0ken/with+odd=chars&é"
 
 
 def test_a_secret_prints_as_stars() -> None:
-    """In every way Python prints things."""
+    """In every form in which Python prints values."""
     secret = Secret(VALUE)
     assert [str(secret), repr(secret), f"{secret}", f"{[secret]}"] == ["***"] * 3 + ["[***]"]
     assert secret.reveal() == VALUE
@@ -40,19 +40,19 @@ def test_every_form_of_a_secret_is_masked(form: str) -> None:
 @pytest.mark.parametrize("before", ["", "u", "us", "use", "user:"])
 @pytest.mark.parametrize("after", ["", ":x"])
 def test_a_secret_inside_a_longer_base64_text_is_masked(before: str, after: str) -> None:
-    """Whatever its alignment: `user:token` in a Basic header, for one."""
+    """At every alignment, such as `user:token` in a Basic header."""
     mask = Mask()
     mask.add(Secret("a-rather-long-token-0123456789"))
     plain = f"{before}a-rather-long-token-0123456789{after}"
     assert "***" in mask.text(base64.b64encode(plain.encode()).decode())
 
 
-def test_without_secrets_text_stays_as_it_is() -> None:
-    """An empty mask hides nothing."""
+def test_text_without_secrets_is_unchanged() -> None:
+    """An empty mask replaces nothing."""
     assert Mask().text("plain") == "plain"
 
 
-def test_too_short_a_secret_does_not_blank_the_log() -> None:
+def test_a_very_short_secret_is_not_masked() -> None:
     """Masking `a` everywhere would protect nothing."""
     mask = Mask()
     mask.add(Secret("a"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,8 +78,8 @@ definition_extras = st.fixed_dictionaries(
 
 
 @st.composite
-def definitions(draw):
-    """A definition as AWS answers it: optional containers, zeros for what nobody gave."""
+def definitions(draw: Callable[..., Any]) -> dict[str, Any]:
+    """Return a definition as AWS returns it, with zeros for values that were not set."""
     names = draw(st.lists(words, min_size=1, max_size=4, unique=True))
     containers = [
         {"Name": name, "Image": f"team/{name}:1", "Essential": not place or draw(st.booleans())}
@@ -88,9 +90,9 @@ def definitions(draw):
     return as_aws_answers(given_) | ADDED | {"TaskDefinitionArn": "arn:app:1", "Revision": 1}
 
 
-def without_refused_zeros(answered):
-    """The definition without the zeros that stand for nothing, done independently."""
-    expected = copy.deepcopy(answered)
+def without_refused_fields(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the definition without what AWS refuses, computed independently."""
+    expected = copy.deepcopy(document)
     for key in ("TaskDefinitionArn", "Revision", *ADDED):
         expected.pop(key)
     for container in expected["ContainerDefinitions"]:
@@ -105,31 +107,33 @@ def without_refused_zeros(answered):
 
 
 @given(definitions(), st.data())
-def test_it_differs_in_nothing_but_the_image(answered, data):
-    """Field by field, over whatever definitions there may be; and AWS takes it."""
-    names = [one["Name"] for one in answered["ContainerDefinitions"]]
+def test_a_registration_differs_only_by_the_image(
+    document: dict[str, Any], data: st.DataObject
+) -> None:
+    """AWS accepts it, and the document that was read is unchanged."""
+    names = [one["Name"] for one in document["ContainerDefinitions"]]
     name = data.draw(st.sampled_from(names))
-    original = copy.deepcopy(answered)
-    definition = TaskDefinition("arn:app:1", "app", dict.fromkeys(names, ""), answered)
+    original = copy.deepcopy(document)
+    definition = TaskDefinition("arn:app:1", "app", dict.fromkeys(names, ""), document)
     body = registration(definition, {name: "team/new:2"})
     check(body)
-    assert answered == original, "what was read is not changed"
+    assert document == original
     place = names.index(name)
     assert body["ContainerDefinitions"][place]["Image"] == "team/new:2"
     body["ContainerDefinitions"][place]["Image"] = f"team/{name}:1"
-    assert body == without_refused_zeros(answered)
+    assert body == without_refused_fields(document)
 
 
 @given(definitions())
-def test_reading_it_again_gives_the_same(answered):
-    """What AWS makes of the registered one is the original, but for its number."""
-    definition = TaskDefinition("arn:app:1", "app", {}, answered)
+def test_a_registered_definition_is_read_back_unchanged(document: dict[str, Any]) -> None:
+    """Only the revision and the fields that AWS adds differ."""
+    definition = TaskDefinition("arn:app:1", "app", {}, document)
     again = as_aws_answers(registration(definition, {}))
     for key in ("TaskDefinitionArn", "Revision", *ADDED):
-        answered.pop(key)
-    for container in answered["ContainerDefinitions"]:
+        document.pop(key)
+    for container in document["ContainerDefinitions"]:
         if container.get("LinuxParameters", {}).get("SharedMemorySize") == 0:
             container["LinuxParameters"].pop("SharedMemorySize")
-    for volume in answered.get("Volumes", []):
+    for volume in document.get("Volumes", []):
         volume.get("EfsVolumeConfiguration", {}).pop("TransitEncryptionPort", None)
-    assert again == answered
+    assert again == document

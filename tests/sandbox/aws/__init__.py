@@ -1,7 +1,7 @@
 """AWS and Bitbucket's identity provider on this machine.
 
-moto answers for STS, ECR and Secrets Manager. Before its STS stands a door of our own that
-does what AWS does and moto does not: it verifies the web identity.
+moto implements STS, ECR and Secrets Manager. The door in front of it adds what moto lacks: it
+verifies web identities as AWS does.
 """
 
 from tests.sandbox.aws.cloud import ACCOUNT, REGION, ROLE, Cloud

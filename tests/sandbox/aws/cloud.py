@@ -14,7 +14,7 @@ from botocore.config import Config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from pipe.clock import Clock
-from tests.sandbox.aws.door import OWNER, Door, Trouble
+from tests.sandbox.aws.door import OWNER, AwsFault, Door
 from tests.sandbox.aws.iam import Iam, Provider, Role
 from tests.sandbox.aws.issuer import Issuer
 from tests.sandbox.listener import Listener
@@ -27,7 +27,7 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 
 
 class Cloud(Listener):
-    """The account, with a role that trusts the issuer's repository and environment."""
+    """An account with a role that trusts the issuer's repository and environment."""
 
     def __init__(
         self, clock: Clock, tls: trustme.CA | None = None, host: str = "127.0.0.1"
@@ -47,7 +47,7 @@ class Cloud(Listener):
         return self
 
     def reset(self, clock: Clock) -> None:
-        """An account as new, on this clock."""
+        """Reset to a new account on this clock."""
         requests.post(f"{self.url}/moto-api/reset", timeout=10)
         self.clock = clock
         self.issuer = Issuer(clock)
@@ -57,7 +57,7 @@ class Cloud(Listener):
         self.trust(self.policy(f"{self.issuer.repository}:{self.issuer.environment}:*"))
 
     def add_provider(self, *client_ids: str) -> None:
-        """Make the issuer known to IAM, with these audiences or its usual one."""
+        """Register the issuer with IAM, with these audiences or its own."""
         known = list(client_ids) or [self.issuer.audience]
         self.door.iam.providers[self.issuer.provider] = Provider(known, self.issuer.keys())
 
@@ -66,7 +66,7 @@ class Cloud(Listener):
         self.door.iam.roles[role] = Role(policy, longest)
 
     def policy(self, subject: str, operator: str = "StringLike") -> Any:
-        """A trust policy as people write it by hand."""
+        """Return a trust policy as people write it by hand."""
         provider = self.issuer.provider
         return {
             "Version": "2012-10-17",
@@ -84,11 +84,11 @@ class Cloud(Listener):
         }
 
     def fail(self, operation: str, code: str, message: str = "", **options: Any) -> None:
-        """Let calls of an operation end with an error."""
-        self.door.troubles.append(Trouble(operation, code, message, **options))
+        """Make calls of an operation fail with an error."""
+        self.door.faults.append(AwsFault(operation, code, message, **options))
 
     def environ(self, *, deployment: bool = True) -> dict[str, str]:
-        """The variables of a step that assumes the role."""
+        """Return the variables of a step that assumes the role."""
         return {
             **self.issuer.environ(deployment=deployment),
             "BITBUCKET_STEP_OIDC_TOKEN": self.issuer.token(deployment=deployment),
@@ -97,12 +97,12 @@ class Cloud(Listener):
         }
 
     def endpoints(self, url: str = "") -> dict[str, str]:
-        """The variables by which boto3 finds this account, at `url` if that is how it is seen."""
+        """Return the variables that point boto3 to this account, or to `url` in front of it."""
         names = ("STS", "ECR", "SECRETS_MANAGER")
         return {f"AWS_ENDPOINT_URL_{name}": url or self.url for name in names}
 
     def client(self, service: str) -> Any:
-        """boto3 as the owner of the account."""
+        """Return a boto3 client of the account's owner."""
         return boto3.client(
             service,
             region_name=REGION,
@@ -113,22 +113,22 @@ class Cloud(Listener):
         )
 
     def repository(self, name: str = "team/web") -> str:
-        """Make a repository in ECR; its name with the registry before it."""
+        """Create a repository in ECR; return its name, including the registry."""
         self.client("ecr").create_repository(repositoryName=name)
         return f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{name}"
 
     def push(self, tag: str, name: str = "team/web") -> str:
-        """Push an image with nothing in it to ECR; its digest."""
+        """Push an empty image to ECR; return its digest."""
         return self._put(name, tag, MANIFEST, {"config": {"digest": _sha256(tag)}, "layers": []})
 
     def push_index(self, tag: str, digests: list[str], name: str = "team/web") -> str:
-        """Push a list of images, with a build's attestation at its end."""
+        """Push an index of images, with a build's attestation at its end; return its digest."""
         entries = [{"digest": one, "platform": {"os": "linux"}} for one in digests]
         attestation = {"digest": _sha256("attestation"), "platform": {"os": "unknown"}}
         return self._put(name, tag, INDEX, {"manifests": [*entries, attestation]})
 
     def scanned(self, digest: str, answer: Any, name: str = "team/web") -> None:
-        """Scan an image, with this result."""
+        """Scan an image with this result."""
         image = {"imageDigest": digest}
         self.client("ecr").start_image_scan(repositoryName=name, imageId=image)
         url = f"{self.url}/moto-api/static/ecr/scan-finding-results"
@@ -137,7 +137,7 @@ class Cloud(Listener):
         requests.post(url, json=body, timeout=10).raise_for_status()
 
     def scanning(self, status: str, times: int) -> None:
-        """Let ECR say so many times that a scan is not finished; moto knows no such state."""
+        """Have ECR report that often that a scan is not finished; moto has no such state."""
         self.door.answer(
             "DescribeImageScanFindings", {"imageScanStatus": {"status": status}}, times
         )
@@ -155,7 +155,7 @@ class Cloud(Listener):
 
 
 def scan(**findings: str) -> Any:
-    """ECR's answer about a basic scan; findings by name (- for _) and severity."""
+    """Return ECR's result of a basic scan; findings by name (- for _) and severity."""
     found = [
         {"name": name.replace("_", "-"), "severity": grade} for name, grade in findings.items()
     ]

@@ -1,11 +1,10 @@
-"""What stands before moto: the check of web identities, scripted trouble, and a log."""
+"""The entrance to moto: verifies web identities, injects scripted faults, and keeps a log."""
 
 from __future__ import annotations
 
-import io
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
@@ -14,10 +13,11 @@ from xml.sax.saxutils import escape
 from werkzeug.wrappers import Request, Response
 
 from tests.sandbox.aws.iam import Iam, StsError
-from tests.sandbox.handed_out import SECRET_KEY, SESSION_TOKEN
+from tests.sandbox.fault_injection import WsgiApp, rewind
+from tests.sandbox.issued_secrets import SECRET_KEY, SESSION_TOKEN
 
 OWNER = "owner"
-"""The access key of whoever arranges the account; for them the door stands open."""
+"""The access key of the test that sets the account up; its requests are not checked."""
 
 _SECRET_KEY = re.compile(r"(?<=<SecretAccessKey>)[^<]+")
 _SESSION_TOKEN = re.compile(r"(?<=<SessionToken>)[^<]+")
@@ -25,12 +25,10 @@ _GIVEN = re.compile(r"<(?:AccessKeyId|SecretAccessKey|SessionToken)>([^<]+)<")
 _SIGNER = re.compile(r"Credential=([^/]+)/")
 _JSON = "application/x-amz-json-1.1"
 
-WsgiApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
-
 
 @dataclass
-class Trouble:
-    """`times` calls of `operation` end with this error; without a code the line goes dead."""
+class AwsFault:
+    """`times` calls of `operation` end with this error."""
 
     operation: str
     code: str = ""
@@ -40,7 +38,7 @@ class Trouble:
 
 
 class Door:
-    """Lets requests through to moto, or answers in AWS's own words."""
+    """Passes requests to moto, or refuses them with the errors of AWS."""
 
     def __init__(self, moto: WsgiApp, iam: Iam) -> None:
         self._moto = moto
@@ -48,28 +46,27 @@ class Door:
         self.log: list[str] = []
         self.assumed: list[dict[str, str]] = []
         self.given: list[str] = []
-        """Every key and session token that was handed out."""
+        """All keys and session tokens that were issued."""
         self.signers: list[str] = []
         """The access keys that signed requests."""
-        self.troubles: list[Trouble] = []
+        self.faults: list[AwsFault] = []
         self._answers: list[tuple[str, Any]] = []
 
     def answer(self, operation: str, body: Any, times: int = 1) -> None:
-        """Answer the next calls of an operation with this body, in place of moto."""
+        """Answer the next calls of an operation with this body, bypassing moto."""
         self._answers += [(operation, body)] * times
 
     def clear(self) -> None:
-        """Forget what was asked and what was scripted."""
-        memories: list[list[Any]] = [self.log, self.assumed, self.given, self.signers]
-        for memory in (*memories, self.troubles, self._answers):
-            memory.clear()
+        """Forget all requests and everything scripted."""
+        recorded: list[list[Any]] = [self.log, self.assumed, self.given, self.signers]
+        for entries in (*recorded, self.faults, self._answers):
+            entries.clear()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer one request."""
         request = Request(environ)
         body = request.get_data()
-        environ["wsgi.input"] = io.BytesIO(body)
-        environ["CONTENT_LENGTH"] = str(len(body))
+        rewind(environ, body)
         target = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
         form = {name: values[0] for name, values in parse_qs(body.decode()).items()}
         operation = target or form.get("Action", "")
@@ -78,7 +75,7 @@ class Door:
         self.log.append(operation)
         self.signers += _SIGNER.findall(request.headers.get("Authorization", ""))
         try:
-            self._judge(operation, form)
+            self._check(operation, form)
         except StsError as error:
             answer = _json_error(error) if target else _xml_error(error)
             return answer(environ, start_response)
@@ -88,17 +85,17 @@ class Door:
                 answer = Response(json.dumps(scripted[1]), content_type=_JSON)
                 return answer(environ, start_response)
         response = Response.from_app(self._moto, environ, buffered=True)
-        # In place of moto's own, which nobody could look for afterwards.
-        told = _SECRET_KEY.sub(SECRET_KEY, response.get_data(as_text=True))
-        response.set_data(_SESSION_TOKEN.sub(SESSION_TOKEN, told))
+        # Known secrets replace moto's random ones, so that tests can search for them.
+        body_text = _SECRET_KEY.sub(SECRET_KEY, response.get_data(as_text=True))
+        response.set_data(_SESSION_TOKEN.sub(SESSION_TOKEN, body_text))
         self.given += _GIVEN.findall(response.get_data(as_text=True))
         return response(environ, start_response)
 
-    def _judge(self, operation: str, form: dict[str, str]) -> None:
-        for trouble in self.troubles:
-            if trouble.operation == operation and trouble.times > 0:
-                trouble.times -= 1
-                raise StsError(trouble.status, trouble.code, trouble.message)
+    def _check(self, operation: str, form: dict[str, str]) -> None:
+        for fault in self.faults:
+            if fault.operation == operation and fault.times > 0:
+                fault.times -= 1
+                raise StsError(fault.status, fault.code, fault.message)
         if operation == "AssumeRoleWithWebIdentity":
             duration = int(form.get("DurationSeconds", "3600"))
             self.iam.admit(form["RoleArn"], form["WebIdentityToken"], duration)

@@ -1,7 +1,7 @@
-"""The part of IAM that decides who may assume a role with a web identity.
+"""The part of IAM that decides which web identities may assume a role.
 
-Follows AWS's documents on web identity federation and on string conditions; written without
-looking at the pipe's own idea of a trust policy, which it judges.
+Follows AWS's documentation of web identity federation and string conditions. Independent of the
+pipe's own code for trust policies, which it verifies.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _RFC_WILDCARDS = {"*": ".*", "?": "."}
 
 
 class StsError(Exception):
-    """An error as STS words it."""
+    """An error as STS returns it."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -42,7 +42,7 @@ class Provider:
 
 @dataclass
 class Role:
-    """A role: its trust policy, and how long its sessions may be, in seconds."""
+    """A role: its trust policy, and the longest duration of a session in seconds."""
 
     trust: Mapping[str, Any]
     longest: int = 3600
@@ -50,7 +50,7 @@ class Role:
 
 @dataclass
 class Iam:
-    """One account. `providers` are filed under the issuer without https://, roles under ARNs."""
+    """An account; the keys of `providers` are issuers without https://, those of `roles` ARNs."""
 
     account: str
     clock: Clock
@@ -58,7 +58,7 @@ class Iam:
     roles: dict[str, Role] = field(default_factory=dict)
 
     def admit(self, role_arn: str, token: str, duration: int) -> None:
-        """Let the token's holder assume the role, or raise the `StsError` that AWS would."""
+        """Check that the token may assume the role; raises the `StsError` that AWS would return."""
         if not re.fullmatch(r"arn:aws:iam::\d{12}:role/[\w+=,.@/-]+", role_arn):
             raise StsError(400, "ValidationError", "Request ARN is invalid")
         claims = self._verified(token)
@@ -121,7 +121,7 @@ class Iam:
 
 
 def _peek(token: str) -> Mapping[str, Any]:
-    """The claims, before anything is known about their signature."""
+    """Return the claims without verifying their signature."""
     try:
         middle = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
@@ -138,7 +138,7 @@ def _peek(token: str) -> Mapping[str, Any]:
 
 
 def _conditions_hold(statement: Mapping[str, Any], claims: Mapping[str, Any]) -> bool:
-    """Every operator and every key must hold; one of several values is enough."""
+    """Return whether every operator and every key holds; one of several values is enough."""
     issuer = claims["iss"].removeprefix("https://")
     keys = {f"{issuer}:aud": _several(claims["aud"]), f"{issuer}:sub": [claims["sub"]]}
     for operator, wanted in statement.get("Condition", {}).items():

@@ -1,4 +1,4 @@
-"""Bitbucket as an identity provider: tokens of steps, signed, and the keys to verify them."""
+"""Bitbucket as an identity provider: signed tokens of steps, and the keys that verify them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LIFETIME = 3600
 
 @cache
 def _key(name: str) -> RSAKey:
-    """Keys take long to make, and the same do for every test."""
+    """Return a key; generating one is slow, so that all tests share them."""
     return RSAKey.generate_key(2048, {"kid": name, "use": "sig", "alg": "RS256"})
 
 
@@ -42,7 +42,7 @@ class Issuer:
         return self.url.removeprefix("https://")
 
     def token(self, *, deployment: bool = True, key: str = "bitbucket", **claims: Any) -> str:
-        """A step's token; `claims` replace those it would have, None takes one away."""
+        """Return a step's token; `claims` override the defaults, and None removes a claim."""
         now = int(self.clock.now().timestamp())
         parts = [self.repository, *([self.environment] if deployment else []), self.step]
         usual = {
@@ -58,17 +58,17 @@ class Issuer:
             **({"deploymentEnvironmentUuid": self.environment} if deployment else {}),
             **claims,
         }
-        told = {name: value for name, value in usual.items() if value is not None}
-        return jwt.encode({"alg": "RS256", "kid": "bitbucket"}, told, _key(key))
+        present = {name: value for name, value in usual.items() if value is not None}
+        return jwt.encode({"alg": "RS256", "kid": "bitbucket"}, present, _key(key))
 
     def keys(self) -> KeySet:
-        """What the issuer publishes for verifying."""
+        """Return the public keys of the issuer."""
         public = _key("bitbucket").as_dict(private=False)
         return KeySet.import_key_set({"keys": [public]})
 
     def environ(self, *, deployment: bool = True) -> dict[str, str]:
-        """What Bitbucket says of the step besides its token."""
-        told = {
+        """Return the variables that Bitbucket sets for the step, except its token."""
+        variables = {
             "BITBUCKET_WORKSPACE": self.workspace,
             "BITBUCKET_REPO_OWNER_UUID": "{" + self.workspace_id + "}",
             "BITBUCKET_REPO_SLUG": "shop",
@@ -76,6 +76,6 @@ class Issuer:
             "BITBUCKET_BUILD_NUMBER": "87",
         }
         if deployment:
-            told["BITBUCKET_DEPLOYMENT_ENVIRONMENT"] = "production"
-            told["BITBUCKET_DEPLOYMENT_ENVIRONMENT_UUID"] = self.environment
-        return told
+            variables["BITBUCKET_DEPLOYMENT_ENVIRONMENT"] = "production"
+            variables["BITBUCKET_DEPLOYMENT_ENVIRONMENT_UUID"] = self.environment
+        return variables

@@ -1,18 +1,23 @@
-"""Scripted trouble feels the same in process and over a socket."""
+"""Scripted faults look the same in process and over a socket."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import requests
 
 from pipe.clock import SystemClock
+from tests.conformance.conftest import Client
 from tests.sandbox import ApiFault, Server, World
-from tests.sandbox.script import KINDS
+from tests.sandbox.script import KINDS, FaultKind
+from tests.sandbox.service import Service
+from tests.support.fake_clock import FakeClock
 
 ROOT = Path(__file__).parents[2]
 BREAKS = {
@@ -25,13 +30,13 @@ BREAKS = {
 
 
 @pytest.fixture(scope="module")
-def server():
+def server() -> Iterator[Server]:
     with Server(World(SystemClock())) as server:
         yield server
 
 
 @pytest.fixture(params=["in process", "socket"])
-def anywhere(request, client, server):
+def anywhere(request: pytest.FixtureRequest, client: Client, server: Server) -> Client:
     """A client of an in-process portal, and one of a portal behind a socket."""
     if request.param == "socket":
         server.world.clear()
@@ -45,7 +50,7 @@ def anywhere(request, client, server):
     return client
 
 
-def put(client):
+def put(client: Client) -> requests.Response:
     body = [{"ContainerName": "duplo-main-container", "ImageName": "team/web:2"}]
     path = f"v3/subscriptions/{client.tid}/containers/replicationController/web/containerimage"
     url = f"{client.base}/{path}"
@@ -53,7 +58,9 @@ def put(client):
 
 
 @pytest.mark.parametrize("kind", BREAKS)
-def test_a_broken_connection(anywhere, kind):
+def test_a_broken_connection_raises_what_a_real_one_would(
+    anywhere: Client, kind: FaultKind
+) -> None:
     anywhere.world.script(ApiFault(method="PUT", path="containerimage$", kind=kind))
     with pytest.raises(BREAKS[kind]):
         put(anywhere)
@@ -64,7 +71,9 @@ def test_a_broken_connection(anywhere, kind):
     assert put(anywhere).ok
 
 
-def test_silence_costs_the_read_limit(client, clock, world, web):
+def test_silence_takes_the_whole_read_timeout(
+    client: Client, clock: FakeClock, world: World, web: Service
+) -> None:
     world.script(ApiFault(kind="silence"))
     with pytest.raises(requests.ReadTimeout):
         client.v2("GetPods")
@@ -72,7 +81,7 @@ def test_silence_costs_the_read_limit(client, clock, world, web):
 
 
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - set(BREAKS)))
-def test_a_spoilt_answer(anywhere, kind):
+def test_a_spoilt_response_arrives_as_scripted(anywhere: Client, kind: FaultKind) -> None:
     anywhere.world.script(
         ApiFault(path="GetPods", kind=kind, size=100_000, status=503, body="restarting")
     )
@@ -98,7 +107,7 @@ def test_a_spoilt_answer(anywhere, kind):
     assert anywhere.v2("GetPods").json()
 
 
-def test_a_big_answer_can_be_read_in_parts(anywhere):
+def test_a_huge_response_can_be_read_in_chunks(anywhere: Client) -> None:
     anywhere.world.script(ApiFault(kind="huge", path="GetPods"))
     url = f"{anywhere.base}/subscriptions/{anywhere.tid}/GetPods"
     with anywhere.session.get(url, timeout=3, stream=True) as reply:
@@ -106,13 +115,17 @@ def test_a_big_answer_can_be_read_in_parts(anywhere):
         assert 0 < sum(len(next(parts)) for _ in range(3)) <= 3000
 
 
-def test_times_and_skip(client, world, web):
+def test_a_fault_skips_requests_and_then_counts_its_times(
+    client: Client, world: World, web: Service
+) -> None:
     world.script(ApiFault(path="GetPods", kind="status", status=502, times=2, skip=1))
     assert [client.v2("GetPods").status_code for _ in range(5)] == [200, 502, 502, 200, 200]
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_somebody_else_around_a_request(client, world, web, moment):
+def test_another_deployment_can_act_before_or_after_a_request(
+    client: Client, world: World, web: Service, moment: Literal["before", "after"]
+) -> None:
     world.intrude(
         lambda _: web.set_images({"duplo-main-container": "team/web:9"}, "eve"),
         when=("GET", "/replicationcontroller/web$", 2),
@@ -123,12 +136,12 @@ def test_somebody_else_around_a_request(client, world, web, moment):
     assert images == ["team/web:1", second, "team/web:9"]
 
 
-def test_a_mistake_in_a_script_is_told():
+def test_an_unknown_kind_of_fault_is_rejected() -> None:
     with pytest.raises(ValueError, match="unknown kind"):
         ApiFault(kind="gremlin")  # type: ignore[arg-type]
 
 
-def test_an_untrusted_certificate_is_refused(tmp_path):
+def test_an_untrusted_certificate_is_refused(tmp_path: Path) -> None:
     session = requests.Session()
     session.trust_env = False
     with Server(World(SystemClock()), tls=tmp_path) as server:
@@ -138,7 +151,7 @@ def test_an_untrusted_certificate_is_refused(tmp_path):
         assert "POST /sandbox/behave" in session.get(f"{server.url}/sandbox/", timeout=3).text
 
 
-def test_it_runs_on_its_own_and_obeys_a_person(tmp_path):
+def test_it_runs_on_its_own_and_is_controlled_over_http(tmp_path: Path) -> None:
     ready = tmp_path / "ready"
     command = [sys.executable, "-m", "tests.sandbox", "--port", "0", "--ready-file", str(ready)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
@@ -149,13 +162,14 @@ def test_it_runs_on_its_own_and_obeys_a_person(tmp_path):
             drive(ready.read_text(encoding="utf-8").strip())
         finally:
             process.terminate()
+        assert process.stdout is not None
         printed = process.stdout.read()
     assert process.returncode == 0
     assert "token" in printed
     assert "ReplicationControllerStop/web" in printed
 
 
-def drive(url):
+def drive(url: str) -> None:
     session = requests.Session()
     session.trust_env = False
     session.headers["Authorization"] = f"Bearer {World(SystemClock()).token}"

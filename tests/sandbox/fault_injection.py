@@ -1,4 +1,4 @@
-"""Trouble on the way, for any web application: an answer disguised, a connection broken off."""
+"""Faults in front of any web application: spoilt responses and broken connections."""
 
 from __future__ import annotations
 
@@ -14,61 +14,61 @@ from tests.sandbox.script import BREAKS, ApiFault
 WsgiApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 BROKEN = "sandbox.broken"
-"""Where the transport finds how the connection is to break; it acts that out."""
+"""Key of the WSGI environment for how the connection breaks; the transport acts on it."""
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _CHUNK = 64 * 1024
 _JSON = "application/json; charset=utf-8"
 
 
-class Troubled:
-    """`app` with scripted trouble before it, and a count of what was asked."""
+class FaultyApp:
+    """`app` with scripted faults in front of it, and a count of its requests."""
 
     def __init__(self, app: WsgiApp) -> None:
         self._app = app
         self.faults: list[ApiFault] = []
-        self.asked = 0
+        self.requests = 0
         self.before: Callable[[int], object] = lambda _: None
-        """Called before each answer, with the number of the request."""
+        """Called before each response, with the number of the request."""
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer one request; a broken connection is left for the transport to act out."""
         request = Request(environ)
         rewind(environ, request.get_data())
-        self.asked += 1
-        self.before(self.asked)
+        self.requests += 1
+        self.before(self.requests)
         fault = next((one for one in self.faults if one.takes(request.method, request.path)), None)
-        response = troubled(fault, environ, lambda: ask(self._app, environ))
+        response = with_fault(fault, environ, lambda: ask(self._app, environ))
         return response(environ, start_response)
 
 
-def troubled(
+def with_fault(
     fault: ApiFault | None, environ: dict[str, Any], answer: Callable[[], Response]
 ) -> Response:
-    """What the client gets; `answer` is only asked for where the other side acts."""
-    honest = answer() if fault is None or fault.acts else Response("", 200)
+    """Return what the client receives; `answer` is called only if the server acts."""
+    genuine = answer() if fault is None or fault.acts else Response("", 200)
     if fault is None:
-        return honest
+        return genuine
     if fault.kind in BREAKS:
         environ.setdefault(BROKEN, []).append(fault.kind)
-    return disguise(fault, honest)
+    return spoil(fault, genuine)
 
 
 def ask(app: WsgiApp, environ: dict[str, Any]) -> Response:
-    """The whole answer of an application."""
+    """Return the complete response of an application."""
     response = Response.from_app(app, environ, buffered=True)
     response.get_data()
     return response
 
 
 def rewind(environ: dict[str, Any], body: bytes) -> None:
-    """Let the next one read the body once more."""
+    """Make the body readable once more."""
     environ["wsgi.input"] = io.BytesIO(body)
     environ["CONTENT_LENGTH"] = str(len(body))
 
 
-def disguise(fault: ApiFault, honest: Response) -> Response:
-    """What the client gets instead of the honest answer."""
+def spoil(fault: ApiFault, genuine: Response) -> Response:
+    """Return what the client receives in place of the genuine response."""
     if fault.kind == "status":
         return Response(
             fault.body, fault.status, headers=fault.headers, content_type=fault.content_type
@@ -85,15 +85,15 @@ def disguise(fault: ApiFault, honest: Response) -> Response:
         status = fault.status if fault.status in _REDIRECTS else 302
         return Response("", status, moved)
     if fault.kind == "truncated":
-        whole = honest.get_data() or b'[{"Name": "web"}]'
+        whole = genuine.get_data() or b'[{"Name": "web"}]'
         return Response(whole[: max(1, len(whole) // 2)], 200, content_type=_JSON)
     if fault.kind == "content-type":
-        honest.content_type = "text/plain"
-    return honest
+        genuine.content_type = "text/plain"
+    return genuine
 
 
 def _bulk(size: int) -> Iterator[bytes]:
-    """A JSON string of that many bytes, made while it is sent."""
+    """Yield a JSON string of that many bytes, made while it is sent."""
     yield b'"'
     left = size - 2
     while left > 0:

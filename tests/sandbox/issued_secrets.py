@@ -1,4 +1,4 @@
-"""The secrets that the sandbox's AWS hands out, so that tests know what must not be seen."""
+"""The secrets that the sandbox's AWS issues, so that tests know what must not be printed."""
 
 SECRET_KEY = "wJalrXUtnFEMI/K7MDENG+sandbox/handed/out=="
 SESSION_TOKEN = "FwoGZXIvYXdzEBYaDsandbox/session+token//for/the+role=="

@@ -1,4 +1,4 @@
-"""Whole runs in numbers: a small world made anew for every cell, and what a run left of it."""
+"""A small world for each of many runs of the pipe, and the state that a run leaves in it."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ STEP = {
 
 
 class Killed(BaseException):
-    """SIGKILL, as far as it can be had within a process: nothing in the pipe catches it."""
+    """SIGKILL, as far as a process can simulate it: nothing in the pipe catches it."""
 
 
 @dataclass(frozen=True)
-class Play:
-    """One thing to ask of the pipe, and how it ends when nothing goes wrong."""
+class Scenario:
+    """A task for the pipe, with its exit code and the image it leaves when nothing interferes."""
 
     name: str
     code: int
@@ -52,59 +52,59 @@ class Play:
         return self.name
 
 
-DEPLOY = Play("deploy", 0)
-DEPLOY_OLD = Play("deploy-old-portal", 0, portal="old")
-RESTART = Play("restart", 0, image=OLD, left=OLD, environ={"RESTART": "true"})
-RESTART_NEW = Play("restart-and-change", 0, environ={"RESTART": "true"})
-ROLLBACK = Play("rollback", 8, image=BAD, left=OLD, environ={"ROLLBACK": "true"})
-LEFT_AS_IT_IS = Play("failed", 10, image=BAD, left=BAD)
-OTHER_KINDS = tuple(Play(kind, 0, kind=kind) for kind in KINDS)
-OTHER_KINDS_BACK = tuple(
-    Play(f"{kind}-rollback", 8, image=BAD, left=OLD, environ={"ROLLBACK": "true"}, kind=kind)
+DEPLOY = Scenario("deploy", 0)
+DEPLOY_OLD = Scenario("deploy-old-portal", 0, portal="old")
+RESTART = Scenario("restart", 0, image=OLD, left=OLD, environ={"RESTART": "true"})
+RESTART_AND_CHANGE = Scenario("restart-and-change", 0, environ={"RESTART": "true"})
+ROLLBACK = Scenario("rollback", 8, image=BAD, left=OLD, environ={"ROLLBACK": "true"})
+FAILED = Scenario("failed", 10, image=BAD, left=BAD)
+OTHER_KINDS = tuple(Scenario(kind, 0, kind=kind) for kind in KINDS)
+OTHER_KINDS_ROLLBACK = tuple(
+    Scenario(f"{kind}-rollback", 8, image=BAD, left=OLD, environ={"ROLLBACK": "true"}, kind=kind)
     for kind in KINDS
     if KINDS[kind].fails
 )
-PLAYS = (DEPLOY, DEPLOY_OLD, RESTART, RESTART_NEW, ROLLBACK, LEFT_AS_IT_IS)
+SCENARIOS = (DEPLOY, DEPLOY_OLD, RESTART, RESTART_AND_CHANGE, ROLLBACK, FAILED)
 
 
 class WatchedAdapter(WsgiAdapter):
-    """Counts what leaves the pipe, notes for whom, and calls `before` and `after` around it."""
+    """Counts the requests to the portal and calls `before` and `after` around each."""
 
-    def __init__(self, scene: Scene) -> None:
-        super().__init__(create_app(scene.world), scene.clock, latency=LATENCY)
-        self._scene = scene
+    def __init__(self, harness: Harness) -> None:
+        super().__init__(create_app(harness.world), harness.clock, latency=LATENCY)
+        self._harness = harness
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
         """Answer one request."""
-        scene = self._scene
-        scene.sent += 1
-        number = scene.sent
-        scene.before(number)
+        harness = self._harness
+        harness.sent += 1
+        number = harness.sent
+        harness.before(number)
         response = super().send(request, **options)
-        scene.after(number)
+        harness.after(number)
         return response
 
 
 class WatchedHosts(Hosts):
-    """The world outside: notes who is spoken to, and who gets to see the portal's token."""
+    """Records the hosts that the pipe contacts, and those that receive the secret of another."""
 
-    def __init__(self, scene: Scene) -> None:
-        super().__init__({PORTAL: scene.adapter(scene), **scene.others})
-        self._scene = scene
+    def __init__(self, harness: Harness) -> None:
+        super().__init__({PORTAL: harness.adapter(harness), **harness.other_hosts})
+        self._harness = harness
 
-    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
         """Pass one request on."""
         host = urlsplit(str(request.url)).hostname or ""
-        self._scene.hosts.add(host)
-        shown = f"{request.url} {request.headers} {request.body!r}"
-        for secret, its_host in self._scene.guarded.items():
-            if host != its_host and secret in shown:
-                self._scene.leaks.add(host)
+        self._harness.hosts.add(host)
+        content = f"{request.url} {request.headers} {request.body!r}"
+        for secret, owner in self._harness.secrets.items():
+            if host != owner and secret in content:
+                self._harness.leaks.add(host)
         return super().send(request, **options)
 
 
 def share(cells: Sequence[T], every: int) -> Sequence[T]:
-    """All cells, or one in `every` of them: always the same ones."""
+    """Return all cells, or every nth of them, always the same."""
     return cells if FULL else cells[::every]
 
 
@@ -112,24 +112,24 @@ def nothing(_: int) -> None:
     """Let a request pass."""
 
 
-class Scene:
+class Harness:
     """A tenant with the service `web`, deployed long ago, and runs of the pipe against it."""
 
-    def __init__(self, folder: Path, play: Play) -> None:
-        self.play = play
+    def __init__(self, folder: Path, scenario: Scenario) -> None:
+        self.scenario = scenario
         self.folder = folder
         self.clock = FakeClock()
         self.world = World(self.clock)
-        self.world.portal = play.portal  # type: ignore[assignment]
+        self.world.portal = scenario.portal  # type: ignore[assignment]
         self.world.add_tenant("dev01")
-        self.web: Any = self._target(play.kind)
+        self.web: Any = self._target(scenario.kind)
         self.world.behave(BAD, Behaviour("crash", log=("fatal: no database",)))
         self.clock.advance(86400.0)
-        self.adapter: Callable[[Scene], WatchedAdapter] = WatchedAdapter
-        self.others: Mapping[str, BaseAdapter] = {}
-        """Who else is in the world, by host name."""
-        self.guarded = {self.world.token: PORTAL}
-        """Secrets, and the only host that may see each."""
+        self.adapter: Callable[[Harness], WatchedAdapter] = WatchedAdapter
+        self.other_hosts: Mapping[str, BaseAdapter] = {}
+        """Adapters of the hosts besides the portal, by name."""
+        self.secrets = {self.world.token: PORTAL}
+        """Secrets, each with the only host that may receive it."""
         self.hosts: set[str] = set()
         self.leaks: set[str] = set()
         self.sent = 0
@@ -143,32 +143,32 @@ class Scene:
 
     @property
     def starts(self) -> int:
-        """Pods started since the beginning, where pods are counted."""
+        """Pods started so far, where pods are counted."""
         return int(getattr(self.web, "starts", 0))
 
     @property
     def report_dir(self) -> Path:
-        """Where runs write their record."""
+        """The directory that runs write their reports to."""
         return self.folder / "report"
 
     def environ(self, **extra: str) -> dict[str, str]:
-        """The variables of the play."""
+        """Return the variables of the scenario."""
         return {
             "DUPLO_HOST": HOST,
             "DUPLO_TOKEN": self.world.token,
             "TENANT": "dev01",
             "SERVICE": "web",
-            "IMAGE": self.play.image,
-            "KIND": self.play.kind,
+            "IMAGE": self.scenario.image,
+            "KIND": self.scenario.kind,
             "REPORT_DIR": str(self.report_dir),
             "BITBUCKET_CLONE_DIR": str(self.folder),
             **STEP,
-            **self.play.environ,
+            **self.scenario.environ,
             **extra,
         }
 
     def run(self, **extra: str) -> RunResult:
-        """One run of the pipe; raises `Killed` where it was told to."""
+        """Run the pipe once; raises `Killed` if the test kills it."""
         self.sent = 0
         dependencies = Dependencies(self.clock, WatchedHosts(self))
         return play(self.environ(**extra), dependencies, self.report_dir)
@@ -178,12 +178,12 @@ class Scene:
         return record_in(self.report_dir)
 
     def writes(self) -> list[RequestRecord]:
-        """What took hold at the portal; a registered revision alone changes nothing yet."""
+        """Return the changes that took effect; a registered revision alone changes nothing."""
         return [one for one in self.world.writes() if "TaskDefinition" not in one.path]
 
 
 def nth(number: int, action: Callable[[], None]) -> Callable[[int], None]:
-    """Do `action` at the request with that number, counted from 1."""
+    """Return a hook that performs `action` at the request with that number, counted from 1."""
 
     def act(current: int) -> None:
         if current == number:
@@ -193,5 +193,5 @@ def nth(number: int, action: Callable[[], None]) -> Callable[[int], None]:
 
 
 def kill() -> None:
-    """End the run as SIGKILL would: no handler, no last words."""
+    """End the run as SIGKILL would: without handlers or output."""
     raise Killed

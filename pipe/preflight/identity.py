@@ -1,0 +1,68 @@
+"""Check the step's identity token, the role or the keys."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pipe.identity import claims, sts, trust
+from pipe.identity.aws import AwsClient
+from pipe.identity.claims import Claims
+from pipe.identity.establish import Identity, in_aws
+from pipe.preflight.checker import Checker
+
+
+def check_identity(checker: Checker) -> Identity | None:
+    """Return the run's identity, None if the configured AWS identity cannot be used."""
+    settings = checker.settings
+    if settings.aws.role_arn and not _check_token(checker):
+        return None
+    if not settings.aws.given:
+        return Identity(settings.token)
+    if settings.aws.region:
+        anonymous = AwsClient(checker.network, checker.mask, settings.aws.region)
+        checker.connection("STS", anonymous.endpoint("sts"), "AWS_DEFAULT_REGION")
+    identity = checker.attempt(
+        "AWS identity", lambda: in_aws(settings, checker.network, checker.mask)
+    )
+    if identity and identity.role:
+        role = identity.role
+        until = f"{role.expires:%Y-%m-%d %H:%M:%S} UTC"
+        checker.passed("AWS role", f"{role.arn}, account {role.account}, until {until}")
+    elif identity and identity.aws and settings.aws.region:
+        _check_keys(checker, identity.aws)
+    return identity
+
+
+def _check_token(checker: Checker) -> bool:
+    """Report the token's claims; return False if AWS would refuse the token anyway."""
+    now = checker.network.clock.now()
+    token = checker.attempt(
+        "identity token", lambda: claims.validate(checker.settings.aws.web_identity, now)
+    )
+    if token is None:
+        return False
+    _report_claims(checker, token, now)
+    return True
+
+
+def _report_claims(checker: Checker, token: Claims, now: datetime) -> None:
+    """Report each claim with the condition that the role's trust policy needs for it."""
+    needed = trust.from_claims(token, checker.settings.aws.role_arn)
+    policy = "the role's trust policy needs"
+    audiences = " or ".join(token.audiences)
+    minutes = (token.expires - now).total_seconds() / 60
+    for name, message in {
+        "identity token": f"valid until {token.expires:%Y-%m-%d %H:%M:%S} UTC, {minutes:.0f} min",
+        "claim iss": f"{token.issuer}; {policy} Federated {needed.provider_arn}",
+        "claim aud": f"{audiences}; {policy} StringEquals {needed.provider}:aud {audiences}",
+        "claim sub": f"{token.subject}; {policy} StringLike {needed.provider}:sub "
+        f"{needed.subject}, which allows {needed.bound_to}",
+        "claim environment": token.environment or "none: the step has no deployment environment",
+    }.items():
+        checker.passed(name, message)
+
+
+def _check_keys(checker: Checker, aws: AwsClient) -> None:
+    owner = checker.attempt("AWS keys", lambda: sts.whoami(aws, checker.settings.aws))
+    if owner:
+        checker.passed("AWS keys", f"{owner[1]}, account {owner[0]}")

@@ -1,0 +1,71 @@
+"""Check the portal: connection, token, tenant and targets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pipe.errors import NotFound
+from pipe.identity.establish import Identity, with_token
+from pipe.kinds import Drivers
+from pipe.model import Target
+from pipe.portal import Portal, Tenant, TenantPortal, choose, connect
+from pipe.preflight.checker import Checker
+
+
+def check_portal(
+    checker: Checker, identity: Identity | None, open_drivers: Callable[[TenantPortal], Drivers]
+) -> None:
+    """Check the portal as far as the token leads; `identity` is None if AWS refused it."""
+    settings = checker.settings
+    checker.connection("the portal", settings.host, "DUPLO_HOST")
+    if identity is None and settings.token_secret:
+        checker.unknown("portal token", "cannot be read without the AWS identity")
+        return
+    portal = _connect(checker, identity or Identity(settings.token))
+    if portal is None:
+        return
+    tenants = checker.attempt("portal token", portal.tenants.list)
+    if tenants is None:
+        return
+    _report_token(checker, portal, tenants)
+    tenant = checker.attempt("tenant", lambda: choose(tenants, settings.tenant))
+    if tenant:
+        checker.passed("tenant", f"{tenant.name}, id {tenant.id}")
+        _check_targets(checker, open_drivers(portal.tenant(tenant)))
+
+
+def _connect(checker: Checker, identity: Identity) -> Portal | None:
+    """Return the portal with the token from DUPLO_TOKEN, or from Secrets Manager."""
+    settings = checker.settings
+    if identity.aws and settings.token_secret:
+        url = identity.aws.endpoint("secretsmanager")
+        checker.connection("Secrets Manager", url, "AWS_DEFAULT_REGION")
+    with_secret = checker.attempt("portal token", lambda: with_token(settings, identity))
+    if with_secret is None:
+        return None
+    return connect(settings.host, with_secret.token, checker.network)
+
+
+def _report_token(checker: Checker, portal: Portal, tenants: Sequence[Tenant]) -> None:
+    user = checker.attempt("portal user", portal.tenants.user) or "not named by the portal"
+    names = ", ".join(sorted(tenant.name for tenant in tenants)) or "none"
+    checker.passed("portal token", f"accepted; user: {user}; tenants: {names}")
+
+
+def _check_targets(checker: Checker, drivers: Drivers) -> None:
+    targets = list(dict.fromkeys(request.target for request in checker.settings.image_requests))
+    snapshots = checker.attempt("targets", lambda: drivers.read(targets))
+    if snapshots is None:
+        return
+    for target, snapshot in snapshots.items():
+        images = ", ".join(snapshot.images.values())
+        checker.passed(f"{target.kind} {target.name}", f"exists, is set to {images}")
+    for target in targets:
+        if target not in snapshots:
+            _report_missing(checker, target, drivers)
+
+
+def _report_missing(checker: Checker, target: Target, drivers: Drivers) -> None:
+    names = checker.attempt("targets", lambda: tuple(drivers.names(target.kind))) or ()
+    error = NotFound.named(target.kind, "SERVICE", target.name, names)
+    checker.failed(f"{target.kind} {target.name}", error)
