@@ -1,4 +1,4 @@
-"""Tests before and after the change: commands, commands in an image, probes of an address."""
+"""The user's tests: commands, commands in an image, and probes of an address."""
 
 from pipe.deploy_tests.model import Command, CommandResult, DeployTestResult, Runner
 from pipe.deploy_tests.runner import StepRunner

@@ -1,10 +1,11 @@
-"""A shell command right here, streamed, limited in time and ended with all it started."""
+"""Run a shell command locally, with streamed output and a time limit."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import selectors
+import signal
 import subprocess
 from collections.abc import Iterator
 
@@ -14,27 +15,31 @@ from pipe.deploy_tests.lines import Lines
 from pipe.deploy_tests.model import Command, CommandResult, WriteLine
 
 _READ = 64 * 1024
-_LOOK = 0.2
-"""Seconds between looks whether a silent command has ended."""
-_MOST_LEFT_OVER = 1 << 20
-"""Bytes a pipe can hold at most; more after the shell's end is of those it left behind."""
+_POLL_SECONDS = 0.2
+"""Between checks whether a silent command has ended."""
+_LARGEST_PIPE = 1 << 20
+"""Bytes; more output after the shell's end comes from processes it left behind."""
 _GRACE = 3.0
-"""Seconds to say a last word in after SIGTERM."""
+"""Seconds between SIGTERM and SIGKILL."""
+_CLEANUP = 5.0
+"""Seconds to kill processes that keep forking."""
 
 
-def run_here(command: Command, tell: WriteLine, clock: Clock) -> CommandResult:
-    """Run the command with `sh -c`; its end is that of the shell, not of what it left behind."""
+def run_locally(command: Command, write_line: WriteLine, clock: Clock) -> CommandResult:
+    """Run the command with `sh -c` until the shell ends, then kill what it left running."""
     started = clock.monotonic()
-    lines = Lines(tell, command.mask)
+    lines = Lines(write_line, command.mask)
     try:
-        with _started(command) as process:
-            timed_out = not _listen(process, lines, Deadline.after(clock, command.seconds))
+        with _started(command, clock) as process:
+            timed_out = not _read_output(process, lines, Deadline.after(clock, command.seconds))
             if timed_out:
-                processes.terminate(process.pid)
-                _listen(process, lines, Deadline.after(clock, _GRACE))
+                processes.signal_group(process.pid, signal.SIGTERM)
+                _read_output(process, lines, Deadline.after(clock, _GRACE))
     except OSError as error:
-        trouble = f"cannot be begun in {command.folder}: {(error.strerror or 'it fails').lower()}"
-        return CommandResult(clock.monotonic() - started, trouble=trouble)
+        reason = (
+            f"could not be started in {command.folder}: {(error.strerror or str(error)).lower()}"
+        )
+        return CommandResult(clock.monotonic() - started, error=reason)
     lines.close()
     code = process.returncode
     return CommandResult(
@@ -47,14 +52,14 @@ def run_here(command: Command, tell: WriteLine, clock: Clock) -> CommandResult:
 
 
 @contextlib.contextmanager
-def _started(command: Command) -> Iterator[subprocess.Popen[bytes]]:
-    """The command's shell, the first of its own session; nothing of it lives on afterwards."""
+def _started(command: Command, clock: Clock) -> Iterator[subprocess.Popen[bytes]]:
+    """Start the command's shell in a session of its own; kill all its processes afterwards."""
     processes.adopt_orphans()
     before = processes.children()
     process = None
     try:
         process = subprocess.Popen(
-            ["sh", "-c", command.text],  # noqa: S607 - the shell of wherever this runs
+            ["sh", "-c", command.text],  # noqa: S607 - whichever shell the system has
             cwd=command.folder,
             env=dict(command.environment),
             stdin=subprocess.DEVNULL,
@@ -65,29 +70,29 @@ def _started(command: Command) -> Iterator[subprocess.Popen[bytes]]:
         )
         yield process
     finally:
-        # An interruption may come before we know the process that was started: it is a new
-        # child of ours all the same.
-        processes.end_all(None if process is None else process.pid, before)
         if process is not None:
+            processes.signal_group(process.pid, signal.SIGKILL)
             process.wait()
             if process.stdout:
                 process.stdout.close()
+        # If an interrupt came before Popen returned, the shell itself is among the children.
+        processes.kill_children(before, Deadline.after(clock, _CLEANUP))
 
 
-def _listen(process: subprocess.Popen[bytes], lines: Lines, deadline: Deadline) -> bool:
-    """Take in output until the shell has ended; False when the deadline comes first."""
-    assert process.stdout is not None  # noqa: S101 - it was asked for
+def _read_output(process: subprocess.Popen[bytes], lines: Lines, deadline: Deadline) -> bool:
+    """Read output until the shell has ended; return False if the deadline passes first."""
+    assert process.stdout is not None  # noqa: S101 - started with stdout=PIPE
     source = process.stdout.fileno()
     os.set_blocking(source, False)
-    open_still, left_over = True, _MOST_LEFT_OVER
+    is_open, left_over = True, _LARGEST_PIPE
     with selectors.DefaultSelector() as selector:
         selector.register(source, selectors.EVENT_READ)
         while not deadline.passed():
-            # Asked before reading: what an ended shell has written is then all there.
+            # Polled before reading, so that all output of an ended shell is read.
             ended = process.poll() is not None
-            if open_still and not ended:
-                selector.select(min(_LOOK, deadline.left()))
-            data = _read(source) if open_still else None
+            if is_open and not ended:
+                selector.select(min(_POLL_SECONDS, deadline.left()))
+            data = _read(source) if is_open else None
             if data:
                 lines.feed(data)
             if ended:
@@ -95,13 +100,13 @@ def _listen(process: subprocess.Popen[bytes], lines: Lines, deadline: Deadline) 
                 if not data or left_over <= 0:
                     return True
             elif data is None:
-                open_still = False
-                _wait(process, min(_LOOK, deadline.left()))
+                is_open = False
+                _wait(process, min(_POLL_SECONDS, deadline.left()))
     return False
 
 
 def _read(source: int) -> bytes | None:
-    """What is there to read: empty when nothing is yet, None when nothing will be."""
+    """Return the available output, empty if there is none yet, None at its end."""
     try:
         return os.read(source, _READ) or None
     except BlockingIOError:

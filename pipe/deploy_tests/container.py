@@ -1,7 +1,7 @@
-"""A shell command inside an image, through the step's Docker service.
+"""Run a shell command in an image, with the step's Docker service.
 
-Works without the Docker command line: the service is spoken to directly, at `DOCKER_HOST` or
-at the local socket.
+The Docker command line is not needed: the service is called at `DOCKER_HOST` or at the local
+socket.
 """
 
 from __future__ import annotations
@@ -27,52 +27,49 @@ log = logging.getLogger(__name__)
 
 _LABEL = "com.nholuongut.deploy-pipe"
 _ANY_VERSION = "1.41"
-"""Of the API, for the one question that needs none: which version is spoken there."""
-_ASK_SECONDS = 30
+"""API version for the one request that works with any: which version the service has."""
+_REQUEST_SECONDS = 30
 _PULL_SECONDS = 600
 _GRACE = 3
-"""Seconds to say a last word in after SIGTERM."""
-_LAST_WORDS = 5.0
-"""Seconds to wait for the rest of the log once a container has ended."""
+"""Seconds between SIGTERM and SIGKILL."""
+_LOG_SECONDS = 5.0
+"""To wait for the rest of the log once a container has ended."""
 _OWN = frozenset(
     (
         *("PATH", "HOME", "HOSTNAME", "USER", "LOGNAME", "SHELL", "SHLVL", "PWD", "OLDPWD"),
         *("TERM", "TMPDIR", "LANG", "LC_ALL", "_"),
     )
 )
-"""Variables that describe the machine a process runs on: the image has its own."""
-_OWN_BEGINNINGS = ("LD_", "PYTHON", "SSL_CERT_", "GPG_")
+"""Variables that describe the machine of a process; the image has its own."""
+_OWN_PREFIXES = ("LD_", "PYTHON", "SSL_CERT_", "GPG_")
 
 
-def prove_ready(command: Command) -> None:
-    """Prove that the Docker service answers and has the image, fetched anew where possible.
-
-    Raises `ConfigError`.
-    """
+def check_ready(command: Command) -> None:
+    """Pull the image; raise `ConfigError` if the Docker service does not have it then."""
     with _engine(command) as client:
-        _fetch(client, command)
+        _pull(client, command)
 
 
-def run_inside(command: Command, tell: WriteLine, clock: Clock) -> CommandResult:
-    """Run the command in a container of its image, removed afterwards; raises `ConfigError`.
+def run_in_container(command: Command, write_line: WriteLine, clock: Clock) -> CommandResult:
+    """Run the command in a container of its image and remove it; raise `ConfigError`.
 
-    The clone folder is mounted at its own path and is the working folder.
+    The clone folder is mounted at its own path and is the working directory.
     """
     started = clock.monotonic()
-    lines = Lines(tell, command.mask)
+    lines = Lines(write_line, command.mask)
     with _engine(command) as client:
         try:
             with _container(client, command) as container:
-                ending = _follow(container, lines, Deadline.after(clock, command.seconds))
+                state = _follow(container, lines, Deadline.after(clock, command.seconds))
         except _docker_errors() as error:
-            return CommandResult(clock.monotonic() - started, lines.kept(), trouble=_explain(error))
+            return CommandResult(clock.monotonic() - started, lines.kept(), error=_explain(error))
     return CommandResult(
         clock.monotonic() - started,
         lines.kept(),
-        status=ending.get("StatusCode"),
-        timed_out=not ending,
-        trouble="it ran out of memory" if ending.get("OOMKilled") else "",
-        signal=9 if ending.get("OOMKilled") else 0,
+        status=state.get("StatusCode"),
+        timed_out=not state,
+        error="out of memory" if state.get("OOMKilled") else "",
+        signal=9 if state.get("OOMKilled") else 0,
     )
 
 
@@ -80,9 +77,9 @@ def run_inside(command: Command, tell: WriteLine, clock: Clock) -> CommandResult
 def _engine(command: Command) -> Iterator[DockerClient]:
     address = command.environment.get("DOCKER_HOST", "")
     try:
-        with contextlib.closing(_connect(address, command, _ANY_VERSION)) as asked:
-            spoken = str(asked.version(api_version=False)["ApiVersion"])
-        client = _connect(address, command, spoken)
+        with contextlib.closing(_connect(address, command, _ANY_VERSION)) as probe:
+            version = str(probe.version(api_version=False)["ApiVersion"])
+        client = _connect(address, command, version)
     except _docker_errors() as error:
         raise ConfigError([_no_service(command.setting, address, error)]) from error
     try:
@@ -92,19 +89,19 @@ def _engine(command: Command) -> Iterator[DockerClient]:
 
 
 def _connect(address: str, command: Command, version: str) -> DockerClient:
-    # Loaded only here: most runs need none of it, and loading takes a tenth of a second.
+    # Imported here because most runs do not need it and it takes a tenth of a second.
     import docker  # noqa: PLC0415
 
     client = docker.DockerClient(
-        base_url=address or None, version=version, timeout=_ASK_SECONDS, tls=_tls(command)
+        base_url=address or None, version=version, timeout=_REQUEST_SECONDS, tls=_tls(command)
     )
-    # The service is next door; a proxy in the environment is for the world outside.
+    # The service is local; a proxy in the environment is not meant for it.
     client.api.trust_env = False
     return client
 
 
 def _tls(command: Command) -> Any:
-    """TLS for the service as Docker's own variables ask for it; False without."""
+    """Return the TLS settings from Docker's own variables, False without them."""
     environment = command.environment
     folder = environment.get("DOCKER_CERT_PATH", "")
     if not folder or not environment.get("DOCKER_TLS_VERIFY"):
@@ -115,22 +112,22 @@ def _tls(command: Command) -> Any:
     return TLSConfig(client_cert=(cert, key), ca_cert=ca, verify=True)
 
 
-def _fetch(client: DockerClient, command: Command) -> None:
-    """Have the service fetch the image; one that it has already will do where it cannot."""
+def _pull(client: DockerClient, command: Command) -> None:
+    """Have the service pull the image; if it cannot, a local copy is used."""
     name = _name(command)
-    log.info("Fetching %s (%s).", name, command.setting)
+    log.info("Pulling %s (%s).", name, command.setting)
     client.api.timeout = _PULL_SECONDS
-    trouble = "it did not arrive"
+    reason = "it was not pulled"
     try:
         client.api.pull(name, auth_config=dict(command.login) if command.login else None)
     except _docker_errors() as error:
-        trouble = _said(error)
+        reason = _message(error)
         if _has(client, name):
-            log.warning("It cannot be fetched anew: %s. Using the one that is here.", trouble)
+            log.warning("It cannot be pulled: %s. Using the local copy.", reason)
     finally:
-        client.api.timeout = _ASK_SECONDS
+        client.api.timeout = _REQUEST_SECONDS
     if not _has(client, name):
-        what = f'names the image "{name}", which the Docker service cannot fetch: {trouble}'
+        what = f'names the image "{name}", which the Docker service cannot pull: {reason}'
         fix = (
             "Correct the name, or pull the image earlier in the step's script, where you can log "
             "in to its registry"
@@ -139,8 +136,8 @@ def _fetch(client: DockerClient, command: Command) -> None:
 
 
 def _name(command: Command) -> str:
-    """The image's name as the service understands it: with a digest, a tag is only a comment."""
-    assert command.image is not None  # noqa: S101 - others run right here
+    """Return the image's name for the service; a tag beside a digest is dropped."""
+    assert command.image is not None  # noqa: S101 - commands without an image run locally
     return str(replace(command.image, tag="") if command.image.digest else command.image)
 
 
@@ -158,9 +155,9 @@ def _container(client: DockerClient, command: Command) -> Iterator[Container]:
     container = client.containers.create(
         _name(command),
         command=[command.text],
-        # Not as arguments of the image's own entry point, which is a program of its own.
+        # Replaced, because the image's own entry point may be any program.
         entrypoint=["sh", "-c"],
-        environment=_handed_in(command.environment),
+        environment=_passed_on(command.environment),
         volumes={folder: {"bind": folder, "mode": "rw"}},
         working_dir=folder,
         extra_hosts=_hosts(command.environment),
@@ -174,58 +171,58 @@ def _container(client: DockerClient, command: Command) -> Iterator[Container]:
 
 
 def _follow(container: Container, lines: Lines, deadline: Deadline) -> Mapping[str, Any]:
-    """Start it and hear it out: how it ended, empty when its time ran out first."""
+    """Start the container and return its final state, empty if the deadline passed first."""
     import requests  # noqa: PLC0415
 
     stream = container.attach(stream=True, logs=True, stdout=True, stderr=True)
-    listener = threading.Thread(target=_listen, args=(stream, lines), daemon=True)
-    listener.start()
-    ended: dict[str, Any] = {}
+    reader = threading.Thread(target=_read_output, args=(stream, lines), daemon=True)
+    reader.start()
+    state: dict[str, Any] = {}
     try:
         container.start()
-        ended = dict(container.wait(timeout=deadline.left()))
+        state = dict(container.wait(timeout=deadline.left()))
     except (requests.ConnectionError, requests.Timeout):
-        # What a wait without end looks like, and a service that went away, too.
+        # Raised when the wait times out, but also when the service goes away.
         if not deadline.passed():
             raise
         container.stop(timeout=_GRACE)
     else:
-        listener.join(_LAST_WORDS)
+        reader.join(_LOG_SECONDS)
     finally:
-        _hang_up(stream)
-        listener.join(_LAST_WORDS)
+        _close(stream)
+        reader.join(_LOG_SECONDS)
     lines.close()
-    if ended.get("StatusCode") == 137:
+    if state.get("StatusCode") == 137:
         container.reload()
-        ended["OOMKilled"] = bool(container.attrs["State"].get("OOMKilled"))
-    return ended
+        state["OOMKilled"] = bool(container.attrs["State"].get("OOMKilled"))
+    return state
 
 
-def _hang_up(stream: Any) -> None:
-    """End the stream; whoever reads it gets an end as well."""
+def _close(stream: Any) -> None:
+    """Close the stream, which ends the thread that reads it."""
     with contextlib.suppress(OSError, AttributeError):
         stream.close()
-    # The stream gives its socket up, not the connection that the socket belongs to.
+    # The stream releases its socket, but not the connection that owns the socket.
     stream._response.close()  # noqa: SLF001
 
 
-def _listen(stream: Iterator[bytes], lines: Lines) -> None:
-    # A service that goes away ends the stream; whether the test passed is not told here.
+def _read_output(stream: Iterator[bytes], lines: Lines) -> None:
+    # The result comes from waiting for the container, not from the stream.
     with contextlib.suppress(*_docker_errors(), ValueError):
         for data in stream:
             lines.feed(data)
 
 
-def _handed_in(environment: Mapping[str, str]) -> dict[str, str]:
+def _passed_on(environment: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in environment.items()
-        if name not in _OWN and not name.startswith(_OWN_BEGINNINGS)
+        if name not in _OWN and not name.startswith(_OWN_PREFIXES)
     }
 
 
 def _hosts(environment: Mapping[str, str]) -> dict[str, str]:
-    """The step's network under the name that Bitbucket gives it in pipes."""
+    """Return the step's network under the host name that Bitbucket gives it in pipes."""
     address = environment.get("BITBUCKET_DOCKER_HOST_INTERNAL", "").strip()
     return {"host.docker.internal": address} if address else {}
 
@@ -242,20 +239,20 @@ def _no_service(setting: str, address: str, error: Exception) -> Problem:
     where = f"at {address} (DOCKER_HOST)" if address else "at the local socket"
     return Problem(
         setting,
-        f"needs a Docker service, and none answers {where}: {_said(error)}",
+        f"needs a Docker service, but none responds {where}: {_message(error)}",
         "Add `services: [docker]` to the step in bitbucket-pipelines.yml, or remove the line "
         f"{setting}: ... to run the command in the pipe itself",
     )
 
 
 def _explain(error: Exception) -> str:
-    said = _said(error)
-    if '"sh": executable file not found' in said:
-        return "cannot be begun: the image has no shell (sh), which a command needs"
-    return f"cannot be begun: {said}"
+    message = _message(error)
+    if '"sh": executable file not found' in message:
+        return "could not be started: the image has no shell (sh), which commands need"
+    return f"could not be started: {message}"
 
 
-def _said(error: Exception) -> str:
-    """What the service or the way to it says, in one line."""
-    said = getattr(error, "explanation", None) or str(error)
-    return " ".join(str(said).split())[:300]
+def _message(error: Exception) -> str:
+    """Return the service's explanation, or the error itself, in one line."""
+    message = getattr(error, "explanation", None) or str(error)
+    return " ".join(str(message).split())[:300]

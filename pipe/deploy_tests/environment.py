@@ -1,4 +1,4 @@
-"""What a test sees of the run: the `DEPLOY_*` variables and a role's credentials in."""
+"""The environment of a test: the step's, the `DEPLOY_*` variables and a role's credentials."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pipe.settings import Settings
 
-_HANDED_IN = (
+_DEPLOY_VARIABLES = (
     "DEPLOY_TENANT",
     "DEPLOY_TARGETS",
     "DEPLOY_IMAGE",
@@ -18,11 +18,11 @@ _HANDED_IN = (
 def environment(
     settings: Settings, deploy: Mapping[str, str], credentials: Mapping[str, str]
 ) -> Mapping[str, str]:
-    """The environment of a test.
+    """Return the environment of a test.
 
-    The settings have left the pipe's own secrets out of what the step has. `deploy` are the
-    `DEPLOY_*` variables of the run; `credentials` are those of the role it assumed, temporary
-    ones and their region, by variable: empty when there is no role.
+    `settings` holds the step's environment without the pipe's secrets. `deploy` holds the run's
+    `DEPLOY_*` variables; `credentials` the temporary credentials and region of the assumed role by
+    variable, empty without a role.
     """
-    handed_in = {name: deploy.get(name, "") for name in _HANDED_IN}
-    return {**settings.tests.environment, **credentials, **handed_in}
+    of_the_run = {name: deploy.get(name, "") for name in _DEPLOY_VARIABLES}
+    return {**settings.tests.environment, **credentials, **of_the_run}

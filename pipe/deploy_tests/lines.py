@@ -1,4 +1,4 @@
-"""A test's output, line by line, in memory that does not grow with it."""
+"""Split a test's output into lines, in bounded memory."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pipe.deploy_tests.model import WriteLine
 
 _LONGEST_HELD = 64 * 1024
-"""Bytes of one line that are looked at at all: enough to find every secret in what is shown."""
-_LONGEST_TOLD = 4000
+"""Bytes kept of one line, so that secrets are masked before the line is cut."""
+_LONGEST_LOGGED = 4000
 _LONGEST_KEPT = 1000
 _FIRST = 200
 _LAST = 300
@@ -18,13 +18,13 @@ _ANSI = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|
 
 
 class Lines:
-    """Takes bytes as they come, tells every line, keeps the first and the last ones.
+    """Writes every line and keeps the first and last ones.
 
-    What programs draw with (colours, a carriage return's overwriting) is taken out.
+    Terminal control sequences and text overwritten after a carriage return are removed.
     """
 
-    def __init__(self, tell: WriteLine, mask: Callable[[str], str]) -> None:
-        self._tell = tell
+    def __init__(self, write_line: WriteLine, mask: Callable[[str], str]) -> None:
+        self._write_line = write_line
         self._mask = mask
         self._part = bytearray()
         self._dropped = 0
@@ -33,7 +33,7 @@ class Lines:
         self._count = 0
 
     def feed(self, data: bytes) -> None:
-        """Take in the next bytes."""
+        """Add the next bytes."""
         *whole, rest = data.split(b"\n")
         for piece in whole:
             self._hold(piece)
@@ -41,14 +41,14 @@ class Lines:
         self._hold(rest)
 
     def close(self) -> None:
-        """Take what is left for a line; nothing comes after it."""
+        """End the last line."""
         if self._part:
             self._end_line()
 
     def kept(self) -> tuple[str, ...]:
-        """The lines to keep, with a plain note where some are missing."""
+        """Return the kept lines, with a note where lines are missing."""
         missing = self._count - len(self._first) - len(self._last)
-        note = [f"[{missing:,} lines are left out here; the step's log has them all]"]
+        note = [f"[{missing:,} lines omitted; the step's log has them all]"]
         return (*self._first, *(note if missing else []), *self._last)
 
     def _hold(self, piece: bytes) -> None:
@@ -62,7 +62,7 @@ class Lines:
         self._part.clear()
         self._dropped = 0
         self._count += 1
-        self._tell(_shorten(text, _LONGEST_TOLD, dropped))
+        self._write_line(_shorten(text, _LONGEST_LOGGED, dropped))
         short = _shorten(text, _LONGEST_KEPT, dropped)
         if len(self._first) < _FIRST:
             self._first.append(short)
@@ -71,7 +71,7 @@ class Lines:
 
 
 def _plain(text: str) -> str:
-    """What a terminal would show at the end of the line."""
+    """Return what a terminal shows of the line."""
     text = _ANSI.sub("", text).rstrip("\r\n")
     return text.rsplit("\r", 1)[-1].expandtabs(4).rstrip()
 

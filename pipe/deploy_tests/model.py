@@ -1,4 +1,4 @@
-"""The words of tests: what is run, how it ended, what that proves."""
+"""The types of deploy tests: commands, their results, and runners."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Protocol
 from pipe.image import Image
 
 WriteLine = Callable[[str], None]
-"""Takes one line of a test's output, without its end."""
+"""Receives one line of a test's output, without the line break."""
 
 
 @dataclass(frozen=True)
 class Command:
-    """A shell command and everything it needs. `image` is None for one that runs right here.
+    """A shell command and everything it needs; `image` is None to run it locally.
 
-    `seconds` is how long it may take; `mask` hides secrets before anything is shown or kept;
-    `setting` is the variable that asks for `image`, for messages that say what to correct;
-    `login` holds `username` and `password` for the registry of `image`, if it needs any.
+    `seconds` is the time limit; `mask` hides secrets before output is logged or kept; `setting`
+    is the variable that names `image`, for messages; `login` holds `username` and `password` for
+    the registry of `image`, if it needs them.
     """
 
     text: str
@@ -35,10 +35,10 @@ class Command:
 
 @dataclass(frozen=True)
 class CommandResult:
-    """How a command ended: with a `status`, by a `signal`, at its limit, or never begun.
+    """How a command ended: with a `status`, by a `signal`, at its time limit, or not started.
 
-    `trouble` says why it could not be begun, or what made it end when that is known; `output`
-    is what is kept of its lines, with a note where some were left out.
+    `error` is the reason why it could not be started or was killed, if known; `output` holds the
+    kept lines, with a note where lines were omitted.
     """
 
     seconds: float
@@ -46,19 +46,19 @@ class CommandResult:
     status: int | None = None
     signal: int = 0
     timed_out: bool = False
-    trouble: str = ""
+    error: str = ""
 
     @property
     def passed(self) -> bool:
-        """Whether the test is one that passed."""
-        return self.status == 0 and not self.timed_out and not self.trouble
+        """Return whether the command succeeded."""
+        return self.status == 0 and not self.timed_out and not self.error
 
 
 @dataclass(frozen=True)
 class DeployTestResult:
-    """One test for the report. `told` is the rest of a sentence that begins with its name.
+    """The result of one test; `message` completes a sentence that begins with its name.
 
-    `subject` is what was run or asked; `kind` is `command`, `container` or `probe`.
+    `subject` is the command or address; `kind` is `command`, `container` or `probe`.
     """
 
     name: str
@@ -73,34 +73,34 @@ class DeployTestResult:
 class Runner(Protocol):
     """Runs commands."""
 
-    def ready(self, command: Command) -> None:
-        """Prove that the command can be begun; raises `ConfigError` when it cannot."""
+    def check_ready(self, command: Command) -> None:
+        """Raise `ConfigError` if the command cannot be started."""
 
-    def run(self, command: Command, tell: WriteLine) -> CommandResult:
-        """Run it to its end or its limit, every line told as it comes."""
+    def run(self, command: Command, write_line: WriteLine) -> CommandResult:
+        """Run it to its end or its time limit; output is written line by line as it comes."""
 
 
-def describe(ending: CommandResult, limit: float) -> str:
-    """How a command ended, as the rest of a sentence about it."""
-    if ending.timed_out:
-        return f"did not end within {limit:g} s and was stopped"
-    if ending.signal:
-        because = f" ({ending.trouble})" if ending.trouble else ""
-        return f"was ended by signal {ending.signal} ({_signal_name(ending.signal)}){because}"
-    if ending.trouble:
-        return ending.trouble
-    if ending.status:
-        return f"failed with exit status {ending.status}{_hint(ending.status)}"
-    return f"passed in {ending.seconds:.1f} s"
+def describe(result: CommandResult, limit: float) -> str:
+    """Return how a command ended; completes a sentence that begins with its name."""
+    if result.timed_out:
+        return f"did not finish within {limit:g} s and was stopped"
+    if result.signal:
+        reason = f" ({result.error})" if result.error else ""
+        return f"was killed by signal {result.signal} ({_signal_name(result.signal)}){reason}"
+    if result.error:
+        return result.error
+    if result.status:
+        return f"failed with exit status {result.status}{_hint(result.status)}"
+    return f"passed in {result.seconds:.1f} s"
 
 
 def _hint(status: int) -> str:
     if status == 126:
-        return " (found, but it may not be executed)"
+        return " (command not executable)"
     if status == 127:
-        return " (a command was not found)"
+        return " (command not found)"
     if 128 < status < 128 + signal.NSIG:
-        return f" (as after signal {status - 128}, {_signal_name(status - 128)})"
+        return f" (killed by signal {status - 128}, {_signal_name(status - 128)})"
     return ""
 
 

@@ -1,6 +1,6 @@
-"""Asking an address until it answers as it should, three times in a row.
+"""Probe an address until it responds as expected three times in a row.
 
-Never with the portal's token, over a verified connection, and after redirects like a browser.
+The portal's token is never sent, certificates are verified, and redirects are followed.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ log = logging.getLogger(__name__)
 _NAME = "POST_DEPLOY_URL"
 _IN_A_ROW = 3
 _PAUSE = 1.0
-_SIGN_OF_LIFE = 15.0
-_MOST_HOPS = 10
-_REDIRECTS = (301, 302, 303, 307, 308)
+_LOG_INTERVAL = 15.0
+_MOST_REDIRECTS = 10
+_REDIRECT_CODES = (301, 302, 303, 307, 308)
 _LIMITS = Limits(connect=5.0, read=10.0, whole=20.0)
 _SHORTEST_READ = 1.0
 _LINES = 5
@@ -34,16 +34,16 @@ _LONGEST_LINE = 300
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What one try brought: `told` says it in a few words, `lines` is how its text begins."""
+class Attempt:
+    """The outcome of one attempt; `lines` are the first of the response body."""
 
-    good: bool
+    passed: bool
     message: str
     lines: tuple[str, ...] = ()
 
 
 class Probe:
-    """Asks `url`; `adapter` replaces the network in tests."""
+    """Probes `url`; `adapter` replaces the network in tests."""
 
     def __init__(
         self, settings: Settings, url: str, clock: Clock, adapter: BaseAdapter | None = None
@@ -54,53 +54,55 @@ class Probe:
         self._adapter = adapter
 
     def run(self) -> DeployTestResult:
-        """Ask until it holds or the time is up; the last answer is in the result."""
+        """Probe until it passes or time is up; the result describes the last response."""
         started = self._clock.monotonic()
         deadline = Deadline.after(self._clock, self._settings.tests.seconds)
         log.info("Probing %s for at most %g s.", self._url, self._settings.tests.seconds)
-        row, said, said_at = 0, "", started
+        passes, logged, logged_at = 0, "", started
         while True:
-            answer = self._ask(deadline)
-            row = row + 1 if answer.good else 0
-            if answer.message != said or self._clock.monotonic() - said_at >= _SIGN_OF_LIFE:
-                said, said_at = answer.message, self._clock.monotonic()
-                log.info("[%3.0f s] %s: %s", said_at - started, self._url, said)
-            if row >= _IN_A_ROW:
-                return self._result(
-                    answer, started, f"holds: {answer.message}, {row} times in a row"
-                )
+            attempt = self._attempt(deadline)
+            passes = passes + 1 if attempt.passed else 0
+            if attempt.message != logged or self._clock.monotonic() - logged_at >= _LOG_INTERVAL:
+                logged, logged_at = attempt.message, self._clock.monotonic()
+                log.info("[%3.0f s] %s: %s", logged_at - started, self._url, logged)
+            if passes >= _IN_A_ROW:
+                message = f"passed: {attempt.message}, {passes} times in a row"
+                return self._result(attempt, started, message)
             if deadline.left() < _PAUSE:
-                return self._result(answer, started, self._lacking(answer, row), passed=False)
+                message = self._failure(attempt, passes)
+                return self._result(attempt, started, message, passed=False)
             self._clock.sleep(_PAUSE)
 
     def _result(
-        self, answer: Answer, started: float, told: str, *, passed: bool = True
+        self, attempt: Attempt, started: float, message: str, *, passed: bool = True
     ) -> DeployTestResult:
         seconds = self._clock.monotonic() - started
-        return DeployTestResult(_NAME, "probe", self._url, passed, seconds, told, answer.lines)
+        return DeployTestResult(_NAME, "probe", self._url, passed, seconds, message, attempt.lines)
 
-    def _lacking(self, answer: Answer, row: int) -> str:
+    def _failure(self, attempt: Attempt, passes: int) -> str:
         limit = f"{self._settings.tests.seconds:g} s"
-        if answer.good:
-            return f"did not hold {_IN_A_ROW} times in a row within {limit}, only {row} times"
-        return f"did not hold within {limit}; the last answer: {answer.message}"
+        if attempt.passed:
+            return f"did not pass {_IN_A_ROW} times in a row within {limit}, only {passes}"
+        return f"did not pass within {limit}; last response: {attempt.message}"
 
-    def _ask(self, deadline: Deadline) -> Answer:
-        """One try, redirects followed."""
+    def _attempt(self, deadline: Deadline) -> Attempt:
+        """Send one request and follow its redirects."""
         url, cookies = self._url, RequestsCookieJar()
-        for _ in range(_MOST_HOPS):
+        for _ in range(_MOST_REDIRECTS):
             try:
                 reply = self._get(url, cookies, deadline)
             except (PipeError, ValueError) as error:
-                # Wrong addresses among redirects are the server's doing: an answer like others.
-                return Answer(good=False, message=str(error))
+                # An invalid address in a redirect is the server's fault, like a bad status.
+                return Attempt(passed=False, message=str(error))
             location = reply.headers.get("Location", "")
-            if reply.status not in _REDIRECTS or not location or self._wants_redirect():
+            if reply.status not in _REDIRECT_CODES or not location or self._expects_redirect():
                 return self._judge(reply, url)
             url = urljoin(url, location)
             if urlsplit(url).scheme not in ("http", "https"):
-                return Answer(good=False, message=f"it sends us on to {url[:_LONGEST_LINE]}")
-        return Answer(good=False, message=f"it sends us on more than {_MOST_HOPS} times")
+                return Attempt(
+                    passed=False, message=f"redirects to {url[:_LONGEST_LINE]}, which is not http"
+                )
+        return Attempt(passed=False, message=f"redirects more than {_MOST_REDIRECTS} times")
 
     def _get(self, url: str, cookies: RequestsCookieJar, deadline: Deadline) -> Reply:
         settings, parts = self._settings, urlsplit(url)
@@ -118,23 +120,23 @@ class Probe:
             query = f"?{parts.query}" if parts.query else ""
             return client.once("GET", f"{parts.path[1:]}{query}")
 
-    def _judge(self, reply: Reply, url: str) -> Answer:
+    def _judge(self, reply: Reply, url: str) -> Attempt:
         lines = _first_lines(reply)
         where = "" if url == self._url else f" from {url}"
         if not self._accepts(reply.status):
-            wanted = ", ".join(
+            expected = ", ".join(
                 f"{first}" if first == last else f"{first}-{last}"
                 for first, last in self._settings.tests.status
             )
-            return Answer(False, f"status {reply.status}{where}, expected {wanted}", lines)
+            return Attempt(False, f"status {reply.status}{where}, expected {expected}", lines)
         body = self._settings.tests.body
         if body and not body.search(reply.text()):
-            told = f'status {reply.status}{where}, but nothing in it fits "{body.pattern}"'
-            return Answer(False, told, lines)
-        return Answer(True, f"status {reply.status}{where}", lines)
+            message = f'status {reply.status}{where}, but the body does not match "{body.pattern}"'
+            return Attempt(False, message, lines)
+        return Attempt(True, f"status {reply.status}{where}", lines)
 
-    def _wants_redirect(self) -> bool:
-        """Whether redirects are all that is accepted: then one is the answer, not the way."""
+    def _expects_redirect(self) -> bool:
+        """Return whether only redirects are accepted; then they are not followed."""
         return all(first >= 300 and last < 400 for first, last in self._settings.tests.status)
 
     def _accepts(self, status: int) -> bool:
@@ -142,7 +144,7 @@ class Probe:
 
 
 def address(settings: Settings, own: str) -> str:
-    """The whole address to probe; `own` completes a path. Empty when it cannot be completed."""
+    """Return the address to probe; `own` completes a path. Empty if it cannot be completed."""
     url = settings.tests.url
     if not url.startswith("/"):
         return url

@@ -1,8 +1,4 @@
-"""CommandResult a command with everything it started, also what left its process group.
-
-The process group catches nearly all. What a shell's job control or `setsid` put elsewhere is
-found through Linux' /proc: by session, by parentage, and, once orphaned, as our own child.
-"""
+"""End a command with every process it started, including those that left its process group."""
 
 from __future__ import annotations
 
@@ -12,77 +8,46 @@ import os
 import signal
 from pathlib import Path
 
-_PROC = Path("/proc")
+from pipe.clock import Deadline
+
+_THREADS = Path("/proc/self/task")
 _PR_SET_CHILD_SUBREAPER = 36
-_MOST_ROUNDS = 20
 
 
 def adopt_orphans() -> None:
-    """Make orphans of our descendants our children, so that they can be found; Linux only."""
+    """Become the parent of descendants whose own parent ends; Linux only."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def children() -> frozenset[int]:
-    """Our children at this moment; none where /proc cannot tell."""
-    us = os.getpid()
-    return frozenset(pid for pid, (parent, _) in _table().items() if parent == us)
+    """Return the ids of our child processes; none where Linux' /proc is missing."""
+    pids: set[int] = set()
+    for path in _THREADS.glob("*/children"):
+        with contextlib.suppress(OSError):
+            pids.update(map(int, path.read_text("ascii").split()))
+    return frozenset(pids)
 
 
-def terminate(leader: int) -> None:
-    """Ask the command's process group to end."""
-    _signal_group(leader, signal.SIGTERM)
-
-
-def end_all(leader: int | None, before: frozenset[int]) -> None:
-    """Kill the command's process group and every descendant; `before` are children to spare.
-
-    Without a known `leader` every new child of ours is the command's. Repeated until nothing is
-    found: whoever is killed may have forked a moment earlier.
-    """
-    for _ in range(_MOST_ROUNDS):
-        if leader is not None:
-            _signal_group(leader, signal.SIGKILL)
-        left = family(leader, before)
-        for pid in left:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
-            # The leader is left to whoever started it, for its exit status.
-            if pid != leader:
-                with contextlib.suppress(ChildProcessError):
-                    os.waitpid(pid, 0)
-        if not left - {leader}:
-            return
-
-
-def family(leader: int | None, before: frozenset[int]) -> frozenset[int]:
-    """Every living process that belongs to the command, the leader included while it lives."""
-    table = _table()
-    us = os.getpid()
-    found = {
-        pid
-        for pid, (parent, session) in table.items()
-        if (leader is not None and session == leader) or (parent == us and pid not in before)
-    }
-    grown = True
-    while grown:
-        offspring = {pid for pid, (parent, _) in table.items() if parent in found} - found
-        found |= offspring
-        grown = bool(offspring)
-    return frozenset(found)
-
-
-def _signal_group(leader: int, number: signal.Signals) -> None:
+def signal_group(leader: int, number: signal.Signals) -> None:
+    """Send a signal to a command's process group, if it still exists."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, number)
 
 
-def _table() -> dict[int, tuple[int, int]]:
-    """Parent and session of every process."""
-    found = {}
-    for entry in _PROC.glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError, ValueError):
-            # The name in parentheses may hold anything, more parentheses included.
-            fields = entry.read_text(errors="replace").rpartition(")")[2].split()
-            found[int(entry.parent.name)] = (int(fields[1]), int(fields[3]))
-    return found
+def kill_children(spared: frozenset[int], deadline: Deadline) -> None:
+    """Kill our children except `spared`, and the orphans that become our children thereby.
+
+    Daemons and chains of forks leave the command's group and session, but not its descendants:
+    see test_a_command_that_forks_and_hangs_leaves_nothing_behind and
+    test_a_chain_of_forks_ends_with_its_command.
+    """
+    while (left := children() - spared) and not deadline.passed():
+        for pid in left:
+            try:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+            except PermissionError:
+                spared |= {pid}
+            except (ProcessLookupError, ChildProcessError):
+                pass

@@ -1,26 +1,26 @@
-"""Runs a command where it belongs: right here, or in its image."""
+"""Run commands locally or in the image they name."""
 
 from __future__ import annotations
 
 from pipe.clock import Clock, SystemClock
-from pipe.deploy_tests.command import run_here
-from pipe.deploy_tests.container import prove_ready, run_inside
+from pipe.deploy_tests.command import run_locally
+from pipe.deploy_tests.container import check_ready, run_in_container
 from pipe.deploy_tests.model import Command, CommandResult, WriteLine
 
 
 class StepRunner:
-    """See `Runner`. Has a clock of its own: processes run on the machine's time."""
+    """See `Runner`. Uses the system clock, because processes run in real time."""
 
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
 
-    def ready(self, command: Command) -> None:
+    def check_ready(self, command: Command) -> None:
         """See `Runner`."""
         if command.image is not None:
-            prove_ready(command)
+            check_ready(command)
 
-    def run(self, command: Command, tell: WriteLine) -> CommandResult:
+    def run(self, command: Command, write_line: WriteLine) -> CommandResult:
         """See `Runner`."""
         if command.image is None:
-            return run_here(command, tell, self._clock)
-        return run_inside(command, tell, self._clock)
+            return run_locally(command, write_line, self._clock)
+        return run_in_container(command, write_line, self._clock)

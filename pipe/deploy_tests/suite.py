@@ -1,4 +1,4 @@
-"""The tests of one run, at their two moments: before anything changes, and after the rollout."""
+"""Run the deploy tests: before anything changes, and after the rollout."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BEFORE = "PRE_DEPLOY_TEST"
 AFTER = "POST_DEPLOY_TEST"
 
 Login = Callable[[Image], Mapping[str, str] | None]
-"""Finds `username` and `password` for an image's registry, None when it needs none."""
+"""Returns `username` and `password` for an image's registry, None if it needs no login."""
 
 
 def _no_login(_: Image) -> None:
@@ -32,10 +32,10 @@ def _no_login(_: Image) -> None:
 
 @dataclass(frozen=True)
 class DeployTests:
-    """Runs what the settings ask for and notes every result with `note`.
+    """The configured tests; every result goes to `note`.
 
-    `mask` hides secrets; `credentials` are a role's temporary ones, by environment variable;
-    `login` finds what a registry wants to know; `adapter` replaces the network in tests.
+    `mask` hides secrets; `credentials` are a role's temporary ones by environment variable;
+    `login` returns the credentials of a registry; `adapter` replaces the network in tests.
     """
 
     settings: Settings
@@ -48,29 +48,29 @@ class DeployTests:
     adapter: BaseAdapter | None = None
 
     def prove_ready(self, deploy: Mapping[str, str]) -> None:
-        """Prove that every test can be begun, those after the change as well.
+        """Raise `ConfigError` if a test, before or after the change, cannot be started.
 
-        `deploy` are the `DEPLOY_*` variables of the run. Raises `ConfigError`.
+        `deploy` holds the `DEPLOY_*` variables of the run.
         """
         tests = self.settings.tests
         if tests.url and not probe.address(self.settings, deploy["DEPLOY_URL"]):
             raise ConfigError([_no_address(deploy["DEPLOY_TARGETS"])])
         if tests.withheld and (tests.before or tests.after):
             names = ", ".join(tests.withheld)
-            log.warning("Tests do not see %s: a secret of the pipe is in the value.", names)
+            log.warning("Tests do not receive %s: the value contains a secret of the pipe.", names)
         for name, text in ((BEFORE, tests.before), (AFTER, tests.after)):
             if text:
-                self.runner.ready(self._command(name, deploy))
+                self.runner.check_ready(self._command(name, deploy))
 
     def before(self, deploy: Mapping[str, str]) -> None:
-        """The test before the change; raises `PreDeployTestFailed`."""
+        """Run the test before the change; raise `PreDeployTestFailed` if it fails."""
         if self.settings.tests.before:
             result = self._run(BEFORE, deploy)
             if not result.passed:
                 raise PreDeployTestFailed.because(BEFORE, result.message)
 
     def after(self, deploy: Mapping[str, str]) -> DeployTestResult | None:
-        """The tests after the rollout, until one fails; the one that failed, if any."""
+        """Run the tests after the rollout until one fails; return that one."""
         tests = self.settings.tests
         if tests.after and not (result := self._run(AFTER, deploy)).passed:
             return result
@@ -82,13 +82,13 @@ class DeployTests:
         command = self._command(name, deploy)
         where = f"in {command.image}" if command.image else "in the clone folder"
         log.info("%s: running %s, for at most %g s.", name, where, command.seconds)
-        ending = self.runner.run(command, lambda line: log.info("%s | %s", name, line))
-        told = describe(ending, command.seconds)
-        log.log(logging.INFO if ending.passed else logging.ERROR, "%s %s.", name, told)
+        result = self.runner.run(command, lambda line: log.info("%s | %s", name, line))
+        message = describe(result, command.seconds)
+        log.log(logging.INFO if result.passed else logging.ERROR, "%s %s.", name, message)
         kind = "container" if command.image else "command"
         return self._noted(
             DeployTestResult(
-                name, kind, command.text, ending.passed, ending.seconds, told, ending.output
+                name, kind, command.text, result.passed, result.seconds, message, result.output
             )
         )
 
@@ -125,6 +125,6 @@ class DeployTests:
 def _no_address(targets: str) -> Problem:
     return Problem(
         "POST_DEPLOY_URL",
-        f"is only a path, and the portal knows no public address of {targets} to put before it",
-        "Write the whole address:   POST_DEPLOY_URL: 'https://www.example.com/health'",
+        f"is only a path, and the portal has no public address for {targets}",
+        "Write the complete address:   POST_DEPLOY_URL: 'https://www.example.com/health'",
     )

@@ -13,16 +13,18 @@ from pipe.portal.fields import UnexpectedShape
 
 T = TypeVar("T")
 
-_OPEN = re.compile(r"[ \t\r\n]*+\[[ \t\r\n]*+")
-_NEXT = re.compile(r"[ \t\r\n]*+(?:,[ \t\r\n]*+(?!\])|(?=\]))")
-_CLOSE = re.compile(r"\][ \t\r\n]*+")
+_OPEN = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*+\[[ \t\r\n]*+")
+_NEXT = re.compile(rb"[ \t\r\n]*+(?:,[ \t\r\n]*+(?!\])|(?=\]))")
+_CLOSE = re.compile(rb"\][ \t\r\n]*+")
+_WINDOW = 1 << 13
+"""Bytes that are decoded to parse one value; nearly all are smaller."""
 _decode = json.JSONDecoder().raw_decode
 
 
 class _Entry(NamedTuple, Generic[T]):
-    """An object of the list: its JSON text, and what was built from it."""
+    """An object of the list: its JSON, and what was built from it."""
 
-    raw: str
+    raw: bytes
     value: T
 
 
@@ -43,7 +45,7 @@ class ListReader(Generic[T]):
     """Turns a JSON list of objects into values, decoding only what changed since the last time.
 
     5,000 pods are megabytes of JSON, read every second: the benchmark's largest case spends
-    most of its processor time here if every object is decoded each time. An object whose text
+    most of its processor time here if every object is decoded each time. An object whose JSON
     is unchanged may therefore yield the value from the last time, which must be immutable.
 
     `build` makes a value from an object, `name` returns a value's name, which finds the place
@@ -59,40 +61,55 @@ class ListReader(Generic[T]):
 
         Raises `ValueError` for invalid JSON and `UnexpectedShape` for anything but a list.
         """
-        text = body.decode("utf-8-sig", "surrogatepass")
-        opening = _OPEN.match(text)
+        opening = _OPEN.match(body)
         if opening is None:
-            if json.loads(text) is not None:
+            if json.loads(body) is not None:
                 raise UnexpectedShape("a list")
             return ()
-        entries, end = self._entries(text, opening.end())
-        if not _CLOSE.fullmatch(text, end):
+        entries, end = self._entries(body, opening.end())
+        if not _CLOSE.fullmatch(body, end):
             raise ValueError("text after the end of the list")
         self._last = _Look(entries, self._last.name)
         return tuple(entry.value for entry in entries)
 
-    def _entries(self, text: str, start: int) -> tuple[list[_Entry[T]], int]:
+    def _entries(self, body: bytes, start: int) -> tuple[list[_Entry[T]], int]:
         """Return the entries of the list that begins at `start`, and the index of its end."""
         last, expected, at = self._last, 0, start
         entries: list[_Entry[T]] = []
-        while not text.startswith("]", at):
+        while not body.startswith(b"]", at):
             known = last.entries[expected] if expected < len(last.entries) else None
-            if known and text.startswith(known.raw, at):
+            if known and body.startswith(known.raw, at):
                 entries.append(known)
                 end, expected = at + len(known.raw), expected + 1
             else:
-                item, end = _decode(text, at)
+                item, end = _parse(body, at)
                 if isinstance(item, dict):
-                    entry = _Entry(text[at:end], self._build(item))
+                    entry = _Entry(body[at:end], self._build(item))
                     entries.append(entry)
                     expected = last.places.get(last.name(entry.value), expected - 1) + 1
-            at = end + 1 if text.startswith(",{", end) else _after_separator(text, end)
+            at = end + 1 if body.startswith(b",{", end) else _after_separator(body, end)
         return entries, at
 
 
-def _after_separator(text: str, at: int) -> int:
+def _parse(body: bytes, start: int) -> tuple[Any, int]:
+    """Return the value that begins at `start`, and the index of its end."""
+    size = _WINDOW
+    while True:
+        # A character that is cut in two lies behind the value, or the value is cut as well.
+        text = body[start : start + size].decode("utf-8", "ignore")
+        try:
+            value, length = _decode(text)
+        except ValueError:
+            if start + size >= len(body):
+                raise
+            size *= 8
+        else:
+            return value, start + len(text[:length].encode())
+
+
+def _after_separator(body: bytes, at: int) -> int:
     """Return the index of the next value, or of the list's end."""
-    separator = _NEXT.match(text, at)
+    separator = _NEXT.match(body, at)
     if separator is None:
         raise ValueError("a list without an end")
     return separator.end()

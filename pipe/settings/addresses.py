@@ -28,7 +28,9 @@ def portal(value: str) -> str:
         raise ValueError(message)
     host = parts.hostname or ""
     if parts.scheme == "http" and host not in LOCAL_HOSTS:
-        message = f"must begin with https://: plain http would send the token to {host} in clear"
+        message = (
+            f"must begin with https://: plain http would send the token to {host} in clear text"
+        )
         raise ValueError(message)
     bracketed = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{bracketed}" + (f":{parts.port}" if parts.port else "")

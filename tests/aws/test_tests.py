@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.aws.conftest import AwsStage
-from tests.deploy_tests.commands import Watcher
+from tests.deploy_tests.commands import FakeRunner
 from tests.sandbox.aws import REGION
 
 
@@ -46,7 +46,7 @@ def test_an_image_in_ecr_is_pulled_with_ecrs_password(aws: AwsStage, elsewhere: 
     """Docker gets the role's login for ECR, and none for other registries."""
     name = aws.cloud.repository()
     aws.cloud.push("1.4.2")
-    watcher = aws.stage.dependencies["runner"] = Watcher()
+    runner = aws.stage.dependencies["runner"] = FakeRunner()
     ending = aws.deploy(
         f"{name}:1.4.2",
         PRE_DEPLOY_TEST="self-test",
@@ -55,7 +55,7 @@ def test_an_image_in_ecr_is_pulled_with_ecrs_password(aws: AwsStage, elsewhere: 
         POST_DEPLOY_TEST_IMAGE=elsewhere,
     )
     assert ending.code == 0, ending.text
-    logins = {str(command.image): command.login for command in watcher.asked}
+    logins = {str(command.image): command.login for command in runner.commands}
     login = logins[f"{name}:1.4.2"]
     assert login is not None
     assert login["username"] == "AWS"
@@ -66,7 +66,7 @@ def test_an_image_in_ecr_is_pulled_with_ecrs_password(aws: AwsStage, elsewhere: 
 
 def test_the_registry_password_is_sent_to_its_registry_only(aws: AwsStage) -> None:
     """REGISTRY_PASSWORD belongs to the registry of the deployed image."""
-    watcher = aws.stage.dependencies["runner"] = Watcher()
+    runner = aws.stage.dependencies["runner"] = FakeRunner()
     ending = aws.stage.deploy(
         "registry.example/team/web:2",
         VERIFY_IMAGE="false",
@@ -78,6 +78,6 @@ def test_the_registry_password_is_sent_to_its_registry_only(aws: AwsStage) -> No
         POST_DEPLOY_TEST_IMAGE="python:3.13",
     )
     assert ending.code == 0, ending.text
-    first, second = watcher.asked
+    first, second = runner.commands
     assert first.login == {"username": "ci", "password": "a-password-of-one-registry"}
     assert second.login is None

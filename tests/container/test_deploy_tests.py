@@ -84,4 +84,4 @@ def test_a_page_is_probed_over_a_real_connection(agent: Agent, server: Server) -
         STRICT,
     )
     assert run.code == 0, run.text
-    assert "POST_DEPLOY_URL holds: status 200, 3 times in a row" in run.text
+    assert "POST_DEPLOY_URL passed: status 200, 3 times in a row" in run.text

@@ -1,4 +1,4 @@
-"""Commands as the pipe would give them to its runner, and a runner that runs none."""
+"""Commands as the pipe builds them, a fake runner, and a search for processes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipe.deploy_tests import Command, CommandResult
 
 
 def command(text: str, folder: Path, **given: Any) -> Command:
-    """A command with the machine's PATH, half a minute, and nothing to hide."""
+    """Return a command with the machine's PATH, a limit of 30 s and no mask."""
     defaults: dict[str, Any] = {
         "environment": {"PATH": os.environ["PATH"]},
         "seconds": 30.0,
@@ -21,47 +21,47 @@ def command(text: str, folder: Path, **given: Any) -> Command:
     return Command(text=text, folder=folder, **(defaults | given))
 
 
-class Watcher:
-    """A runner that keeps what it was asked to run, and does something else meanwhile."""
+class FakeRunner:
+    """Records the commands it is given and calls `action` instead of running them."""
 
     def __init__(self, action: Callable[[], object] = lambda: None, status: int = 0) -> None:
-        self.asked: list[Command] = []
+        self.commands: list[Command] = []
         self._action = action
         self._status = status
 
-    def ready(self, command: Command) -> None:
-        """Always."""
+    def check_ready(self, command: Command) -> None:
+        """Accept every command."""
 
-    def run(self, command: Command, tell: Callable[[str], None]) -> CommandResult:
-        """Act, and end with the status."""
-        self.asked.append(command)
+    def run(self, command: Command, write_line: Callable[[str], None]) -> CommandResult:
+        """Call the action and return the status."""
+        self.commands.append(command)
         self._action()
         return CommandResult(1.0, (), status=self._status)
 
 
 def alive(marker: str) -> list[str]:
-    """Command lines of living processes that hold `marker`, in a moment's time."""
+    """Return the command lines of processes with `marker` that do not end within 5 s."""
     until = time.monotonic() + 5.0
-    while (found := _holding(marker)) and time.monotonic() < until:
+    while (lines := _with_marker(marker)) and time.monotonic() < until:
         time.sleep(0.05)
-    return found
+    return lines
 
 
 def appear(marker: str) -> list[str]:
-    """The same for processes that are just coming to life."""
+    """Wait up to 5 s for processes with `marker` and return their command lines."""
     until = time.monotonic() + 5.0
-    while not (found := _holding(marker)) and time.monotonic() < until:
+    while not (lines := _with_marker(marker)) and time.monotonic() < until:
         time.sleep(0.01)
-    return found
+    return lines
 
 
-def _holding(marker: str) -> list[str]:
-    found = []
+def _with_marker(marker: str) -> list[str]:
+    lines = []
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             line = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
         if marker in line:
-            found.append(line)
-    return found
+            lines.append(line)
+    return lines

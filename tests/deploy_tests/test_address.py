@@ -1,4 +1,4 @@
-"""Where people reach a service, from what the portal says of it."""
+"""The public address of a service, from the portal's description of its load balancer."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from pipe.kinds.service.address import address, listener
+from pipe.portal import Service
 from pipe.portal.services import decode_found
 
 LISTENER = {"LbType": 1, "Protocol": "HTTP", "ExternalPort": 443, "Port": "8080"}
 
 
-def service(*listeners: dict[str, Any], **fields: Any):
-    """A service as the portal would show it."""
+def service(*listeners: dict[str, Any], **fields: Any) -> Service:
+    """Return a service as read from the portal."""
     body = {
         "Name": "web",
         "Fqdn": "web.dev01.example.com",
@@ -23,6 +24,13 @@ def service(*listeners: dict[str, Any], **fields: Any):
     found = decode_found(body)
     assert found is not None
     return found
+
+
+def address_of(found: Service, raw: str = "") -> str:
+    """Return the address of a service with a public listener."""
+    entry = listener(found)
+    assert entry is not None
+    return address(found, entry, raw)
 
 
 @pytest.mark.parametrize(
@@ -44,17 +52,15 @@ def service(*listeners: dict[str, Any], **fields: Any):
         ({"IsInternal": True}, None),
     ],
 )  # fmt: skip
-def test_the_address_follows_from_the_listener(
-    change: dict[str, Any], expected: str | None
-) -> None:
-    """Scheme and port; none for what nobody outside can use."""
+def test_the_address_comes_from_the_listener(change: dict[str, Any], expected: str | None) -> None:
+    """Scheme and port; none for listeners that are not public http."""
     found = service({**LISTENER, **change})
     entry = listener(found)
     assert (entry and address(found, entry)) == expected
 
 
-def test_the_best_name_is_taken() -> None:
-    """The external name, the plain one, the listener's own, the load balancer's raw one."""
+def test_names_are_used_in_order_of_preference() -> None:
+    """The external name, the service's, the listener's, the load balancer's."""
     own = {**LISTENER, "DnsName": "listener.example.com"}
     for fields, host in (
         ({"FqdnEx": "www.example.com"}, "www.example.com"),
@@ -62,21 +68,21 @@ def test_the_best_name_is_taken() -> None:
         ({"Fqdn": None}, "listener.example.com"),
     ):
         found = service(own, **fields)
-        assert address(found, listener(found), "raw.elb.example.com") == f"https://{host}"
+        assert address_of(found, "raw.elb.example.com") == f"https://{host}"
     bare = service(LISTENER, Fqdn="")
-    assert address(bare, listener(bare), "raw.elb.example.com") == "https://raw.elb.example.com"
-    assert address(bare, listener(bare)) == ""
+    assert address_of(bare, "raw.elb.example.com") == "https://raw.elb.example.com"
+    assert address_of(bare) == ""
 
 
 def test_https_is_preferred() -> None:
-    """Of two listeners the one with TLS."""
+    """Of two listeners, the one with TLS is used."""
     found = service({**LISTENER, "ExternalPort": 80}, LISTENER)
-    assert address(found, listener(found)) == "https://web.dev01.example.com"
+    assert address_of(found) == "https://web.dev01.example.com"
 
 
 @pytest.mark.parametrize("configurations", [None, [], "x", {"a": None}, {"a": {}}])
-def test_odd_shapes_mean_no_address(configurations: object) -> None:
-    """No field here is worth a failed deploy."""
+def test_an_unexpected_shape_means_no_address(configurations: object) -> None:
+    """It must not fail a deploy."""
     found = decode_found({"Name": "web", "Template": {"LBConfigurations": configurations}})
     assert found is not None
     assert listener(found) is None

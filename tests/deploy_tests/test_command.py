@@ -1,4 +1,4 @@
-"""Shell commands, run for real."""
+"""Commands run as real processes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,11 +22,11 @@ from tests.deploy_tests.commands import alive, appear, command
 ROOT = Path(__file__).parents[2]
 
 
-def run(text: str, folder: Path, **given) -> tuple[CommandResult, list[str]]:
-    """Run for real; how it ended, and every line that was told."""
-    told: list[str] = []
-    ending = StepRunner().run(command(text, folder, **given), told.append)
-    return ending, told
+def run(text: str, folder: Path, **given: Any) -> tuple[CommandResult, list[str]]:
+    """Run a command and return its result and every line of output."""
+    lines: list[str] = []
+    result = StepRunner().run(command(text, folder, **given), lines.append)
+    return result, lines
 
 
 @pytest.mark.parametrize(
@@ -32,52 +34,54 @@ def run(text: str, folder: Path, **given) -> tuple[CommandResult, list[str]]:
     [
         ("true", True, "passed in"),
         ("exit 3", False, "failed with exit status 3"),
-        ("no-such-program", False, "exit status 127 (a command was not found)"),
-        ("kill -9 $$", False, "was ended by signal 9 (SIGKILL)"),
-        ("sh -c 'kill -SEGV $$'; exit $?", False, "exit status 139 (as after signal 11, SIGSEGV)"),
+        ("no-such-program", False, "exit status 127 (command not found)"),
+        ("kill -9 $$", False, "was killed by signal 9 (SIGKILL)"),
+        ("sh -c 'kill -SEGV $$'; exit $?", False, "exit status 139 (killed by signal 11, SIGSEGV)"),
     ],
 )
-def test_the_end_of_a_command_is_told(tmp_path: Path, text: str, passed: bool, words: str) -> None:
-    """Exit status and signal, with what they usually mean."""
-    ending, _ = run(text, tmp_path)
-    assert ending.passed is passed
-    assert words in describe(ending, 30.0)
+def test_the_result_names_exit_status_and_signal(
+    tmp_path: Path, text: str, passed: bool, words: str
+) -> None:
+    """The usual meaning of an exit status is added."""
+    result, _ = run(text, tmp_path)
+    assert result.passed is passed
+    assert words in describe(result, 30.0)
 
 
 def test_a_command_runs_in_the_clone_folder(tmp_path: Path) -> None:
-    """So that it finds the repository's own scripts."""
+    """It finds the repository's scripts."""
     (tmp_path / "smoke.sh").write_text("pwd\n")
-    _, told = run("sh smoke.sh", tmp_path)
-    assert told == [str(tmp_path)]
+    _, lines = run("sh smoke.sh", tmp_path)
+    assert lines == [str(tmp_path)]
 
 
-def test_output_is_told_while_the_command_runs(tmp_path: Path) -> None:
-    """A line is seen before the command goes on."""
+def test_output_is_streamed(tmp_path: Path) -> None:
+    """A line is written before the command continues."""
     seen = tmp_path / "seen"
     text = "echo first; while [ ! -e seen ]; do sleep 0.02; done; echo second"
     lines: list[str] = []
 
-    def tell(line: str) -> None:
+    def write_line(line: str) -> None:
         lines.append(line)
         seen.touch()
 
-    ending = StepRunner().run(command(text, tmp_path), tell)
-    assert ending.passed
+    result = StepRunner().run(command(text, tmp_path), write_line)
+    assert result.passed
     assert lines == ["first", "second"]
 
 
-def test_errors_and_output_come_in_one_stream(tmp_path: Path) -> None:
-    """In the order in which they were written."""
-    _, told = run("echo 1; echo 2 >&2; printf 3", tmp_path)
-    assert told == ["1", "2", "3"]
+def test_output_and_errors_share_one_stream(tmp_path: Path) -> None:
+    """Lines keep the order in which they were written."""
+    _, lines = run("echo 1; echo 2 >&2; printf 3", tmp_path)
+    assert lines == ["1", "2", "3"]
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
-    """No traceback: a sentence."""
-    ending, _ = run("true", tmp_path / "gone")
-    assert not ending.passed
-    assert "cannot be begun in" in describe(ending, 30.0)
-    assert "no such file or directory" in describe(ending, 30.0)
+def test_a_missing_folder_is_reported(tmp_path: Path) -> None:
+    """The result gives the reason instead of a traceback."""
+    result, _ = run("true", tmp_path / "gone")
+    assert not result.passed
+    assert "could not be started in" in describe(result, 30.0)
+    assert "no such file or directory" in describe(result, 30.0)
 
 
 HANG = """
@@ -100,99 +104,128 @@ sleep 600
 
 
 def test_a_command_that_forks_and_hangs_leaves_nothing_behind(tmp_path: Path) -> None:
-    """Ended at its limit with children, daemons and all that ignores SIGTERM."""
+    """Children, daemons and processes that ignore SIGTERM are killed at the time limit."""
     marker = str(uuid.uuid4().int)[:12]
-    ending, told = run(HANG.format(marker=marker), tmp_path, seconds=1.0)
-    assert told[0] == "ready"
-    assert ending.timed_out
-    assert describe(ending, 1.0) == "did not end within 1 s and was stopped"
+    result, lines = run(HANG.format(marker=marker), tmp_path, seconds=1.0)
+    assert lines[0] == "ready"
+    assert result.timed_out
+    assert describe(result, 1.0) == "did not finish within 1 s and was stopped"
     assert alive(marker) == []
 
 
-def test_a_command_has_a_last_word_at_its_limit(tmp_path: Path) -> None:
-    """SIGTERM comes first, so that a test can say where it stood."""
+FORK_CHAIN = """
+import os, time
+if os.fork():
+    os._exit(0)
+os.setsid()
+log = os.open("forks", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+os.dup2(log, 1)
+os.dup2(log, 2)
+end = time.monotonic() + 10
+while time.monotonic() < end:
+    os.write(log, b".")
+    if os.fork():
+        os._exit(0)
+"""
+
+
+def test_a_chain_of_forks_ends_with_its_command(tmp_path: Path) -> None:
+    """Each process forks and ends at once, so that its id is never valid for long."""
+    (tmp_path / "chain.py").write_text(FORK_CHAIN)
+    result, _ = run(f"{sys.executable} chain.py; sleep 0.3", tmp_path)
+    assert result.passed
+    forks = (tmp_path / "forks").stat().st_size
+    assert forks > 0
+    time.sleep(0.3)
+    assert (tmp_path / "forks").stat().st_size == forks
+
+
+def test_a_command_may_clean_up_at_its_time_limit(tmp_path: Path) -> None:
+    """SIGTERM comes before SIGKILL."""
     text = "trap 'echo stopped at step 7; exit 0' TERM; sleep 600 & wait"
-    ending, told = run(text, tmp_path, seconds=0.5)
-    assert told == ["stopped at step 7"]
-    assert not ending.passed
+    result, lines = run(text, tmp_path, seconds=0.5)
+    assert lines == ["stopped at step 7"]
+    assert not result.passed
 
 
-def test_what_a_command_leaves_running_does_not_hold_it_up(tmp_path: Path) -> None:
-    """A server in the background keeps the output open; the shell's end counts all the same."""
+def test_a_background_process_does_not_delay_the_result(tmp_path: Path) -> None:
+    """It keeps the output open, but the command ends with its shell."""
     marker = str(uuid.uuid4().int)[:12]
-    ending, told = run(f"sleep 6{marker} & echo done", tmp_path)
-    assert ending.passed
-    assert told == ["done"]
+    result, lines = run(f"sleep 6{marker} & echo done", tmp_path)
+    assert result.passed
+    assert lines == ["done"]
     assert alive(marker) == []
 
 
-def test_a_noisy_process_left_behind_does_not_hold_it_up_either(tmp_path: Path) -> None:
-    """Endless output of what the shell left behind is not waited out."""
-    ending, _ = run("yes & exit 4", tmp_path)
-    assert ending.status == 4
-    assert not ending.timed_out
+def test_endless_output_in_the_background_does_not_delay_the_result(tmp_path: Path) -> None:
+    """It is not read to its end."""
+    result, _ = run("yes & exit 4", tmp_path)
+    assert result.status == 4
+    assert not result.timed_out
 
 
-def test_an_interrupt_ends_the_command_too(tmp_path: Path) -> None:
+def test_an_interrupt_kills_the_command(tmp_path: Path) -> None:
     """Ctrl-C and SIGTERM leave no process behind."""
     marker = str(uuid.uuid4().int)[:12]
 
-    def tell(_: str) -> None:
+    def interrupt(_: str) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        StepRunner().run(command(f"sleep 6{marker} & echo x; wait", tmp_path), tell)
+        StepRunner().run(command(f"sleep 6{marker} & echo x; wait", tmp_path), interrupt)
     assert alive(marker) == []
 
 
-def test_an_interrupt_while_the_shell_is_being_started_ends_it_too(
+def test_an_interrupt_during_the_start_kills_the_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The process is there already, and nobody has been told its number yet."""
+    """The process exists before Popen has returned its id."""
     marker = str(uuid.uuid4().int)[:12]
 
-    begun: list[subprocess.Popen] = []
+    started: list[subprocess.Popen[bytes]] = []
 
-    class Interrupted(subprocess.Popen):
-        def __init__(self, *args, **options) -> None:
+    class Interrupted(subprocess.Popen[bytes]):
+        def __init__(self, *args: Any, **options: Any) -> None:
             super().__init__(*args, **options)
-            begun.append(self)
+            started.append(self)
             assert appear(marker)
             raise KeyboardInterrupt
 
     monkeypatch.setattr(subprocess, "Popen", Interrupted)
-    asked = command(f"setsid sleep 8{marker} & sleep 9{marker}", tmp_path)
+    wanted = command(f"setsid sleep 8{marker} & sleep 9{marker}", tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        StepRunner().run(asked, print)
+        StepRunner().run(wanted, print)
     assert alive(marker) == []
-    begun[0].stdout.close()
-    begun[0].wait()
+    assert started[0].stdout
+    started[0].stdout.close()
+    started[0].wait()
 
 
-def test_the_environment_is_the_one_given(tmp_path: Path) -> None:
-    """Nothing of the pipe's own leaks through."""
-    _, told = run("printenv | grep -v -E '^(PATH|PWD|OLDPWD|SHLVL|_)='; true", tmp_path)
-    assert told == []
+def test_a_command_sees_only_the_given_environment(tmp_path: Path) -> None:
+    """The pipe's own variables are not passed on."""
+    _, lines = run("printenv | grep -v -E '^(PATH|PWD|OLDPWD|SHLVL|_)='; true", tmp_path)
+    assert lines == []
 
 
 MEASURE = """
 import json, os, resource, sys
 from pathlib import Path
+from typing import Any
 from pipe.deploy_tests import Command, StepRunner
 count, last = 0, ""
-def tell(line):
+def write_line(line):
     global count, last
     count, last = count + 1, line
-ending = StepRunner().run(
-    Command(sys.argv[1], Path("."), dict(os.environ), 60.0, lambda line: line), tell
+result = StepRunner().run(
+    Command(sys.argv[1], Path("."), dict(os.environ), 60.0, lambda line: line), write_line
 )
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(json.dumps([ending.passed, count, last, list(ending.output), peak]))
+print(json.dumps([result.passed, count, last, list(result.output), peak]))
 """
 
 
 def measured(text: str) -> tuple[bool, int, str, list[str], int]:
-    """Run in a fresh process: passed, lines told, the last one, lines kept, peak of kilobytes."""
+    """Run in a fresh process; return passed, line count, last line, kept lines and peak kB."""
     done = subprocess.run(
         [sys.executable, "-c", MEASURE, text],
         cwd=ROOT,
@@ -200,17 +233,18 @@ def measured(text: str) -> tuple[bool, int, str, list[str], int]:
         text=True,
         check=True,
     )
-    return tuple(json.loads(done.stdout))
+    passed, count, last, kept, peak = json.loads(done.stdout)
+    return passed, count, last, kept, peak
 
 
 def talk(count: int) -> str:
-    """A command that says so many lines; awk, because not every `seq` knows -f."""
+    """Return a command that prints `count` lines; not every `seq` has -f, so awk does it."""
     line = '"line " i " of a test with much to say about everything it does"'
     return f"awk 'BEGIN {{ for (i = 1; i <= {count}; i++) print {line} }}'"
 
 
 def test_two_hundred_thousand_lines_take_no_memory() -> None:
-    """All are told; the record keeps the first and the last and says what it left out."""
+    """All are written; the first and last are kept, with a note of how many were omitted."""
     _, _, _, _, little = measured(talk(2_000))
     passed, count, last, kept, much = measured(talk(200_000))
     assert passed
@@ -219,12 +253,12 @@ def test_two_hundred_thousand_lines_take_no_memory() -> None:
     assert much - little < 2_000, f"{much - little} kB more for 198,000 lines more"
     assert len(kept) == 501
     assert kept[0].startswith("line 1 of")
-    assert kept[200] == "[199,500 lines are left out here; the step's log has them all]"
+    assert kept[200] == "[199,500 lines omitted; the step's log has them all]"
     assert kept[-1] == last
 
 
 def test_one_endless_line_takes_no_memory() -> None:
-    """Fifty megabytes without a line break are cut, with a note."""
+    """Fifty megabytes without a line break are cut, with a note of the length."""
     text = "head -c {} /dev/zero | tr '\\0' x; echo; echo end"
     _, _, _, _, little = measured(text.format(200_000))
     _, count, last, kept, much = measured(text.format(50_000_000))
@@ -233,49 +267,49 @@ def test_one_endless_line_takes_no_memory() -> None:
     assert kept[0].endswith("x [49,999,000 more characters]")
 
 
-def test_colours_and_overwriting_are_taken_out() -> None:
-    """What remains is what a terminal would show at the end."""
-    told: list[str] = []
-    lines = Lines(told.append, lambda line: line)
+def test_colours_and_overwritten_text_are_removed() -> None:
+    """What remains is what a terminal would show."""
+    written: list[str] = []
+    lines = Lines(written.append, lambda line: line)
     lines.feed(b"\x1b[1;32mgreen\x1b[0m\r\n 10%\r 50%\r100%\n\x1b]0;title\x07x\ty\n\xff\xfe\n")
     lines.close()
-    assert told == ["green", "100%", "x   y", "\ufffd\ufffd"]
+    assert written == ["green", "100%", "x   y", "\ufffd\ufffd"]
 
 
 def test_a_line_in_pieces_is_one_line() -> None:
-    """However the bytes arrive, secrets in them are found."""
-    told: list[str] = []
-    lines = Lines(told.append, lambda line: line.replace("secret", "***"))
+    """Secrets are masked however the bytes arrive."""
+    written: list[str] = []
+    lines = Lines(written.append, lambda line: line.replace("secret", "***"))
     for piece in (b"a sec", b"ret\nan", b"other"):
         lines.feed(piece)
     lines.close()
-    assert told == ["a ***", "another"]
+    assert written == ["a ***", "another"]
 
 
 def test_a_secret_at_the_cut_of_a_long_line_is_hidden() -> None:
-    """Secrets are replaced before the line is shortened."""
-    told: list[str] = []
-    lines = Lines(told.append, lambda line: line.replace("secret", "***"))
+    """Secrets are masked before the line is cut."""
+    written: list[str] = []
+    lines = Lines(written.append, lambda line: line.replace("secret", "***"))
     lines.feed(b"x" * 3997 + b"secret" + b"y" * 100 + b"\n")
-    assert "sec" not in told[0]
+    assert "sec" not in written[0]
 
 
-def test_commands_in_threads_of_their_own_do_not_end_each_other(tmp_path: Path) -> None:
-    """Whatever else the process started is left alone."""
+def test_commands_in_several_threads_do_not_kill_each_other(tmp_path: Path) -> None:
+    """Processes that were running before a command are spared."""
     marker = str(uuid.uuid4().int)[:12]
-    endings: list[CommandResult] = []
-    begun = threading.Event()
+    results: list[CommandResult] = []
+    started = threading.Event()
 
     def slow() -> None:
         text = f"echo go; sleep 1.{marker}; exit 5"
-        endings.append(StepRunner().run(command(text, tmp_path), lambda _: begun.set()))
+        results.append(StepRunner().run(command(text, tmp_path), lambda _: started.set()))
 
     thread = threading.Thread(target=slow)
     thread.start()
-    begun.wait(10)
+    started.wait(10)
     run("true", tmp_path)
     thread.join()
-    assert endings[0].status == 5
+    assert results[0].status == 5
 
 
 def test_signals_are_named() -> None:

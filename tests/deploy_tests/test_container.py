@@ -1,4 +1,4 @@
-"""Commands inside an image, through a real Docker engine."""
+"""Commands run in an image by a real Docker engine."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ from tests.support.docker import BASE_IMAGE, require_base_image
 
 pytestmark = [
     pytest.mark.container,
-    # The Docker client leaves sockets of broken-off streams to the garbage collector.
+    # The Docker client leaves sockets of aborted streams to the garbage collector.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
@@ -35,96 +36,98 @@ def _engine() -> None:
 
 @pytest.fixture(autouse=True)
 def _collected() -> Iterator[None]:
-    """What the Docker client leaves behind is cleared away in the test that it comes from."""
+    """Collect what the Docker client leaves behind in the test that caused it."""
     yield
     gc.collect()
 
 
-def run(text: str, folder: Path, **given) -> tuple[CommandResult, list[str]]:
-    """Run in Debian; how it ended, and every line that was told."""
-    told: list[str] = []
+def run(text: str, folder: Path, **given: Any) -> tuple[CommandResult, list[str]]:
+    """Run a command in Debian and return its result and every line of output."""
+    lines: list[str] = []
     environment = {"PATH": os.environ["PATH"], **given.pop("environment", {})}
     # A busy engine may take long to start a container.
     defaults = {"image": DEBIAN, "setting": "PRE_DEPLOY_TEST_IMAGE", "seconds": 120.0}
     given = defaults | given
     wanted = command(text, folder, environment=environment, **given)
-    return StepRunner().run(wanted, told.append), told
+    return StepRunner().run(wanted, lines.append), lines
 
 
 def containers(folder: Path) -> list[str]:
-    """Containers that have the folder mounted, running or not."""
+    """Return the containers that mount the folder, running or not."""
     listed = ["docker", "ps", "-aq", "--filter", f"volume={folder}"]
     return subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()
 
 
-def test_the_clone_folder_is_there_at_its_own_path(tmp_path: Path) -> None:
-    """Mounted, writable, and the working folder; the container is gone afterwards."""
+def test_the_clone_folder_is_mounted_at_its_own_path(tmp_path: Path) -> None:
+    """It is writable and the working directory; the container is removed afterwards."""
     (tmp_path / "given").write_text("hello\n")
-    ending, told = run("pwd; cat given; echo made > made", tmp_path)
-    assert ending.passed, describe(ending, 30)
-    assert told == [str(tmp_path), "hello"]
+    result, lines = run("pwd; cat given; echo made > made", tmp_path)
+    assert result.passed, describe(result, 30)
+    assert lines == [str(tmp_path), "hello"]
     assert (tmp_path / "made").read_text() == "made\n"
     assert containers(tmp_path) == []
 
 
-def test_the_program_is_the_images_own(tmp_path: Path) -> None:
-    """Its PATH is not the pipe's, its other variables are those of the test."""
+def test_variables_of_the_machine_are_not_passed_on(tmp_path: Path) -> None:
+    """PATH is the image's; other variables are those of the test."""
     environment = {"PATH": "/nowhere", "DEPLOY_TENANT": "dev01", "PYTHONPATH": "/pipe"}
-    ending, told = run("grep ^ID= /etc/os-release; printenv", tmp_path, environment=environment)
-    assert ending.passed
-    assert told[0] == "ID=debian"
-    assert "DEPLOY_TENANT=dev01" in told
-    assert not [line for line in told if "nowhere" in line or "PYTHONPATH" in line]
+    result, lines = run("grep ^ID= /etc/os-release; printenv", tmp_path, environment=environment)
+    assert result.passed
+    assert lines[0] == "ID=debian"
+    assert "DEPLOY_TENANT=dev01" in lines
+    assert not [line for line in lines if "nowhere" in line or "PYTHONPATH" in line]
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("echo no; exit 3", "failed with exit status 3"),
-        ("no-such-program", "exit status 127 (a command was not found)"),
-        ("kill -9 $$; sleep 1; exit 137", "exit status 137 (as after signal 9, SIGKILL)"),
+        ("no-such-program", "exit status 127 (command not found)"),
+        ("kill -9 $$; sleep 1; exit 137", "exit status 137 (killed by signal 9, SIGKILL)"),
     ],
 )
-def test_the_end_inside_a_container_is_told(tmp_path: Path, text: str, words: str) -> None:
-    """As for a command outside of one."""
-    ending, _ = run(text, tmp_path)
-    assert not ending.passed
-    assert words in describe(ending, 30)
+def test_the_exit_status_in_a_container_is_reported(tmp_path: Path, text: str, words: str) -> None:
+    """The meaning is added as for a local command."""
+    result, _ = run(text, tmp_path)
+    assert not result.passed
+    assert words in describe(result, 30)
 
 
-def test_output_is_told_while_the_container_runs(tmp_path: Path) -> None:
-    """A line is seen before the command goes on."""
-    told: list[str] = []
+def test_output_of_a_container_is_streamed(tmp_path: Path) -> None:
+    """A line is written before the command continues."""
+    lines: list[str] = []
 
-    def tell(line: str) -> None:
-        told.append(line)
+    def write_line(line: str) -> None:
+        lines.append(line)
         (tmp_path / "seen").touch()
 
     text = "echo first; while [ ! -e seen ]; do sleep 0.05; done; echo second >&2"
     wanted = command(text, tmp_path, image=DEBIAN, seconds=120.0)
-    assert StepRunner().run(wanted, tell).passed
-    assert told == ["first", "second"]
+    assert StepRunner().run(wanted, write_line).passed
+    assert lines == ["first", "second"]
 
 
-def test_a_container_that_hangs_is_ended_and_removed(tmp_path: Path) -> None:
-    """With all it started, at its limit."""
-    ending, told = run("trap '' TERM; echo begun; sleep 600 & wait; sleep 600", tmp_path, seconds=1)
-    assert told == ["begun"]
-    assert ending.timed_out
+def test_a_hanging_container_is_stopped_and_removed(tmp_path: Path) -> None:
+    """It ends at its time limit with all its processes."""
+    result, lines = run(
+        "trap '' TERM; echo started; sleep 600 & wait; sleep 600", tmp_path, seconds=1
+    )
+    assert lines == ["started"]
+    assert result.timed_out
     assert containers(tmp_path) == []
 
 
 def test_an_interrupt_removes_the_container(tmp_path: Path) -> None:
-    """Ctrl-C and SIGTERM leave nothing on the Docker service."""
+    """Ctrl-C and SIGTERM leave no container behind."""
 
     class Stopped(SystemClock):
-        """A clock on which somebody presses Ctrl-C when the waiting begins."""
+        """A clock that raises KeyboardInterrupt when the wait starts."""
 
-        asked = 0
+        calls = 0
 
         def monotonic(self) -> float:
-            self.asked += 1
-            if self.asked == 3:
+            self.calls += 1
+            if self.calls == 3:
                 assert len(containers(tmp_path)) == 1
                 raise KeyboardInterrupt
             return super().monotonic()
@@ -135,16 +138,16 @@ def test_an_interrupt_removes_the_container(tmp_path: Path) -> None:
     assert containers(tmp_path) == []
 
 
-def test_all_of_a_long_output_arrives(tmp_path: Path) -> None:
-    """Fifty thousand lines, each of them told."""
-    ending, told = run("seq 50000", tmp_path)
-    assert ending.passed
-    assert told == [str(number) for number in range(1, 50_001)]
-    assert len(ending.output) == 501
+def test_long_output_is_complete(tmp_path: Path) -> None:
+    """All of fifty thousand lines are written."""
+    result, lines = run("seq 50000", tmp_path)
+    assert result.passed
+    assert lines == [str(number) for number in range(1, 50_001)]
+    assert len(result.output) == 501
 
 
-def test_an_image_without_a_shell_is_told(tmp_path: Path) -> None:
-    """Not as a riddle of the container runtime."""
+def test_an_image_without_a_shell_is_reported(tmp_path: Path) -> None:
+    """The message is plainer than that of the container runtime."""
     name = f"pipe-test-no-shell:{uuid.uuid4().hex[:8]}"
     made = subprocess.run(
         ["docker", "build", "-q", "-t", name, "-"],
@@ -155,31 +158,31 @@ def test_an_image_without_a_shell_is_told(tmp_path: Path) -> None:
     )
     assert made.returncode == 0, made.stderr
     try:
-        ending, _ = run("true", tmp_path, image=image.parse(name))
+        result, _ = run("true", tmp_path, image=image.parse(name))
     finally:
         subprocess.run(["docker", "rmi", "-f", name], capture_output=True, check=False)
-    assert "the image has no shell (sh)" in describe(ending, 30)
+    assert "the image has no shell (sh)" in describe(result, 30)
     assert containers(tmp_path) == []
 
 
-def test_an_image_that_is_not_there_is_a_problem_of_the_variable(tmp_path: Path) -> None:
-    """Found out before anything changes, with what to do."""
+def test_a_missing_image_is_a_problem_of_the_variable(tmp_path: Path) -> None:
+    """It is found before anything changes, with the remedy."""
     gone = image.parse("localhost:1/team/gone:1")
     wanted = command("true", tmp_path, image=gone, setting="POST_DEPLOY_TEST_IMAGE")
     with pytest.raises(ConfigError) as raised:
-        StepRunner().ready(wanted)
+        StepRunner().check_ready(wanted)
     (problem,) = raised.value.problems
     assert problem.variable == "POST_DEPLOY_TEST_IMAGE"
-    assert "cannot fetch" in problem.what
+    assert "cannot pull" in problem.what
     assert "earlier in the step's script" in problem.fix
 
 
-def test_an_image_that_the_service_has_will_do(tmp_path: Path, logged: list[str]) -> None:
-    """Where its registry cannot be asked, it is used with a warning."""
+def test_a_local_copy_of_the_image_is_used(tmp_path: Path, logged: list[str]) -> None:
+    """If its registry cannot be reached, a warning is logged."""
     name = f"localhost:1/team/here:{uuid.uuid4().hex[:8]}"
     subprocess.run(["docker", "tag", str(DEBIAN), name], check=True)
     try:
-        StepRunner().ready(command("true", tmp_path, image=image.parse(name)))
+        StepRunner().check_ready(command("true", tmp_path, image=image.parse(name)))
     finally:
         subprocess.run(["docker", "rmi", name], capture_output=True, check=False)
-    assert "Using the one that is here" in "\n".join(logged)
+    assert "Using the local copy" in "\n".join(logged)

@@ -1,4 +1,4 @@
-"""What a run does where there is no Docker service."""
+"""Test images without a Docker service."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "unix:///nowhere/docker.sock"])
 def test_no_docker_service_is_a_problem_of_the_variable(tmp_path: Path, address: str) -> None:
-    """It says where none answers, and what to add to the step."""
+    """The problem names the address and what to add to the step."""
     wanted = command(
         "true",
         tmp_path,
@@ -28,15 +28,15 @@ def test_no_docker_service_is_a_problem_of_the_variable(tmp_path: Path, address:
         setting="PRE_DEPLOY_TEST_IMAGE",
     )
     with pytest.raises(ConfigError) as raised:
-        StepRunner().ready(wanted)
+        StepRunner().check_ready(wanted)
     (problem,) = raised.value.problems
     assert problem.variable == "PRE_DEPLOY_TEST_IMAGE"
-    assert f"none answers at {address} (DOCKER_HOST)" in problem.what
+    assert f"none responds at {address} (DOCKER_HOST)" in problem.what
     assert "services: [docker]" in problem.fix
 
 
-def test_the_docker_client_is_loaded_only_when_it_is_needed() -> None:
-    """Most runs use no image for their tests, and start the faster for it."""
+def test_the_docker_client_is_imported_only_when_needed() -> None:
+    """Most runs use no test image and start faster without it."""
     script = "import sys, pipe.run; sys.exit('docker' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, env=dict(os.environ), check=False

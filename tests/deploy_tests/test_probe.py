@@ -1,4 +1,4 @@
-"""Probing addresses: real servers, time that jumps."""
+"""Probes of real servers, on a fake clock."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import trustme
 
 from pipe.deploy_tests import DeployTestResult
 from pipe.deploy_tests.probe import Probe, address
-from pipe.settings import load
+from pipe.settings import Settings, load
 from tests.support.fake_clock import FakeClock
 from tests.support.http_server import Answer, HttpServer, Request
 
 
-def settings(url: str, **given: str):
-    """Settings whose probe goes to `url`."""
+def settings(url: str, **given: str) -> Settings:
+    """Return settings that probe `url`."""
     return load(
         {
             "DUPLO_HOST": "portal.example",
@@ -34,16 +34,21 @@ def settings(url: str, **given: str):
 
 
 def probe(url: str, clock: FakeClock | None = None, **given: str) -> DeployTestResult:
-    """Probe `url` to the end."""
+    """Probe `url` and return the result."""
     return Probe(settings(url, **given), url, clock or FakeClock()).run()
 
 
+Serve = Callable[..., HttpServer]
+
+
 @pytest.fixture
-def serve() -> Iterator[Callable[..., HttpServer]]:
-    """Start servers that end with the test."""
+def serve() -> Iterator[Serve]:
+    """Start servers that stop with the test."""
     running: list[HttpServer] = []
 
-    def start(respond: Callable[[Request], Answer], context: ssl.SSLContext | None = None):
+    def start(
+        respond: Callable[[Request], Answer], context: ssl.SSLContext | None = None
+    ) -> HttpServer:
         running.append(HttpServer(respond, context))
         return running[-1].__enter__()
 
@@ -52,54 +57,54 @@ def serve() -> Iterator[Callable[..., HttpServer]]:
         server.__exit__()
 
 
-def test_an_address_that_holds_is_asked_three_times(serve) -> None:
-    """Once could be luck, or one good pod of three."""
+def test_a_probe_passes_after_three_good_responses(serve: Serve) -> None:
+    """One good response may come from the only good pod."""
     server = serve(lambda _: Answer())
     result = probe(f"{server.url}/health?deep=1#top")
     assert result.passed
-    assert result.message == "holds: status 200, 3 times in a row"
+    assert result.message == "passed: status 200, 3 times in a row"
     assert [request.path for request in server.requests] == ["/health?deep=1"] * 3
 
 
-def test_three_times_means_in_a_row(serve) -> None:
-    """A failure in between begins the count anew."""
+def test_the_good_responses_must_be_consecutive(serve: Serve) -> None:
+    """A failure restarts the count."""
     answers = iter([200, 200, 503, 200, 200, 200])
     server = serve(lambda _: Answer(next(answers)))
     assert probe(server.url).passed
     assert len(server.requests) == 6
 
 
-def test_the_last_answer_is_in_the_message(serve) -> None:
-    """Status and first lines, when the time is up."""
+def test_the_last_response_is_in_the_message(serve: Serve) -> None:
+    """A failed probe reports status and first lines."""
     server = serve(lambda _: Answer(500, "\n\nInternal error\n  no database\n"))
     clock = FakeClock()
     result = probe(server.url, clock)
     assert not result.passed
     assert result.message == (
-        "did not hold within 20 s; the last answer: status 500, expected 200-399"
+        "did not pass within 20 s; last response: status 500, expected 200-399"
     )
     assert result.output == ("Internal error", "no database")
     assert 19 <= clock.elapsed <= 20
 
 
-def test_only_the_accepted_codes_will_do(serve) -> None:
+def test_only_accepted_codes_pass(serve: Serve) -> None:
     """POST_DEPLOY_STATUS lists codes and ranges."""
     server = serve(lambda _: Answer(404))
     assert probe(server.url, POST_DEPLOY_STATUS="200 204, 400-404").passed
     assert not probe(server.url, POST_DEPLOY_STATUS="400-403").passed
 
 
-def test_the_body_must_hold_the_expression(serve) -> None:
-    """Anywhere in it; lines have beginnings and ends."""
+def test_the_body_must_match_the_expression(serve: Serve) -> None:
+    """It may match anywhere; `^` and `$` match at line ends."""
     server = serve(lambda _: Answer(body="version: 2.1\nstate: up\n"))
     assert probe(server.url, POST_DEPLOY_BODY="^state: (up|ok)$").passed
     result = probe(server.url, POST_DEPLOY_BODY="version: 3")
-    assert 'status 200, but nothing in it fits "version: 3"' in result.message
+    assert 'status 200, but the body does not match "version: 3"' in result.message
     assert result.output[0] == "version: 2.1"
 
 
-def test_redirects_are_followed_with_cookies_and_without_any_token(serve) -> None:
-    """To another host as well; the portal's token goes nowhere."""
+def test_redirects_are_followed_with_cookies_and_without_any_token(serve: Serve) -> None:
+    """Also to another host; the portal's token is never sent."""
     other = serve(lambda request: Answer(200 if request.path == "/in?x=1" else 500, "welcome"))
 
     def respond(request: Request) -> Answer:
@@ -118,8 +123,8 @@ def test_redirects_are_followed_with_cookies_and_without_any_token(serve) -> Non
         assert "portal-token" not in str(request)
 
 
-def test_a_redirect_that_leads_nowhere_good_does_not_hold(serve) -> None:
-    """With the default codes a redirect is the way, not the answer."""
+def test_a_redirect_to_a_failing_page_fails(serve: Serve) -> None:
+    """With the default codes redirects are followed."""
     server = serve(
         lambda request: (
             Answer(302, headers={"Location": "/login"}) if request.path == "/" else Answer(500)
@@ -128,23 +133,23 @@ def test_a_redirect_that_leads_nowhere_good_does_not_hold(serve) -> None:
     assert "status 500" in probe(server.url + "/").message
 
 
-def test_a_redirect_may_be_what_is_asked_for(serve) -> None:
-    """When only such codes are accepted, it is not followed."""
+def test_a_redirect_may_be_the_expected_response(serve: Serve) -> None:
+    """It is not followed if only redirect codes are accepted."""
     server = serve(lambda _: Answer(301, headers={"Location": "https://elsewhere.invalid/"}))
     assert probe(server.url, POST_DEPLOY_STATUS="301").passed
 
 
 @pytest.mark.parametrize("location", ["/again", "file:///etc/passwd", "http://[::1", "http://"])
-def test_bad_redirects_end_in_a_sentence(serve, location: str) -> None:
-    """Circles, other schemes, nonsense."""
+def test_invalid_redirects_fail(serve: Serve, location: str) -> None:
+    """Loops, other schemes and malformed addresses."""
     server = serve(lambda _: Answer(302, headers={"Location": location}))
     result = probe(server.url, TEST_TIMEOUT="2")
     assert not result.passed
-    assert result.message.startswith("did not hold within 2 s")
+    assert result.message.startswith("did not pass within 2 s")
 
 
-def test_the_certificate_is_verified(serve, tmp_path: Path) -> None:
-    """An unknown issuer does not hold; with CA_CERT it does."""
+def test_the_certificate_is_verified(serve: Serve, tmp_path: Path) -> None:
+    """An unknown issuer fails; with CA_CERT it passes."""
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
@@ -156,22 +161,22 @@ def test_the_certificate_is_verified(serve, tmp_path: Path) -> None:
     assert probe(server.url, CA_CERT=pem).passed
 
 
-def test_a_server_that_comes_up_late_is_waited_for() -> None:
-    """A refused connection is an answer like others until the time is up."""
+def test_a_refused_connection_is_retried_until_the_time_limit() -> None:
+    """The server may still be starting."""
     result = probe("http://127.0.0.1:1/health")
     assert not result.passed
     assert "refused the connection" in result.message
 
 
-def test_a_line_is_told_every_fifteen_seconds(serve, logged: list[str]) -> None:
-    """And whenever the answer changes, but not for every try."""
+def test_progress_is_logged_every_fifteen_seconds(serve: Serve, logged: list[str]) -> None:
+    """A changed response is logged at once, repeated ones are not."""
     codes = itertools.chain([502] * 20, itertools.repeat(503))
     server = serve(lambda _: Answer(next(codes)))
     probe(server.url, TEST_TIMEOUT="60")
-    told = [line for line in logged if "status" in line]
-    assert 4 <= len(told) <= 6
-    assert "[ 20 s]" in told[2]
-    assert "503" in told[2]
+    lines = [line for line in logged if "status" in line]
+    assert 4 <= len(lines) <= 6
+    assert "[ 20 s]" in lines[2]
+    assert "503" in lines[2]
 
 
 @pytest.mark.parametrize(
@@ -183,6 +188,6 @@ def test_a_line_is_told_every_fifteen_seconds(serve, logged: list[str]) -> None:
         ("https://other.example/x", "https://web.example.com", "https://other.example/x"),
     ],
 )
-def test_a_path_is_completed_and_an_address_is_not(url: str, own: str, whole: str) -> None:
-    """An explicit address always wins."""
+def test_only_a_path_is_completed(url: str, own: str, whole: str) -> None:
+    """A complete address is used as it is."""
     assert address(settings(url), own) == whole

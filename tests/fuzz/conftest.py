@@ -1,4 +1,6 @@
-"""What the property-based tests share."""
+"""Fixtures of the property-based tests."""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
@@ -9,7 +11,7 @@ from tests.fuzz.share import Tally
 
 @pytest.fixture
 def tally(record_property: Callable[[str, object], None]) -> Iterator[Tally]:
-    """Counts cases."""
+    """Count the cases of a test."""
     tally = Tally(record_property)
     yield tally
     tally.close()

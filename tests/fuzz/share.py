@@ -1,4 +1,4 @@
-"""How many cases: a fixed share in `make test`, the whole in `make fuzz`."""
+"""The number of cases: a fixed share in `make test`, all of them in `make fuzz`."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ FULL = os.environ.get("FUZZ") == "full"
 
 
 def cases(in_full: int) -> settings:
-    """Settings for a test that is worth that many cases in full, and a hundredth of it always.
+    """Return settings for `in_full` cases in `make fuzz`, and a hundredth of them otherwise.
 
-    In `make test` the cases are the same every time; in full they are new ones each night.
+    In `make test` the cases are always the same; in `make fuzz` they are new every time.
     """
     return settings(
         max_examples=in_full if FULL else max(20, in_full // 100),
@@ -26,17 +26,17 @@ def cases(in_full: int) -> settings:
 
 
 class Tally:
-    """Counts the cases of a test for the table of `make reliability`."""
+    """The number of cases of a test, for the table of `make reliability`."""
 
     def __init__(self, record_property: Callable[[str, object], None]) -> None:
         self._record = record_property
         self.count = 0
 
     def one(self) -> int:
-        """One more case; its number."""
+        """Count a case and return its number."""
         self.count += 1
         return self.count
 
     def close(self) -> None:
-        """Hand the count on."""
+        """Record the count as a property of the test."""
         self._record("fuzzed", self.count)

@@ -1,4 +1,4 @@
-"""Any portal: fields missing, null, of another type, huge or deep, anywhere in any answer."""
+"""A portal whose responses have missing, null, mistyped, huge or deeply nested fields."""
 
 from __future__ import annotations
 
@@ -26,9 +26,8 @@ from pipe.portal.tenants import decode_tenants
 from pipe.secret import Mask, Secret
 from tests.fuzz.share import Tally, cases
 from tests.fuzz.test_variables import check
-from tests.reliability import harness
+from tests.reliability import harness as harnesses
 from tests.reliability.harness import DEPLOY, RESTART, ROLLBACK, Harness, Scenario
-from tests.sandbox import RequestRecord
 from tests.support.portal_lists import decode_pods, decode_services
 
 scalars = st.one_of(
@@ -54,7 +53,7 @@ GONE = object()
 
 
 def places(body: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Where in a body something can be put."""
+    """Yield the path of every value in a body."""
     yield path
     items = (
         body.items()
@@ -67,8 +66,8 @@ def places(body: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield from places(value, (*path, key))
 
 
-def put(body: Any, path: tuple[Any, ...], value: Any) -> Any:
-    """The body with something else at that place."""
+def replaced(body: Any, path: tuple[Any, ...], value: Any) -> Any:
+    """Return the body with another value at that path."""
     if not path:
         return None if value is GONE else value
     changed = copy.deepcopy(body)
@@ -82,8 +81,8 @@ def put(body: Any, path: tuple[Any, ...], value: Any) -> Any:
     return changed
 
 
-class Meddler(harness.WatchedAdapter):
-    """Gives answers in which something is not as it should be."""
+class CorruptingAdapter(harnesses.WatchedAdapter):
+    """Corrupts responses on their way to the pipe."""
 
     def __init__(self, scene: Harness) -> None:
         super().__init__(scene)
@@ -91,7 +90,7 @@ class Meddler(harness.WatchedAdapter):
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         response = super().send(request, **options)
-        content = self.scene.meddle(self.scene.sent, response.content)
+        content = self.scene.corrupt(self.scene.sent, response.content)
         raw = HTTPResponse(io.BytesIO(content), status=response.status_code, preload_content=False)
         return self.build_response(request, raw)
 
@@ -99,28 +98,28 @@ class Meddler(harness.WatchedAdapter):
 def play_against(
     folder: Path, play: Scenario, numbers: range, pick: int, value: Any
 ) -> tuple[Harness, Any]:
-    """A run in which the answers with these numbers have `value` at some place."""
+    """Run the pipe with `value` somewhere in the responses with these numbers."""
     scene: Any = Harness(folder, play)
 
-    def meddle(number: int, content: bytes) -> bytes:
+    def corrupt(number: int, content: bytes) -> bytes:
         if number not in numbers:
             return content
         try:
             body = json.loads(content)
         except ValueError:
-            # Nothing, or a refusal in plain words: what was meddled with before earned it.
+            # An empty body, or a plain-text refusal of what an earlier corruption caused.
             return content
-        every = list(places(body))
-        changed = put(body, every[pick % len(every)], value)
+        paths = list(places(body))
+        changed = replaced(body, paths[pick % len(paths)], value)
         return json.dumps(changed).encode("utf-8", "surrogatepass")
 
-    scene.meddle = meddle
-    scene.adapter = Meddler
+    scene.corrupt = corrupt
+    scene.adapter = CorruptingAdapter
     return scene, scene.run(WAIT_TIMEOUT="60")
 
 
-def test_any_field_of_any_answer(tmp_path: Path, tally: Tally) -> None:
-    """No defect, no hang, at most one change for each image, and the truth about it."""
+def test_any_field_of_any_response(tmp_path: Path, tally: Tally) -> None:
+    """No defect, no hang, at most one change for each image, and a true report of it."""
 
     @cases(4000)
     @given(
@@ -134,20 +133,16 @@ def test_any_field_of_any_answer(tmp_path: Path, tally: Tally) -> None:
         tally.one()
         scene, ending = play_against(tmp_path, play, range(first, first + more + 1), pick, value)
         check(scene, ending)
-        acted = [json.dumps([one.path, one.body]) for one in _changes(scene)]
-        assert len(acted) == len(set(acted)), ending.text
+        writes = [json.dumps([one.path, one.body]) for one in scene.writes()]
+        assert len(writes) == len(set(writes)), ending.text
         assert ending.seconds < 600, ending.text
         assert not scene.leaks
 
     holds()
 
 
-def _changes(scene: Harness) -> list[RequestRecord]:
-    return scene.writes()
-
-
-def test_any_body_at_all(tmp_path: Path, tally: Tally) -> None:
-    """From any JSON to types, or to a sentence that says what was expected."""
+def test_any_json_body(tmp_path: Path, tally: Tally) -> None:
+    """It becomes a typed value, or an error that names what was expected."""
     readers = (
         decode_tenants,
         decode_services,
@@ -171,7 +166,7 @@ def test_any_body_at_all(tmp_path: Path, tally: Tally) -> None:
     holds()
 
 
-def test_any_bytes_at_all(tally: Tally) -> None:
+def test_any_bytes(tally: Tally) -> None:
     """Error bodies become one printable line of bounded length."""
 
     @cases(6000)
@@ -188,7 +183,7 @@ def test_any_bytes_at_all(tally: Tally) -> None:
 
 
 def test_any_secret_in_any_text(tally: Tally) -> None:
-    """Masked wherever it stands, and nothing else is touched."""
+    """It is masked wherever it occurs, and nothing else is changed."""
 
     @cases(3000)
     @given(st.text(min_size=4, max_size=40), st.text(max_size=20), st.text(max_size=20))

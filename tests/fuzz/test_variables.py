@@ -1,4 +1,4 @@
-"""Anything in any variable: an answer that a person can use, and nothing changed when it is 2."""
+"""Any value in any variable: a usable message, and no change if the exit code is 2."""
 
 from __future__ import annotations
 
@@ -19,14 +19,13 @@ from tests.reliability.harness import DEPLOY, STEP, Harness
 from tests.support.stage import RunResult
 
 LOG_LINE = re.compile(r"(DEBUG|INFO|WARNING|ERROR): .*|")
-# Values that do something on this machine: folders are kept below the test's own, and commands
-# and programs' addresses are chosen from a list.
+# Variables that act on this machine: folders stay below the test's own, commands come from a list.
 FOLDERS = ("REPORT_DIR", "TEST_REPORT_DIR")
 COMMANDS = ("PRE_DEPLOY_TEST", "POST_DEPLOY_TEST")
 NAMES = [variable.name for variable in VARIABLES]
 AMBIENT = [*STEP, "BITBUCKET_BUILD_NUMBER", "BITBUCKET_COMMIT", "BITBUCKET_STEP_OIDC_TOKEN"]
 
-# What the environment of a process can hold: any bytes but NUL.
+# The environment of a process can hold any bytes but NUL.
 texts = st.one_of(
     st.text(max_size=40),
     st.binary(max_size=40).map(lambda raw: raw.decode("utf-8", "surrogateescape")),
@@ -48,17 +47,17 @@ environs = st.dictionaries(st.sampled_from([*NAMES, *AMBIENT]), texts, min_size=
 
 
 def harmless(name: str, value: str, folder: Path) -> str:
-    """The value, where it must not reach beyond the test."""
+    """Return the value, restricted so that it has no effect outside the test."""
     if name in FOLDERS:
-        kept = "".join(char for char in value if char not in "/\\").strip(". ")[:50]
-        return str(folder / kept) if kept else ""
+        safe = "".join(char for char in value if char not in "/\\").strip(". ")[:50]
+        return str(folder / safe) if safe else ""
     if name in COMMANDS:
         return ("true", "false", "exit 300", "kill -9 $$", "no-such-command")[len(value) % 5]
     return value
 
 
 def check(scene: Harness, ending: RunResult) -> None:
-    """No defect, no line of anybody else, the truth about what was changed."""
+    """Assert no defect, no forged log line and a true report of what was changed."""
     assert ending.code in range(12)
     assert ending.code != 1, ending.text
     assert "Traceback" not in ending.text
@@ -66,9 +65,9 @@ def check(scene: Harness, ending: RunResult) -> None:
         assert LOG_LINE.fullmatch(line), ascii(line)
     assert len(ending.result.strip().splitlines()) == 1
     if ending.code == 2:
-        # Some problems show only beside the targets, so there may have been reads.
+        # Some problems are found only with the targets, so there may have been reads.
         assert scene.world.write_attempts() == []
-        # A secret may be any word, of that sentence too.
+        # A secret may be a word of that sentence.
         assert "othing was changed" in ending.result or "***" in ending.result
     if ending.code in (2, 3, 5, 6) or "othing was changed" in ending.result:
         assert scene.writes() == []
@@ -76,7 +75,7 @@ def check(scene: Harness, ending: RunResult) -> None:
 
 
 def test_any_text_in_any_variable(tmp_path: Path, tally: Tally) -> None:
-    """Exit code 2 with every problem, or a run that does what was said; never a traceback."""
+    """Exit code 2 with every problem, or a valid run; never a traceback."""
 
     @cases(6000)
     @given(environs)
@@ -91,7 +90,7 @@ def test_any_text_in_any_variable(tmp_path: Path, tally: Tally) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_variable_alone(name: str, tmp_path: Path, tally: Tally) -> None:
-    """Every variable of the table gets its own share, so that a new one is met at once."""
+    """Every variable in the table has cases of its own, so that a new one is covered."""
 
     @cases(100)
     @given(texts)
@@ -104,7 +103,7 @@ def test_each_variable_alone(name: str, tmp_path: Path, tally: Tally) -> None:
 
 
 def test_any_record_of_an_earlier_run(tmp_path: Path, tally: Tally) -> None:
-    """What lies in the storage folder is nobody's promise."""
+    """The storage folder may contain anything."""
     values: Any = st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=10),
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
@@ -131,7 +130,7 @@ def test_any_record_of_an_earlier_run(tmp_path: Path, tally: Tally) -> None:
 
 
 def test_any_text_as_an_image(tally: Tally) -> None:
-    """Read as a reference that spells the same, or refused with a reason; compared without fail."""
+    """It is parsed and prints the same, or is refused; comparing never fails."""
 
     @cases(3000)
     @given(st.text(max_size=60) | st.from_regex(r"[a-z0-9./:@_-]{1,60}", fullmatch=True))

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from flask import Flask, Response, request
 
-from tests.deploy_tests.commands import Watcher
+from tests.deploy_tests.commands import FakeRunner
 from tests.sandbox import Behaviour, WsgiAdapter
 from tests.support.fake_clock import FakeClock
 from tests.support.stage import Stage
@@ -57,7 +57,7 @@ def test_a_test_before_the_change_sees_the_portal_as_it_was(stage: Stage) -> Non
 def test_a_change_by_others_during_the_test_is_noticed(stage: Stage) -> None:
     """The second look comes after the test, however long that took."""
     stage.web()
-    runner = Watcher(lambda: stage.world.service("web").set_images(
+    runner = FakeRunner(lambda: stage.world.service("web").set_images(
         {"duplo-main-container": "team/web:theirs"}, "somebody"))  # fmt: skip
     stage.dependencies["runner"] = runner
     ending = stage.deploy(PRE_DEPLOY_TEST="true")
@@ -101,7 +101,7 @@ def test_a_failing_test_whose_way_back_fails_too(stage: Stage) -> None:
     def spoil() -> None:
         stage.world.behave("team/web:1.4.1", Behaviour("crash"))
 
-    stage.dependencies["runner"] = Watcher(spoil, status=1)
+    stage.dependencies["runner"] = FakeRunner(spoil, status=1)
     ending = stage.deploy(POST_DEPLOY_TEST="whatever", ROLLBACK="true")
     assert ending.code == 9
     assert "Rollback failed" in ending.result
@@ -128,7 +128,7 @@ def test_what_a_test_sees(stage: Stage) -> None:
     assert values["DEPLOY_URL"] == "https://web-dev01.apps.example.com"
     assert values["GREETING"] == "hello"
     assert not {"DUPLO_TOKEN", "MY_COPY", *list(SECRETS)[:3]} & set(values)
-    assert "Tests do not see MY_COPY: a secret of the pipe is in the value." in ending.log
+    assert "Tests do not receive MY_COPY: the value contains a secret of the pipe." in ending.log
     for secret in (stage.world.token, *list(SECRETS.values())[:3]):
         assert secret not in text
 
@@ -223,7 +223,7 @@ def test_the_probe_is_asked_after_the_command(stage: Stage) -> None:
     outside.status = 503
     ending = stage.deploy("team/web:1.4.3", POST_DEPLOY_URL="/health", ROLLBACK="true")
     assert ending.code == 8
-    assert "the last answer: status 503, expected 200-399" in ending.result
+    assert "last response: status 503, expected 200-399" in ending.result
     assert "POST_DEPLOY_URL | out of order" in ending.log
 
 
@@ -234,7 +234,7 @@ def test_a_path_without_an_address_is_found_out_in_time(stage: Stage) -> None:
     assert ending.code == 2
     assert stage.world.write_attempts() == []
     assert "POST_DEPLOY_URL is only a path" in ending.log
-    assert "Write the whole address" in ending.log
+    assert "Write the complete address" in ending.log
 
 
 def test_the_load_balancers_own_name_is_the_last_resort(stage: Stage) -> None:
@@ -297,7 +297,7 @@ def test_an_interrupt_during_a_test_is_a_cancelled_run(stage: Stage) -> None:
     def stop() -> None:
         raise KeyboardInterrupt
 
-    stage.dependencies["runner"] = Watcher(stop)
+    stage.dependencies["runner"] = FakeRunner(stop)
     ending = stage.deploy(POST_DEPLOY_TEST="true")
     assert ending.code == 11
     assert "2 pods up on team/web:1.4.2" in ending.result
