@@ -88,7 +88,7 @@ def test_what_somebody_else_took_over_stays_theirs(stage):
         "team/svc-02:1",
         "team/svc-03:1",
     ]
-    assert "svc-01: somebody else changed it meanwhile" in stage.output
+    assert "svc-01: another deployment changed it meanwhile" in stage.output
 
 
 def test_a_refused_change_brings_the_others_back(stage):

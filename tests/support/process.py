@@ -28,16 +28,16 @@ def start(
     world: World,
     *,
     log: IO[bytes] | None = None,
-    command: tuple[str, ...] = PIPE[1:],
+    command: tuple[str, ...] = (),
     **variables: str,
 ) -> subprocess.Popen[str]:
     """Deploy `web` with the usual variables and `variables`.
 
-    Both streams go to `log`, or else to one pipe. `command` replaces Python's arguments.
+    Both streams go to `log`, or else to one pipe. `command`, if any, replaces Python's arguments.
     """
     usual = environment(url, world.token, STABLE_SECONDS="0", PYTHONPATH=str(ROOT))
     return subprocess.Popen(
-        [sys.executable, *command],
+        [sys.executable, *(command or PIPE[1:])],
         cwd=variables.get("BITBUCKET_CLONE_DIR", ROOT),
         env=machine_environment(**{**usual, **variables}),
         stdout=subprocess.PIPE if log is None else log,
