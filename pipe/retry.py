@@ -64,30 +64,22 @@ class RetryPolicy:
             try:
                 result = operation()
             except Exception as error:
-                failure = classify_error(error)
-                if (
-                    failure is None
-                    or (pause := self._pause(attempt, failure, clock, until)) is None
-                ):
+                if not self._wait(attempt, classify_error(error), clock, until):
                     raise
             else:
-                failure = classify_result(result)
-                if (
-                    failure is None
-                    or (pause := self._pause(attempt, failure, clock, until)) is None
-                ):
+                if not self._wait(attempt, classify_result(result), clock, until):
                     return result
-            log.warning("%s Trying again%s.", failure.reason, f" in {pause:g} s" if pause else "")
-            if pause:
-                clock.sleep(pause)
             attempt += 1
 
-    def _pause(self, attempt: int, failure: Retryable, clock: Clock, until: float) -> float | None:
-        """Return the seconds to wait before the next attempt, None when there is none."""
-        pause = failure.pause
-        if pause is None:
-            pause = self.first_pause * 2 ** (attempt - 1)
+    def _wait(self, attempt: int, failure: Retryable | None, clock: Clock, until: float) -> bool:
+        """Wait for the next attempt; return False when there is none."""
+        if failure is None or attempt == self.tries:
+            return False
+        pause = self.first_pause * 2 ** (attempt - 1) if failure.pause is None else failure.pause
         pause = min(pause, self.longest_pause)
-        if attempt == self.tries or clock.monotonic() + pause > until:
-            return None
-        return pause
+        if clock.monotonic() + pause > until:
+            return False
+        log.warning("%s Trying again%s.", failure.reason, f" in {pause:g} s" if pause else "")
+        if pause:
+            clock.sleep(pause)
+        return True

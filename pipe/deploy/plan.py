@@ -15,7 +15,7 @@ from pipe.model import MAIN, Change, Plan, Restart, Resumption, Snapshot, Target
 from pipe.settings import Action, ImageRequest, Settings
 
 Resolve = Callable[[Sequence[ImageRequest]], Sequence[ImageRequest]]
-"""Turns requested images into the ones to deploy, once each is proven to exist."""
+"""Turns requested images into the ones to deploy, once each is verified."""
 
 
 def build(

@@ -36,9 +36,8 @@ def run_locally(command: Command, write_line: WriteLine, clock: Clock) -> Comman
                 processes.signal_group(process.pid, signal.SIGTERM)
                 _read_output(process, lines, Deadline.after(clock, _GRACE))
     except OSError as error:
-        reason = (
-            f"could not be started in {command.folder}: {(error.strerror or str(error)).lower()}"
-        )
+        cause = (error.strerror or str(error)).lower()
+        reason = f"could not be started in {command.folder}: {cause}"
         return CommandResult(clock.monotonic() - started, error=reason)
     lines.close()
     code = process.returncode

@@ -20,6 +20,7 @@ from pipe.http.tunnel import tls_connection
 
 _NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
 """OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which the ssl module does not define."""
+_HOST_NAMES = ("DNS", "IP Address")
 _LONGEST = 80
 _MOST_NAMES = 5
 
@@ -59,7 +60,8 @@ def _handshake(connection: http.client.HTTPSConnection) -> Iterator[ssl.SSLSocke
 
 def _summarise(certificate: dict[str, Any]) -> CertificateSummary:
     subject, issuer = certificate["subject"], certificate["issuer"]
-    names = [_printable(value) for _, value in certificate.get("subjectAltName", ())]
+    alternatives = certificate.get("subjectAltName", ())
+    names = [_printable(name) for kind, name in alternatives if kind in _HOST_NAMES]
     listed = ", ".join(names[:_MOST_NAMES]) or "no names"
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
     signer = "self-signed" if subject == issuer else f'issued by "{_name(issuer)}"'

@@ -31,7 +31,6 @@ class Reply:
     status: int
     headers: Mapping[str, str]
     body: bytes
-    seconds: float
     decode: Callable[[bytes], Any] = json.loads
 
     @property
@@ -130,7 +129,7 @@ class HttpClient:
             raise unreachable from error
         seconds = self._clock.monotonic() - started
         log.debug("%s %s: %s, %d bytes, %.3f s", method, path, status, len(content), seconds)
-        return Reply(status, headers, content, seconds, decode)
+        return Reply(status, headers, content, decode)
 
     def repeatable(
         self,
@@ -181,6 +180,6 @@ class HttpClient:
 
 
 def _retry_after(reply: Reply) -> float | None:
-    """Return the pause in seconds that the server asks for, None when it does not."""
+    """Return the pause in seconds that the server requests, None without one."""
     seconds = reply.headers.get("Retry-After", "")
     return float(seconds) if seconds.isdigit() else None

@@ -1,9 +1,9 @@
 """Calls to AWS through boto3, which is imported only in runs that have an AWS identity.
 
 boto3 signs requests and parses responses. The run's own network sends them, from botocore's event
-`before-send`: `tests/aws` and `tests/reliability/test_outside.py` need it for CA_CERT without a
-file, the run's proxies, limits on responses, secrets masked before botocore logs them, the injected
-clock, and a gateway's page that botocore takes for an empty response.
+`before-send`. `tests/aws` and `tests/reliability/test_other_services.py` need it: for CA_CERT
+without a file, the run's proxies, limits on responses, secrets masked before botocore logs them,
+the injected clock, and a gateway's page that botocore takes for an empty response.
 
 Nothing of the machine's AWS configuration is used: no file, profile or instance role. Of its
 environment only AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_<SERVICE> count, which boto3 reads itself.
@@ -100,14 +100,16 @@ class AwsClient:
             return Retryable(f"{error} ({service})") if retryable else None
 
         return _RETRY_POLICY.call(
-            self.network.clock, lambda: self._try(call, operation, arguments), classify
+            self.network.clock, lambda: self._invoke(call, operation, arguments), classify
         )
 
     def endpoint(self, service: str, region: str = "") -> str:
         """Return the address of a service."""
         return str(self._client(service, region or self.region).meta.endpoint_url)
 
-    def _try(self, call: Callable[..., Any], operation: str, arguments: Mapping[str, Any]) -> Any:
+    def _invoke(
+        self, call: Callable[..., Any], operation: str, arguments: Mapping[str, Any]
+    ) -> Any:
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - see _open_session
         from botocore.parsers import ResponseParserError  # noqa: PLC0415
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import http.client
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 
 from pipe.http import Limits, Network
 from pipe.http.diagnosis import explain
 from pipe.http.session import proxy_for, tls_context
+from pipe.http.tunnel import tls_connection
 from pipe.preflight.result import CheckResult, failed, passed, unknown
 
 _SECONDS = 10.0
@@ -81,25 +81,12 @@ def _connect(url: str, proxy: str, ca_cert: str) -> Handshake | None:
 
 def _prepare(url: str, proxy: str, ca_cert: str) -> http.client.HTTPConnection:
     """Return an unopened connection; for https a proxy only forwards bytes."""
-    parts, via = urlsplit(url), urlsplit(proxy)
-    secure = parts.scheme == "https"
-    server = (parts.hostname or "", parts.port or (443 if secure else 80))
-    host, port = (via.hostname or "", via.port or 80) if proxy else server
-    if not secure:
-        return http.client.HTTPConnection(host, port, timeout=_SECONDS)
-    connection = http.client.HTTPSConnection(
-        host, port, timeout=_SECONDS, context=tls_context(ca_cert)
-    )
-    if proxy:
-        connection.set_tunnel(*server, headers=_proxy_user(via.username, via.password))
-    return connection
-
-
-def _proxy_user(user: str | None, password: str | None) -> dict[str, str]:
-    if user is None:
-        return {}
-    pair = f"{unquote(user)}:{unquote(password or '')}".encode()
-    return {"Proxy-Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+    parts = urlsplit(url)
+    if parts.scheme == "https":
+        context = tls_context(ca_cert)
+        return tls_connection(parts.hostname or "", parts.port or 443, proxy, context, _SECONDS)
+    first = urlsplit(proxy or url)
+    return http.client.HTTPConnection(first.hostname or "", first.port or 80, timeout=_SECONDS)
 
 
 def _classified(error: OSError, proxy: str) -> Exception:

@@ -26,8 +26,8 @@ def old(clock: FakeClock) -> Client:
 def test_an_unknown_service_has_a_different_reply_on_each_route(
     client: Client, web: Service
 ) -> None:
-    found = client.ask("GET", f"v3/subscriptions/{client.tid}/replicationcontroller/nope")
-    assert (found.status_code, found.text) == (200, "null")
+    reply = client.ask("GET", f"v3/subscriptions/{client.tid}/replicationcontroller/nope")
+    assert (reply.status_code, reply.text) == (200, "null")
     texts = {client.v2("ReplicationControllerChange", {"Name": "nope"}).text for _ in range(2)}
     assert texts == {"Service nope not found", "Service nope does not exist"}
     assert client.deploy("x:1", "nope").status_code == 404
@@ -223,9 +223,9 @@ def test_every_body_loads_into_the_vendors_models() -> None:
         client.v2("ReplicationControllerChange", {"Name": "web", "Image": "team/web:crash"})
         client.v2("ReplicationControllerReboot/worker", {})
         for pod in client.v2("GetPods").json():
-            asked = {"HostName": pod["Host"], "DockerId": pod["Containers"][0]["DockerId"]}
-            client.v2("findContainerLogs", {**asked, "Tail": 5})
-            client.v2("FindContainerState", asked)
+            body = {"HostName": pod["Host"], "DockerId": pod["Containers"][0]["DockerId"]}
+            client.v2("findContainerLogs", {**body, "Tail": 5})
+            client.v2("FindContainerState", body)
         clock.advance(3)
     check_log(world.log)
     assert {record.status for record in world.log} == {200, 204, 400}
@@ -242,8 +242,8 @@ def test_every_body_loads_into_the_vendors_models() -> None:
     ],
 )
 def test_a_response_that_does_not_fit_the_models_is_rejected(body: object, problem: str) -> None:
-    shown = json.dumps(body)
-    record = RequestRecord(0.0, "GET", "/subscriptions/1/GetPods", 200, response_text=shown)
+    text = json.dumps(body)
+    record = RequestRecord(0.0, "GET", "/subscriptions/1/GetPods", 200, response_text=text)
     with pytest.raises(ConformanceError, match=problem):
         check_exchange(record)
 

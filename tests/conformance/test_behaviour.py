@@ -25,9 +25,9 @@ def descriptions(client: Client) -> list[str]:
 
 
 def logs(client: Client, pod: dict[str, Any], container: int = 0) -> requests.Response:
-    shown = pod["Containers"][container]
-    asked = {"HostName": pod["Host"], "DockerId": shown["DockerId"], "Tail": 2}
-    return client.v2("findContainerLogs", asked)
+    shown_container = pod["Containers"][container]
+    body = {"HostName": pod["Host"], "DockerId": shown_container["DockerId"], "Tail": 2}
+    return client.v2("findContainerLogs", body)
 
 
 @pytest.fixture

@@ -156,9 +156,9 @@ def test_a_daemon_set_has_one_pod_per_host(client: Client, clock: FakeClock, wor
 
 def test_the_autoscaler_decides_the_count(client: Client, clock: FakeClock, world: World) -> None:
     service = world.add_service("worker", "team/worker:1", hpa=(2, 6), hpa_replicas=4)
-    shown = client.service("worker")
-    assert (shown["Replicas"], shown["ReplicasActive"]) == (1, 4)
-    assert (shown["HPASpecs"]["minReplicas"], shown["HPASpecs"]["maxReplicas"]) == (2, 6)
+    body = client.service("worker")
+    assert (body["Replicas"], body["ReplicasActive"]) == (1, 4)
+    assert (body["HPASpecs"]["minReplicas"], body["HPASpecs"]["maxReplicas"]) == (2, 6)
     client.deploy("team/worker:2", "worker")
     clock.advance(30)
     assert client.statuses("worker") == [("2", 1, 1)] * 4

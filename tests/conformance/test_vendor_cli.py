@@ -90,8 +90,8 @@ def waits(clis: dict[str, Cli]) -> Iterator[Waits]:
     with ThreadPoolExecutor(8) as pool:
         started: Waits = {}
         for portal, cli in clis.items():
-            wanted = updates | (only_new if portal == "new" else {})
-            for outcome, (service, image) in wanted.items():
+            started_updates = updates | (only_new if portal == "new" else {})
+            for outcome, (service, image) in started_updates.items():
                 started[portal, outcome] = pool.submit(
                     cli, "service", "update_image", service, image, "--wait"
                 )
@@ -144,8 +144,8 @@ def test_it_updates_a_cronjob_and_keeps_its_settings(clis: dict[str, Cli], porta
 def test_it_lists_and_finds_services(clis: dict[str, Cli], portal: str) -> None:
     names = json.loads(clis[portal]("service", "list", "--query", "[].Name").stdout)
     assert names == ["web", "api", "shop"]
-    found = json.loads(clis[portal]("service", "find", "shop").stdout)
-    assert found["Template"]["Containers"][0]["Name"] == "shop"
+    service = json.loads(clis[portal]("service", "find", "shop").stdout)
+    assert service["Template"]["Containers"][0]["Name"] == "shop"
     assert clis[portal]("service", "find", "nope").returncode != 0
 
 

@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.container, pytest.mark.slow]
 PARTS = (
     ("tests/security",),
     # AWS and registries are servers beside the image; tests/container/test_identity.py uses them.
-    ("tests/reliability", "--ignore=tests/reliability/test_outside.py"),
+    ("tests/reliability", "--ignore=tests/reliability/test_other_services.py"),
     ("tests/unit", "tests/kinds", "tests/process", "tests/deploy_tests", "tests/report"),
     ("tests/scenario",),
 )

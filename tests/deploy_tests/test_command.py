@@ -313,7 +313,7 @@ def test_commands_in_several_threads_do_not_kill_each_other(tmp_path: Path) -> N
 
 
 def test_signals_are_named() -> None:
-    """A number alone helps nobody at night."""
+    """The name is added to the number."""
     assert describe(CommandResult(1.0, signal=int(signal.SIGKILL)), 1.0).endswith(
         "signal 9 (SIGKILL)"
     )

@@ -173,7 +173,7 @@ def test_any_bytes(tally: Tally) -> None:
     @given(st.binary(max_size=200), st.integers(100, 599))
     def holds(body: bytes, status: int) -> None:
         tally.one()
-        reply = Reply(status, {}, body, 0.0)
+        reply = Reply(status, {}, body)
         for line in (error_body.message(reply), excerpt(reply)):
             assert line.isprintable()
             assert len(line) <= 303

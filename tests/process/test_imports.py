@@ -23,7 +23,7 @@ NEVER = {
     # Heavy modules of the standard library that are easily pulled in
     *("asyncio", "multiprocessing", "pdb", "pydoc", "sqlite3", "tomllib", "xmlrpc"),
 }
-"""Not imported by a deploy without role, deploy tests and image check."""
+"""Not imported by a deploy without role, deploy tests and image verification."""
 
 LATER = {
     "pipe.report.junit",  # 5 ms: a long pattern, and the XML library

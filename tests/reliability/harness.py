@@ -127,7 +127,7 @@ class Harness:
         self.clock.advance(86400.0)
         self.adapter: Callable[[Harness], WatchedAdapter] = WatchedAdapter
         self.other_hosts: Mapping[str, BaseAdapter] = {}
-        """Adapters of the hosts besides the portal, by name."""
+        """Adapters of the hosts other than the portal, by name."""
         self.secrets = {self.world.token: PORTAL}
         """Secrets, each with the only host that may receive it."""
         self.hosts: set[str] = set()

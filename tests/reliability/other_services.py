@@ -1,4 +1,4 @@
-"""The services that a run uses besides the portal, in process, each with faults of its own.
+"""The services that a run uses in addition to the portal, in process, each with faults of its own.
 
 AWS is moto behind a check of identities, the registry a real one behind a forwarder; the others
 accept everything.

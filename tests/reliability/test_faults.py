@@ -182,14 +182,14 @@ def check(
     # Tens of thousands of them would fill the disk; their content has been searched already.
     shutil.rmtree(folder)
     untraceable = leaves_no_trace(scenario, point, fault)
-    found = [] if untraceable else list(problems(harness, model, ending))
+    wrong = [] if untraceable else list(problems(harness, model, ending))
     allowed = expected(scenario, point, fault, times)
     if ending.code not in allowed:
-        found.append(f"exit code {ending.code}, expected one of {sorted(allowed)}")
+        wrong.append(f"exit code {ending.code}, expected one of {sorted(allowed)}")
     if ending.code not in (0, scenario.code) and not re.search(fault.words, ending.text):
-        found.append(f"the message lacks: {fault.words}")
+        wrong.append(f"the message lacks: {fault.words}")
     cell_name = f"{point} {fault.name} {counted(times)}"
-    yield from (f"{cell_name}: {text}\n{ending.text}" for text in found)
+    yield from (f"{cell_name}: {text}\n{ending.text}" for text in wrong)
 
 
 @pytest.mark.parametrize("part", range(PARTS))

@@ -88,7 +88,7 @@ def words(fault: Fault) -> str:
 def problems(harness: IntegrationHarness, cell: Cell, ending: RunResult) -> Iterator[str]:
     """Yield what is wrong with a cell."""
     _, fault, times = cell
-    integration, wanted = harness.integration, harness.environ()["IMAGE"]
+    integration, image = harness.integration, harness.environ()["IMAGE"]
     allowed = expected(integration, fault, times)
     if ending.code not in allowed:
         yield f"exit code {ending.code}, expected one of {sorted(allowed)}"
@@ -96,7 +96,7 @@ def problems(harness: IntegrationHarness, cell: Cell, ending: RunResult) -> Iter
         yield "an unexpected exception"
     if harness.leaks or (EVIL in harness.hosts and not integration.polls):
         yield f"a secret was sent to another host: {harness.leaks} of {harness.hosts}"
-    if ending.code == 0 and harness.web.image != wanted:
+    if ending.code == 0 and harness.web.image != image:
         yield f"success with {harness.web.image}"
     if ending.code in (3, 4, 5) and (harness.writes() or "othing was changed" not in ending.result):
         yield "a change, or no statement that there was none"

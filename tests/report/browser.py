@@ -1,4 +1,4 @@
-"""A real browser without a window, spoken to over a pair of pipes."""
+"""A headless browser, driven over a pair of pipes."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ _FLAGS = (
     "--disable-sync",
     "--remote-debugging-pipe",
 )
-_PATIENCE = 60.0
+_TIMEOUT = 60.0
 
 
 def find() -> str | None:
-    """The browser's program, None where there is none."""
+    """Return the path of an installed browser, if any."""
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
 class Browser:
-    """One page of a browser whose profile is new and empty; a context manager."""
+    """One page in a browser with an empty profile; a context manager."""
 
     def __init__(self, program: str) -> None:
         self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         to_read, self._write = os.pipe()
         self._read, to_write = os.pipe()
-        # It reads commands from descriptor 3 and answers on 4.
+        # Chromium reads commands from descriptor 3 and writes replies to 4.
         script = f'exec "$0" "$@" 3<&{to_read} 4>&{to_write}'
         self._process = subprocess.Popen(
             ["bash", "-c", script, program, *_FLAGS, f"--user-data-dir={self._profile.name}"],
@@ -54,7 +54,7 @@ class Browser:
         self._number = 0
         self._session: str | None = None
         self.events: list[dict[str, Any]] = []
-        """Everything the page has reported since it was opened."""
+        """Every event since the page was opened."""
 
     def __enter__(self) -> Self:
         target = self.ask("Target.createTarget", url="about:blank")["targetId"]
@@ -72,7 +72,7 @@ class Browser:
         self._profile.cleanup()
 
     def show(self, page: Path, *, width: int, scheme: str) -> None:
-        """Open the page in a window of that width, for people who like `scheme` (light, dark)."""
+        """Open the page in a window of that width; `scheme` is light or dark."""
         self.ask(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -88,21 +88,21 @@ class Browser:
             self._take()
 
     def names(self) -> list[str]:
-        """What kinds of things the page has reported."""
+        """Return the names of the events."""
         return [event["method"] for event in self.events]
 
     def value(self, expression: str) -> Any:
-        """What a JavaScript expression gives on the page."""
+        """Evaluate a JavaScript expression on the page."""
         asked = self.ask("Runtime.evaluate", expression=expression, returnByValue=True)
         return asked["result"].get("value")
 
     def photograph(self) -> bytes:
-        """The whole page as PNG."""
+        """Return the whole page as PNG."""
         shot = self.ask("Page.captureScreenshot", format="png", captureBeyondViewport=True)
         return base64.b64decode(shot["data"])
 
     def ask(self, method: str, **params: Any) -> dict[str, Any]:
-        """One command and its answer."""
+        """Send a command and return its reply."""
         self._number += 1
         message = {"id": self._number, "method": method, "params": params}
         if self._session:
@@ -116,15 +116,15 @@ class Browser:
                 return dict(answer["result"])
 
     def _take(self) -> dict[str, Any]:
-        """The next message; events are kept."""
-        until = time.monotonic() + _PATIENCE
+        """Return the next message; events are kept."""
+        until = time.monotonic() + _TIMEOUT
         while b"\0" not in self._received:
             left = until - time.monotonic()
             if left <= 0 or not select.select([self._read], [], [], left)[0]:
-                raise TimeoutError("the browser says nothing")
+                raise TimeoutError("the browser does not respond")
             data = os.read(self._read, 1 << 16)
             if not data:
-                raise ConnectionError("the browser is gone")
+                raise ConnectionError("the browser has exited")
             self._received += data
         raw, _, self._received = self._received.partition(b"\0")
         message: dict[str, Any] = json.loads(raw)

@@ -146,7 +146,7 @@ def test_an_unreachable_webhook_is_a_warning(stage: Stage) -> None:
     stage.web()
     ending = stage.deploy(SLACK_WEBHOOK=f"http://127.0.0.1:1{HOOK}")
     assert ending.code == 0
-    assert "Slack: the message was not delivered: 127.0.0.1:1 refuses" in ending.log
+    assert "Slack: the message was not delivered: 127.0.0.1:1 refused" in ending.log
 
 
 def test_a_webhook_that_never_responds_is_given_up(stage: Stage, silent: str) -> None:

@@ -141,8 +141,8 @@ def test_the_timeline_shows_old_pods_giving_way_to_new_ones(
 def test_hostile_output_is_displayed_as_text(chromium: Browser, failed: Path) -> None:
     """Exactly as printed, and never executed."""
     chromium.show(failed, width=800, scheme="light")
-    shown = chromium.value("[...document.querySelectorAll('pre')].map(pre => pre.innerText)")
-    assert shown == [HOSTILE, HOSTILE]
+    texts = chromium.value("[...document.querySelectorAll('pre')].map(pre => pre.innerText)")
+    assert texts == [HOSTILE, HOSTILE]
 
 
 def test_the_page_covers_the_whole_run(failed: Path) -> None:
@@ -200,7 +200,7 @@ def test_the_page_is_small_after_a_long_rollout(stage: Stage) -> None:
 def test_any_text_makes_a_well_formed_page(text: str) -> None:
     """Names, messages and log lines may hold anything."""
     target = Target(Kind.SERVICE, text)
-    shown = page(
+    html = page(
         run_record(
             outcome="failed",
             exit_code=10,
@@ -229,8 +229,8 @@ def test_any_text_makes_a_well_formed_page(text: str) -> None:
             evidence=(Evidence(target, text, (text,), (text,)),),
         )
     )
-    assert set(Elements(shown).names) <= KNOWN
-    assert "1 min 10 s" in shown
+    assert set(Elements(html).names) <= KNOWN
+    assert "1 min 10 s" in html
 
 
 KNOWN = {

@@ -1,4 +1,4 @@
-"""deploy.json as its schema describes it, for every way a run can end."""
+"""deploy.json against its schema, for every outcome."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ STEP = {
 }
 
 
-def test_the_schema_is_one() -> None:
+def test_the_schema_is_valid() -> None:
     """Draft 2020-12."""
     Draft202012Validator.check_schema(SCHEMA)
 
 
-def test_the_schema_knows_every_outcome() -> None:
-    """One for each exit code, and the one of a run that was killed."""
+def test_the_schema_lists_every_outcome() -> None:
+    """One for each exit code, and one for a run that was killed."""
     names = {code.name.lower().replace("_", "-") for code in ExitCode}
     assert set(SCHEMA["properties"]["outcome"]["enum"]) == {"running", *names}
 
@@ -49,7 +49,7 @@ def test_the_schema_knows_every_outcome() -> None:
         ("done", {"IMAGE": f"team/web@sha256:{'a' * 64}", "POST_DEPLOY_TEST": "echo hi"}),
         ("pre-test", {"PRE_DEPLOY_TEST": "exit 1"}),
         ("configuration", {"POST_DEPLOY_URL": "/x"}),
-        ("platform", {"SERVICE": "nobody"}),
+        ("platform", {"SERVICE": "missing"}),
         ("failed", {"IMAGE": "team/web:bad"}),
         ("restored", {"IMAGE": "team/web:bad", "ROLLBACK": "true", **STEP}),
         ("restored", {"POST_DEPLOY_TEST": "exit 1", "ROLLBACK": "true"}),
@@ -59,7 +59,7 @@ def test_the_schema_knows_every_outcome() -> None:
 def test_every_outcome_fits_the_schema(
     stage: Stage, outcome: str, variables: dict[str, str]
 ) -> None:
-    """Whatever the run came to."""
+    """Success, refusal, failure and rollback."""
     stage.web()
     stage.world.behave("team/web:bad", Behaviour("crash", log=["boom"]))
     report = stage.deploy(**variables).report
@@ -70,24 +70,24 @@ def test_every_outcome_fits_the_schema(
 def test_the_record_of_a_killed_run_fits_the_schema(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is written before the first change, and says that the run goes on."""
+    """It is written before the first change, with the outcome `running`."""
     stage.web()
     written: list[Any] = []
     write = files.write
 
-    def noted(settings: Settings, recorder: Recorder, mask: Mask) -> None:
+    def write_and_read(settings: Settings, recorder: Recorder, mask: Mask) -> None:
         write(settings, recorder, mask)
         written.append(json.loads((stage.report_dir / "deploy.json").read_text("utf-8")))
 
-    monkeypatch.setattr("pipe.report.write", noted)
+    monkeypatch.setattr("pipe.report.write", write_and_read)
     stage.deploy()
     assert [record["outcome"] for record in written] == ["running", "done"]
     for record in written:
         VALIDATOR.validate(record)
 
 
-def test_an_unseen_rollout_fits_the_schema(stage: Stage) -> None:
-    """The portal is lost for good after the change."""
+def test_the_record_of_a_rollout_lost_from_sight_fits_the_schema(stage: Stage) -> None:
+    """The portal refuses every request after the change."""
     stage.web()
     stage.world.script(ApiFault("GET", "GetPods", kind="status", status=403, skip=1, times=9999))
     report = stage.deploy().report
@@ -97,7 +97,7 @@ def test_an_unseen_rollout_fits_the_schema(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    "spoil",
+    "changes",
     [
         {"outcome": "great"},
         {"exit_code": 12},
@@ -106,8 +106,8 @@ def test_an_unseen_rollout_fits_the_schema(stage: Stage) -> None:
         {"surprise": 1},
     ],
 )
-def test_the_schema_refuses_what_is_wrong(stage: Stage, spoil: dict[str, Any]) -> None:
-    """It would prove nothing otherwise."""
+def test_the_schema_rejects_invalid_records(stage: Stage, changes: dict[str, Any]) -> None:
+    """Otherwise the tests above would prove nothing."""
     stage.web()
-    report = {**stage.deploy().report, **spoil}
+    report = {**stage.deploy().report, **changes}
     assert not VALIDATOR.is_valid(report)

@@ -239,7 +239,7 @@ class Pod:
         return self._shown[1]
 
     def _container(self, name: str, image: str) -> dict[str, Any]:
-        shown = {
+        body = {
             "Name": name,
             "Image": self.world.shown_image(image, self.index),
             "DockerId": self.container_id(name),
@@ -248,11 +248,11 @@ class Pod:
             "State": None,
         }
         if not self.world.pod_details:
-            return shown
+            return body
         mine = name == (self.failing or self.template.containers[0][0])
         fine = {"running": {}} if self.container_id(name) else self.step.state
         return {
-            **shown,
+            **body,
             "RestartCount": self.step.restarts if mine else 0,
             "LastContainerState": self.step.state if mine else fine,
         }

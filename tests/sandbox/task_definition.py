@@ -63,9 +63,9 @@ def check(given: dict[str, Any]) -> None:
 
 def as_aws_answers(given: dict[str, Any]) -> dict[str, Any]:
     """Return the definition with the zeros that AWS's own client fills in."""
-    answered = copy.deepcopy(given)
-    for container in answered["ContainerDefinitions"]:
+    definition = copy.deepcopy(given)
+    for container in definition["ContainerDefinitions"]:
         container.setdefault("Essential", True)
         for key in REFUSED_ZEROS:
             container.setdefault(key, 0)
-    return answered
+    return definition

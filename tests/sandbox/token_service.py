@@ -66,9 +66,9 @@ class TokenService(Listener):
         return jwt.encode(header, claims, ECKey.import_key(pem.decode()))
 
     def _answer(self) -> Response:
-        given = request.authorization
-        known = given is not None and (given.username, given.password) == (self.user, self.password)
-        if given is not None and not known:
+        login = request.authorization
+        known = login is not None and (login.username, login.password) == (self.user, self.password)
+        if login is not None and not known:
             body = json.dumps({"details": "incorrect username or password"})
             return Response(body, 401, content_type="application/json")
         _, repository, actions = request.args["scope"].split(":")

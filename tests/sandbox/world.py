@@ -254,10 +254,10 @@ class World:
 
     def service(self, name: str, tenant: str = "dev01") -> Service:
         """Return the service with that name."""
-        found = self.find_service(self.tenant(tenant), name)
-        if found is None:
+        service = self.find_service(self.tenant(tenant), name)
+        if service is None:
             raise KeyError(f"no service {name} in {tenant}")
-        return found
+        return service
 
     def find_service(self, tenant: Tenant, name: str) -> Service | None:
         """Return the service with exactly that name, if there is one."""

@@ -1,4 +1,4 @@
-"""Deploys that work out."""
+"""Deploys that succeed."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.support.stage import Stage
 
 @pytest.mark.parametrize("portal", ["new", "old"])
 def test_a_deploy_changes_the_image_once_and_waits_for_every_pod(stage: Stage, portal: str) -> None:
-    """Both generations of the portal end with all pods on the new image, by one write."""
+    """One write puts all pods on the new image, with both generations of the portal."""
     stage.world.portal = portal
     web = stage.web(allocation_tags="tier-app")
     ending = stage.deploy()
@@ -19,14 +19,14 @@ def test_a_deploy_changes_the_image_once_and_waits_for_every_pod(stage: Stage, p
     assert len(stage.world.writes()) == 1
 
 
-def test_the_plan_is_shown_as_a_diff(stage: Stage) -> None:
-    """A person sees what becomes of what before it happens."""
+def test_the_plan_is_logged_as_a_diff(stage: Stage) -> None:
+    """The log shows old and new image before anything changes."""
     stage.web()
     assert "Plan: web: team/web:1.4.1 -> team/web:1.4.2" in stage.deploy().log
 
 
-def test_the_end_comes_at_most_a_second_after_the_last_pod_was_stable(stage: Stage) -> None:
-    """Nobody waits for the pipe: STABLE_SECONDS and at most one second more."""
+def test_a_run_ends_within_a_second_of_the_last_pod_being_stable(stage: Stage) -> None:
+    """STABLE_SECONDS after the last pod came up, plus one second at most."""
     for rollout in (1.9, 2.0, 2.3, 2.7, 6.1):
         web = stage.world.add_service(f"web{rollout}".replace(".", "-"), "team/web:1", replicas=1)
         stage.world.rollout_seconds = rollout
@@ -37,15 +37,15 @@ def test_the_end_comes_at_most_a_second_after_the_last_pod_was_stable(stage: Sta
 
 @pytest.mark.parametrize("stable", ["0", "1", "30"])
 def test_pods_must_stay_up_for_stable_seconds(stage: Stage, stable: str) -> None:
-    """STABLE_SECONDS is what it says."""
+    """The run lasts as long as the rollout and STABLE_SECONDS."""
     stage.web(replicas=1)
     ending = stage.deploy(STABLE_SECONDS=stable)
     assert ending.code == 0
     assert 2.0 + int(stable) <= ending.seconds <= 3.0 + int(stable)
 
 
-def test_the_old_portal_keeps_what_the_older_call_would_reset(stage: Stage) -> None:
-    """AllocationTags and the scheduling switches survive a v2 change (traps 16 and 17)."""
+def test_a_change_on_an_old_portal_keeps_allocation_tags_and_switches(stage: Stage) -> None:
+    """The v2 call resets whatever it does not receive (traps 16 and 17)."""
     stage.world.portal = "old"
     web = stage.web(allocation_tags="tier-app")
     before = dict(web.flags)
@@ -54,8 +54,8 @@ def test_the_old_portal_keeps_what_the_older_call_would_reset(stage: Stage) -> N
     assert web.flags == before
 
 
-def test_the_same_image_is_nothing_to_do(stage: Stage) -> None:
-    """A second deploy of what already runs says so and writes nothing."""
+def test_deploying_the_current_image_changes_nothing(stage: Stage) -> None:
+    """The result names what already runs, and nothing is written."""
     stage.web()
     ending = stage.deploy("team/web:1.4.1")
     assert ending.code == 0
@@ -64,15 +64,15 @@ def test_the_same_image_is_nothing_to_do(stage: Stage) -> None:
     assert ending.seconds < 1.0
 
 
-def test_the_same_image_in_canonical_form_is_the_same(stage: Stage) -> None:
-    """docker.io/team/web:1.4.1 is team/web:1.4.1 (trap 6)."""
+def test_images_are_compared_in_canonical_form(stage: Stage) -> None:
+    """docker.io/team/web:1.4.1 equals team/web:1.4.1 (trap 6)."""
     stage.web()
     assert stage.deploy("docker.io/team/web:1.4.1").code == 0
     assert stage.world.write_attempts() == []
 
 
 def test_restart_replaces_every_pod_on_the_same_image(stage: Stage) -> None:
-    """RESTART waits for new pods, which an unchanged image cannot prove (trap 7)."""
+    """RESTART waits for new pods: an unchanged image proves nothing (trap 7)."""
     web = stage.web()
     before = {pod.name for pod in web.pods}
     ending = stage.deploy("team/web:1.4.1", RESTART="true")
@@ -84,15 +84,15 @@ def test_restart_replaces_every_pod_on_the_same_image(stage: Stage) -> None:
     ]
 
 
-def test_restart_with_a_new_image_changes_the_image_only(stage: Stage) -> None:
-    """A new image replaces the pods anyway: no second restart."""
+def test_restart_with_a_new_image_only_changes_the_image(stage: Stage) -> None:
+    """The new image replaces the pods anyway."""
     stage.web()
     assert stage.deploy(RESTART="true").code == 0
     assert len(stage.world.writes()) == 1
 
 
-def test_without_wait_the_change_is_made_and_not_followed(stage: Stage) -> None:
-    """WAIT: false ends at once and does not claim that the version serves."""
+def test_without_wait_the_rollout_is_not_followed(stage: Stage) -> None:
+    """The run ends right after the change and does not claim that the version is ready."""
     stage.web()
     ending = stage.deploy(WAIT="false")
     assert ending.code == 0
@@ -102,7 +102,7 @@ def test_without_wait_the_change_is_made_and_not_followed(stage: Stage) -> None:
 
 
 def test_a_dry_run_prints_the_plan_and_changes_nothing(stage: Stage) -> None:
-    """DRY_RUN shows the diff and stops."""
+    """DRY_RUN stops after the diff."""
     stage.web()
     ending = stage.deploy(DRY_RUN="true")
     assert ending.code == 0
@@ -111,15 +111,15 @@ def test_a_dry_run_prints_the_plan_and_changes_nothing(stage: Stage) -> None:
 
 
 def test_the_tenant_is_found_by_name_in_any_case_or_by_id(stage: Stage) -> None:
-    """Trap 28: names are lower case in the portal, ids are GUIDs."""
+    """Names are lower case in the portal, ids are GUIDs (trap 28)."""
     stage.web()
     tenant = stage.world.tenant("dev01")
     assert stage.deploy(TENANT="DEV01", DRY_RUN="true").code == 0
     assert stage.deploy(TENANT=tenant.id.upper(), DRY_RUN="true").code == 0
 
 
-def test_a_line_comes_at_least_every_fifteen_seconds(stage: Stage) -> None:
-    """A long wait shows signs of life that say what is waited for."""
+def test_progress_is_logged_at_least_every_fifteen_seconds(stage: Stage) -> None:
+    """Each line names what the run waits for."""
     stage.web(replicas=1)
     stage.world.rollout_seconds = 65.0
     ending = stage.deploy()
@@ -127,8 +127,8 @@ def test_a_line_comes_at_least_every_fifteen_seconds(stage: Stage) -> None:
     assert ending.log.count("still: 0 of 1 new pods up") == 4
 
 
-def test_the_portal_is_asked_a_tenth_of_the_time_at_most(stage: Stage) -> None:
-    """A slow portal is left in peace: looks back off with its own answer time."""
+def test_requests_take_at_most_a_tenth_of_the_time(stage: Stage) -> None:
+    """The interval between checks grows with the portal's response time."""
     stage.web(replicas=1)
     stage.world.rollout_seconds = 60.0
     ending = stage.deploy()

@@ -1,4 +1,4 @@
-"""Runs that are stopped: what they say, and how the next one picks up."""
+"""Runs that are stopped: what they report, and how the next run resumes."""
 
 import json
 
@@ -7,12 +7,12 @@ from tests.support.stage import Stage, ticking
 
 
 def interrupt() -> None:
-    """What SIGTERM and Ctrl-C become inside a run."""
+    """Raise what SIGTERM and Ctrl-C become inside a run."""
     raise KeyboardInterrupt
 
 
-def test_a_stop_during_the_rollout_says_what_was_left(stage: Stage) -> None:
-    """Exit 11 with the state of the target, and the platform goes on."""
+def test_a_stop_during_the_rollout_reports_the_state_of_the_target(stage: Stage) -> None:
+    """Exit 11; nothing is rolled back, and the platform goes on."""
     stage.web()
     ticking(stage.clock, 3.0, interrupt)
     ending = stage.deploy(ROLLBACK="true")
@@ -22,8 +22,8 @@ def test_a_stop_during_the_rollout_says_what_was_left(stage: Stage) -> None:
     assert len(stage.world.writes()) == 1
 
 
-def test_a_stop_before_the_change_left_nothing(stage: Stage) -> None:
-    """Exit 11, and it says that nothing was changed."""
+def test_a_stop_before_the_change_changes_nothing(stage: Stage) -> None:
+    """Exit 11, with a result that confirms it."""
     stage.web()
     stage.world.intrude(lambda _: interrupt(), when=("GET", "replicationcontroller/web", 2))
     ending = stage.deploy()
@@ -32,8 +32,8 @@ def test_a_stop_before_the_change_left_nothing(stage: Stage) -> None:
     assert stage.world.write_attempts() == []
 
 
-def test_the_next_run_picks_a_rollout_up(stage: Stage) -> None:
-    """Same step again: followed to the end, pods are not restarted a second time."""
+def test_the_next_run_resumes_the_rollout(stage: Stage) -> None:
+    """The same step, run again, follows the rollout without a second write."""
     web = stage.web()
     ticking(stage.clock, 3.0, interrupt)
     stage.deploy()
@@ -44,8 +44,8 @@ def test_the_next_run_picks_a_rollout_up(stage: Stage) -> None:
     assert len(stage.world.writes()) == 1
 
 
-def test_a_picked_up_rollout_that_fails_is_put_back_from_history(stage: Stage) -> None:
-    """The portal remembers what ran before, so the way back is known to a second run too."""
+def test_a_resumed_rollout_that_fails_is_rolled_back_from_history(stage: Stage) -> None:
+    """The portal's history holds the previous image, so the second run knows it too."""
     stage.web()
     stage.world.behave("team/web:bad", Behaviour("crash"))
     ticking(stage.clock, 1.0, interrupt)
@@ -55,8 +55,8 @@ def test_a_picked_up_rollout_that_fails_is_put_back_from_history(stage: Stage) -
     assert stage.world.service("web").image == "team/web:1.4.1"
 
 
-def test_a_picked_up_rollout_without_history_is_not_guessed_back(stage: Stage) -> None:
-    """Nobody knows what ran before: exit 9 says so and changes nothing."""
+def test_a_resumed_rollout_without_history_is_not_rolled_back(stage: Stage) -> None:
+    """The previous image is unknown: exit 9, and nothing is changed."""
     stage.web(history=False)
     stage.world.behave("team/web:bad", Behaviour("crash"))
     ticking(stage.clock, 1.0, interrupt)
@@ -67,8 +67,8 @@ def test_a_picked_up_rollout_without_history_is_not_guessed_back(stage: Stage) -
     assert len(stage.world.writes()) == 1
 
 
-def test_what_to_return_to_is_on_disk_before_the_first_write(stage: Stage) -> None:
-    """A kill at any later moment leaves a record that knows the way back."""
+def test_the_images_to_roll_back_to_are_on_disk_before_the_first_write(stage: Stage) -> None:
+    """A kill at any later moment leaves a record to roll back from."""
     stage.web()
     seen = []
 

@@ -1,4 +1,4 @@
-"""The portal acts and the answer is lost: looked up, never sent twice."""
+"""Replies that are lost after the portal acted: the change is looked up, never sent twice."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.support.stage import Stage
 
 @pytest.mark.parametrize("portal", ["new", "old"])
 @pytest.mark.parametrize("kind", ["reset-after", "silence-after"])
-def test_a_change_that_took_hold_is_not_sent_again(stage: Stage, kind: str, portal: str) -> None:
+def test_a_change_that_was_applied_is_not_sent_again(stage: Stage, kind: str, portal: str) -> None:
     """One write, one rollout, exit 0."""
     stage.world.portal = portal
     web = stage.web()
@@ -33,8 +33,8 @@ def test_a_change_that_took_hold_is_not_sent_again(stage: Stage, kind: str, port
     ],
     ids=lambda fault: f"{fault.kind}{fault.status}",
 )
-def test_a_change_that_did_not_arrive_is_sent_again(stage: Stage, fault: ApiFault) -> None:
-    """Read back, then repeated: exactly one takes hold."""
+def test_a_change_that_was_not_applied_is_sent_again(stage: Stage, fault: ApiFault) -> None:
+    """The service is read first; exactly one change is applied."""
     fault.method, fault.path, fault.times = "PUT", "containerimage", 1
     web = stage.web()
     stage.world.script(fault)
@@ -45,7 +45,7 @@ def test_a_change_that_did_not_arrive_is_sent_again(stage: Stage, fault: ApiFaul
 
 
 def test_a_lost_reply_to_a_restart_does_not_restart_twice(stage: Stage) -> None:
-    """A restart leaves its time on the service: that is looked up."""
+    """A restart leaves its time on the service, which shows that it was applied."""
     web = stage.web()
     stage.world.script(ApiFault("POST", "Reboot", kind="reset-after"))
     ending = stage.deploy("team/web:1.4.1", RESTART="true")
@@ -53,8 +53,8 @@ def test_a_lost_reply_to_a_restart_does_not_restart_twice(stage: Stage) -> None:
     assert web.starts == 2
 
 
-def test_a_portal_that_never_takes_the_change_is_given_up(stage: Stage) -> None:
-    """Exit 4, and the image is the one from before."""
+def test_a_change_that_the_portal_never_accepts_fails_the_run(stage: Stage) -> None:
+    """Exit 4, and the image is unchanged."""
     web = stage.web()
     stage.world.script(ApiFault("PUT", "containerimage", status=503, times=99))
     ending = stage.deploy()
@@ -62,8 +62,8 @@ def test_a_portal_that_never_takes_the_change_is_given_up(stage: Stage) -> None:
     assert web.image == "team/web:1.4.1"
 
 
-def test_a_portal_that_goes_away_during_the_rollout_is_waited_for(stage: Stage) -> None:
-    """An outage shorter than WAIT_TIMEOUT is no failed deploy."""
+def test_a_short_outage_during_the_rollout_is_waited_out(stage: Stage) -> None:
+    """An outage shorter than WAIT_TIMEOUT does not fail the deploy."""
     stage.web()
     stage.world.script(ApiFault("GET", "GetPods", kind="refused", skip=3, times=10))
     ending = stage.deploy()
@@ -71,8 +71,8 @@ def test_a_portal_that_goes_away_during_the_rollout_is_waited_for(stage: Stage) 
     assert "cannot look" in ending.log
 
 
-def test_a_portal_that_stays_away_is_told_with_what_was_done(stage: Stage) -> None:
-    """Exit 4: the change was made, its rollout cannot be followed."""
+def test_an_outage_that_lasts_reports_that_the_change_was_made(stage: Stage) -> None:
+    """Exit 4, once WAIT_TIMEOUT is over."""
     stage.web()
     stage.world.script(ApiFault("GET", "GetPods", status=503, skip=2, times=9999))
     ending = stage.deploy(WAIT_TIMEOUT="60")
@@ -81,8 +81,8 @@ def test_a_portal_that_stays_away_is_told_with_what_was_done(stage: Stage) -> No
     assert ending.seconds < 70
 
 
-def test_a_token_that_expires_meanwhile_is_told_with_what_was_done(stage: Stage) -> None:
-    """Not exit 3, which would mean that nothing was changed."""
+def test_a_token_that_expires_reports_that_the_change_was_made(stage: Stage) -> None:
+    """Exit 4: exit 3 would mean that nothing was changed."""
     stage.web()
     stage.world.script(ApiFault("GET", "GetPods", status=401, body="expired", skip=2, times=999))
     ending = stage.deploy()
@@ -91,8 +91,8 @@ def test_a_token_that_expires_meanwhile_is_told_with_what_was_done(stage: Stage)
     assert ending.seconds < 10
 
 
-def test_an_outage_is_told_without_flooding_the_log(stage: Stage) -> None:
-    """A line when it begins, and one every fifteen seconds."""
+def test_an_outage_does_not_flood_the_log(stage: Stage) -> None:
+    """One line when it begins, and one every fifteen seconds."""
     stage.web()
     stage.world.script(ApiFault("GET", "GetPods", status=503, skip=2, times=9999))
     ending = stage.deploy(WAIT_TIMEOUT="60")

@@ -1,4 +1,4 @@
-"""Runs that must not change anything: bad variables, refused tokens, unknown names."""
+"""Runs that must not change anything: invalid variables, refused tokens, unknown names."""
 
 import pytest
 
@@ -7,15 +7,15 @@ from tests.support.stage import RunResult, Stage
 
 
 def assert_untouched(stage: Stage, ending: RunResult, code: int) -> None:
-    """Nothing was written, and the run says so."""
+    """Check that nothing was written and that the result confirms it."""
     assert ending.code == code
     assert stage.world.write_attempts() == []
     assert "othing was changed" in ending.result
     assert ending.result.count("\n") == 1
 
 
-def test_a_wrong_token_is_an_identity_problem(stage: Stage) -> None:
-    """Exit 3 names DUPLO_TOKEN and repeats the portal's words."""
+def test_an_invalid_token_is_an_identity_error(stage: Stage) -> None:
+    """Exit 3 names DUPLO_TOKEN and does not show the token."""
     stage.web()
     ending = stage.deploy(DUPLO_TOKEN="not-the-right-token")
     assert_untouched(stage, ending, 3)
@@ -23,16 +23,16 @@ def test_a_wrong_token_is_an_identity_problem(stage: Stage) -> None:
     assert "not-the-right-token" not in ending.text
 
 
-def test_a_token_without_any_rights_is_an_identity_problem(stage: Stage) -> None:
-    """Both lists of tenants refused: exit 3, and no fallback hides it (trap 25)."""
+def test_a_token_without_permissions_is_an_identity_error(stage: Stage) -> None:
+    """Exit 3 when both lists of tenants are refused; no fallback hides it (trap 25)."""
     stage.world.script(ApiFault("GET", "Tenant", status=403, body="no access", times=9))
     ending = stage.deploy()
     assert_untouched(stage, ending, 3)
     assert "no access" in ending.result
 
 
-def test_an_unknown_tenant_is_named_with_near_ones(stage: Stage) -> None:
-    """Exit 4 names TENANT and suggests what was probably meant."""
+def test_an_unknown_tenant_is_reported_with_similar_names(stage: Stage) -> None:
+    """Exit 4 names TENANT and the closest match."""
     stage.world.add_tenant("prod01")
     ending = stage.deploy(TENANT="dev1")
     assert_untouched(stage, ending, 4)
@@ -41,8 +41,8 @@ def test_an_unknown_tenant_is_named_with_near_ones(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("portal", ["new", "old"])
-def test_an_unknown_service_is_named_with_near_ones(stage: Stage, portal: str) -> None:
-    """Exit 4 names SERVICE; the two ways of saying "no such" are understood (traps 23, 29)."""
+def test_an_unknown_service_is_reported_with_similar_names(stage: Stage, portal: str) -> None:
+    """Exit 4 names SERVICE; both forms of "not found" are recognized (traps 23, 29)."""
     stage.world.portal = portal
     stage.web()
     ending = stage.deploy(SERVICE="Web")
@@ -52,7 +52,7 @@ def test_an_unknown_service_is_named_with_near_ones(stage: Stage, portal: str) -
 
 
 def test_an_unreachable_portal_names_the_host_variable(stage: Stage) -> None:
-    """Exit 4 after a few tries."""
+    """Exit 4 after a few attempts."""
     stage.world.script(ApiFault(kind="refused", times=99))
     ending = stage.deploy()
     assert_untouched(stage, ending, 4)
@@ -62,7 +62,7 @@ def test_an_unreachable_portal_names_the_host_variable(stage: Stage) -> None:
 
 
 def test_a_redirect_is_not_followed(stage: Stage) -> None:
-    """The token goes to the portal and nowhere else."""
+    """The token is sent to the portal only."""
     stage.web()
     stage.world.script(ApiFault(kind="redirect", location="https://evil.example/x"))
     ending = stage.deploy()
@@ -70,8 +70,8 @@ def test_a_redirect_is_not_followed(stage: Stage) -> None:
     assert "redirects to evil.example" in ending.result
 
 
-def test_a_page_instead_of_json_is_told_as_such(stage: Stage) -> None:
-    """Something between us and the portal answers with HTML."""
+def test_a_page_instead_of_json_is_an_unexpected_response(stage: Stage) -> None:
+    """Something between the pipe and the portal responds with HTML."""
     stage.web()
     stage.world.script(ApiFault(kind="html", times=99))
     ending = stage.deploy()
@@ -79,8 +79,8 @@ def test_a_page_instead_of_json_is_told_as_such(stage: Stage) -> None:
     assert "unexpected response" in ending.result
 
 
-def test_a_read_only_user_is_told_what_is_missing(stage: Stage) -> None:
-    """Trap 27: every read works and the first write is refused; exit 4 and unchanged."""
+def test_a_read_only_token_is_reported_as_lacking_write_access(stage: Stage) -> None:
+    """Exit 4: every read works and the first write is refused (trap 27)."""
     web = stage.web()
     stage.world.add_token("read-only-token", read_only=True)
     ending = stage.deploy(DUPLO_TOKEN="read-only-token")
@@ -91,7 +91,7 @@ def test_a_read_only_user_is_told_what_is_missing(stage: Stage) -> None:
 
 
 def test_all_problems_are_reported_in_one_run(stage: Stage) -> None:
-    """One run per mistake would cost a pipeline each."""
+    """Otherwise each mistake would cost a pipeline."""
     ending = stage.run_with(
         {
             "DUPLO_HOST": "http://portal.example",
@@ -105,7 +105,7 @@ def test_all_problems_are_reported_in_one_run(stage: Stage) -> None:
     assert_untouched(stage, ending, 2)
     assert "6 problems" not in ending.result
     assert "The variables have 7 problems" in ending.result
-    told = [line for line in ending.log.splitlines() if line.startswith("ERROR")]
+    errors = [line for line in ending.log.splitlines() if line.startswith("ERROR")]
     names = ["DUPLO_HOST", "DUPLO_TOKEN", "TENANT", "SERVICE", "IMAGE", "WAIT", "WAIT_TIMEOUT"]
-    assert [line.split()[1] for line in told] == names
+    assert [line.split()[1] for line in errors] == names
     assert stage.world.log == []

@@ -1,4 +1,4 @@
-"""The files a run leaves."""
+"""The files that a run writes."""
 
 import shlex
 from pathlib import Path
@@ -7,8 +7,8 @@ from tests.sandbox import Behaviour
 from tests.support.stage import Stage
 
 
-def test_the_record_tells_the_whole_run(stage: Stage) -> None:
-    """deploy.json: targets, timeline, outcome, exit code."""
+def test_the_record_covers_the_whole_run(stage: Stage) -> None:
+    """deploy.json holds targets, timeline, outcome and exit code."""
     stage.web()
     report = stage.deploy(BITBUCKET_BUILD_NUMBER="42").report
     assert (report["outcome"], report["exit_code"]) == ("done", 0)
@@ -23,7 +23,7 @@ def test_the_record_tells_the_whole_run(stage: Stage) -> None:
 
 
 def test_the_record_of_a_failure_holds_the_evidence(stage: Stage) -> None:
-    """Faults and log lines survive the pods they came from."""
+    """Faults and log lines outlive the pods they came from."""
     stage.web()
     stage.world.behave("team/web:bad", Behaviour("crash", log=["boom"]))
     report = stage.deploy("team/web:bad", ROLLBACK="true").report
@@ -32,7 +32,7 @@ def test_the_record_of_a_failure_holds_the_evidence(stage: Stage) -> None:
     assert "Back-off" in report["evidence"][0]["faults"][0]
 
 
-def test_deploy_env_can_be_sourced_whatever_the_names(stage: Stage) -> None:
+def test_deploy_env_can_be_sourced_with_any_image_name(stage: Stage) -> None:
     """Values are quoted for a shell."""
     stage.web("team/web:1.4.1$(touch hacked)")
     stage.deploy()
@@ -43,8 +43,8 @@ def test_deploy_env_can_be_sourced_whatever_the_names(stage: Stage) -> None:
     assert values["DEPLOY_TARGETS"] == "web"
 
 
-def test_a_report_that_cannot_be_written_warns_and_changes_nothing(stage: Stage) -> None:
-    """A folder that is a file is no reason to fail a deploy."""
+def test_a_report_that_cannot_be_written_is_a_warning(stage: Stage) -> None:
+    """A file in place of the folder does not fail the deploy."""
     stage.web()
     blocked = stage.folder / "blocked"
     blocked.write_text("a file")
@@ -53,15 +53,15 @@ def test_a_report_that_cannot_be_written_warns_and_changes_nothing(stage: Stage)
     assert "Cannot write the report" in ending.log
 
 
-def test_without_a_folder_no_report_is_written(stage: Stage) -> None:
-    """A local run leaves no files behind unless it is asked to."""
+def test_without_a_report_folder_no_file_is_written(stage: Stage) -> None:
+    """A local run leaves no files behind unless REPORT_DIR is set."""
     stage.web()
     assert stage.deploy(REPORT_DIR="", BITBUCKET_CLONE_DIR="").code == 0
     assert list(stage.folder.rglob("*")) == []
 
 
-def test_the_pipes_storage_folder_is_the_default(stage: Stage) -> None:
-    """Bitbucket gives every pipe a folder of its own below the clone."""
+def test_reports_go_to_the_pipes_storage_folder_by_default(stage: Stage) -> None:
+    """Bitbucket gives every pipe its own folder below the clone."""
     stage.web()
     storage = stage.folder / ".bitbucket" / "pipes" / "me"
     stage.deploy(REPORT_DIR="", BITBUCKET_PIPE_STORAGE_DIR=str(storage))
@@ -69,8 +69,8 @@ def test_the_pipes_storage_folder_is_the_default(stage: Stage) -> None:
     assert names == ["deploy.env", "deploy.html", "deploy.json"]
 
 
-def test_names_from_the_portal_cannot_forge_log_lines(stage: Stage) -> None:
-    """Control characters in what the portal says stay on their line, colourless."""
+def test_text_from_the_portal_cannot_forge_log_lines(stage: Stage) -> None:
+    """Its control characters neither start a new line nor change colours."""
     stage.web()
     stage.world.behave(
         "team/web:bad", Behaviour("crash", log=["evil\x1b[32m✔ deployed", "a\rb\u2028c"])

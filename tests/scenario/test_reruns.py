@@ -1,4 +1,4 @@
-"""RESTART in a step that is run again: pods are not restarted a second time for the same request."""
+"""RESTART in a repeated step: pods are not restarted twice for the same request."""
 
 import json
 from typing import Any
@@ -13,18 +13,18 @@ STEP = {"BITBUCKET_PIPELINE_UUID": "{p}", "BITBUCKET_STEP_UUID": "{s}"}
 
 
 def restart(stage: Stage, run: int = 1, **environ: str) -> RunResult:
-    """Run number `run` of a step that restarts `web`."""
+    """Run the step that restarts `web`, for the given time."""
     number = {"BITBUCKET_STEP_RUN_NUMBER": str(run)}
     return stage.deploy(IMAGE, RESTART="true", **{**STEP, **number, **environ})
 
 
 def interrupt() -> None:
-    """What SIGTERM becomes inside a run."""
+    """Raise what SIGTERM becomes inside a run."""
     raise KeyboardInterrupt
 
 
 def interrupted(stage: Stage) -> Any:
-    """A first run that is stopped two seconds after it began."""
+    """Stop a first run two seconds after it began, and return the service."""
     web = stage.web()
     stage.clock.advance(86400.0)
     ticking(stage.clock, 2.0, interrupt)
@@ -32,8 +32,8 @@ def interrupted(stage: Stage) -> Any:
     return web
 
 
-def test_a_restart_that_was_cut_off_is_followed_not_repeated(stage: Stage) -> None:
-    """The record tells: the plan says so, and only the first run wrote."""
+def test_an_interrupted_restart_is_followed_not_repeated(stage: Stage) -> None:
+    """The record identifies it; only the first run writes."""
     web = interrupted(stage)
     ending = restart(stage, 2)
     assert ending.code == 0
@@ -41,8 +41,8 @@ def test_a_restart_that_was_cut_off_is_followed_not_repeated(stage: Stage) -> No
     assert web.starts == 2
 
 
-def test_without_the_record_a_recent_restart_is_taken_for_our_own(stage: Stage) -> None:
-    """A step that is run again within the hour finds the time of the restart at the portal."""
+def test_without_the_record_a_recent_restart_is_resumed(stage: Stage) -> None:
+    """The portal holds the time of the restart, less than an hour ago."""
     web = interrupted(stage)
     ending = restart(stage, 2, REPORT_DIR="")
     assert ending.code == 0
@@ -50,8 +50,8 @@ def test_without_the_record_a_recent_restart_is_taken_for_our_own(stage: Stage) 
     assert web.starts == 2
 
 
-def test_without_the_record_an_old_restart_is_nobodys(stage: Stage) -> None:
-    """After more than an hour the request is taken for a new one."""
+def test_without_the_record_an_old_restart_is_not_resumed(stage: Stage) -> None:
+    """After more than an hour, the run counts as a new request."""
     web = interrupted(stage)
     stage.clock.advance(7200.0)
     assert restart(stage, 2, REPORT_DIR="").code == 0
@@ -59,37 +59,37 @@ def test_without_the_record_an_old_restart_is_nobodys(stage: Stage) -> None:
 
 
 def test_a_first_run_always_restarts(stage: Stage) -> None:
-    """A restart minutes ago is no reason not to do what was asked."""
+    """Even if the service was restarted minutes ago."""
     web = interrupted(stage)
     assert restart(stage, 1).code == 0
     assert web.starts == 4
 
 
 def test_another_step_always_restarts(stage: Stage) -> None:
-    """The record of one step says nothing about another's request."""
+    """The record of one step does not apply to another."""
     web = interrupted(stage)
     assert restart(stage, 1, BITBUCKET_STEP_UUID="{other}").code == 0
     assert web.starts == 4
 
 
 @pytest.mark.parametrize("number", ["", "x", "-1", "2" * 400])
-def test_run_numbers_that_are_none_are_the_first(stage: Stage, number: str) -> None:
-    """Outside Bitbucket every run is a new one."""
+def test_an_invalid_run_number_counts_as_the_first(stage: Stage, number: str) -> None:
+    """Outside of Bitbucket every run is a new one."""
     web = interrupted(stage)
     assert restart(stage, BITBUCKET_STEP_RUN_NUMBER=number).code == 0
     assert web.starts == 4
 
 
-def test_a_restart_that_came_to_its_end_is_repeated_on_request(stage: Stage) -> None:
-    """Whoever runs a finished step again asks for another restart; the record knows it ended."""
+def test_a_finished_restart_is_repeated(stage: Stage) -> None:
+    """Running a finished step again requests another restart; the record shows that it ended."""
     web = stage.web()
     assert restart(stage).code == 0
     assert restart(stage, 2).code == 0
     assert web.starts == 4
 
 
-def test_a_run_that_was_cut_off_before_the_restart_restarts_now(stage: Stage) -> None:
-    """The record was written, the request never sent: the target's version is the same."""
+def test_a_run_interrupted_before_the_restart_is_repeated(stage: Stage) -> None:
+    """The record was written but the request never sent: the target's version is unchanged."""
     web = stage.web()
     stage.world.intrude(lambda _: interrupt(), when=("POST", "Reboot", 1), moment="before")
     assert restart(stage).code == 11
@@ -100,10 +100,10 @@ def test_a_run_that_was_cut_off_before_the_restart_restarts_now(stage: Stage) ->
 
 
 @pytest.mark.parametrize("shape", [{"statefulset": True}, {"platform": 0}, {"cloud": 2}])
-def test_pods_without_a_replica_set_are_told_apart_by_the_record(
+def test_the_record_identifies_previous_pods_without_a_replica_set(
     stage: Stage, shape: dict[str, Any]
 ) -> None:
-    """Container ids of before are in the record, so old pods are not taken for new ones."""
+    """It holds their container ids, so that they are not taken for new pods."""
     stage.world.rollout_seconds = 10.0
     web = stage.web(**shape)
     ticking(stage.clock, 1.0, interrupt)
@@ -114,8 +114,8 @@ def test_pods_without_a_replica_set_are_told_apart_by_the_record(
     assert ending.seconds > 8.0
 
 
-def test_the_way_back_is_known_from_the_record(stage: Stage) -> None:
-    """A portal without image history is no reason not to know what ran before."""
+def test_the_record_holds_the_images_to_roll_back_to(stage: Stage) -> None:
+    """For a portal without image history."""
     stage.web(history=False)
     stage.world.behave("team/web:bad", Behaviour("crash"))
     ticking(stage.clock, 1.0, interrupt)
@@ -142,13 +142,15 @@ def test_the_way_back_is_known_from_the_record(stage: Stage) -> None:
                 "exit_code": None,
                 "changed": True,
                 "step": {"step": "{s}", "pipeline": "{p}", "run_number": []},
-                "targets": [{"name": "web", "previous_pods": 7, "after": [], "back": {"": 7}}],
+                "targets": [
+                    {"name": "web", "previous_pods": 7, "after": [], "rollback_to": {"": 7}}
+                ],
             }
         ),
     ],
 )
-def test_a_record_that_is_none_is_ignored(stage: Stage, text: str) -> None:
-    """Whatever lies where the record should be: the run goes on, and writes its own."""
+def test_an_unusable_record_is_ignored(stage: Stage, text: str) -> None:
+    """The run goes on and writes its own."""
     stage.web()
     stage.report_dir.mkdir()
     (stage.report_dir / "deploy.json").write_text(text, "utf-8")

@@ -311,7 +311,7 @@ def test_the_message_has_the_details_of_the_certificate(tmp_path: Path, years: i
     """Names, issuer and both dates are presented, in any century, without control characters."""
     issuer = identity("Root", authority=True)
     until = datetime(2025, 1, 1, tzinfo=UTC) + timedelta(days=365.25 * years)
-    names = ("a.example", "10.0.0.1", "*.b.example")
+    names = ("a.example", "10.0.0.1", "CN=directory name", "*.b.example")
     server_identity = identity("pörtal \x1b[31m", *names, issuer=issuer, until=until)
     with Server(World(SystemClock()), tls=server_identity.context(tmp_path)) as server:
         port = urlsplit(server.url).port or 0

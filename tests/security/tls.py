@@ -56,7 +56,7 @@ def identity(
     until: datetime | None = None,
     authority: bool = False,
 ) -> Identity:
-    """Create a certificate for DNS names and addresses, self-signed without an issuer."""
+    """Create a certificate for host, IP and directory names, self-signed without an issuer."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     until = until or datetime.now(UTC) + YEAR
@@ -78,6 +78,8 @@ def identity(
 
 
 def _general_name(text: str) -> x509.GeneralName:
+    if "=" in text:
+        return x509.DirectoryName(x509.Name.from_rfc4514_string(text))
     try:
         return x509.IPAddress(ipaddress.ip_address(text))
     except ValueError:

@@ -229,7 +229,7 @@ def test_local_and_exempt_hosts_bypass_the_proxy(url: str, exempt: str, used: bo
 )
 def test_every_form_of_error_body_becomes_one_line(body: bytes, line: str) -> None:
     """The portal sends five forms."""
-    assert error_body.message(Reply(400, {}, body, 0.0)) == line
+    assert error_body.message(Reply(400, {}, body)) == line
 
 
 def test_an_error_body_is_not_parsed_by_the_reader_of_the_list() -> None:
@@ -245,6 +245,6 @@ def test_an_error_body_is_not_parsed_by_the_reader_of_the_list() -> None:
     reply = http.repeatable("GET", "x", transient=lambda one: one.status == 400, decode=reader)
     assert reply.status == 500
     assert clock.slept == [1.0]
-    assert error_body.message(Reply(400, {}, b'{"Message":"Rate exceeded"}', 0.0, reader)) == (
+    assert error_body.message(Reply(400, {}, b'{"Message":"Rate exceeded"}', reader)) == (
         "Rate exceeded"
     )

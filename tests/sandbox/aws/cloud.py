@@ -156,12 +156,12 @@ class Cloud(Listener):
 
 def scan(**findings: str) -> Any:
     """Return ECR's result of a basic scan; findings by name (- for _) and severity."""
-    found = [
+    listed = [
         {"name": name.replace("_", "-"), "severity": grade} for name, grade in findings.items()
     ]
     return {
         "imageScanStatus": {"status": "COMPLETE"},
-        "imageScanFindings": {"findings": found},
+        "imageScanFindings": {"findings": listed},
     }
 
 

@@ -141,11 +141,11 @@ def _conditions_hold(statement: Mapping[str, Any], claims: Mapping[str, Any]) ->
     """Return whether every operator and every key holds; one of several values is enough."""
     issuer = claims["iss"].removeprefix("https://")
     keys = {f"{issuer}:aud": _several(claims["aud"]), f"{issuer}:sub": [claims["sub"]]}
-    for operator, wanted in statement.get("Condition", {}).items():
+    for operator, expected in statement.get("Condition", {}).items():
         matches = {"StringEquals": str.__eq__, "StringLike": _like}[operator]
-        for key, values in wanted.items():
-            found = keys.get(key, [])
-            if not any(matches(value, one) for value in _several(values) for one in found):
+        for key, values in expected.items():
+            actual = keys.get(key, [])
+            if not any(matches(value, one) for value in _several(values) for one in actual):
                 return False
     return True
 

@@ -59,13 +59,13 @@ class CronJob:
 
         The switch is always shown as off; only the annotation holds its value.
         """
-        shown = copy.deepcopy(self.document)
-        annotations = dict(shown["metadata"].get("annotations") or {})
+        document = copy.deepcopy(self.document)
+        annotations = dict(document["metadata"].get("annotations") or {})
         annotations.pop(ANY_HOST, None)
         if self.any_host:
             annotations[ANY_HOST] = "true"
-        shown["metadata"]["annotations"] = annotations or None
-        return {**shown, "IsAnyHostAllowed": False}
+        document["metadata"]["annotations"] = annotations or None
+        return {**document, "IsAnyHostAllowed": False}
 
 
 class CronJobs(Resources[CronJob]):
@@ -120,20 +120,20 @@ def jobs(tid: str) -> Response:
 
 @routes.get(f"{_CRONJOBS}/<name>")
 def job(tid: str, name: str) -> Response:
-    found = _state().find(current_tenant(), name)
-    return answer(found.body()) if found else unknown(f"CronJob {name}", 404)
+    target = _state().find(current_tenant(), name)
+    return answer(target.body()) if target else unknown(f"CronJob {name}", 404)
 
 
 @routes.put(f"{_CRONJOBS}/<name>")
 def replace(tid: str, name: str) -> Response:
-    found = _state().find(current_tenant(), name)
-    if found is None:
+    target = _state().find(current_tenant(), name)
+    if target is None:
         return unknown(f"CronJob {name}", 404)
-    wanted = sent_object()
-    if not isinstance(wanted.get("spec"), dict) or not isinstance(wanted.get("metadata"), dict):
+    body = sent_object()
+    if not isinstance(body.get("spec"), dict) or not isinstance(body.get("metadata"), dict):
         return refusal(400, "metadata and spec are required")
-    found.replace(wanted)
-    return answer(found.body())
+    target.replace(body)
+    return answer(target.body())
 
 
 def _state() -> CronJobs:

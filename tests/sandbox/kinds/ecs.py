@@ -94,10 +94,10 @@ class EcsService:
         world = self.ecs.world
         for one in self.deployments:
             one.primary = False
-        wanted = int(self.document["Replicas"])
-        new = Deployment(self.ecs.number(), arn, wanted, pending=wanted)
+        replicas = int(self.document["Replicas"])
+        new = Deployment(self.ecs.number(), arn, replicas, pending=replicas)
         self.deployments.insert(0, new)
-        self.note(event or f"has started {wanted} tasks.")
+        self.note(event or f"has started {replicas} tasks.")
         behaviour = self.ecs.behaviour_of(arn)
         seconds = world.rollout_seconds if behaviour.seconds is None else behaviour.seconds
         if behaviour.fate == "run":
@@ -284,8 +284,8 @@ def arns(tid: str) -> Response:
 @routes.post(f"{V2}/FindEcsTaskDefinition")
 def definition(tid: str) -> Response:
     arn = str(sent_object().get("Arn"))
-    found = _state().definitions.get(arn)
-    return answer(found) if found else unknown(f"Task definition {arn}")
+    registered = _state().definitions.get(arn)
+    return answer(registered) if registered else unknown(f"Task definition {arn}")
 
 
 @routes.post(f"{V2}/UpdateEcsTaskDefinition")

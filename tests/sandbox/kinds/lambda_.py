@@ -123,32 +123,32 @@ routes = Blueprint("lambda", __name__)
 
 @routes.get(f"{V2}/GetLambdaFunctions")
 def functions(tid: str) -> Response:
-    found = [one.listed() for one in _state().of_tenant(current_tenant())]
-    return answer(found or None)
+    listed = [one.listed() for one in _state().of_tenant(current_tenant())]
+    return answer(listed or None)
 
 
 @routes.get(f"{V3}/serverless/lambda/<name>")
 def function(tid: str, name: str) -> Response:
-    found = _state().find(current_tenant(), name)
-    if found is None:
+    target = _state().find(current_tenant(), name)
+    if target is None:
         return unknown(f"Function {name}", 404)
-    code = {"ImageUri": found.image, "RepositoryType": "ECR"}
-    return answer({"Code": code, "Configuration": found.body(), "Tags": {}})
+    code = {"ImageUri": target.image, "RepositoryType": "ECR"}
+    return answer({"Code": code, "Configuration": target.body(), "Tags": {}})
 
 
 @routes.post(f"{V2}/UpdateLambdaFunction")
 def update(tid: str) -> Response:
-    wanted = sent_object()
-    found = _state().find(current_tenant(), str(wanted.get("FunctionName")))
-    if found is None:
-        return unknown(f"Function {wanted.get('FunctionName')}")
+    body = sent_object()
+    target = _state().find(current_tenant(), str(body.get("FunctionName")))
+    if target is None:
+        return unknown(f"Function {body.get('FunctionName')}")
     try:
-        found.update(str(wanted["ImageUri"]))
+        target.update(str(body["ImageUri"]))
     except KeyError:
         return refusal(400, "ImageUri is required")
     except BusyError as busy:
         return refusal(400, str(busy))
-    return answer(found.body())
+    return answer(target.body())
 
 
 def _state() -> Functions:

@@ -50,38 +50,38 @@ def state() -> Response:
 
 @routes.post("/behave")
 def behave() -> Response:
-    wanted = sent_object()
+    body = sent_object()
     try:
-        image = str(wanted.pop("image"))
-        current_world().behave(image, Behaviour(**wanted))
+        image = str(body.pop("image"))
+        current_world().behave(image, Behaviour(**body))
     except (KeyError, TypeError, ValueError) as problem:
         return refusal(400, str(problem))
-    return answer({"image": image, **wanted})
+    return answer({"image": image, **body})
 
 
 @routes.post("/script")
 def script() -> Response:
-    wanted = sent_object()
+    body = sent_object()
     try:
-        current_world().script(ApiFault(**wanted))
+        current_world().script(ApiFault(**body))
     except (TypeError, ValueError) as problem:
         return refusal(400, str(problem))
-    return answer(wanted)
+    return answer(body)
 
 
 @routes.post("/intrude")
 def intrude() -> Response:
-    wanted = sent_object()
+    body = sent_object()
     try:
-        service = current_world().service(wanted["service"], wanted.get("tenant", "dev01"))
-        images = {wanted.get("container", MAIN_CONTAINER): str(wanted["image"])}
-        seconds = float(wanted.get("after", 0))
+        service = current_world().service(body["service"], body.get("tenant", "dev01"))
+        images = {body.get("container", MAIN_CONTAINER): str(body["image"])}
+        seconds = float(body.get("after", 0))
     except (KeyError, TypeError, ValueError) as problem:
         return refusal(400, str(problem))
     current_world().intrude(
         lambda _: service.set_images(images, "another.deployment"), after=seconds
     )
-    return answer(wanted)
+    return answer(body)
 
 
 @routes.post("/reset")

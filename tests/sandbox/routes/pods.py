@@ -30,10 +30,10 @@ def faults(tid: str) -> Response:
 @routes.post(f"{V2}/findContainerLogs")
 def logs(tid: str) -> Response:
     sent = sent_object()
-    found = _container(sent)
-    if found is None:
+    match = _container(sent)
+    if match is None:
         return unknown(f"Container {sent.get('DockerId')}")
-    pod, container = found
+    pod, container = match
     reply = {
         "HostName": sent.get("HostName"),
         "DockerId": sent.get("DockerId"),
@@ -47,10 +47,10 @@ def logs(tid: str) -> Response:
 @routes.post(f"{V2}/FindContainerState")
 def state(tid: str) -> Response:
     sent = sent_object()
-    found = _container(sent)
-    if found is None:
+    match = _container(sent)
+    if match is None:
         return unknown(f"Container {sent.get('DockerId')}")
-    return answer({**sent, "JsonStatus": json.dumps(found[0].step.state)})
+    return answer({**sent, "JsonStatus": json.dumps(match[0].step.state)})
 
 
 def _container(sent: dict[str, Any]) -> tuple[Pod, str] | None:

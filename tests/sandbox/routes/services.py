@@ -57,11 +57,11 @@ def one_service(tid: str, name: str) -> Response:
 @routes.put(f"{CONTAINERS}/containerimage")
 @for_service(status=404)
 def container_images(service: Service) -> Response:
-    wanted = request.get_json(silent=True, force=True)
-    if not isinstance(wanted, list) or not wanted:
+    body = request.get_json(silent=True, force=True)
+    if not isinstance(body, list) or not body:
         return refusal(400, "A list of container images is expected")
     try:
-        images = {entry["ContainerName"]: entry["ImageName"] for entry in wanted}
+        images = {entry["ContainerName"]: entry["ImageName"] for entry in body}
         service.set_images(images, current_token().user)
     except (KeyError, TypeError):
         return refusal(400, "ContainerName and ImageName are required")
@@ -82,24 +82,25 @@ def rollback(service: Service, revision: str = "") -> Response:
         return refusal(400, f"Revision {revision} is not in the history")
     record = service.history[place]
     images = itertools.chain(record["InitContainerImages"], record["AdditionalContainerImages"])
-    wanted = {MAIN_CONTAINER: record["Image"]}
+    images_wanted = {MAIN_CONTAINER: record["Image"]}
     service.set_images(
-        wanted | {one["ContainerName"]: one["ImageName"] for one in images}, current_token().user
+        images_wanted | {one["ContainerName"]: one["ImageName"] for one in images},
+        current_token().user,
     )
     return void()
 
 
 @routes.post(f"{V2}/ReplicationControllerChange")
 def change(tid: str) -> Response:
-    wanted = request.get_json(silent=True, force=True)
-    return _change_all([wanted])
+    body = request.get_json(silent=True, force=True)
+    return _change_all([body])
 
 
 @routes.post(f"{V2}/ReplicationControllerBulkChange")
 @routes.post(f"{V2}/ReplicationControllerBulkChangeAll")
 def bulk_change(tid: str) -> Response:
-    wanted = request.get_json(silent=True, force=True)
-    return _change_all(wanted if isinstance(wanted, list) else [wanted])
+    body = request.get_json(silent=True, force=True)
+    return _change_all(body if isinstance(body, list) else [body])
 
 
 @routes.post(f"{V2}/ReplicationControllerReboot/<name>")
@@ -143,16 +144,16 @@ def load_balancer_state(service: Service) -> Response:
     return answer({"State": "active"})
 
 
-def _change_all(wanted: list[Any]) -> Response:
+def _change_all(bodies: list[Any]) -> Response:
     """Apply v2 changes in order; an unknown name stops the rest."""
-    for one in wanted:
-        if not isinstance(one, dict):
+    for body in bodies:
+        if not isinstance(body, dict):
             return refusal(400, "A change needs a Name")
-        given = {key.lower(): value for key, value in one.items()}
-        service = current_world().find_service(current_tenant(), str(given.get("name")))
+        change = {key.lower(): value for key, value in body.items()}
+        service = current_world().find_service(current_tenant(), str(change.get("name")))
         if service is None:
-            return unknown(f"Service {given.get('name')}")
-        problem = apply_change(service, given, current_token().user)
+            return unknown(f"Service {change.get('name')}")
+        problem = apply_change(service, change, current_token().user)
         if problem:
             return refusal(400, problem)
     return void()

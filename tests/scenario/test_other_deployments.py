@@ -1,4 +1,4 @@
-"""Somebody else at the same target: noticed, told, and never undone."""
+"""Other deployments of the same target: detected, reported, and never rolled back."""
 
 import pytest
 
@@ -8,15 +8,15 @@ from tests.support.stage import Stage
 MAIN = "duplo-main-container"
 
 
-def eve(world: World) -> None:
-    """Somebody else deploys another version."""
-    world.service("web").set_images({MAIN: "team/web:9.9.9"}, "eve")
+def deploy_another_version(world: World) -> None:
+    """Change the service's image as another user."""
+    world.service("web").set_images({MAIN: "team/web:9.9.9"}, "another-user")
 
 
 def test_a_change_between_plan_and_write_stops_the_run(stage: Stage) -> None:
-    """Exit 7, nothing written."""
+    """Exit 7, and nothing is written."""
     stage.web()
-    stage.world.intrude(eve, when=("GET", "replicationcontroller/web", 1))
+    stage.world.intrude(deploy_another_version, when=("GET", "replicationcontroller/web", 1))
     ending = stage.deploy()
     assert ending.code == 7
     assert "team/web:9.9.9" in ending.result
@@ -25,12 +25,12 @@ def test_a_change_between_plan_and_write_stops_the_run(stage: Stage) -> None:
 
 @pytest.mark.parametrize("rollback", ["true", "false"])
 @pytest.mark.parametrize("moment", [0.5, 1.5, 3.0, 5.0, 8.5])
-def test_being_overtaken_ends_the_run_and_leaves_theirs(
+def test_another_deployment_ends_the_run_and_stays(
     stage: Stage, moment: float, rollback: str
 ) -> None:
-    """Exit 7 at any moment of the rollout; ROLLBACK never undoes what is not ours."""
+    """Exit 7 at any moment of the rollout; ROLLBACK does not touch the other change."""
     stage.web()
-    stage.world.intrude(eve, after=moment)
+    stage.world.intrude(deploy_another_version, after=moment)
     ending = stage.deploy(ROLLBACK=rollback)
     assert ending.code == 7
     assert "somebody else changed it" in ending.result
@@ -38,20 +38,21 @@ def test_being_overtaken_ends_the_run_and_leaves_theirs(
     assert len([record for record in stage.world.writes() if record.method == "PUT"]) == 1
 
 
-def test_the_old_image_put_back_by_somebody_is_noticed(stage: Stage) -> None:
-    """Going back is a change as well."""
+def test_a_rollback_by_another_user_is_detected(stage: Stage) -> None:
+    """Restoring the previous image counts as another change."""
     stage.web()
     stage.world.intrude(
-        lambda world: world.service("web").set_images({MAIN: "team/web:1.4.1"}, "eve"), after=3.0
+        lambda world: world.service("web").set_images({MAIN: "team/web:1.4.1"}, "another-user"),
+        after=3.0,
     )
     assert stage.deploy().code == 7
 
 
-def test_a_change_while_we_fail_is_not_undone(stage: Stage) -> None:
-    """The way back looks first whether the target is still ours."""
+def test_a_change_during_a_failure_is_not_rolled_back(stage: Stage) -> None:
+    """Before the rollback, the target is checked once more."""
     stage.web()
     stage.world.behave("team/web:bad", Behaviour("crash"))
-    stage.world.intrude(eve, when=("POST", "findContainerLogs", 1))
+    stage.world.intrude(deploy_another_version, when=("POST", "findContainerLogs", 1))
     ending = stage.deploy("team/web:bad", ROLLBACK="true")
     assert stage.world.service("web").image == "team/web:9.9.9"
     assert ending.code == 7
@@ -59,8 +60,8 @@ def test_a_change_while_we_fail_is_not_undone(stage: Stage) -> None:
 
 
 def test_two_runs_for_different_images_never_both_succeed(stage: Stage) -> None:
-    """The last look before success asks once more what the service is to run."""
+    """The last check before success also reads which image the service is set to."""
     stage.web(replicas=1)
-    stage.world.intrude(eve, after=6.9)
+    stage.world.intrude(deploy_another_version, after=6.9)
     ending = stage.deploy()
     assert ending.code == 7

@@ -1,4 +1,4 @@
-"""Tests before and after the change, as parts of a whole run."""
+"""The user's tests before and after the change, as part of a whole run."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ SECRETS = {
     "BITBUCKET_STEP_OIDC_TOKEN": "oidc-token-0123456789",
     "PIPELINES_JWT_TOKEN": "jwt-token-0123456789",
     "SLACK_WEBHOOK": "http://127.0.0.1:1/services/T000/B000/slack-secret-01234",
-    "AWS_SECRET": "a variable of the user's own",
+    "AWS_SECRET": "a variable of the user",
 }
 
 
 @pytest.fixture(autouse=True)
 def _quick(stage: Stage) -> None:
-    """Nobody listens to the messages here."""
+    """No test here receives the notifications."""
     stage.dependencies["notification_seconds"] = 0.2
 
 
-def test_a_failing_test_before_the_change_touches_nothing(stage: Stage) -> None:
-    """Exit 6, and no write ever reached the portal."""
+def test_a_failed_pre_deploy_test_changes_nothing(stage: Stage) -> None:
+    """Exit 6, without any write request."""
     stage.web()
     ending = stage.deploy(PRE_DEPLOY_TEST="echo checking; echo broken >&2; exit 3")
     assert ending.code == 6
@@ -39,8 +39,8 @@ def test_a_failing_test_before_the_change_touches_nothing(stage: Stage) -> None:
     assert (ending.report["outcome"], ending.report["changed"]) == ("pre-test", False)
 
 
-def test_a_test_before_the_change_sees_the_portal_as_it_was(stage: Stage) -> None:
-    """It runs after the plan and before the first write."""
+def test_pre_and_post_deploy_tests_run_around_the_change(stage: Stage) -> None:
+    """The first after the plan and before the write, the second once the target is ready."""
     web = stage.web()
     ending = stage.deploy(PRE_DEPLOY_TEST="true", POST_DEPLOY_TEST="true")
     assert ending.code == 0
@@ -54,19 +54,19 @@ def test_a_test_before_the_change_sees_the_portal_as_it_was(stage: Stage) -> Non
     assert web.image == "team/web:1.4.2"
 
 
-def test_a_change_by_others_during_the_test_is_noticed(stage: Stage) -> None:
-    """The second look comes after the test, however long that took."""
+def test_another_deployment_during_the_test_is_detected(stage: Stage) -> None:
+    """The target is read again after the test, however long that took."""
     stage.web()
     runner = FakeRunner(lambda: stage.world.service("web").set_images(
-        {"duplo-main-container": "team/web:theirs"}, "somebody"))  # fmt: skip
+        {"duplo-main-container": "team/web:9.9.9"}, "another-user"))  # fmt: skip
     stage.dependencies["runner"] = runner
     ending = stage.deploy(PRE_DEPLOY_TEST="true")
     assert ending.code == 7
     assert stage.world.write_attempts() == []
 
 
-def test_a_failing_test_after_the_change_without_rollback(stage: Stage) -> None:
-    """Exit 10: the new version stays, and how to go back is told."""
+def test_a_failed_post_deploy_test_without_rollback_keeps_the_new_version(stage: Stage) -> None:
+    """Exit 10, with advice on how to roll back."""
     web = stage.web()
     ending = stage.deploy(POST_DEPLOY_TEST="echo 'expected 200, got 500'; exit 1")
     assert ending.code == 10
@@ -76,8 +76,10 @@ def test_a_failing_test_after_the_change_without_rollback(stage: Stage) -> None:
     assert "IMAGE: 'team/web:1.4.1'" in ending.log
 
 
-def test_a_failing_test_after_the_change_with_rollback(stage: Stage) -> None:
-    """Exit 8: the version before is back and verified; the test's output came first."""
+def test_a_failed_post_deploy_test_with_rollback_restores_the_previous_version(
+    stage: Stage,
+) -> None:
+    """Exit 8, once verified; the test's output and the evidence come first."""
     web = stage.web()
     stage.world.behave("team/web:1.4.2", Behaviour("run", log=["served /orders with 500"]))
     ending = stage.deploy(POST_DEPLOY_TEST="echo 'expected 200, got 500'; exit 1", ROLLBACK="true")
@@ -94,8 +96,8 @@ def test_a_failing_test_after_the_change_with_rollback(stage: Stage) -> None:
     assert target["rollback_timeline"][-1]["up"] == 2
 
 
-def test_a_failing_test_whose_way_back_fails_too(stage: Stage) -> None:
-    """Exit 9."""
+def test_a_failed_post_deploy_test_whose_rollback_fails(stage: Stage) -> None:
+    """Exit 9, with both reasons."""
     stage.web()
 
     def spoil() -> None:
@@ -107,8 +109,8 @@ def test_a_failing_test_whose_way_back_fails_too(stage: Stage) -> None:
     assert "Rollback failed" in ending.result
 
 
-def test_what_a_test_sees(stage: Stage) -> None:
-    """All DEPLOY_* variables, and none of the secrets, by no name."""
+def test_tests_see_the_deploy_variables_and_no_secrets(stage: Stage) -> None:
+    """Secrets are withheld under any name."""
     stage.web(lb={"Port": "8080"})
     given = {
         **SECRETS,
@@ -133,8 +135,8 @@ def test_what_a_test_sees(stage: Stage) -> None:
         assert secret not in text
 
 
-def test_secrets_that_a_test_prints_are_hidden(stage: Stage) -> None:
-    """Read from a file, say: neither log nor reports show them, in any usual form."""
+def test_secrets_printed_by_a_test_are_masked(stage: Stage) -> None:
+    """In the log and in reports, plain or as base64."""
     stage.web()
     (stage.folder.parent / "token").write_text(f"{stage.world.token}\n")
     ending = stage.deploy(
@@ -145,16 +147,16 @@ def test_secrets_that_a_test_prints_are_hidden(stage: Stage) -> None:
     assert ending.report["tests"][0]["output"][0] == "***"
 
 
-def test_a_dry_run_tests_nothing(stage: Stage) -> None:
-    """The plan is printed, nothing else happens."""
+def test_a_dry_run_runs_no_tests(stage: Stage) -> None:
+    """It only prints the plan."""
     stage.web()
     ending = stage.deploy(DRY_RUN="true", PRE_DEPLOY_TEST="touch ran", POST_DEPLOY_TEST="touch ran")
     assert ending.code == 0
     assert not (stage.folder / "ran").exists()
 
 
-def test_nothing_to_change_is_nothing_to_test(stage: Stage) -> None:
-    """The first run of a step that finds everything done ends at once."""
+def test_without_changes_no_tests_run(stage: Stage) -> None:
+    """The first run of a step ends at once if there is nothing to change."""
     stage.web()
     ending = stage.deploy(
         "team/web:1.4.1", POST_DEPLOY_TEST="exit 1", BITBUCKET_STEP_RUN_NUMBER="1"
@@ -163,8 +165,8 @@ def test_nothing_to_change_is_nothing_to_test(stage: Stage) -> None:
     assert "Nothing to change" in ending.result
 
 
-def test_another_run_of_the_step_tests_what_the_first_one_changed(stage: Stage) -> None:
-    """The first may have been stopped before its tests; nothing is written a second time."""
+def test_a_repeated_step_tests_what_the_first_run_changed(stage: Stage) -> None:
+    """The first run may have been stopped before its tests; nothing is written again."""
     stage.web()
     assert stage.deploy().code == 0
     writes = len(stage.world.writes())
@@ -179,8 +181,8 @@ def test_another_run_of_the_step_tests_what_the_first_one_changed(stage: Stage) 
     assert not (stage.folder / "before").exists()
 
 
-def test_another_run_puts_back_what_the_first_one_changed(stage: Stage) -> None:
-    """Where the portal remembers what ran before."""
+def test_a_repeated_step_rolls_back_what_the_first_run_changed(stage: Stage) -> None:
+    """The portal's history holds the previous image."""
     web = stage.web()
     stage.deploy()
     ending = stage.deploy(POST_DEPLOY_TEST="exit 1", ROLLBACK="true", BITBUCKET_STEP_RUN_NUMBER="2")
@@ -188,8 +190,8 @@ def test_another_run_puts_back_what_the_first_one_changed(stage: Stage) -> None:
     assert web.image == "team/web:1.4.1"
 
 
-def test_a_rollout_that_an_earlier_run_began_is_tested(stage: Stage) -> None:
-    """Picked up, followed, and then tested."""
+def test_a_resumed_rollout_is_tested(stage: Stage) -> None:
+    """The test runs once the rollout was followed to its end."""
     stage.web()
     stage.world.service("web").set_images({"duplo-main-container": "team/web:1.4.2"}, "ci")
     ending = stage.deploy(POST_DEPLOY_TEST="touch after")
@@ -199,7 +201,7 @@ def test_a_rollout_that_an_earlier_run_began_is_tested(stage: Stage) -> None:
 
 
 def test_a_failed_rollout_is_not_tested(stage: Stage) -> None:
-    """What does not run cannot pass."""
+    """The run ends before the post-deploy test."""
     stage.web()
     stage.world.behave("team/web:bad", Behaviour("crash"))
     ending = stage.deploy("team/web:bad", POST_DEPLOY_TEST="touch after")
@@ -207,8 +209,8 @@ def test_a_failed_rollout_is_not_tested(stage: Stage) -> None:
     assert not (stage.folder / "after").exists()
 
 
-def test_the_probe_is_asked_after_the_command(stage: Stage) -> None:
-    """A path is completed with the service's own address; what fails first ends the tests."""
+def test_the_probe_runs_after_the_command(stage: Stage) -> None:
+    """A path is completed with the service's address; the first failure ends the tests."""
     stage.web(lb={"Port": "8080"})
     outside = _Outside(stage.clock)
     stage.hosts["web-dev01.apps.example.com"] = outside
@@ -227,8 +229,8 @@ def test_the_probe_is_asked_after_the_command(stage: Stage) -> None:
     assert "POST_DEPLOY_URL | out of order" in ending.log
 
 
-def test_a_path_without_an_address_is_found_out_in_time(stage: Stage) -> None:
-    """Exit 2 before anything changes: the portal knows no public address."""
+def test_a_path_without_an_address_fails_before_the_change(stage: Stage) -> None:
+    """Exit 2: the portal knows no public address."""
     stage.web()
     ending = stage.deploy(POST_DEPLOY_URL="/health")
     assert ending.code == 2
@@ -237,21 +239,21 @@ def test_a_path_without_an_address_is_found_out_in_time(stage: Stage) -> None:
     assert "Write the complete address" in ending.log
 
 
-def test_the_load_balancers_own_name_is_the_last_resort(stage: Stage) -> None:
-    """Asked for only when no better name is known."""
+def test_the_load_balancers_name_is_the_last_resort(stage: Stage) -> None:
+    """It is only read when no better name is known."""
     stage.web(lb={"ExternalPort": 80})
     known = stage.deploy(POST_DEPLOY_TEST="true")
     assert known.report["url"] == "http://web-dev01.apps.example.com"
     assert not [record for record in stage.world.log if "LbDetails" in record.path]
-    # A listener without any name, as the sandbox shows it for empty settings.
+    # With empty settings the sandbox lists a listener without a name.
     stage.world.add_service("api", "team/api:1", lb={})
     unknown = stage.deploy("team/api:2", SERVICE="api", POST_DEPLOY_TEST="true")
     assert unknown.report["url"] == "https://duplo-api-1234.us-west-2.elb.example.com"
 
 
 @pytest.mark.parametrize("name", ["PRE_DEPLOY_TEST", "POST_DEPLOY_TEST"])
-def test_no_docker_service_is_found_out_in_time(stage: Stage, name: str) -> None:
-    """Exit 2 before anything changes, for the test after the change as well."""
+def test_a_missing_docker_service_fails_before_the_change(stage: Stage, name: str) -> None:
+    """Exit 2, for the post-deploy test as well."""
     stage.web()
     ending = stage.deploy(
         **{name: "true", f"{name}_IMAGE": "team/tests:1", "DOCKER_HOST": "tcp://127.0.0.1:1"}
@@ -263,7 +265,7 @@ def test_no_docker_service_is_found_out_in_time(stage: Stage, name: str) -> None
 
 
 def test_every_test_and_rollout_is_in_the_junit_report(stage: Stage) -> None:
-    """Below test-results in the clone folder, where Bitbucket looks."""
+    """In test-results in the clone folder, where Bitbucket looks."""
     stage.web()
     stage.deploy(PRE_DEPLOY_TEST="echo fine", POST_DEPLOY_TEST="echo 'a < b & c'; exit 1")
     (path,) = (stage.folder / "test-results").iterdir()
@@ -281,7 +283,7 @@ def test_every_test_and_rollout_is_in_the_junit_report(stage: Stage) -> None:
     assert "a < b & c" in str(failure.text)
 
 
-def test_a_junit_folder_that_cannot_be_written_warns(stage: Stage) -> None:
+def test_a_junit_report_that_cannot_be_written_is_a_warning(stage: Stage) -> None:
     """A report never changes how the run ends."""
     stage.web()
     (stage.folder / "blocked").write_text("a file")
@@ -290,8 +292,8 @@ def test_a_junit_folder_that_cannot_be_written_warns(stage: Stage) -> None:
     assert "Cannot write the test report" in ending.log
 
 
-def test_an_interrupt_during_a_test_is_a_cancelled_run(stage: Stage) -> None:
-    """Exit 11; what runs now is told."""
+def test_an_interrupt_during_a_test_cancels_the_run(stage: Stage) -> None:
+    """Exit 11, with the state of the target."""
     stage.web()
 
     def stop() -> None:
@@ -303,8 +305,8 @@ def test_an_interrupt_during_a_test_is_a_cancelled_run(stage: Stage) -> None:
     assert "2 pods up on team/web:1.4.2" in ending.result
 
 
-def test_what_nobody_can_use_is_refused_at_once(stage: Stage) -> None:
-    """Contradictions among the variables, each with what to do."""
+def test_contradictory_and_invalid_variables_are_refused(stage: Stage) -> None:
+    """Exit 2, with one line for each."""
     stage.web()
     ending = stage.deploy(
         WAIT="false",
@@ -333,7 +335,7 @@ def test_what_nobody_can_use_is_refused_at_once(stage: Stage) -> None:
 
 
 class _Outside(WsgiAdapter):
-    """Everything beside the portal, as one small site."""
+    """A web site for every host other than the portal."""
 
     def __init__(self, clock: FakeClock) -> None:
         self.urls: list[str] = []
