@@ -135,7 +135,7 @@ def test_markup_in_a_slack_message_stays_text(text: str, tmp_path: Path) -> None
         return Response("ok")(environ, start_response)
 
     # Notifications use their own clock.
-    scene.others = {"hooks.example": WsgiAdapter(slack, FakeClock())}
+    scene.other_hosts = {"hooks.example": WsgiAdapter(slack, FakeClock())}
     ending = scene.run(SLACK_WEBHOOK="https://hooks.example/services/T/B/0", NOTIF_ENV="<!here>")
     assert ending.code == scene.scenario.code
     assert len(messages) == 2
