@@ -44,8 +44,8 @@ _HARMLESS = ("content-type", SLOW)
 _FINAL = ("401", "403", "404", "405", "huge", "redirect")
 FAULTS = (
     Fault("refused", {"kind": "refused"}, "refused the connection|cannot be reached"),
-    Fault("reset-before", {"kind": "reset-before"}, "broke before the answer"),
-    Fault("reset-after", {"kind": "reset-after"}, "broke before the answer"),
+    Fault("reset-before", {"kind": "reset-before"}, "broke before the response"),
+    Fault("reset-after", {"kind": "reset-after"}, "broke before the response"),
     Fault(SLOW, {}, ""),
     Fault("silence", {"kind": "silence"}, "did not respond for"),
     Fault("silence-after", {"kind": "silence-after"}, "did not respond for"),
