@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipe.kinds.lambda_.names import resolve
+from pipe.kinds.lambda_ import full_name
 from tests.sandbox import ApiFault, Behaviour
 
 ACCOUNT = "111122223333"
@@ -14,7 +14,7 @@ ACCOUNT = "111122223333"
 def test_short_and_full_names_mean_the_same(stage, name):
     """People write what they see in the portal."""
     function = stage.world.functions.add("resize", "team/resize:1")
-    assert stage.run(KIND="lambda", SERVICE=name, IMAGE="team/resize:2") == 0
+    assert stage.run(KIND="lambda", SERVICE=name, IMAGE="team/resize:2").code == 0
     assert function.image == "team/resize:2"
     assert function.status == "Successful"
 
@@ -35,7 +35,7 @@ def test_short_and_full_names_mean_the_same(stage, name):
 )
 def test_a_short_name_is_never_guessed(known, found):
     """Several that fit are as bad as none."""
-    assert resolve("fn", "dev01", known) == found
+    assert full_name("fn", "dev01", known) == found
 
 
 def test_it_waits_until_aws_is_done(stage):
@@ -43,7 +43,7 @@ def test_it_waits_until_aws_is_done(stage):
     stage.world.functions.add("resize", "team/resize:1")
     stage.world.behave("team/resize:2", Behaviour(seconds=30.0))
     before = stage.world.clock.monotonic()
-    assert stage.run(SERVICES="lambda:resize=team/resize:2") == 0
+    assert stage.run(SERVICES="lambda:resize=team/resize:2").code == 0
     assert 30 <= stage.world.clock.monotonic() - before <= 31
 
 
@@ -51,7 +51,7 @@ def test_a_stale_list_is_not_believed(stage):
     """Right after the call the list may show the state from before."""
     function = stage.world.functions.add("resize", "team/resize:1")
     function.listed_late = 10.0
-    assert stage.run(SERVICES="lambda:resize=team/resize:2") == 0
+    assert stage.run(SERVICES="lambda:resize=team/resize:2").code == 0
     assert stage.world.clock.elapsed >= 10
 
 
@@ -64,7 +64,7 @@ def test_an_update_under_way_is_waited_for(stage):
         when=("POST", "UpdateLambdaFunction$", 1),
         moment="before",
     )
-    assert stage.run(SERVICES="lambda:resize=team/resize:2") == 0
+    assert stage.run(SERVICES="lambda:resize=team/resize:2").code == 0
     assert function.image == "team/resize:2"
 
 
@@ -72,9 +72,9 @@ def test_a_failed_update_is_told_with_aws_reason(stage):
     """And what was there before is verified."""
     function = stage.world.functions.add("resize", "team/resize:1")
     stage.world.behave("team/resize:2", Behaviour("pull-error", fault="image not found in ECR"))
-    assert stage.run(SERVICES="lambda:resize=team/resize:2") == 10
+    assert stage.run(SERVICES="lambda:resize=team/resize:2").code == 10
     assert "image not found in ECR" in stage.output
-    assert stage.run(SERVICES="lambda:resize=team/resize:2", ROLLBACK="true") == 8
+    assert stage.run(SERVICES="lambda:resize=team/resize:2", ROLLBACK="true").code == 8
     assert function.image == "team/resize:1"
 
 
@@ -82,7 +82,7 @@ def test_a_lost_reply_is_looked_up(stage):
     """The function is updated once."""
     function = stage.world.functions.add("resize", "team/resize:1")
     stage.world.script(ApiFault("POST", "UpdateLambdaFunction$", "reset-after"))
-    assert stage.run(SERVICES="lambda:resize=team/resize:2") == 0
+    assert stage.run(SERVICES="lambda:resize=team/resize:2").code == 0
     assert function.updates == 1
 
 
@@ -90,18 +90,18 @@ def test_somebody_elses_update_is_no_success(stage):
     """The image decides, not the word Successful."""
     function = stage.world.functions.add("resize", "team/resize:1")
     stage.world.intrude(lambda _: function.update("team/resize:theirs"), after=2.5)
-    assert stage.run(SERVICES="lambda:resize=team/resize:2", STABLE_SECONDS="0") in (0, 7)
+    assert stage.run(SERVICES="lambda:resize=team/resize:2", STABLE_SECONDS="0").code in (0, 7)
     stage.world.clock.advance(10)
     stage.world.behave("team/resize:3", Behaviour(seconds=1.0))
     stage.world.behave("team/resize:4", Behaviour(seconds=0.1))
     stage.world.intrude(lambda _: function.update("team/resize:4"), after=1.2)
     function.listed_late = 5.0
-    assert stage.run(SERVICES="lambda:resize=team/resize:3") == 7
+    assert stage.run(SERVICES="lambda:resize=team/resize:3").code == 7
 
 
 def test_a_zip_function_is_refused(stage):
     """There is no image to change."""
     stage.world.functions.add("resize", "team/resize:1", package="Zip")
-    assert stage.run(SERVICES="lambda:resize=team/resize:2") == 4
+    assert stage.run(SERVICES="lambda:resize=team/resize:2").code == 4
     assert "runs no container image" in stage.output
     assert stage.world.writes() == []

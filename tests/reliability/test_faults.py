@@ -163,7 +163,7 @@ def _unhelpful(harness: ScenarioHarness, ending: RunResult) -> Iterator[str]:
         yield f"it took {ending.seconds:g} s"
     if ending.report and ending.report["exit_code"] != ending.code:
         yield f"the report has exit code {ending.report['exit_code']}"
-    reported = re.search(r"(?:asks for|is set to) (\S+?),", ending.result)
+    reported = re.search(r"is set to (\S+?),", ending.result)
     if (
         reported
         and harness.scenario.kind == "service"
