@@ -1,8 +1,8 @@
-# The first stage picks from an ordinary Python image what the pipe needs, and nothing else
-# goes into the second: image/assemble.py does the picking, image/left_out.py has the reasons.
+# The first stage collects what the pipe needs from an official Python image (image/assemble.py;
+# image/left_out.py lists what is left out and why). The second stage contains nothing else.
 FROM python:3.13-slim-trixie AS build
 
-# Debian keeps one version of a package at a time, so naming it would break the build later.
+# Debian keeps only one version of a package, so a pinned one would break the build later.
 # hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends busybox tzdata \
@@ -15,7 +15,7 @@ RUN python3 -m pip install --root-user-action ignore --no-cache-dir --no-compile
 COPY image /source/image
 COPY pipe /source/pipe
 COPY pipe.yml README.md LICENSE /source/
-# The commit's time, so that two builds of one commit are alike.
+# The commit's time, so that two builds of one commit are identical.
 ARG SOURCE_DATE_EPOCH=0
 RUN PYTHONHASHSEED=0 python3 /source/image/assemble.py /site /source /rootfs
 
@@ -35,6 +35,6 @@ LABEL org.opencontainers.image.title="bitbucket-deploy-pipe" \
 
 ENV PATH=/usr/local/bin:/usr/bin:/bin
 STOPSIGNAL SIGTERM
-# -I: neither variables nor files of the clone folder change what is imported; -u: every line
-# reaches the log at once.
+# -I: neither variables nor files of the clone folder affect imports; -u: lines reach the log
+# at once.
 ENTRYPOINT ["python3", "-I", "-u", "-m", "pipe"]

@@ -1,12 +1,12 @@
-"""Puts the image's whole file system together from the Python that runs this.
+"""Assemble the image's file system from the Python that runs this.
 
 Usage: assemble.py SITE SOURCE ROOT
-  SITE    folder that `pip install --target` filled
+  SITE    folder filled by `pip install --target`
   SOURCE  the repository
-  ROOT    folder to make; becomes / of the image
+  ROOT    folder to create, which becomes / of the image
 
-Works on any image with Debian and CPython: the interpreter is asked where its parts are,
-shared libraries are those that `ldd` names. Every file gets the time SOURCE_DATE_EPOCH.
+Works on any Debian image with CPython: the interpreter reports where its parts are, and `ldd`
+which shared libraries are needed. Every file gets the time SOURCE_DATE_EPOCH.
 """
 
 import compileall
@@ -30,6 +30,7 @@ CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
 
 def main(site: Path, source: Path, root: Path) -> None:
+    """Create the file system below `root`."""
     make_folders(root)
     copy_interpreter(root)
     copy_packages(site, root / LIB / "site-packages")
@@ -46,7 +47,7 @@ def main(site: Path, source: Path, root: Path) -> None:
 
 
 def make_folders(root: Path) -> None:
-    """Debian's layout, in which /bin, /lib and /sbin are links into /usr."""
+    """Create Debian's layout, in which /bin, /lib and /sbin are links into /usr."""
     for name in ("bin", "lib", "sbin", "lib64"):
         make(root / "usr" / name)
         (root / name).symlink_to(f"usr/{name}")
@@ -57,7 +58,7 @@ def make_folders(root: Path) -> None:
 
 
 def copy_interpreter(root: Path) -> None:
-    """The interpreter moves to /usr/local: it looks for its library relative to itself."""
+    """Copy the interpreter to /usr/local; it finds its library relative to itself."""
     program = make(root / "usr/local/bin") / VERSION
     shutil.copy(Path(sys.executable).resolve(), program)
     for name in ("python3", "python"):
@@ -69,16 +70,17 @@ def copy_interpreter(root: Path) -> None:
 
 
 def copy_packages(site: Path, target: Path) -> None:
+    """Copy the installed packages, with few of botocore's service models."""
     copy_tree(site, target, left_out.PACKAGES)
     for model in (target / "botocore/data").iterdir():
         if model.is_dir() and model.name not in left_out.AWS_SERVICES:
             shutil.rmtree(model)
-    # Debian's Python looks here, everybody else's in site-packages.
+    # Debian's Python looks here, others in site-packages.
     (target.parent / "dist-packages").symlink_to(target.name)
 
 
 def compile_without_source(folder: Path, root: Path) -> None:
-    """Bytecode beside where its source would be, and no source: each module is there once."""
+    """Replace sources by bytecode, so that each module is present once."""
     if not compile_all(folder, root, legacy=True):
         sys.exit("assemble: a module does not compile")
     for file in folder.rglob("*.py"):
@@ -86,7 +88,7 @@ def compile_without_source(folder: Path, root: Path) -> None:
 
 
 def copy_pipe(source: Path, root: Path) -> None:
-    """The pipe keeps its source, so that a traceback from a user shows the lines."""
+    """Copy the pipe with its source, so that tracebacks show the lines."""
     target = root / LIB / "site-packages/pipe"
     copy_tree(source / "pipe", target, [])
     if not compile_all(target, root, legacy=False):
@@ -96,7 +98,7 @@ def copy_pipe(source: Path, root: Path) -> None:
 
 
 def compile_all(folder: Path, root: Path, *, legacy: bool) -> bool:
-    """Never checked against a source: the image is read-only in spirit, often in fact."""
+    """Compile to bytecode that is never checked against its source; the image does not change."""
     return compileall.compile_dir(
         folder,
         quiet=1,
@@ -109,7 +111,7 @@ def compile_all(folder: Path, root: Path, *, legacy: bool) -> bool:
 
 
 def add_certificates(root: Path) -> None:
-    """One bundle, certifi's, which the lock file pins, where OpenSSL and requests look for it."""
+    """Install certifi's bundle, pinned by the lock file, where OpenSSL and requests look for it."""
     bundled = root / LIB / "site-packages/certifi/cacert.pem"
     system = root / CERTIFICATES.lstrip("/")
     make(system.parent)
@@ -120,7 +122,7 @@ def add_certificates(root: Path) -> None:
 
 
 def add_busybox(root: Path) -> None:
-    """A shell and the usual small tools, because tests run with `sh -c`."""
+    """Install a shell and common tools, because deploy tests run with `sh -c`."""
     shutil.copy(find_busybox(), root / "usr/bin/busybox")
     for applet in output("busybox", "--list").split():
         link = root / "usr/bin" / applet
@@ -129,18 +131,19 @@ def add_busybox(root: Path) -> None:
 
 
 def find_busybox() -> Path:
-    return Path(shutil.which("busybox") or sys.exit("assemble: no busybox here"))
+    """Return the path of busybox."""
+    return Path(shutil.which("busybox") or sys.exit("assemble: busybox is not installed"))
 
 
 def add_libraries(root: Path) -> list[Path]:
-    """What `ldd` says every program and extension in the image needs, where the loader looks."""
-    # Threads that end early have the C library load this one by name.
+    """Copy the libraries that `ldd` reports for every program and extension in the image."""
+    # The C library loads this one by name when a thread ends early.
     wanted = {"libgcc_s.so.1": find_library("libgcc_s.so.1")}
     for file in executables(root):
         wanted |= needed(file)
     folder = make(root / "usr/lib" / find_library("libc.so.6").parent.name)
     for name, path in sorted(wanted.items()):
-        # The program loader alone has a fixed address, all else goes into the default folder.
+        # Only the program loader has a fixed path.
         target = root / str(path).lstrip("/") if name.startswith("ld-") else folder / name
         make(target.parent)
         shutil.copy(path.resolve(), target)
@@ -149,11 +152,11 @@ def add_libraries(root: Path) -> list[Path]:
 
 
 def note_packages(root: Path, files: list[Path]) -> None:
-    """Which Debian packages the files are from, where scanners of images look for that."""
+    """Record which Debian packages the files come from, where image scanners look."""
     shutil.copy("/etc/os-release", root / "etc")
-    asked = ["dpkg-query", "--search", *(str(file.resolve()) for file in files)]
-    # Not every file is from a package, which the command takes for a failure.
-    answer = subprocess.run(asked, check=False, capture_output=True, text=True).stdout
+    search = ["dpkg-query", "--search", *(str(file.resolve()) for file in files)]
+    # The command fails if a file is from no package, which is the case for some.
+    answer = subprocess.run(search, check=False, capture_output=True, text=True).stdout
     owners = {line.split(":")[0] for line in answer.splitlines() if ": /" in line}
     notes = make(root / "var/lib/dpkg/status.d")
     for package in owners:
@@ -161,34 +164,35 @@ def note_packages(root: Path, files: list[Path]) -> None:
 
 
 def executables(root: Path) -> Iterator[Path]:
+    """Yield every ELF file."""
     for file in sorted(root.rglob("*")):
         if file.is_file() and not file.is_symlink() and file.open("rb").read(4) == b"\x7fELF":
             yield file
 
 
 def needed(file: Path) -> dict[str, Path]:
-    """Lines of ldd: `libz.so.1 => /lib/libz.so.1 (0x...)`, and the loader's path alone."""
-    found = {}
+    """Return the libraries in lines of ldd: `libz.so.1 => /lib/libz.so.1 (0x...)` or a path."""
+    libraries = {}
     for line in output("ldd", str(file)).splitlines():
         words = line.replace("=>", " ").split()
         if "not found" in line:
-            sys.exit(f"assemble: {file} needs {words[0]}, which is not here")
+            sys.exit(f"assemble: {file} needs {words[0]}, which is missing")
         paths = [word for word in words if word.startswith("/")]
         if paths:
-            found[Path(words[0]).name] = Path(paths[-1])
-    return found
+            libraries[Path(words[0]).name] = Path(paths[-1])
+    return libraries
 
 
 def find_library(name: str) -> Path:
-    """Where the loader of this machine finds a library."""
+    """Return where this machine's loader finds a library."""
     for line in output("ldconfig", "-p").splitlines():
         if line.split()[:1] == [name]:
             return Path(line.split(" => ")[1])
-    sys.exit(f"assemble: {name} is not here")
+    sys.exit(f"assemble: {name} is missing")
 
 
 def copy_tree(source: Path, target: Path, without: Iterable[str]) -> None:
-    """Copy what no pattern names; patterns are relative to `source`."""
+    """Copy everything that matches no pattern; patterns are relative to `source`."""
     patterns = [*without, "__pycache__", "*/__pycache__", "*.pyi", "*/py.typed"]
 
     def unwanted(folder: str, names: list[str]) -> set[str]:
@@ -203,16 +207,19 @@ def copy_tree(source: Path, target: Path, without: Iterable[str]) -> None:
 
 
 def set_times(root: Path, seconds: int) -> None:
+    """Set the modification time of everything, in seconds since the epoch."""
     for path in [root, *root.rglob("*")]:
         os.utime(path, (seconds, seconds), follow_symlinks=False)
 
 
 def make(folder: Path) -> Path:
+    """Create a folder and its parents; return it."""
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def output(*command: str) -> str:
+    """Run a command that must succeed; return its standard output."""
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 

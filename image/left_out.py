@@ -1,37 +1,37 @@
-"""What the image does without, each with its reason; everything not named here goes in.
+"""What the image leaves out, and why; everything else goes in.
 
-A list of what to leave out, and not of what to take, so that the next import of a standard
-module works without anybody remembering this file. tests/container proves what must work.
+A list of exclusions, so that a new import of a standard module works without a change here.
+tests/container checks what must work.
 """
 
 STDLIB = {
     "__phello__": "a demonstration of frozen modules",
-    "_pydatetime.py": "stands in for the C module, which is here",
-    "_pydecimal.py": "stands in for the C module, which is here",
-    "_pyio.py": "stands in for the C module, which is here",
+    "_pydatetime.py": "replaced by the C module",
+    "_pydecimal.py": "replaced by the C module",
+    "_pyio.py": "replaced by the C module",
     "_pyrepl": "the interactive prompt",
     "antigravity.py": "opens a web browser",
     "config-*": "for compiling extension modules",
-    "curses": "draws on terminals; a pipe has none, and its library would have to come too",
-    "dbm": "database files; their libraries would have to come too",
+    "curses": "draws on terminals, which a pipe does not have; needs another library",
+    "dbm": "database files; needs other libraries",
     "doctest.py": "for tests",
-    "ensurepip": "installs pip from bundled wheels; nothing is installed into this image",
+    "ensurepip": "installs pip; nothing is installed into this image",
     "idlelib": "an editor",
     "lib2to3": "for converting Python 2",
     "pdb.py": "the debugger",
     "pydoc.py": "serves documentation, of which the image has none",
     "pydoc_data": "the language reference as text",
     "sitecustomize.py": "a distribution's hook for reporting crashes",
-    "sqlite3": "the database library would have to come too",
+    "sqlite3": "needs the database library",
     "test": "CPython's own tests",
     "this.py": "a poem",
     "tkinter": "windows",
     "turtle.py": "windows",
     "turtledemo": "windows",
     "unittest": "for tests",
-    "venv": "copies an interpreter; one is enough",
+    "venv": "copies the interpreter",
     "wsgiref": "a web server for examples",
-    "xmlrpc": "a protocol nothing here speaks",
+    "xmlrpc": "a protocol that is not used",
 }
 
 EXTENSIONS = {
@@ -50,11 +50,11 @@ EXTENSIONS = {
 
 PACKAGES = {
     "_yaml": "see yaml/_yaml",
-    "bin": "command lines of the packages",
-    "bitbucket_pipes_toolkit/test.py": "for tests of pipes, the only place that needs git",
-    "boto3/data": "its resources, an interface that is not used",
+    "bin": "the packages' command lines",
+    "bitbucket_pipes_toolkit/test.py": "for tests of pipes; the only importer of git",
+    "boto3/data": "resources, an interface that is not used",
     "boto3/examples": "documentation",
-    "botocore/cacert.pem": "the certificates are in the image once, see assemble.py",
+    "botocore/cacert.pem": "the certificates are installed once, see assemble.py",
     "cerberus/benchmarks": "for tests",
     "cerberus/tests": "for tests",
     "charset_normalizer/cli": "a command line",
@@ -66,11 +66,11 @@ PACKAGES = {
     "gitpython-*": "see bitbucket_pipes_toolkit/test.py",
     "smmap": "see bitbucket_pipes_toolkit/test.py",
     "smmap-*": "see bitbucket_pipes_toolkit/test.py",
-    "yaml/_yaml.*": "a fast reader of YAML, slower to load than the few lines we read",
-    "*.dist-info/RECORD": "would name files that are left out",
-    "*.dist-info/REQUESTED": "an installer's note",
-    "*.dist-info/INSTALLER": "an installer's note",
+    "yaml/_yaml.*": "a fast YAML parser that takes longer to load than pipe.yml to parse",
+    "*.dist-info/RECORD": "would list files that are left out",
+    "*.dist-info/REQUESTED": "written by the installer",
+    "*.dist-info/INSTALLER": "written by the installer",
 }
 
 AWS_SERVICES = ("ecr", "secretsmanager", "sts")
-"""The only service models of botocore that go in; all of them would weigh 15 MB compressed."""
+"""The only service models of botocore in the image; all of them are 15 MB compressed."""

@@ -1,4 +1,4 @@
-"""Writes what an image is made of as a CycloneDX document, from what the image says itself.
+"""Write an image's bill of materials as a CycloneDX document, from the image's own metadata.
 
 Usage: sbom.py IMAGE FILE
 """
@@ -25,13 +25,13 @@ print(json.dumps({
     "system": [system["ID"], system["VERSION_ID"]],
     "python": platform.python_version(),
     "debian": [[note["Package"], note["Version"], note["Architecture"]] for note in notes],
-    "pypi": [[found.metadata["Name"], found.version] for found in distributions()],
+    "pypi": [[one.metadata["Name"], one.version] for one in distributions()],
 }))
 """
 
 
 def main(image: str, file: Path) -> None:
-    """Ask the image, write the document."""
+    """Read the inventory of the image and write the document."""
     name, _, version = image.rpartition(":")
     bom = Bom(components=components(inventory(image)))
     bom.metadata.component = Component(type=ComponentType.CONTAINER, name=name, version=version)
@@ -41,20 +41,22 @@ def main(image: str, file: Path) -> None:
 
 
 def inventory(image: str) -> dict:
+    """Run the inventory script inside the image; return its result."""
     command = ["docker", "run", "--rm", "--network=none", "--entrypoint=python3", image]
-    answer = subprocess.run(
+    done = subprocess.run(
         [*command, "-I", "-c", INVENTORY], check=True, stdout=subprocess.PIPE, text=True
     )
-    return json.loads(answer.stdout)
+    return json.loads(done.stdout)
 
 
-def components(found: dict) -> Iterator[Component]:
-    yield component("generic", "python", found["python"])
-    system, release = found["system"]
-    for name, version, architecture in sorted(found["debian"]):
+def components(parts: dict) -> Iterator[Component]:
+    """Yield Python, Debian's packages and Python's packages."""
+    yield component("generic", "python", parts["python"])
+    system, release = parts["system"]
+    for name, version, architecture in sorted(parts["debian"]):
         qualifiers = {"arch": architecture, "distro": f"{system}-{release}"}
         yield component("deb", name, version, system, qualifiers)
-    for name, version in sorted(found["pypi"]):
+    for name, version in sorted(parts["pypi"]):
         yield component("pypi", name.lower().replace("_", "-"), version)
 
 
@@ -65,6 +67,7 @@ def component(
     namespace: str | None = None,
     qualifiers: dict[str, str] | None = None,
 ) -> Component:
+    """Return a component, identified by its package URL."""
     url = PackageURL(kind, namespace, name, version, qualifiers)
     return Component(
         type=ComponentType.LIBRARY, name=name, version=version, purl=url, bom_ref=str(url)

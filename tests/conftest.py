@@ -1,4 +1,4 @@
-"""What every test may ask for."""
+"""Fixtures of all tests."""
 
 import logging
 from collections.abc import Iterator
@@ -7,22 +7,22 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support.stage import Stage
+from tests.support.harness import Harness
 
-# A busy machine is slow at everything, making up examples included: that is no finding.
+# On a busy machine everything is slow, generating examples included; that is not a failure.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Stage:
-    """A portal with one tenant and nothing in it yet."""
-    return Stage(tmp_path)
+def stage(tmp_path: Path) -> Harness:
+    """A portal with one empty tenant, and runs of the pipe against it."""
+    return Harness(tmp_path)
 
 
 @pytest.fixture
 def logged() -> Iterator[list[str]]:
-    """What the pipe logs from now on, as `LEVEL: message`."""
+    """The pipe's log lines from now on, as `LEVEL: message`."""
     lines: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: lines.append(f"{record.levelname}: {record.getMessage()}")  # type: ignore[method-assign]

@@ -14,7 +14,8 @@ from pipe.clock import SystemClock
 from tests.sandbox import Behaviour, Server, World
 from tests.sandbox.aws import Cloud
 from tests.sandbox.demo import CRASH_LOG, seed_demo
-from tests.support.program import clean_environ
+from tests.support.environment import environment
+from tests.support.process import PIPE, machine_environment
 
 ROOT = Path(__file__).parents[1]
 REPORTS = ROOT / ".demo"
@@ -64,25 +65,23 @@ def fill_account(cloud: Cloud, world: World) -> str:
 def deploy(title: str, server: Server, cloud: Cloud, **variables: str) -> int:
     """Run the pipe once in a process of its own; return its exit code."""
     folder = REPORTS / variables["IMAGE"].rpartition(":")[2]
-    settings = {
-        "DUPLO_HOST": server.url,
-        "DUPLO_TOKEN_SECRET": SECRET,
-        "TENANT": "dev01",
-        "SERVICE": "web",
-        "STABLE_SECONDS": "3",
-        "REPORT_DIR": str(folder),
-        **variables,
-    }
+    usual = environment(
+        server.url,
+        None,
+        image=None,
+        DUPLO_TOKEN_SECRET=SECRET,
+        STABLE_SECONDS="3",
+        REPORT_DIR=str(folder),
+    )
     print(f"\n{BOLD}{title}{PLAIN}")
-    step = {**cloud.environ(), **settings}
+    step = {**cloud.environ(), **usual, **variables}
     print("  oidc: true")
     for name, value in step.items():
         if not name.startswith("BITBUCKET_"):
             print(f"  {name}: {value}")
     print(flush=True)
-    command = [sys.executable, "-m", "pipe"]
-    environ = clean_environ(**step, **cloud.endpoints())
-    code = subprocess.run(command, cwd=ROOT, env=environ, check=False).returncode
+    environ = machine_environment(**step, **cloud.endpoints())
+    code = subprocess.run(PIPE, cwd=ROOT, env=environ, check=False).returncode
     outcome = json.loads((folder / "deploy.json").read_text("utf-8"))["outcome"]
     print(f"  -> exit code {code}, outcome {outcome}", flush=True)
     return code

@@ -1,4 +1,4 @@
-"""`make picture`: the report page of a rolled-back deploy, for the README."""
+"""`make picture`: a screenshot of a failed deploy's report page, for the README."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from pipe.dependencies import Dependencies
-from pipe.run import run
 from tests.report.browser import Browser, find
-from tests.sandbox import World, WsgiAdapter, create_app
+from tests.sandbox import World
 from tests.sandbox.demo import seed_demo
-from tests.support.fake_clock import FakeClock
+from tests.support.harness import Harness
 
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs/report.png"
@@ -19,13 +17,13 @@ WIDTH = 960
 
 
 def main() -> int:
-    """Run the deploy on a fake clock and take a screenshot of its page."""
+    """Run the deploy on a clock that jumps and take the screenshot."""
     program = find()
     if program is None:
-        print("No browser was found (chromium; on Debian: apt-get install chromium).")
+        print("No browser was found; install chromium (on Debian: apt-get install chromium).")
         return 1
     with tempfile.TemporaryDirectory() as folder, Browser(program) as browser:
-        page = play(Path(folder))
+        page = failed_deploy(Path(folder))
         browser.ask("Emulation.setScrollbarsHidden", hidden=True)
         browser.show(page, width=WIDTH, scheme="light")
         PICTURE.write_bytes(browser.photograph())
@@ -33,23 +31,13 @@ def main() -> int:
     return 0
 
 
-def play(folder: Path) -> Path:
-    """Deploy a version that crashes and is rolled back, and return the page."""
-    clock = FakeClock()
-    world = World(clock)
-    seed_demo(world)
-    environ = {
-        "DUPLO_HOST": "https://portal.example",
-        "DUPLO_TOKEN": world.token,
-        "TENANT": "dev01",
-        "SERVICE": "web",
-        "IMAGE": "team/web:crash",
-        "ROLLBACK": "true",
-        "REPORT_DIR": str(folder),
-        "BITBUCKET_CLONE_DIR": str(folder),
-    }
-    run(environ, Dependencies(clock, WsgiAdapter(create_app(world), world.clock)))
-    return folder / "deploy.html"
+def failed_deploy(folder: Path) -> Path:
+    """Deploy a version that crashes and is rolled back; return the report page."""
+    harness = Harness(folder)
+    harness.world = World(harness.clock)
+    seed_demo(harness.world)
+    harness.deploy("team/web:crash", ROLLBACK="true")
+    return harness.report_dir / "deploy.html"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""An AWS account for runs of the pipe."""
+"""An AWS account, and runs of the pipe in a step that can assume a role in it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from pipe.clock import SystemClock
 from tests.sandbox.aws import Cloud
-from tests.support.stage import RunResult, Stage
+from tests.support.harness import Harness, RunResult
 
 
 @pytest.fixture(scope="session")
@@ -19,8 +19,8 @@ def _server() -> Iterator[Cloud]:
 
 
 @pytest.fixture
-def cloud(_server: Cloud, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Cloud:
-    """Return a new account that boto3's endpoints lead to, on the stage's clock."""
+def cloud(_server: Cloud, stage: Harness, monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    """A new account on the harness's clock, at the address where boto3 looks for it."""
     _server.reset(stage.clock)
     for name, value in _server.endpoints().items():
         monkeypatch.setenv(name, value)
@@ -28,34 +28,34 @@ def cloud(_server: Cloud, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Clou
 
 
 class AwsStage:
-    """Runs the pipe in a step with an identity token and a role."""
+    """Runs in a step that has an identity token and a role to assume."""
 
-    def __init__(self, stage: Stage, cloud: Cloud) -> None:
+    def __init__(self, stage: Harness, cloud: Cloud) -> None:
         self.stage = stage
         self.cloud = cloud
         stage.web()
 
-    def deploy(self, image: str = "team/web:1.4.2", **environ: str) -> RunResult:
-        """Deploy with the role; `environ` overrides the usual variables."""
-        return self.stage.deploy(image, **{**self.cloud.environ(), **environ})
+    def deploy(self, image: str = "team/web:1.4.2", **variables: str) -> RunResult:
+        """Deploy `web` with the role; `variables` are added to those of the step."""
+        return self.stage.deploy(image, **{**self.cloud.environ(), **variables})
 
-    def refused(self, code: int, image: str = "team/web:1.4.2", **environ: str) -> RunResult:
-        """Deploy, and check that nothing is changed and the run ends with `code`."""
+    def refused(self, code: int, image: str = "team/web:1.4.2", **variables: str) -> RunResult:
+        """Deploy; check that the run ends with `code` and has changed nothing."""
         before = list(self.stage.world.write_attempts())
-        ending = self.deploy(image, **environ)
-        assert ending.code == code, ending.text
+        result = self.deploy(image, **variables)
+        assert result.code == code, result.text
         assert self.stage.world.write_attempts() == before
-        assert "othing was changed" in ending.result
-        return ending
+        assert "othing was changed" in result.result
+        return result
 
 
 @pytest.fixture
-def aws(stage: Stage, cloud: Cloud) -> AwsStage:
-    """Return a portal with the service `web`, and an account whose role trusts the step."""
+def aws(stage: Harness, cloud: Cloud) -> AwsStage:
+    """A portal with the service `web`, and an account whose role trusts the step."""
     return AwsStage(stage, cloud)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Return the clone folder."""
+    """The clone folder."""
     return tmp_path

@@ -40,7 +40,7 @@ class CheckRuns:
             "BITBUCKET_CLONE_DIR": str(stage.folder),
             **environ,
         }
-        ending = stage.run(variables, sockets=True)
+        ending = stage.run_with(variables, sockets=True)
         assert stage.world.write_attempts() == []
         assert ending.report["changed"] is False
         return ending

@@ -14,7 +14,7 @@ from pipe.clock import SystemClock
 from tests.aws.conftest import AwsStage
 from tests.sandbox import Server, World
 from tests.sandbox.aws import Cloud
-from tests.support.program import finish, start
+from tests.support.process import finish, start
 
 LIBRARIES = ("boto3", "botocore", "urllib3", "requests")
 

@@ -26,7 +26,7 @@ def test_the_printed_policy_trusts_the_step(aws: AwsStage, deployment: bool) -> 
     aws.cloud.trust(aws.cloud.policy("{other}:*"))
     aws.stage.clock.advance(1)
     assert aws.deploy(**step).code == 3
-    policy = printed(aws.stage.run({**step, "ACTION": "trust-policy"}))
+    policy = printed(aws.stage.run_with({**step, "ACTION": "trust-policy"}))
     aws.cloud.trust(policy)
     assert aws.deploy(**step).code == 0
 
@@ -43,7 +43,7 @@ def test_the_statement_in_a_refusal_trusts_the_step(aws: AwsStage) -> None:
 
 def test_the_policy_is_bound_to_the_environment(aws: AwsStage) -> None:
     """Steps of another environment or of none are refused."""
-    aws.cloud.trust(printed(aws.stage.run({**aws.cloud.environ(), "ACTION": "trust-policy"})))
+    aws.cloud.trust(printed(aws.stage.run_with({**aws.cloud.environ(), "ACTION": "trust-policy"})))
     aws.refused(3, **aws.cloud.environ(deployment=False))
     issuer = aws.cloud.issuer
     elsewhere = issuer.token(sub=f"{issuer.repository}:{{staging}}:{issuer.step}")
@@ -55,15 +55,15 @@ def test_the_policy_is_bound_to_the_environment(aws: AwsStage) -> None:
 def test_the_policy_without_a_token_comes_from_the_variables(aws: AwsStage) -> None:
     """It is the same policy; assumed values are reported."""
     step = {**aws.cloud.environ(), "ACTION": "trust-policy"}
-    from_token = printed(aws.stage.run(step))
-    ending = aws.stage.run({**step, "BITBUCKET_STEP_OIDC_TOKEN": ""})
+    from_token = printed(aws.stage.run_with(step))
+    ending = aws.stage.run_with({**step, "BITBUCKET_STEP_OIDC_TOKEN": ""})
     assert printed(ending) == from_token
     assert "Without an identity token (oidc: true) issuer and audience" in ending.log
 
 
 def test_placeholders_are_reported_with_their_variables(stage: Stage) -> None:
     """A run without any variables still prints a policy."""
-    ending = stage.run({"ACTION": "trust-policy"})
+    ending = stage.run_with({"ACTION": "trust-policy"})
     statement = printed(ending)["Statement"][0]
     assert "ACCOUNT-ID" in statement["Principal"]["Federated"]
     for warning in (
@@ -78,7 +78,7 @@ def test_placeholders_are_reported_with_their_variables(stage: Stage) -> None:
 
 def test_the_identity_provider_is_printed(aws: AwsStage) -> None:
     """URL and audience, as IAM has them."""
-    ending = aws.stage.run({**aws.cloud.environ(), "ACTION": "trust-policy"})
+    ending = aws.stage.run_with({**aws.cloud.environ(), "ACTION": "trust-policy"})
     assert f"URL {aws.cloud.issuer.url}" in ending.log
     assert f"audience: {aws.cloud.issuer.audience}" in ending.log
 
@@ -91,7 +91,7 @@ def test_both_names_of_the_environment_claim_are_accepted(aws: AwsStage) -> None
         claims = {"deploymentEnvironmentUuid": None, name: issuer.environment.strip("{}")}
         token = issuer.token(**claims)
         environ = {**aws.cloud.environ(), "BITBUCKET_STEP_OIDC_TOKEN": token}
-        policies.append(printed(aws.stage.run({**environ, "ACTION": "trust-policy"})))
+        policies.append(printed(aws.stage.run_with({**environ, "ACTION": "trust-policy"})))
     assert policies[0] == policies[1]
     condition = policies[0]["Statement"][0]["Condition"]["StringLike"]
     assert condition == {f"{issuer.provider}:sub": f"{issuer.repository}:{issuer.environment}:*"}
@@ -101,7 +101,7 @@ def test_several_audiences_are_all_accepted(aws: AwsStage) -> None:
     """The policy lists those of the token; StringEquals matches any of them."""
     token = aws.cloud.issuer.token(aud=["a", "b"])
     environ = {"BITBUCKET_STEP_OIDC_TOKEN": token, "AWS_OIDC_ROLE_ARN": ROLE}
-    statement = printed(aws.stage.run({**environ, "ACTION": "trust-policy"}))["Statement"][0]
+    statement = printed(aws.stage.run_with({**environ, "ACTION": "trust-policy"}))["Statement"][0]
     provider = aws.cloud.issuer.provider
     assert statement["Condition"]["StringEquals"] == {f"{provider}:aud": ["a", "b"]}
     federated = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{provider}"
@@ -110,6 +110,6 @@ def test_several_audiences_are_all_accepted(aws: AwsStage) -> None:
 
 def test_no_request_is_sent(aws: AwsStage) -> None:
     """The policy needs neither AWS nor the portal."""
-    aws.stage.run({**aws.cloud.environ(), "ACTION": "trust-policy"})
+    aws.stage.run_with({**aws.cloud.environ(), "ACTION": "trust-policy"})
     assert aws.cloud.door.log == []
     assert aws.stage.world.log == []

@@ -1,1 +1,1 @@
-"""The pipe side by side with the vendor's command line, on the sandbox: `make bench`."""
+"""`make bench`: the pipe compared with the vendor's command line, on the sandbox."""

@@ -1,4 +1,4 @@
-"""Runs the benchmark: `python -m tests.bench [--runs 5] [--cases a,b,c,d,start]`."""
+"""Run the benchmark: `python -m tests.bench [--runs 5] [--cases a,b,c,d,start]`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROWS = (
 
 
 def main() -> None:
-    """Measure every case and print each table as soon as it is known."""
+    """Measure every case and print each table as soon as it is complete."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--runs", type=int, default=5, help="runs of each tool for each case")
     cases = "a,b,c,d,start"
@@ -29,9 +29,9 @@ def main() -> None:
     options = parser.parse_args()
     wanted = options.cases.split(",")
     print(
-        f"Medians of {options.runs} runs of each tool, taken in turn. The pipe watches new pods "
-        f"for {STABLE_SECONDS} s\n(STABLE_SECONDS) before it believes them; these are not "
-        "counted as beyond. The other tool does not watch.\n",
+        f"Medians of {options.runs} alternating runs of each tool. The pipe watches new pods for "
+        f"{STABLE_SECONDS} s\n(STABLE_SECONDS) before it reports success; this time is not "
+        "counted. The other tool does not watch.\n",
         flush=True,
     )
     for case in CASES:
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def compare(case: Case, runs: int) -> None:
-    """Both tools, alternating."""
+    """Measure both tools, alternating, and print one table."""
     ours: list[Cost] = []
     theirs: list[Cost] = []
     with tempfile.TemporaryDirectory() as name:
@@ -58,7 +58,7 @@ def compare(case: Case, runs: int) -> None:
         mine -= STABLE_SECONDS if field == "beyond" else 0
         ratio = f"{other / mine:.1f}x" if mine > 0 else ""
         print(f"{title:<28}{form.format(mine):>8}{form.format(other):>10}{ratio:>8}")
-    # Following is what is left when a run that does all but that is taken off.
+    # The cost of following is the difference to a run that does everything else (WAIT: 'false').
     look = median((cost.cpu - median(changed)) / cost.looks for cost in ours) * 1000
     print(f"{'CPU per look, ms':<28}{look:>8.0f}\n", flush=True)
 

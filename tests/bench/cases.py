@@ -1,4 +1,4 @@
-"""The tenants in which both tools deploy."""
+"""The tenants that both tools deploy to."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.sandbox import World
 
 @dataclass(frozen=True)
 class Case:
-    """`services` of `pods` each are deployed; the whole rollout takes about `seconds`."""
+    """A deploy of `services` with `pods` each, whose rollout takes about `seconds`."""
 
     key: str
     services: int
@@ -19,17 +19,17 @@ class Case:
 
     @property
     def title(self) -> str:
-        """The case in words."""
+        """The heading of the table."""
         what = "1 service" if self.services == 1 else f"{self.services} services"
         return f"({self.key}) {what}, {self.services * self.pods} pods, {self.seconds:g} s rollout"
 
     @property
     def names(self) -> list[str]:
-        """The services."""
+        """The names of the services."""
         return [f"svc-{number}" for number in range(self.services)]
 
     def world(self) -> World:
-        """A tenant of its own; pods of a service are replaced one after the other."""
+        """Return a new tenant, where a service's pods are replaced one after the other."""
         world = World(SystemClock())
         world.rollout_seconds = self.seconds / self.pods
         world.add_tenant("dev01")
@@ -47,10 +47,10 @@ CASES = (
 
 
 def rolled_out_at(world: World) -> float:
-    """The moment on the machine's monotonic clock when the last new pod came up."""
+    """Return when the last new pod became ready, on this machine's monotonic clock."""
     with world.lock:
         world.advance()
         pods = [pod for service in world.services for pod in service.members if not pod.leaving]
         if any(pod.image.endswith(":1") or not pod.ready for pod in pods):
-            raise AssertionError("the tool ended before the rollout did")
+            raise AssertionError("the tool ended before the rollout")
         return max(pod.born for pod in pods) + world.rollout_seconds

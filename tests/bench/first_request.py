@@ -1,7 +1,6 @@
-"""How long it takes to reach the portal, from the start of a process or of a container.
+"""Time from the start of a process or container to its first request to the portal.
 
-Contenders start in turn, each in a process or container of its own, against one portal; what
-counts is the moment at which that portal sees the first request.
+Contenders start alternately, against one portal, whose log has the time of the first request.
 """
 
 from __future__ import annotations
@@ -19,7 +18,8 @@ from statistics import median
 from pipe.clock import SystemClock
 from tests.sandbox import Server, World
 from tests.sandbox.aws import Cloud
-from tests.support.program import clean_environ
+from tests.support.environment import environment
+from tests.support.process import PIPE, machine_environment
 
 ROOT = Path(__file__).parents[2]
 _LONGEST_START = 120.0
@@ -27,20 +27,20 @@ _LONGEST_START = 120.0
 
 @dataclass(frozen=True)
 class Contender:
-    """A command and its environment; with `talks` it is done when it has said something.
+    """A command and its environment.
 
-    For a program that asks no portal anything, saying something is all that can be seen of it.
+    With `prints`, its first output counts instead, for a program that sends no request.
     """
 
     name: str
     command: Sequence[str]
-    environ: Mapping[str, str] = field(default_factory=clean_environ)
-    talks: bool = False
+    environ: Mapping[str, str] = field(default_factory=machine_environment)
+    prints: bool = False
 
 
 @contextmanager
 def portal(host: str = "127.0.0.1") -> Iterator[Server]:
-    """A portal with one service, which runs already what everybody is going to deploy."""
+    """A portal with one service that already runs the image to deploy."""
     world = World(SystemClock())
     world.add_tenant("dev01")
     world.add_service("web", "team/web:1")
@@ -49,21 +49,20 @@ def portal(host: str = "127.0.0.1") -> Iterator[Server]:
 
 
 def image_requests(server: Server, host: str = "127.0.0.1") -> dict[str, str]:
-    """The variables of a pipe that has nothing to change and no registry to ask."""
-    return {
-        "DUPLO_HOST": f"https://{host}:{server.port}",
-        "DUPLO_TOKEN": server.world.token,
-        "CA_CERT": server.ca_path.read_text(),
-        "TENANT": "dev01",
-        "SERVICE": "web",
-        "IMAGE": "team/web:1",
-        "VERIFY_IMAGE": "false",
-        "DRY_RUN": "true",
-    }
+    """Return the variables of a run that changes nothing and needs no registry."""
+    assert server.ca_path
+    return environment(
+        f"https://{host}:{server.port}",
+        server.world.token,
+        image="team/web:1",
+        CA_CERT=server.ca_path.read_text(),
+        VERIFY_IMAGE="false",
+        DRY_RUN="true",
+    )
 
 
 def medians(contenders: Sequence[Contender], world: World, runs: int) -> dict[str, float]:
-    """Seconds to the first request, after one round that fills the caches of files."""
+    """Return seconds to the first request, after one round that fills the file caches."""
     taken: dict[str, list[float]] = {one.name: [] for one in contenders}
     for number in range(runs + 1):
         for contender in contenders:
@@ -74,36 +73,37 @@ def medians(contenders: Sequence[Contender], world: World, runs: int) -> dict[st
 
 
 def once(contender: Contender, world: World) -> float:
-    """Start it once and wait until it has ended."""
+    """Run it once; return the seconds to its first request."""
     world.log.clear()
     with tempfile.TemporaryFile() as log:
         started = time.monotonic()
-        out = subprocess.PIPE if contender.talks else log
+        out = subprocess.PIPE if contender.prints else log
         process = subprocess.Popen(
             contender.command, cwd=ROOT, env=contender.environ, stdout=out, stderr=log
         )
-        if contender.talks:
+        if contender.prints:
+            assert process.stdout
             process.stdout.read(1)
             reached = time.monotonic()
         process.communicate(timeout=_LONGEST_START)
         if process.returncode:
             log.seek(0)
             raise AssertionError(f"{contender.name}: {log.read().decode()[-2000:]}")
-    # The world keeps the same time: the machine's monotonic clock.
-    return (reached if contender.talks else world.log[0].at) - started
+    # The world's clock is the same: this machine's monotonic clock.
+    return (reached if contender.prints else world.log[0].at) - started
 
 
 def compare_processes(runs: int) -> None:
-    """The pipe against the vendor's command line."""
+    """Compare the pipe with the vendor's command line."""
     with portal() as server:
         request = image_requests(server)
         vendor = ["service", "update_image", "web", "team/web:1"]
         contenders = [
-            Contender("pipe", [sys.executable, "-m", "pipe"], clean_environ(**request)),
+            Contender("pipe", PIPE, machine_environment(**request)),
             Contender(
                 "duploctl",
                 [sys.executable, "-m", "duplocloud.cli", *vendor],
-                clean_environ(
+                machine_environment(
                     **request, DUPLO_TENANT="dev01", REQUESTS_CA_BUNDLE=str(server.ca_path)
                 ),
             ),
@@ -112,20 +112,20 @@ def compare_processes(runs: int) -> None:
 
 
 def compare_roles(runs: int) -> None:
-    """The pipe with a role to assume, and without."""
+    """Compare the pipe with and without a role to assume."""
     with portal() as server, Cloud(SystemClock()) as cloud:
         request = image_requests(server)
-        command = [sys.executable, "-m", "pipe"]
+        command = PIPE
         role = {**cloud.environ(), **cloud.endpoints()}
         contenders = [
-            Contender("without a role", command, clean_environ(**request)),
-            Contender("with a role", command, clean_environ(**request, **role)),
+            Contender("without a role", command, machine_environment(**request)),
+            Contender("with a role", command, machine_environment(**request, **role)),
         ]
         show("Process to first request to the portal", medians(contenders, server.world, runs))
 
 
 def show(title: str, seconds: Mapping[str, float]) -> None:
-    """One line for each contender; the first is what the others are held against."""
+    """Print one line for each contender, compared with the first."""
     print(f"{title:<44}{'seconds':>8}{'ratio':>8}{'more':>8}")
     first = next(iter(seconds.values()))
     for name, taken in seconds.items():

@@ -1,4 +1,4 @@
-"""Running one tool once, and what that cost."""
+"""One run of a tool, and its cost."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from pathlib import Path
 
 from tests.bench.cases import Case, rolled_out_at
 from tests.sandbox import Server, World
+from tests.support.environment import TENANT, environment
+from tests.support.process import PIPE
 
 ROOT = Path(__file__).parents[2]
 STABLE_SECONDS = 5
@@ -20,7 +22,7 @@ _LONGEST_RUN = 600.0
 
 @dataclass(frozen=True)
 class Cost:
-    """`beyond` is seconds from the last new pod's start to the tool's end; memory is in MB."""
+    """Seconds from the last new pod's start to the tool's end (`beyond`), and MB of memory."""
 
     beyond: float
     requests: float
@@ -30,13 +32,13 @@ class Cost:
 
 
 def pipe_command(case: Case) -> list[str]:
-    """The pipe takes everything from its environment."""
+    """Return the pipe's command; the case is in its environment."""
     del case
-    return [sys.executable, "-m", "pipe"]
+    return list(PIPE)
 
 
 def vendor_command(case: Case) -> list[str]:
-    """The vendor's command line, which has one command for one service and one for several."""
+    """Return the vendor's command, of which there is one for one service and one for several."""
     program = [sys.executable, "-m", "duplocloud.cli", "service"]
     if case.services == 1:
         name = case.names[0]
@@ -46,11 +48,11 @@ def vendor_command(case: Case) -> list[str]:
 
 
 def measure(command: list[str], case: Case, folder: Path, *, wait: bool = True) -> Cost:
-    """Deploy the case once with a tool, in a portal of its own."""
+    """Deploy the case once with a tool, on a new portal."""
     world = case.world()
     with Server(world, tls=folder) as server:
         environment = _environment(server, case, folder, wait=wait)
-        # In a file: a pipe that nobody empties would stop the tool.
+        # Into a file: a pipe that is not read would block the tool.
         with tempfile.TemporaryFile() as log:
             process = subprocess.Popen(
                 command, env=environment, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT
@@ -65,28 +67,25 @@ def measure(command: list[str], case: Case, folder: Path, *, wait: bool = True) 
 
 
 def _environment(server: Server, case: Case, folder: Path, *, wait: bool) -> dict[str, str]:
-    return {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "DUPLO_HOST": server.url,
-        "DUPLO_TOKEN": server.world.token,
-        # For the vendor's
-        "DUPLO_TENANT": "dev01",
-        "REQUESTS_CA_BUNDLE": str(server.ca_path),
-        # For the pipe
-        "TENANT": "dev01",
-        "SERVICES": " ".join(f"{name}=team/{name}:2" for name in case.names),
-        "STABLE_SECONDS": str(STABLE_SECONDS),
-        "CA_CERT": str(server.ca_path),
-        "WAIT": "true" if wait else "false",
-    }
+    usual = environment(
+        server.url,
+        server.world.token,
+        service=None,
+        image=None,
+        SERVICES=" ".join(f"{name}=team/{name}:2" for name in case.names),
+        STABLE_SECONDS=str(STABLE_SECONDS),
+        CA_CERT=str(server.ca_path),
+        WAIT="true" if wait else "false",
+    )
+    vendor = {"DUPLO_TENANT": TENANT, "REQUESTS_CA_BUNDLE": str(server.ca_path)}
+    return {"PATH": os.environ["PATH"], "HOME": str(folder), **vendor, **usual}
 
 
 def _watch(process: subprocess.Popen[bytes]) -> tuple[float, int, float]:
-    """Peak memory in MB, exit code and CPU seconds of a process.
+    """Return peak memory in MB, exit code and CPU seconds of a process.
 
-    The peak is asked for while it runs: what is told afterwards includes this process' own
-    size, from before the other program was loaded.
+    The peak is read while it runs: the one reported at its end includes this process's own
+    size, from between fork and exec.
     """
     status = Path(f"/proc/{process.pid}/status")
     peak, until = 0.0, time.monotonic() + _LONGEST_RUN
@@ -105,7 +104,7 @@ def _watch(process: subprocess.Popen[bytes]) -> tuple[float, int, float]:
         time.sleep(0.01)
     process.kill()
     process.wait()
-    raise AssertionError(f"not done after {_LONGEST_RUN:g} s")
+    raise AssertionError(f"did not finish within {_LONGEST_RUN:g} s")
 
 
 def _looks(world: World) -> int:

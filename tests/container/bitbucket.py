@@ -1,4 +1,4 @@
-"""The `docker run` line and the environment that Bitbucket gives a pipe."""
+"""The `docker run` command and the environment that Bitbucket gives a pipe."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from tests.sandbox import Server
+from tests.support.environment import environment
 from tests.support.transcript import watch
 
 AGENT = "/opt/atlassian/pipelines/agent"
@@ -45,13 +48,17 @@ STEP = {
     "BITBUCKET_WORKSPACE": "acme",
     "CI": "true",
     "DOCKER_HOST": f"tcp://{HOST}:2375",
-    "PIPELINES_JWT_TOKEN": "internal-token-that-nobody-may-see",
+    "PIPELINES_JWT_TOKEN": "internal-token-that-must-stay-hidden",
 }
+
+USERS = ("0:0", "12345:12345")
+# The least a step provides: little memory, and nothing writable but the clone folder.
+STRICT = ("--read-only", "--memory=512m")
 
 
 @dataclass(frozen=True)
-class Run:
-    """What came out of one container."""
+class ContainerResult:
+    """Exit code and output of one container, and the clone folder it left."""
 
     code: int
     out: str
@@ -60,20 +67,20 @@ class Run:
 
     @property
     def text(self) -> str:
-        """Both streams, as the step's log shows them."""
+        """Both streams, which the step's log shows."""
         return self.out + self.err
 
     @property
     def result(self) -> str:
-        """The last line: the toolkit prints it on standard output, the log is on the other."""
+        """The last line of standard output, where the toolkit prints the result."""
         return self.out.rstrip().rpartition("\n")[2]
 
     def left_behind(self, name: str) -> Path:
-        """A file that the pipe wrote to its storage folder."""
+        """Return the path of a file in the pipe's storage folder."""
         return self.clone / Path(OWN_STORAGE).relative_to(CLONE) / name
 
-    def record(self) -> dict:
-        """The machine-readable record of the run."""
+    def record(self) -> Any:
+        """Return the content of deploy.json."""
         return json.loads(self.left_behind("deploy.json").read_text())
 
 
@@ -86,35 +93,35 @@ class Agent:
 
     @property
     def clone(self) -> Path:
-        """The folder that the pipe sees as its clone folder."""
+        """The clone folder, by its path on this machine."""
         return self.folder / "build"
 
     def prepare(self) -> Agent:
-        """The folders as the clone stage leaves them: open to every user."""
+        """Create the folders with access for every user, as Bitbucket does."""
         for folder in (self.clone, self.folder / "ssh"):
             folder.mkdir(parents=True)
             folder.chmod(0o777)
         return self
 
     def clear(self) -> None:
-        """Remove the folders, with what containers of any user wrote there."""
+        """Remove the folders, including files that belong to other users."""
         try:
             shutil.rmtree(self.folder)
         except PermissionError:
             self.shell("rm -rf /all/*", [f"--volume={self.folder}:/all"])
             self.folder.rmdir()
 
-    def run(self, variables: Mapping[str, str], options: Iterable[str] = ()) -> Run:
-        """Run the pipe in a step; `options` are further ones of `docker run`."""
+    def run(self, variables: Mapping[str, str], options: Iterable[str] = ()) -> ContainerResult:
+        """Run the pipe in a step, with these additional options of `docker run`."""
         return self._run(self.command(variables, options))
 
-    def bare(self, variables: Mapping[str, str], options: Iterable[str] = ()) -> Run:
-        """Run the pipe as a person does, with no more than the clone folder and the variables."""
+    def bare(self, variables: Mapping[str, str], options: Iterable[str] = ()) -> ContainerResult:
+        """Run the pipe by hand, with only the clone folder and the variables."""
         mounted = [f"--volume={self.clone}:/work", "--workdir=/work", *options]
         return self._run(docker_run(self.image, variables, mounted))
 
     def command(self, variables: Mapping[str, str], options: Iterable[str] = ()) -> list[str]:
-        """The line that Bitbucket runs in a step."""
+        """Return the command that Bitbucket runs in a step."""
         of_bitbucket = [
             f"--volume={self.clone}:{CLONE}",
             f"--volume={self.folder / 'ssh'}:{AGENT}/ssh:ro",
@@ -123,35 +130,42 @@ class Agent:
         ]
         return docker_run(self.image, {**STEP, **variables}, [*of_bitbucket, *options])
 
-    def _run(self, line: list[str]) -> Run:
+    def _run(self, line: list[str]) -> ContainerResult:
         done = self.docker(*line[1:])
         watch(done.stdout + done.stderr)
-        return Run(done.returncode, done.stdout, done.stderr, self.clone)
+        return ContainerResult(done.returncode, done.stdout, done.stderr, self.clone)
 
     def python(self, code: str, options: Iterable[str] = ()) -> subprocess.CompletedProcess[str]:
-        """Run a piece of Python in the image, isolated as the pipe is."""
+        """Run Python code in the image, isolated like the pipe."""
         options = [*options, "--entrypoint=python3"]
         return self.docker("run", "--rm", *options, self.image, "-I", "-c", code)
 
     def shell(self, code: str, options: Iterable[str] = ()) -> subprocess.CompletedProcess[str]:
-        """Run a piece of shell in the image."""
+        """Run shell code in the image."""
         return self.docker("run", "--rm", *options, "--entrypoint=sh", self.image, "-c", code)
 
     @staticmethod
     def docker(*arguments: str, seconds: float = 120) -> subprocess.CompletedProcess[str]:
-        """Call the Docker client; two minutes are more than most things here take."""
+        """Run a command of the Docker client, for two minutes by default."""
         return subprocess.run(
             ["docker", *arguments], capture_output=True, text=True, timeout=seconds, check=False
         )
 
 
 def docker_run(image: str, variables: Mapping[str, str], options: Iterable[str]) -> list[str]:
-    """A `docker run` that reaches this machine as `host.docker.internal`."""
+    """Return a `docker run` command that reaches this machine as `host.docker.internal`."""
     environment = [f"--env={name}={value}" for name, value in variables.items()]
     host = f"--add-host={HOST}:{gateway()}"
     return ["docker", "run", "--rm", host, *options, *environment, image]
 
 
 def gateway() -> str:
-    """How a container reaches this machine: in a Bitbucket step it is told, elsewhere Docker is."""
+    """Return this machine's address for containers: Bitbucket's in a step, else Docker's name."""
     return os.environ.get("BITBUCKET_DOCKER_HOST_INTERNAL") or "host-gateway"
+
+
+def variables(server: Server, **more: str) -> dict[str, str]:
+    """Return the variables that deploy `web` from inside a container, and `more`."""
+    scheme = server.url.partition(":")[0]
+    url = f"{scheme}://{HOST}:{server.port}"
+    return environment(url, server.world.token, STABLE_SECONDS="1") | more

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.container.bitbucket import Agent
+from tests.sandbox import Server, World
 from tests.support.docker import ROOT, build_lock, require_base_image, require_engine
+from tests.support.real_time import real_time_world
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +38,16 @@ def agent(image: str) -> Iterator[Agent]:
     agent = Agent(image, ROOT / "build" / "container" / uuid.uuid4().hex[:8]).prepare()
     yield agent
     agent.clear()
+
+
+@pytest.fixture
+def world() -> World:
+    """A world on this machine's clock, with short rollouts."""
+    return real_time_world(1.0)
+
+
+@pytest.fixture
+def server(world: World) -> Iterator[Server]:
+    """That world, listening where containers reach it."""
+    with Server(world, host="0.0.0.0") as server:
+        yield server

@@ -1,4 +1,4 @@
-"""Docker's two builders, the classic one and BuildKit, make the same of one commit."""
+"""Docker's classic builder and BuildKit make identical images of one commit."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Iterator
+from typing import IO, Any
 
 import pytest
 
@@ -16,15 +17,16 @@ from tests.support.docker import ROOT, require_base_image
 
 pytestmark = [pytest.mark.container, pytest.mark.slow]
 
+Entry = tuple[Any, ...]
 BUILDERS = {
     "classic": ["docker", "build"],
-    # The engine's own, which finds base images of this machine.
+    # The engine's own instance, which sees the base images of this machine.
     "buildkit": ["docker", "buildx", "build", "--builder=default", "--load"],
 }
 
 
-def succeeds(*command: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run a command of Docker's."""
+def run(*command: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run a command, whatever its exit code."""
     return subprocess.run(
         command,
         cwd=ROOT,
@@ -36,38 +38,41 @@ def succeeds(*command: str, **environ: str) -> subprocess.CompletedProcess[str]:
 
 
 def build(builder: str) -> str:
-    """Build this tree; each builder has a cache of its own, so neither sees the other's work."""
+    """Build this tree; the builders do not share a cache."""
     name = f"bitbucket-deploy-pipe-test:{builder}"
     arguments = ["--build-arg=SOURCE_DATE_EPOCH=1700000000", f"--tag={name}", "."]
-    # Only the classic builder asks for the variable.
-    done = succeeds(*BUILDERS[builder], *arguments, DOCKER_BUILDKIT="0")
+    # The classic builder runs only with this variable.
+    done = run(*BUILDERS[builder], *arguments, DOCKER_BUILDKIT="0")
     assert done.returncode == 0, done.stderr[-3000:]
     return name
 
 
-def content(image: str) -> list[list[tuple]]:
-    """Every entry of every layer, with the whole of what a layer keeps about it."""
+def content(image: str) -> list[list[Entry]]:
+    """Return every entry of every layer, with all its metadata and a digest of its content."""
     with tempfile.TemporaryFile() as file:
         subprocess.run(["docker", "save", image], stdout=file, check=True)
         file.seek(0)
         with tarfile.open(fileobj=file) as saved:
-            manifest = json.load(saved.extractfile("manifest.json"))
+            listing = saved.extractfile("manifest.json")
+            assert listing
+            manifest = json.load(listing)
             return [sorted(entries(saved.extractfile(name))) for name in manifest[0]["Layers"]]
 
 
-def entries(file: object) -> Iterator[tuple]:
+def entries(file: IO[bytes] | None) -> Iterator[Entry]:
+    """Yield name, type, metadata and digest of each entry of a layer."""
     with tarfile.open(fileobj=file) as layer:
-        for one in layer:
-            data = layer.extractfile(one) if one.isreg() else None
-            digest = hashlib.file_digest(data, "sha256").hexdigest() if data else ""
-            kept = (one.mode, one.uid, one.gid, one.mtime, one.size, one.linkname)
-            yield (one.name, one.type, *kept, digest)
+        for entry in layer:
+            data = layer.extractfile(entry) if entry.isreg() else None
+            digest = hashlib.sha256(data.read()).hexdigest() if data else ""
+            kept = (entry.mode, entry.uid, entry.gid, entry.mtime, entry.size, entry.linkname)
+            yield (entry.name, entry.type, *kept, digest)
 
 
 def test_the_classic_builder_and_buildkit_make_the_same_layers() -> None:
-    """Two builds of one tree, from nothing in common, hold the same to the last second."""
+    """Two independent builds of one tree agree in every byte and timestamp."""
     require_base_image()
-    if succeeds("docker", "buildx", "version").returncode:
+    if run("docker", "buildx", "version").returncode:
         pytest.skip("`docker buildx` is not installed; the image builds with the classic builder")
     classic, buildkit = (content(build(builder)) for builder in BUILDERS)
     assert len(classic) == 1

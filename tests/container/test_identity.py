@@ -1,4 +1,4 @@
-"""The image has what it takes to be somebody in AWS, with nothing writable and no home."""
+"""The image assumes a role in AWS with a read-only file system and without a home."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from pipe.clock import SystemClock
-from tests.container.bitbucket import HOST, Agent
-from tests.container.test_deploy import STRICT, USERS, variables
-from tests.sandbox import Server, World
+from tests.container.bitbucket import HOST, STRICT, USERS, Agent, variables
+from tests.sandbox import Server
 from tests.sandbox.aws import Cloud
 from tests.sandbox.aws.cloud import scan
 
@@ -17,19 +16,8 @@ pytestmark = [pytest.mark.container, pytest.mark.slow]
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    """A portal where containers reach it."""
-    world = World(SystemClock())
-    world.rollout_seconds = 1.0
-    world.add_tenant("dev01")
-    world.add_service("web", "team/web:1.4.1", replicas=2)
-    with Server(world, host="0.0.0.0") as server:
-        yield server
-
-
-@pytest.fixture
 def cloud() -> Iterator[Cloud]:
-    """An AWS account where containers reach it."""
+    """An AWS account, listening where containers reach it."""
     with Cloud(SystemClock(), host="0.0.0.0") as cloud:
         yield cloud
 
@@ -38,7 +26,7 @@ def cloud() -> Iterator[Cloud]:
 def test_deploys_without_any_stored_secret(
     agent: Agent, server: Server, cloud: Cloud, user: str
 ) -> None:
-    """Role, token from its secret, proof, findings, digest: the whole way through boto3."""
+    """Role, portal token, image check, scan findings and digest, all through boto3."""
     name = cloud.repository()
     digest = cloud.push("1.4.2")
     cloud.scanned(digest, scan(CVE_2026_2="LOW"))

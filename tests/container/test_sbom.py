@@ -1,4 +1,4 @@
-"""`make sbom`: a document that others' tools read, of what really is in the image."""
+"""`make sbom` writes a valid document of what the image really contains."""
 
 from __future__ import annotations
 
@@ -22,18 +22,20 @@ print(len(list(importlib.metadata.distributions())), len(os.listdir("/var/lib/dp
 """
 
 
-def test_lists_everything_the_image_is_made_of(image: str, tmp_path: Path) -> None:
-    """Python, its packages and Debian's, each by an address that scanners know."""
+def test_lists_every_component_of_the_image(image: str, tmp_path: Path) -> None:
+    """Python, its packages and Debian's have package URLs that scanners know."""
     file = tmp_path / "folder/sbom.json"
     command = [sys.executable, str(ROOT / "image/sbom.py"), image, str(file)]
     subprocess.run(command, check=True)
     text = file.read_text("utf-8")
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
-    found = [PackageURL.from_string(one["purl"]) for one in json.loads(text)["components"]]
-    asked = ["docker", "run", "--rm", "--entrypoint=python3", image, "-c", LISTED]
-    counts = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.split()
-    drivers = [url.type for url in found]
-    assert [drivers.count("pypi"), drivers.count("deb")] == [int(count) for count in counts]
-    assert drivers.count("generic") == 1
-    assert {"requests", "boto3", "libssl3t64", "python"} <= {url.name for url in found}
-    assert all(url.version for url in found)
+    urls = [PackageURL.from_string(one["purl"]) for one in json.loads(text)["components"]]
+    list_installed = ["docker", "run", "--rm", "--entrypoint=python3", image, "-c", LISTED]
+    counts = subprocess.run(
+        list_installed, check=True, capture_output=True, text=True
+    ).stdout.split()
+    types = [url.type for url in urls]
+    assert [types.count("pypi"), types.count("deb")] == [int(count) for count in counts]
+    assert types.count("generic") == 1
+    assert {"requests", "boto3", "libssl3t64", "python"} <= {url.name for url in urls}
+    assert all(url.version for url in urls)

@@ -45,7 +45,7 @@ class Pipeline:
                 if ended:
                     return None
             else:
-                ending = self.stage.run(self._variables(line["variables"], known))
+                ending = self.stage.run_with(self._variables(line["variables"], known))
         return ending
 
     def _variables(self, given: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:

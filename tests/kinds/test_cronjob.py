@@ -18,7 +18,9 @@ def test_an_update_preserves_every_other_field(stage):
         allocation_tags="tier-app",
     )
     before = copy.deepcopy(job.body())
-    assert stage.run(SERVICES="cronjob:nightly=team/batch:2 cronjob:nightly/fetch=fetch:2") == 0
+    assert (
+        stage.run(SERVICES="cronjob:nightly=team/batch:2 cronjob:nightly/fetch=fetch:2").code == 0
+    )
     after = job.body()
     assert job.any_host
     assert after["spec"]["jobTemplate"]["spec"]["template"]["spec"]["initContainers"] == [
@@ -35,7 +37,7 @@ def test_an_update_preserves_every_other_field(stage):
 def test_an_update_ends_at_once_and_reports_when_the_image_is_used(stage):
     """There is no rollout to wait for; annotations may be null (trap 38)."""
     stage.world.cronjobs.add("nightly", "team/batch:1")
-    assert stage.run(KIND="cronjob", SERVICE="nightly", IMAGE="team/batch:2") == 0
+    assert stage.run(KIND="cronjob", SERVICE="nightly", IMAGE="team/batch:2").code == 0
     assert stage.world.clock.slept == []
     assert "its next run takes the new image (schedule 0 2 * * *)" in stage.output
 
@@ -44,7 +46,7 @@ def test_after_a_lost_reply_the_job_is_not_updated_again(stage):
     """The job is read back instead."""
     job = stage.world.cronjobs.add("nightly", "team/batch:1")
     stage.world.script(ApiFault("PUT", "cronJob/nightly$", "reset-after"))
-    assert stage.run(SERVICES="cronjob:nightly=team/batch:2") == 0
+    assert stage.run(SERVICES="cronjob:nightly=team/batch:2").code == 0
     assert job.replaced == 1
 
 
@@ -52,7 +54,7 @@ def test_a_refused_update_changes_nothing(stage):
     """The message confirms it."""
     job = stage.world.cronjobs.add("nightly", "team/batch:1")
     stage.world.script(ApiFault("PUT", "cronJob/nightly$", status=403, body="read only"))
-    assert stage.run(SERVICES="cronjob:nightly=team/batch:2") == 4
+    assert stage.run(SERVICES="cronjob:nightly=team/batch:2").code == 4
     assert job.image == "team/batch:1"
     assert "Nothing was changed" in stage.output
 
@@ -65,5 +67,5 @@ def test_a_change_by_another_deployment_before_the_update_stops_it(stage):
         job.document["spec"]["schedule"] = "0 3 * * *"
 
     stage.world.intrude(reschedule, when=("GET", "k8s/cronJob$", 1))
-    assert stage.run(SERVICES="cronjob:nightly=team/batch:2") == 7
+    assert stage.run(SERVICES="cronjob:nightly=team/batch:2").code == 7
     assert job.replaced == 0

@@ -14,7 +14,7 @@ ACCOUNT = "111122223333"
 def test_a_function_has_a_short_and_a_full_name(stage, name):
     """Users may give the name that the portal shows."""
     function = stage.world.functions.add("resize", "team/resize:1")
-    assert stage.run(KIND="lambda", SERVICE=name, IMAGE="team/resize:2") == 0
+    assert stage.run(KIND="lambda", SERVICE=name, IMAGE="team/resize:2").code == 0
     assert function.image == "team/resize:2"
     assert function.status == "Successful"
 
@@ -43,7 +43,7 @@ def test_a_rollout_is_ready_once_aws_has_finished(stage):
     stage.world.functions.add("resize", "team/resize:1")
     stage.world.behave("team/resize:2", Behaviour(seconds=30.0))
     before = stage.world.clock.monotonic()
-    assert stage.run(SERVICES="lambda:resize=team/resize:2") == 0
+    assert stage.run(SERVICES="lambda:resize=team/resize:2").code == 0
     assert 30 <= stage.world.clock.monotonic() - before <= 31
 
 
@@ -51,7 +51,7 @@ def test_a_list_that_lags_behind_is_not_taken_for_the_result(stage):
     """Right after the call the list may show the previous state."""
     function = stage.world.functions.add("resize", "team/resize:1")
     function.listed_late = 10.0
-    assert stage.run(SERVICES="lambda:resize=team/resize:2") == 0
+    assert stage.run(SERVICES="lambda:resize=team/resize:2").code == 0
     assert stage.world.clock.elapsed >= 10
 
 
@@ -64,7 +64,7 @@ def test_an_update_in_progress_is_waited_for(stage):
         when=("POST", "UpdateLambdaFunction$", 1),
         moment="before",
     )
-    assert stage.run(SERVICES="lambda:resize=team/resize:2") == 0
+    assert stage.run(SERVICES="lambda:resize=team/resize:2").code == 0
     assert function.image == "team/resize:2"
 
 
@@ -72,9 +72,9 @@ def test_a_failed_update_reports_the_reason_from_aws(stage):
     """With ROLLBACK the previous image is verified."""
     function = stage.world.functions.add("resize", "team/resize:1")
     stage.world.behave("team/resize:2", Behaviour("pull-error", fault="image not found in ECR"))
-    assert stage.run(SERVICES="lambda:resize=team/resize:2") == 10
+    assert stage.run(SERVICES="lambda:resize=team/resize:2").code == 10
     assert "image not found in ECR" in stage.output
-    assert stage.run(SERVICES="lambda:resize=team/resize:2", ROLLBACK="true") == 8
+    assert stage.run(SERVICES="lambda:resize=team/resize:2", ROLLBACK="true").code == 8
     assert function.image == "team/resize:1"
 
 
@@ -82,7 +82,7 @@ def test_after_a_lost_reply_the_function_is_not_updated_again(stage):
     """The function is read back instead."""
     function = stage.world.functions.add("resize", "team/resize:1")
     stage.world.script(ApiFault("POST", "UpdateLambdaFunction$", "reset-after"))
-    assert stage.run(SERVICES="lambda:resize=team/resize:2") == 0
+    assert stage.run(SERVICES="lambda:resize=team/resize:2").code == 0
     assert function.updates == 1
 
 
@@ -90,18 +90,18 @@ def test_an_update_by_another_deployment_is_not_a_success(stage):
     """The image decides, not the status Successful."""
     function = stage.world.functions.add("resize", "team/resize:1")
     stage.world.intrude(lambda _: function.update("team/resize:theirs"), after=2.5)
-    assert stage.run(SERVICES="lambda:resize=team/resize:2", STABLE_SECONDS="0") in (0, 7)
+    assert stage.run(SERVICES="lambda:resize=team/resize:2", STABLE_SECONDS="0").code in (0, 7)
     stage.world.clock.advance(10)
     stage.world.behave("team/resize:3", Behaviour(seconds=1.0))
     stage.world.behave("team/resize:4", Behaviour(seconds=0.1))
     stage.world.intrude(lambda _: function.update("team/resize:4"), after=1.2)
     function.listed_late = 5.0
-    assert stage.run(SERVICES="lambda:resize=team/resize:3") == 7
+    assert stage.run(SERVICES="lambda:resize=team/resize:3").code == 7
 
 
 def test_a_zip_function_is_refused(stage):
     """It has no image to change."""
     stage.world.functions.add("resize", "team/resize:1", package="Zip")
-    assert stage.run(SERVICES="lambda:resize=team/resize:2") == 4
+    assert stage.run(SERVICES="lambda:resize=team/resize:2").code == 4
     assert "runs no container image" in stage.output
     assert stage.world.writes() == []

@@ -26,7 +26,7 @@ def test_twenty_services_take_no_more_requests_than_documented(stage):
     """20 services of 3 pods, 5 s rollout: 45 requests, 1.5 s beyond rollout and STABLE_SECONDS."""
     stage.world.rollout_seconds = 5 / 3
     services = many(stage.world, 20)
-    assert stage.run(SERVICES=entries(services, 2)) == 0
+    assert stage.run(SERVICES=entries(services, 2)).code == 0
     assert {one.image.rsplit(":", 1)[1] for one in services} == {"2"}
     assert len(stage.world.log) <= 45
     assert stage.world.clock.elapsed <= 5 + 5 + 1.5
@@ -38,7 +38,7 @@ def test_a_look_takes_as_many_requests_for_many_targets_as_for_a_few(stage):
     for count in (2, 12):
         stage.world.clear()
         stage.world.add_tenant("dev01")
-        assert stage.run(SERVICES=entries(many(stage.world, count), 2)) == 0
+        assert stage.run(SERVICES=entries(many(stage.world, count), 2)).code == 0
         paths = (one.path for one in stage.world.log if one.method == "GET")
         reads.append(Counter(path.rsplit("/", 1)[1] for path in paths))
     assert reads[0] == reads[1]
@@ -49,7 +49,7 @@ def test_if_one_of_twenty_crashes_all_are_rolled_back(stage):
     """All are verified on the previous image, without needless restarts."""
     services = many(stage.world, 20)
     stage.world.behave("team/svc-07:2", Behaviour("crash", log=["boom"]))
-    assert stage.run(SERVICES=entries(services, 2), ROLLBACK="true") == 8
+    assert stage.run(SERVICES=entries(services, 2), ROLLBACK="true").code == 8
     for one in services:
         pods = [pod for pod in one.pods if not pod.leaving]
         assert [pod.image for pod in pods] == [f"team/{one.name}:1"] * 3
@@ -66,7 +66,7 @@ def test_without_rollback_the_state_of_each_target_is_logged(stage):
     """The log shows what runs where."""
     services = many(stage.world, 5, replicas=1)
     stage.world.behave("team/svc-02:2", Behaviour("crash"))
-    assert stage.run(SERVICES=entries(services, 2)) == 10
+    assert stage.run(SERVICES=entries(services, 2)).code == 10
     for one in services:
         assert f"Now: {one.name} is set to team/{one.name}:2" in stage.output
     assert len(stage.world.writes()) == 5
@@ -81,7 +81,7 @@ def test_a_target_that_another_deployment_changed_is_not_rolled_back(stage):
         lambda _: taken.set_images({"duplo-main-container": "team/theirs:9"}, "another-deployment"),
         when=("POST", "findContainerLogs$", 1),
     )
-    assert stage.run(SERVICES=entries(services, 2), ROLLBACK="true") == 7
+    assert stage.run(SERVICES=entries(services, 2), ROLLBACK="true").code == 7
     assert [one.image for one in services] == [
         "team/svc-00:1",
         "team/theirs:9",
@@ -95,7 +95,7 @@ def test_a_refused_change_rolls_back_the_others(stage):
     """It is all or nothing from the first change on."""
     services = many(stage.world, 6, replicas=1)
     stage.world.script(ApiFault("PUT", "svc-03/containerimage$", status=403, body="no", times=9))
-    assert stage.run(SERVICES=entries(services, 2), ROLLBACK="true") == 8
+    assert stage.run(SERVICES=entries(services, 2), ROLLBACK="true").code == 8
     assert {one.image.rsplit(":", 1)[1] for one in services} == {"1"}
 
 
@@ -107,7 +107,7 @@ def test_every_wrong_name_is_reported_with_a_suggestion(stage):
     world.functions.add("resize", "team/resize:1")
     world.cronjobs.add("nightly", "team/batch:1")
     wrong = "wep=a:1 ecs:biling=a:1 lambda:resise=a:1 cronjob:nightli=a:1 web/lock=a:1"
-    assert stage.run(SERVICES=wrong) == 4
+    assert stage.run(SERVICES=wrong).code == 4
     for near in ("web", "billing", "resize", "nightly"):
         assert f"Did you mean {near}?" in stage.output
     assert 'no container of web called "lock"' in stage.output
@@ -123,11 +123,11 @@ def test_all_kinds_are_deployed_together(stage):
     nightly = world.cronjobs.add("nightly", "team/batch:1", any_host=True)
     things = (web, api, resize, nightly)
     wanted = "web=t:{0} ecs:api=t:{0} lambda:resize=t:{0} cronjob:nightly=t:{0}"
-    assert stage.run(SERVICES=wanted.format(2)) == 0
+    assert stage.run(SERVICES=wanted.format(2)).code == 0
     assert [one.image for one in things] == ["t:2"] * 4
     world.behave("t:3", Behaviour("crash"))
     resize.world.behave("t:3", Behaviour("crash"))
-    assert stage.run(SERVICES=wanted.format(3), ROLLBACK="true") == 8
+    assert stage.run(SERVICES=wanted.format(3), ROLLBACK="true").code == 8
     assert [one.image for one in things] == ["t:2"] * 4
     assert nightly.any_host
 
@@ -137,7 +137,7 @@ def test_the_table_has_a_new_row_only_for_a_new_verdict(stage):
     world = stage.world
     world.add_service("web", "team/web:1")
     world.cronjobs.add("nightly", "team/batch:1")
-    assert stage.run(SERVICES="web=team/web:2 cronjob:nightly=team/batch:2") == 0
+    assert stage.run(SERVICES="web=team/web:2 cronjob:nightly=team/batch:2").code == 0
     rows = [line for line in stage.output.splitlines() if "cronjob:nightly  " in line]
     assert len(rows) == 1
     assert stage.output.count("target           state") == 1
@@ -204,7 +204,7 @@ def test_an_interruption_reports_every_change_that_was_made(stage, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(parallel, "wait", interrupted)
-    assert stage.run(SERVICES=entries(services, 2), VERIFY_IMAGE="false") == 11
+    assert stage.run(SERVICES=entries(services, 2), VERIFY_IMAGE="false").code == 11
     changed = {one.path.split("/")[-2] for one in stage.world.writes()}
     assert 4 <= len(changed) <= 30
     reported = {
@@ -216,7 +216,7 @@ def test_an_interruption_reports_every_change_that_was_made(stage, monkeypatch):
 def test_many_targets_do_not_fill_the_log(stage):
     """Rows that differ only in numbers are logged every few seconds."""
     services = many(stage.world, 20, replicas=6)
-    assert stage.run(SERVICES=entries(services, 2), STABLE_SECONDS="0") == 0
+    assert stage.run(SERVICES=entries(services, 2), STABLE_SECONDS="0").code == 0
     rows = [line for line in stage.output.splitlines() if " s] svc-07  " in line]
     assert "6 pods up" in rows[-1]
     seconds = [int(row.split("[")[1].split(" s]")[0]) for row in rows]

@@ -1,4 +1,4 @@
-"""A portal for processes."""
+"""A portal that processes can reach."""
 
 from __future__ import annotations
 
@@ -6,22 +6,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipe.clock import SystemClock
 from tests.sandbox import Server, World
+from tests.support.real_time import real_time_world
 
 
 @pytest.fixture
 def world() -> World:
-    """A world on the machine's own clock, with quick rollouts."""
-    world = World(SystemClock())
-    world.rollout_seconds = 0.2
-    world.add_tenant("dev01")
-    world.add_service("web", "team/web:1.4.1", replicas=2)
-    return world
+    """A world on this machine's clock, with short rollouts."""
+    return real_time_world(0.2)
 
 
 @pytest.fixture
 def server(world: World) -> Iterator[Server]:
-    """That world over plain http."""
+    """That world over plain HTTP."""
     with Server(world) as server:
         yield server

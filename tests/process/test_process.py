@@ -1,4 +1,4 @@
-"""The pipe as a process of its own, over real sockets."""
+"""The pipe as a process, over real sockets."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ import pytest
 import trustme
 
 from tests.sandbox import Behaviour, Server, World
-from tests.support.program import finish, start
+from tests.support.environment import environment
+from tests.support.harness import Harness
+from tests.support.process import finish, start
 
 
 def test_a_deploy_over_http(server: Server, world: World) -> None:
-    """Exit 0, and the result line is the last one."""
+    """The run ends with exit 0, and the result line is the last one."""
     code, output = finish(start(server.url, world))
     assert code == 0
     assert "✔ web runs team/web:1.4.2" in output.splitlines()[-1]
@@ -25,14 +27,14 @@ def test_a_deploy_over_http(server: Server, world: World) -> None:
 
 
 def test_a_deploy_over_https_with_a_private_authority(world: World, tmp_path: Path) -> None:
-    """CA_CERT is trusted besides the usual authorities."""
+    """CA_CERT is trusted in addition to the usual authorities."""
     with Server(world, tls=tmp_path) as server:
         code, output = finish(start(server.url, world, CA_CERT=str(server.ca_path)))
     assert code == 0, output
 
 
 def test_a_certificate_that_does_not_verify(world: World, tmp_path: Path) -> None:
-    """Exit 4 names CA_CERT, without having sent anything."""
+    """Exit 4 names CA_CERT, and no request is sent."""
     with Server(world, tls=tmp_path) as server:
         code, output = finish(start(server.url, world))
     assert code == 4
@@ -42,8 +44,8 @@ def test_a_certificate_that_does_not_verify(world: World, tmp_path: Path) -> Non
     assert world.log == []
 
 
-def test_another_authority_does_not_help(world: World, tmp_path: Path) -> None:
-    """Trusting one authority is not trusting any."""
+def test_only_the_given_authority_is_trusted(world: World, tmp_path: Path) -> None:
+    """A certificate of another authority still fails."""
     with Server(world, tls=tmp_path) as server:
         other = trustme.CA().cert_pem.bytes().decode()
         code, output = finish(start(server.url, world, CA_CERT=other))
@@ -52,28 +54,29 @@ def test_another_authority_does_not_help(world: World, tmp_path: Path) -> None:
 
 
 def test_a_host_that_does_not_exist(world: World) -> None:
-    """Exit 4 names DUPLO_HOST and says that the name is the problem."""
+    """Exit 4 names DUPLO_HOST and the name that cannot be resolved."""
     code, output = finish(start("https://no-such-portal.invalid", world))
     assert code == 4
     assert "no-such-portal.invalid cannot be resolved" in output
     assert "DUPLO_HOST" in output
 
 
-def test_a_port_where_nothing_listens(world: World) -> None:
-    """Exit 4 says that the connection is refused."""
+def test_a_port_where_nothing_listens(stage: Harness) -> None:
+    """Exit 4 reports the refused connection; in this process, so that no retry really waits."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    code, output = finish(start(f"http://127.0.0.1:{port}", world))
-    assert code == 4
-    assert "refused the connection" in output
+    variables = environment(f"http://127.0.0.1:{port}", stage.world.token)
+    result = stage.run_with(variables, sockets=True)
+    assert result.code == 4
+    assert "refused the connection" in result.text
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_the_run_and_says_what_was_left(
+def test_a_signal_ends_the_run_and_reports_what_was_left(
     server: Server, world: World, number: int
 ) -> None:
-    """Exit 11 with the state, when Docker or a person stops it."""
+    """Exit 11 reports the state when Docker or a person stops the run."""
     world.behave("team/web:1.4.2", Behaviour("never-ready"))
     process = start(server.url, world)
     while not world.writes():
@@ -86,10 +89,8 @@ def test_a_signal_ends_the_run_and_says_what_was_left(
     assert "web" in output.splitlines()[-1]
 
 
-def test_the_same_program_from_a_folder_with_a_space(
-    server: Server, world: World, tmp_path: Path
-) -> None:
-    """REPORT_DIR may hold blanks."""
+def test_a_report_dir_with_a_space(server: Server, world: World, tmp_path: Path) -> None:
+    """The reports are written to a folder whose name contains a space."""
     folder = tmp_path / "my reports"
     code, _ = finish(start(server.url, world, REPORT_DIR=str(folder)))
     assert code == 0

@@ -92,7 +92,7 @@ def test_a_read_only_token_is_reported_as_lacking_write_access(stage: Stage) -> 
 
 def test_all_problems_are_reported_in_one_run(stage: Stage) -> None:
     """Otherwise each mistake would cost a pipeline."""
-    ending = stage.run(
+    ending = stage.run_with(
         {
             "DUPLO_HOST": "http://portal.example",
             "DUPLO_TOKEN": "",

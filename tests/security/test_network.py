@@ -18,7 +18,8 @@ from pipe.dependencies import Dependencies
 from pipe.http.certificate import fetch_certificate
 from tests.sandbox import Server, World
 from tests.security.tls import Identity, identity, tinyproxy
-from tests.support.program import usual
+from tests.support.environment import environment
+from tests.support.real_time import JumpingClock
 from tests.support.stage import play
 
 Deploy = Callable[..., tuple[int, str]]
@@ -35,7 +36,7 @@ needs_proxy = pytest.mark.skipif(
 @pytest.fixture
 def world() -> World:
     """Return a world on the machine's clock, with quick rollouts."""
-    world = World(SystemClock())
+    world = World(JumpingClock())
     world.rollout_seconds = 0.05
     world.leave_seconds = 0.05
     world.add_tenant("dev01")
@@ -48,8 +49,9 @@ def deploy(world: World, tmp_path: Path) -> Deploy:
     """Run the pipe in this process over the real network; return exit code and output."""
 
     def deployed(url: str, **environ: str) -> tuple[int, str]:
-        variables = {**usual(url, world), "BITBUCKET_CLONE_DIR": str(tmp_path), **environ}
-        ending = play(variables, Dependencies(), tmp_path)
+        usual = environment(url, world.token, STABLE_SECONDS="0")
+        variables = {**usual, "BITBUCKET_CLONE_DIR": str(tmp_path), **environ}
+        ending = play(variables, Dependencies(world.clock), tmp_path)
         return ending.code, ending.text
 
     return deployed

@@ -1,4 +1,4 @@
-"""A clock that stands still until somebody sleeps on it."""
+"""A clock that moves only when something sleeps on it."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,7 +6,7 @@ EPOCH = datetime(2026, 2, 3, 10, 0, 0, tzinfo=UTC)
 
 
 class FakeClock:
-    """Sleeping moves it on at once; `slept` keeps every wait for a test to look at."""
+    """Sleeping advances it at once; `slept` records every wait."""
 
     def __init__(self) -> None:
         self.elapsed = 0.0

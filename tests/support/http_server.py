@@ -1,4 +1,4 @@
-"""A small real HTTP server on this machine, for whatever is asked or told beside the portal."""
+"""A small HTTP server on this machine, for webhooks, pages and proxies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.sandbox.listener import Listener
 
 @dataclass(frozen=True)
 class Request:
-    """What arrived. `path` is the whole address when it came through a proxy."""
+    """A received request. `path` is the whole URL when it came through a proxy."""
 
     method: str
     path: str
@@ -23,13 +23,13 @@ class Request:
     body: bytes
 
     def json(self) -> Any:
-        """The body, decoded."""
+        """Return the decoded body."""
         return json.loads(self.body)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What goes back."""
+    """The response to send."""
 
     status: int = 200
     body: str = "ok"
@@ -37,7 +37,7 @@ class Answer:
 
 
 class HttpServer(Listener):
-    """Answers with what `respond` says; `requests` holds everything that arrived."""
+    """Responds with what `respond` returns; `requests` records every request."""
 
     def __init__(
         self, respond: Callable[[Request], Answer], context: ssl.SSLContext | None = None
@@ -47,9 +47,9 @@ class HttpServer(Listener):
         super().__init__(self._answer, context, "localhost")
 
     def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        arrived = wrappers.Request(environ)
+        received = wrappers.Request(environ)
         request = Request(
-            arrived.method, environ["RAW_URI"], dict(arrived.headers), arrived.get_data()
+            received.method, environ["RAW_URI"], dict(received.headers), received.get_data()
         )
         self.requests.append(request)
         answer = self._respond(request)

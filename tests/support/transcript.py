@@ -1,4 +1,4 @@
-"""Everything that any run of the suite says passes by here, and is searched for secrets."""
+"""Search the output of every run in the tests for secrets, for `make reliability`."""
 
 from __future__ import annotations
 
@@ -12,25 +12,22 @@ FOLDER = "PIPE_CANARIES"
 
 
 def watch(text: str, environ: Mapping[str, str] | None = None) -> None:
-    """Note the secrets in what a run said, where `make reliability` collects them.
-
-    Those are the canaries, and whatever secret `environ` gave to the run.
-    """
+    """Record the secrets in a run's output: canaries, and the secret variables of `environ`."""
     if os.environ.get(FOLDER):
         note([*canaries.found_in(text), *canaries.given_in(text, environ or {})])
 
 
 def watch_files(folder: Path, environ: Mapping[str, str]) -> None:
-    """The same for the files that a run wrote below a folder."""
+    """Record the secrets in the files that a run wrote below a folder."""
     if os.environ.get(FOLDER):
         for path in folder.rglob("*"):
             if path.is_file():
                 watch(path.read_bytes().decode("utf-8", "replace"), environ)
 
 
-def note(found: Iterable[str]) -> None:
-    """Leave them for `make reliability`, with the test that they are from."""
-    lines = [f"{value} in {os.environ.get('PYTEST_CURRENT_TEST')}\n" for value in found]
+def note(secrets: Iterable[str]) -> None:
+    """Append them, with the name of the test, to a file that `make reliability` reads."""
+    lines = [f"{value} in {os.environ.get('PYTEST_CURRENT_TEST')}\n" for value in secrets]
     if lines:
         path = Path(os.environ[FOLDER]) / f"{os.getpid()}.txt"
         with path.open("a", encoding="utf-8") as file:

@@ -28,17 +28,20 @@ def by_version(change: Change, pods: Sequence[Pod], last: VersionedPods) -> Vers
     """Return the pods by whether they run what `change` sets; `last` is the look before."""
     # The benchmark with 5,000 pods needs this: the images of an unchanged pod, mostly the same
     # object as before, are not compared again.
-    known: dict[str, tuple[Pod | None, bool]] = {pod.name: (pod, True) for pod in last.new}
-    known.update((pod.name, (pod, False)) for pod in last.previous)
+    known_new = {pod.name: pod for pod in last.new}
+    known_previous = {pod.name: pod for pod in last.previous}
     new: list[Pod] = []
     previous: list[Pod] = []
     for pod in pods:
         if pod.desired in _TERMINATING or pod.phase in _ENDED:
             continue
-        before, was_new = known.get(pod.name, (None, False))
-        is_unchanged = before is pod or before == pod
-        runs_new = was_new if is_unchanged else is_new(change, pod)
-        (new if runs_new else previous).append(pod)
+        before = known_new.get(pod.name)
+        if before is pod or before == pod:
+            new.append(pod)
+            continue
+        before = known_previous.get(pod.name)
+        is_known = before is pod or before == pod
+        (previous if is_known or not is_new(change, pod) else new).append(pod)
     return VersionedPods(tuple(new), tuple(previous))
 
 

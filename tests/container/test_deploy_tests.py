@@ -1,50 +1,21 @@
-"""Tests before and after the deploy, run by the image itself."""
+"""Deploy tests, run by the image itself."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from pipe.clock import SystemClock
-from tests.container.bitbucket import HOST, Agent, docker_run
-from tests.sandbox import Server, World
+from tests.container.bitbucket import HOST, STRICT, USERS, Agent, docker_run, variables
+from tests.sandbox import Server
 from tests.support.docker import BASE_IMAGE, require_base_image
 
 pytestmark = [pytest.mark.container, pytest.mark.slow]
 
-STRICT = ("--read-only", "--memory=512m")
 SOCKET = "/var/run/docker.sock"
 
 
-@pytest.fixture
-def server() -> Iterator[Server]:
-    """The portal where containers reach it."""
-    world = World(SystemClock())
-    world.rollout_seconds = 1.0
-    world.add_tenant("dev01")
-    world.add_service("web", "team/web:1.4.1", replicas=2)
-    with Server(world, host="0.0.0.0") as server:
-        yield server
-
-
-def variables(server: Server, **more: str) -> dict[str, str]:
-    """The usual variables, and those given."""
-    return {
-        "DUPLO_HOST": f"http://{HOST}:{server.port}",
-        "DUPLO_TOKEN": server.world.token,
-        "TENANT": "dev01",
-        "SERVICE": "web",
-        "IMAGE": "team/web:1.4.2",
-        "STABLE_SECONDS": "1",
-        **more,
-    }
-
-
-@pytest.mark.parametrize("user", ["0:0", "12345:12345"])
+@pytest.mark.parametrize("user", USERS)
 def test_commands_run_in_the_image(agent: Agent, server: Server, user: str) -> None:
-    """With the shell it brings, as any user; every file is where it belongs."""
+    """Any user runs them with the image's shell, and every file is where it belongs."""
     run = agent.run(
         variables(
             server,
@@ -63,10 +34,10 @@ def test_commands_run_in_the_image(agent: Agent, server: Server, user: str) -> N
     assert (agent.clone / "test-results" / "deploy-dev01-web.xml").exists()
 
 
-def test_a_command_in_another_image(agent: Agent, server: Server) -> None:
-    """Through the Docker service, clone folder and all; without the Docker command line."""
+def test_a_command_runs_in_another_image(agent: Agent, server: Server) -> None:
+    """The Docker service mounts the clone folder; no Docker command line is needed."""
     require_base_image()
-    folder = Path(agent.clone)
+    folder = agent.clone
     (folder / "given").write_text("from the clone\n")
     line = docker_run(
         agent.image,
@@ -84,8 +55,10 @@ def test_a_command_in_another_image(agent: Agent, server: Server) -> None:
         assert f"PRE_DEPLOY_TEST | {words}" in done.stderr
 
 
-def test_no_docker_service_is_told_before_anything_changes(agent: Agent, server: Server) -> None:
-    """Exit 2, and what to add to the step."""
+def test_a_missing_docker_service_is_reported_before_any_change(
+    agent: Agent, server: Server
+) -> None:
+    """Exit 2 names what to add to the step."""
     run = agent.run(
         variables(
             server,
@@ -101,7 +74,7 @@ def test_no_docker_service_is_told_before_anything_changes(agent: Agent, server:
 
 
 def test_a_page_is_probed_over_a_real_connection(agent: Agent, server: Server) -> None:
-    """With the certificates that the image brings; here the portal itself is asked."""
+    """POST_DEPLOY_URL is requested from inside the container; here it is the portal's page."""
     run = agent.run(
         variables(
             server,
