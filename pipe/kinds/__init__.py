@@ -1,4 +1,4 @@
-"""The kinds of targets, each behind the same interface."""
+"""The kinds of targets, each behind the interface `Driver`."""
 
 from pipe.kinds.dispatch import Drivers, open_drivers
 

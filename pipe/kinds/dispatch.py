@@ -1,11 +1,11 @@
-"""Several kinds of targets as one: each call goes to the drivers that it concerns."""
+"""All kinds behind one driver: each call goes to the drivers of the targets it concerns."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
 from pipe.clock import Clock, Deadline
 from pipe.kind import Kind
@@ -22,72 +22,80 @@ T = TypeVar("T")
 
 
 def open_drivers(portal: TenantPortal, clock: Clock) -> Drivers:
-    """Everything that can be a target in a tenant."""
-    return Drivers(
-        {
-            Kind.SERVICE: ServiceDriver(portal, clock),
-            Kind.ECS: EcsDriver(portal, clock),
-            Kind.LAMBDA: LambdaDriver(portal, clock),
-            Kind.CRONJOB: CronJobDriver(portal, clock),
-        }
-    )
+    """Return the drivers of every kind, for one tenant."""
+    return Drivers({kind: open_driver(kind, portal, clock) for kind in Kind})
+
+
+def open_driver(kind: Kind, portal: TenantPortal, clock: Clock) -> Driver:
+    """Return the driver of one kind; a kind that is missing here is a type error."""
+    match kind:
+        case Kind.SERVICE:
+            return ServiceDriver(portal, clock)
+        case Kind.ECS:
+            return EcsDriver(portal, clock)
+        case Kind.LAMBDA:
+            return LambdaDriver(portal, clock)
+        case Kind.CRONJOB:
+            return CronJobDriver(portal, clock)
+        case _:
+            assert_never(kind)
 
 
 @dataclass(frozen=True)
 class Drivers:
-    """Behaves like a `Driver` whose targets are of many."""
+    """Has the methods of a `Driver`, for targets of all kinds together."""
 
-    by_name: Mapping[Kind, Driver]
+    by_kind: Mapping[Kind, Driver]
 
     def read(self, targets: Sequence[Target]) -> Mapping[Target, Snapshot]:
         """See `Driver`."""
-        found: dict[Target, Snapshot] = {}
+        snapshots: dict[Target, Snapshot] = {}
         for kind, own in _by_kind({target: target for target in targets}).items():
-            found.update(self.by_name[kind].read(own))
-        return found
+            snapshots.update(self.by_kind[kind].read(own))
+        return snapshots
 
     def names(self, kind: Kind) -> Iterable[str]:
-        """The names there are of one kind."""
-        return self.by_name[kind].names()
+        """Return the name of every target of one kind."""
+        return self.by_kind[kind].names()
 
     def prepare(self, changes: Sequence[Change]) -> Sequence[Change]:
-        """See `Driver`; the order stays."""
+        """See `Driver`; keeps the order."""
         prepared: dict[Target, Change] = {}
         for kind, own in _by_kind({change.target: change for change in changes}).items():
-            prepared.update({change.target: change for change in self.by_name[kind].prepare(own)})
+            prepared.update({change.target: change for change in self.by_kind[kind].prepare(own)})
         return [prepared[change.target] for change in changes]
 
     def is_rolled_out(self, snapshots: Sequence[Snapshot]) -> Mapping[Target, bool]:
         """See `Driver`."""
-        found: dict[Target, bool] = {}
-        for kind, own in _by_kind({one.target: one for one in snapshots}).items():
-            found.update(self.by_name[kind].is_rolled_out(own))
-        return found
+        rolled_out: dict[Target, bool] = {}
+        for kind, own in _by_kind({snapshot.target: snapshot for snapshot in snapshots}).items():
+            rolled_out.update(self.by_kind[kind].is_rolled_out(own))
+        return rolled_out
 
     def change(self, change: Change) -> None:
         """See `Driver`."""
-        self.by_name[change.target.kind].change(change)
+        self.by_kind[change.target.kind].change(change)
 
     def watch(self, changes: Sequence[Change], stable_seconds: float) -> Watcher:
         """See `Driver`."""
         own = _by_kind({change.target: change for change in changes})
         watchers = {
-            kind: self.by_name[kind].watch(those, stable_seconds) for kind, those in own.items()
+            kind: self.by_kind[kind].watch(those, stable_seconds) for kind, those in own.items()
         }
         return next(iter(watchers.values())) if len(watchers) == 1 else _Watchers(watchers)
 
     def address(self, snapshot: Snapshot) -> str:
         """See `Driver`."""
-        return self.by_name[snapshot.target.kind].address(snapshot)
+        return self.by_kind[snapshot.target.kind].address(snapshot)
 
     def previous_images(self, snapshot: Snapshot) -> Mapping[str, str] | None:
         """See `Driver`."""
-        return self.by_name[snapshot.target.kind].previous_images(snapshot)
+        return self.by_kind[snapshot.target.kind].previous_images(snapshot)
 
 
 @dataclass(frozen=True)
 class _Watchers(Watcher):
-    """One watcher per kind, looked through one after the other."""
+    """The watchers of several kinds, which look one after the other."""
 
     by_kind: Mapping[Kind, Watcher]
 
@@ -107,8 +115,8 @@ class _Watchers(Watcher):
         return self.by_kind[target.kind].pod_counts(target)
 
 
-def _by_kind(by_target: Mapping[Target, T]) -> Mapping[Kind, list[T]]:
-    found: dict[Kind, list[T]] = defaultdict(list)
-    for target, entry in by_target.items():
-        found[target.kind].append(entry)
-    return found
+def _by_kind(entries: Mapping[Target, T]) -> Mapping[Kind, list[T]]:
+    grouped: dict[Kind, list[T]] = defaultdict(list)
+    for target, entry in entries.items():
+        grouped[target.kind].append(entry)
+    return grouped

@@ -1,4 +1,4 @@
-"""The interface of a driver: what every kind of target must be able to do."""
+"""The interface of a driver: how targets of one kind are read and changed."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Driver(ABC):
 
     @abstractmethod
     def change(self, change: Change) -> None:
-        """Make the change once; after a lost reply, look before sending it again."""
+        """Make the change once; after a lost reply, read the target before sending it again."""
 
     @abstractmethod
     def watch(self, changes: Sequence[Change], stable_seconds: float) -> Watcher:
-        """Begin to follow changes that have just been made."""
+        """Start to follow changes that have just been made."""
 
     def prepare(self, changes: Sequence[Change]) -> Sequence[Change]:
-        """Return the changes with everything that will tell old pods from new ones."""
+        """Return the changes with what distinguishes previous pods from new ones later."""
         return changes
 
     def address(self, snapshot: Snapshot) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from pipe.errors import ExitCode, PipeError
 
@@ -28,16 +26,6 @@ class CheckResult:
     remedy: str = ""
     details: tuple[str, ...] = ()
     code: ExitCode = ExitCode.DONE
-
-    def as_dict(self) -> Mapping[str, Any]:
-        """Return the result as plain data."""
-        return {
-            "name": self.name,
-            "status": str(self.status),
-            "message": self.message,
-            "remedy": self.remedy,
-            "details": list(self.details),
-        }
 
 
 def passed(name: str, message: str) -> CheckResult:

@@ -1,4 +1,4 @@
-"""Following rollouts: what a look can conclude, and the one loop that looks."""
+"""Following rollouts: the verdicts, the interface of watchers, and the loop that looks."""
 
 from pipe.rollout.verdict import Failed, Ready, Superseded, TimedOut, Verdict, Waiting, words
 from pipe.rollout.watcher import Evidence, PodCounts, Watcher

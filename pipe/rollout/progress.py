@@ -1,8 +1,8 @@
-"""What a person reads while a rollout goes on: changes at once, a sign of life every 15 s.
+"""The log of a rollout in progress: every new verdict, and a line every 15 s without one.
 
-Several targets make a table: one column of names, and a row whenever one of them changes. With
-many, pods that come up one by one would fill it at every look: then a row that differs in nothing
-but numbers comes every five seconds.
+Several targets make a table with one column of names and a row for each new verdict. With more
+than ten targets, pods that come up one by one would add rows at every look. A row that differs
+from the target's last one in nothing but numbers is then at most logged every five seconds.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from pipe.clock import Clock
 from pipe.errors import PipeError
@@ -18,88 +19,98 @@ from pipe.rollout.verdict import Ready, Verdict, Waiting, words
 
 log = logging.getLogger(__name__)
 
-_NUMBERS = re.compile(r"\d+")
+_NUMBER = re.compile(r"\d+")
 
-_SIGN_OF_LIFE = 15.0
-_MANY = 10
-_ROW_PAUSE = 5.0
+_LONGEST_SILENCE = 15.0
+_MANY_TARGETS = 10
+_ROW_INTERVAL = 5.0
 _SHORTEST_SLEEP = 0.01
 
 
-class Progress:
-    """Prints verdicts as they change."""
+@dataclass(frozen=True)
+class _Row:
+    """A logged verdict; `gist` is what a row must change to be logged at once."""
+
+    text: str
+    gist: str
+    at: float
+
+
+class ProgressLog:
+    """Logs verdicts as they change."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._started = self._said_at = clock.monotonic()
-        self._said: dict[Target, str] = {}
-        self._rows: dict[Target, tuple[str, float]] = {}
-        self._shown: Mapping[Target, Verdict] = {}
-        self._trouble = ""
+        self._started = self._logged_at = clock.monotonic()
+        self._rows: dict[Target, _Row] = {}
+        self._verdicts: Mapping[Target, Verdict] = {}
+        self._last_error = ""
         self._width = 0
 
     def wait(self, seconds: float) -> None:
-        """Sleep, with a sign of life when that takes long."""
+        """Sleep, and log the last verdicts again if that takes long."""
         until = self._clock.monotonic() + seconds
         while (left := until - self._clock.monotonic()) > 0:
-            said_before = self._clock.monotonic() - self._said_at
-            quiet = _SIGN_OF_LIFE - said_before if self._shown else left
-            self._clock.sleep(min(left, max(_SHORTEST_SLEEP, quiet)))
+            due = _LONGEST_SILENCE - self._silence() if self._verdicts else left
+            self._clock.sleep(min(left, max(_SHORTEST_SLEEP, due)))
             if self._clock.monotonic() < until:
-                self.show(self._shown)
+                self.show(self._verdicts)
 
     def show(self, verdicts: Mapping[Target, Verdict]) -> None:
-        """Say what changed since the last time, or that nothing did for long."""
-        self._shown = verdicts
-        self._trouble = ""
-        told = {target: words(verdict) for target, verdict in verdicts.items()}
+        """Log the verdicts that changed, or all after a long silence."""
+        self._verdicts = verdicts
+        self._last_error = ""
         if len(verdicts) > 1 and not self._width:
             self._begin_table(verdicts)
-        changed = {
-            target: text
-            for target, text in told.items()
-            if self._said.get(target) != text and self._is_due(target, verdicts[target])
-        }
-        quiet = self._clock.monotonic() - self._said_at
-        if not changed and quiet >= _SIGN_OF_LIFE:
+        texts = {target: words(verdict) for target, verdict in verdicts.items()}
+        changed = {target: text for target, text in texts.items() if self._is_due(target, text)}
+        if not changed and self._silence() >= _LONGEST_SILENCE:
             changed = {
-                target: f"still: {told[target]}"
+                target: f"still: {texts[target]}"
                 for target, verdict in verdicts.items()
                 if not isinstance(verdict, Ready)
             }
-            self._said_at = self._clock.monotonic()
+            self._logged_at = self._clock.monotonic()
         for target, text in changed.items():
-            self._said[target] = told[target]
-            self._rows[target] = _manner(verdicts[target]), self._clock.monotonic()
-            good = isinstance(verdicts[target], (Waiting, Ready))
+            verdict = verdicts[target]
+            self._rows[target] = _Row(texts[target], _gist(verdict), self._clock.monotonic())
             name = f"{target!s:<{self._width}}  " if self._width else f"{target}: "
-            self._say(f"{name}{text}", logging.INFO if good else logging.ERROR)
+            good = isinstance(verdict, (Waiting, Ready))
+            self._log(f"{name}{text}", logging.INFO if good else logging.ERROR)
 
-    def trouble(self, error: PipeError) -> None:
-        """Say that a look failed and that the rollout goes on all the same."""
-        quiet = self._clock.monotonic() - self._said_at
-        if error.diagnosis != self._trouble or quiet >= _SIGN_OF_LIFE:
-            self._say(f"cannot look: {error} The rollout goes on; looking again.", logging.WARNING)
-        self._trouble = error.diagnosis
-        self._said.clear()
-        self._shown = {}
+    def failed_look(self, error: PipeError) -> None:
+        """Log that a look failed, which does not stop the rollout itself."""
+        if error.diagnosis != self._last_error or self._silence() >= _LONGEST_SILENCE:
+            self._log(
+                f"cannot check the rollout: {error} The rollout continues; checking again.",
+                logging.WARNING,
+            )
+        self._last_error = error.diagnosis
+        self._rows = {target: replace(row, text="") for target, row in self._rows.items()}
+        self._verdicts = {}
 
-    def _is_due(self, target: Target, verdict: Verdict) -> bool:
-        """Whether a row may come: at once when more than a number is new in it."""
-        manner, at = self._rows.get(target, ("", 0.0))
-        late = self._clock.monotonic() - at >= _ROW_PAUSE
-        return len(self._shown) <= _MANY or late or manner != _manner(verdict)
+    def _silence(self) -> float:
+        return self._clock.monotonic() - self._logged_at
+
+    def _is_due(self, target: Target, text: str) -> bool:
+        """Return whether a verdict is new, and not too soon after a similar one."""
+        row = self._rows.get(target)
+        if row is None or row.text == text:
+            return row is None
+        is_similar = row.gist == _gist(self._verdicts[target])
+        is_early = self._clock.monotonic() - row.at < _ROW_INTERVAL
+        return len(self._verdicts) <= _MANY_TARGETS or not (is_similar and is_early)
 
     def _begin_table(self, verdicts: Mapping[Target, Verdict]) -> None:
         self._width = max(len("target"), *(len(str(target)) for target in verdicts))
         log.info("[ time] %s  state", "target".ljust(self._width))
 
-    def _say(self, text: str, level: int) -> None:
-        self._said_at = self._clock.monotonic()
-        log.log(level, "[%3.0f s] %s", self._said_at - self._started, text)
+    def _log(self, text: str, level: int) -> None:
+        self._logged_at = self._clock.monotonic()
+        log.log(level, "[%3.0f s] %s", self._logged_at - self._started, text)
 
 
-def _manner(verdict: Verdict) -> str:
-    """What stays the same while nothing but numbers changes."""
+def _gist(verdict: Verdict) -> str:
+    """Return what stays the same while nothing but numbers changes."""
     stuck = verdict.stuck if isinstance(verdict, Waiting) else ""
-    return f"{type(verdict).__name__} {_NUMBERS.sub('', stuck)}"
+    return f"{type(verdict).__name__} {_NUMBER.sub('', stuck)}"

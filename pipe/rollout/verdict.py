@@ -1,4 +1,4 @@
-"""The five things a look at a rollout can conclude."""
+"""The five verdicts on a rollout."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Waiting:
-    """Not there yet: `detail` says what is waited for, `stuck` why it may not come.
+    """The rollout is in progress: `detail` names what is missing, `stuck` why it may stay so.
 
-    `until` is the moment (monotonic seconds) at which the verdict turns good if nothing else
-    happens, so that nobody looks later than needed.
+    `until` is the moment (monotonic seconds) at which the rollout becomes ready if nothing
+    changes, so that the next look is not later than needed.
     """
 
     detail: str
@@ -20,14 +20,14 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Ready:
-    """The new version serves."""
+    """The new version is running."""
 
     detail: str
 
 
 @dataclass(frozen=True)
 class Failed:
-    """It will not come up: `reason` says why, `pod` is the one to look at, if it is one's fault."""
+    """The new version cannot start; `pod` is the pod to look at, if a single one is to blame."""
 
     reason: str
     pod: str = ""
@@ -35,9 +35,9 @@ class Failed:
 
 @dataclass(frozen=True)
 class Superseded:
-    """Somebody else changed the target; it is to run `image` now.
+    """Another deployment changed the target, which is now set to `image`.
 
-    `replaced` when theirs came right before our change, which went over it unseen.
+    With `replaced`, the other deployment came right before our change, which overwrote it.
     """
 
     image: str
@@ -46,29 +46,35 @@ class Superseded:
 
 @dataclass(frozen=True)
 class TimedOut:
-    """The time is up: `detail` is what was still waited for."""
+    """The time limit of `seconds` passed; `detail` names what was still missing."""
 
     detail: str
+    seconds: float
+
+    @classmethod
+    def while_waiting(cls, waiting: Waiting, seconds: float) -> TimedOut:
+        """Return the verdict at the time limit on a rollout that is still in progress."""
+        return cls(words(waiting), seconds)
 
 
 Verdict = Waiting | Ready | Failed | Superseded | TimedOut
 
 
 def words(verdict: Verdict) -> str:
-    """A verdict as the rest of a sentence about its target."""
-    if isinstance(verdict, Waiting):
-        return f"{verdict.detail}; {verdict.stuck}" if verdict.stuck else verdict.detail
-    if isinstance(verdict, Ready):
-        return f"ready, {verdict.detail}"
-    if isinstance(verdict, Failed):
-        return f"will not come up: {verdict.reason}"
-    if isinstance(verdict, Superseded) and verdict.replaced:
-        return (
-            f"somebody else gave it {verdict.image} at the very moment of this run's change, "
-            "which replaced it"
-        )
-    if isinstance(verdict, Superseded):
-        return f"somebody else changed it; it is to run {verdict.image} now"
-    if isinstance(verdict, TimedOut):
-        return f"not done when the time was up: {verdict.detail}"
-    raise AssertionError(verdict)
+    """Return a verdict as the rest of a sentence about its target."""
+    match verdict:
+        case Waiting(detail, stuck):
+            return f"{detail}; {stuck}" if stuck else detail
+        case Ready(detail):
+            return f"ready, {detail}"
+        case Failed(reason):
+            return f"failed: {reason}"
+        case Superseded(image, replaced=True):
+            return (
+                f"another deployment set it to {image} just before this run's change, "
+                "which replaced it"
+            )
+        case Superseded(image):
+            return f"another deployment changed it; it is now set to {image}"
+        case TimedOut(detail, seconds):
+            return f"did not finish within {seconds:.0f} s: {detail}"

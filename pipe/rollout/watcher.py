@@ -1,4 +1,4 @@
-"""What following a rollout needs from a kind of target, and what it yields."""
+"""The interface of a watcher: what following a rollout needs from a kind of target."""
 
 from __future__ import annotations
 
@@ -35,20 +35,21 @@ class PodCounts:
 
 
 class Watcher(ABC):
-    """Follows all changes of one kind, with a number of reads that does not grow with theirs."""
+    """Follows all changes of one kind, with as many reads for many changes as for a few."""
 
     @abstractmethod
     def look(self, deadline: Deadline) -> Mapping[Target, Verdict]:
-        """Look once and judge every change."""
+        """Read the present state and judge every change."""
 
     @abstractmethod
     def state(self, target: Target) -> str:
-        """Return what the target runs now, as the last look found it, for people."""
+        """Return what the target runs as of the last look, as the rest of a sentence about it."""
 
     @abstractmethod
     def evidence(self, target: Target, verdict: Verdict) -> Evidence:
-        """Return the faults and last log lines that explain a bad verdict."""
+        """Return the faults and last log lines that explain a failure."""
 
-    @abstractmethod
     def pod_counts(self, target: Target) -> Sequence[PodCounts]:
-        """Return one entry per look, none for a kind without pods."""
+        """Return one entry for each look, none for a kind without pods."""
+        del target
+        return ()

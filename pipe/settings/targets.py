@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -50,7 +51,7 @@ def _list_entries(environ: Mapping[str, str], name: str) -> list[str] | str:
     counted = environ.get(f"{name}_COUNT", "").strip()
     if not counted:
         return environ.get(name, "").split()
-    if not counted.isascii() or not counted.isdigit() or int(counted) > _MOST_ENTRIES:
+    if not re.fullmatch("[0-9]{1,4}", counted) or int(counted) > _MOST_ENTRIES:
         return f"has {name}_COUNT, which must be a number up to {_MOST_ENTRIES}"
     entries = [environ.get(f"{name}_{number}", "").strip() for number in range(int(counted))]
     return [entry for entry in entries if entry]

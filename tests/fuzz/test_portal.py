@@ -26,8 +26,8 @@ from pipe.portal.tenants import decode_tenants
 from pipe.secret import Mask, Secret
 from tests.fuzz.share import Tally, cases
 from tests.fuzz.test_variables import check
-from tests.reliability import harness as harnesses
-from tests.reliability.harness import DEPLOY, RESTART, ROLLBACK, Harness, Scenario
+from tests.reliability import scenarios
+from tests.reliability.scenarios import DEPLOY, RESTART, ROLLBACK, Scenario, ScenarioHarness
 from tests.support.portal_lists import decode_pods, decode_services
 
 scalars = st.one_of(
@@ -81,10 +81,10 @@ def replaced(body: Any, path: tuple[Any, ...], value: Any) -> Any:
     return changed
 
 
-class CorruptingAdapter(harnesses.WatchedAdapter):
+class CorruptingAdapter(scenarios.WatchedAdapter):
     """Corrupts responses on their way to the pipe."""
 
-    def __init__(self, scene: Harness) -> None:
+    def __init__(self, scene: ScenarioHarness) -> None:
         super().__init__(scene)
         self.scene: Any = scene
 
@@ -97,9 +97,9 @@ class CorruptingAdapter(harnesses.WatchedAdapter):
 
 def play_against(
     folder: Path, play: Scenario, numbers: range, pick: int, value: Any
-) -> tuple[Harness, Any]:
+) -> tuple[ScenarioHarness, Any]:
     """Run the pipe with `value` somewhere in the responses with these numbers."""
-    scene: Any = Harness(folder, play)
+    scene: Any = ScenarioHarness(folder, play)
 
     def corrupt(number: int, content: bytes) -> bytes:
         if number not in numbers:

@@ -15,7 +15,7 @@ from pipe import image
 from pipe.image import ImageError
 from pipe.settings.variables import VARIABLES
 from tests.fuzz.share import Tally, cases
-from tests.reliability.harness import DEPLOY, STEP, Harness
+from tests.reliability.scenarios import DEPLOY, STEP, ScenarioHarness
 from tests.support.stage import RunResult
 
 LOG_LINE = re.compile(r"(DEBUG|INFO|WARNING|ERROR): .*|")
@@ -56,7 +56,7 @@ def harmless(name: str, value: str, folder: Path) -> str:
     return value
 
 
-def check(scene: Harness, ending: RunResult) -> None:
+def check(scene: ScenarioHarness, ending: RunResult) -> None:
     """Assert no defect, no forged log line and a true report of what was changed."""
     assert ending.code in range(12)
     assert ending.code != 1, ending.text
@@ -81,7 +81,7 @@ def test_any_text_in_any_variable(tmp_path: Path, tally: Tally) -> None:
     @given(environs)
     def holds(environ: dict[str, str]) -> None:
         folder = tmp_path / str(tally.one() % 50)
-        scene = Harness(folder, DEPLOY)
+        scene = ScenarioHarness(folder, DEPLOY)
         given_values = {name: harmless(name, value, folder) for name, value in environ.items()}
         check(scene, scene.run(**given_values))
 
@@ -96,7 +96,7 @@ def test_each_variable_alone(name: str, tmp_path: Path, tally: Tally) -> None:
     @given(texts)
     def holds(value: str) -> None:
         tally.one()
-        scene = Harness(tmp_path, DEPLOY)
+        scene = ScenarioHarness(tmp_path, DEPLOY)
         check(scene, scene.run(**{name: harmless(name, value, tmp_path)}))
 
     holds()
@@ -116,7 +116,7 @@ def test_any_record_of_an_earlier_run(tmp_path: Path, tally: Tally) -> None:
     @given(targets, values, values, st.sampled_from([{}, {"RESTART": "true"}]))
     def holds(entries: Any, code: Any, number: Any, environ: dict[str, str]) -> None:
         tally.one()
-        scene = Harness(tmp_path, DEPLOY)
+        scene = ScenarioHarness(tmp_path, DEPLOY)
         step = {"step": "{step}", "pipeline": "{pipeline}", "run_number": number}
         about = {"portal": "https://portal.example", "tenant": "dev01", "changed": True}
         scene.report_dir.mkdir(exist_ok=True)

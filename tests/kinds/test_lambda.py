@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipe.kinds.lambda_.names import resolve
+from pipe.kinds.lambda_ import full_name
 from tests.sandbox import ApiFault, Behaviour
 
 ACCOUNT = "111122223333"
@@ -35,7 +35,7 @@ def test_short_and_full_names_mean_the_same(stage, name):
 )
 def test_a_short_name_is_never_guessed(known, found):
     """Several that fit are as bad as none."""
-    assert resolve("fn", "dev01", known) == found
+    assert full_name("fn", "dev01", known) == found
 
 
 def test_it_waits_until_aws_is_done(stage):

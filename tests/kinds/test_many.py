@@ -68,7 +68,7 @@ def test_without_rollback_each_target_is_told(stage):
     stage.world.behave("team/svc-02:2", Behaviour("crash"))
     assert stage.run(SERVICES=entries(services, 2)).code == 10
     for one in services:
-        assert f"Now: {one.name} asks for team/{one.name}:2" in stage.output
+        assert f"Now: {one.name} is set to team/{one.name}:2" in stage.output
     assert len(stage.world.writes()) == 5
 
 

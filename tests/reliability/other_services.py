@@ -17,7 +17,7 @@ import requests
 from werkzeug.wrappers import Request, Response
 
 from pipe.clock import SystemClock
-from tests.reliability.harness import DEPLOY, Harness
+from tests.reliability.scenarios import DEPLOY, ScenarioHarness
 from tests.sandbox import WsgiAdapter
 from tests.sandbox.aws import REGION, Cloud
 from tests.sandbox.aws.cloud import scan
@@ -85,7 +85,7 @@ def start_services(folder: Path) -> Iterator[Services]:
         yield Services(cloud, registry, tokens)
 
 
-class IntegrationHarness(Harness):
+class IntegrationHarness(ScenarioHarness):
     """A harness whose runs use one integration."""
 
     def __init__(self, folder: Path, integration: Integration, services: Services) -> None:

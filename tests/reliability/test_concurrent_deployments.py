@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.reliability.harness import (
+from tests.reliability.scenarios import (
     DEPLOY,
     DEPLOY_OLD,
     NEW,
     ROLLBACK,
     SCENARIOS,
-    Harness,
     Scenario,
+    ScenarioHarness,
     nth,
     share,
 )
@@ -24,12 +24,12 @@ THEIRS = "team/web:9.9.9"
 REPLACED = "which replaced it"
 
 
-def moments(model: Harness) -> list[tuple[str, int]]:
+def moments(model: ScenarioHarness) -> list[tuple[str, int]]:
     """Return the moments before and after every request of a run without interference."""
     return [(when, n) for n in range(1, model.sent + 1) for when in ("before", "after")]
 
 
-def last_read(model: Harness) -> int:
+def last_read(model: ScenarioHarness) -> int:
     """Return the number of the last request that reads the service's image."""
     reads = [
         number
@@ -39,7 +39,9 @@ def last_read(model: Harness) -> int:
     return reads[-1]
 
 
-def is_right(model: Harness, harness: Harness, ending: RunResult, moment: tuple[str, int]) -> bool:
+def is_right(
+    model: ScenarioHarness, harness: ScenarioHarness, ending: RunResult, moment: tuple[str, int]
+) -> bool:
     """Return whether the run noticed the other deployment and left it alone."""
     if f"Plan: web: {THEIRS} -> " in ending.log:
         return True  # it came before the first read, so it is the previous version
@@ -58,13 +60,13 @@ def test_another_deployment_is_noticed_and_never_undone(
     There is no request between our last read and our change, and the portal has no conditional
     updates: there ours replaces theirs, and that run ends with exit 7 as well.
     """
-    model = Harness(tmp_path / "model", scenario)
+    model = ScenarioHarness(tmp_path / "model", scenario)
     model.run()
     wrong = []
     for when, number in (points := share(moments(model), 3)):
-        harness = Harness(tmp_path / f"{when}{number}", scenario)
+        harness = ScenarioHarness(tmp_path / f"{when}{number}", scenario)
 
-        def eve(harness: Harness = harness) -> None:
+        def eve(harness: ScenarioHarness = harness) -> None:
             harness.web.set_images({"duplo-main-container": THEIRS}, "eve")
 
         setattr(harness, when, nth(number, eve))
@@ -78,7 +80,7 @@ def test_another_deployment_is_noticed_and_never_undone(
 
 def test_without_history_a_change_at_the_same_moment_goes_unnoticed(tmp_path: Path) -> None:
     """The only gap that the portal leaves: no request of ours falls into it, and our image runs."""
-    harness = Harness(tmp_path, DEPLOY)
+    harness = ScenarioHarness(tmp_path, DEPLOY)
     harness.web.keeps_history = False
 
     def eve() -> None:
@@ -94,14 +96,14 @@ def test_two_runs_at_once_never_both_succeed_with_different_images(
     scenario: Scenario, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     """A complete second run at every request of the first: one wins, and the other reports that."""
-    model = Harness(tmp_path / "model", scenario)
+    model = ScenarioHarness(tmp_path / "model", scenario)
     model.run()
     wrong = []
     for when, number in (points := share(moments(model), 5)):
-        harness = Harness(tmp_path / f"{when}{number}", scenario)
+        harness = ScenarioHarness(tmp_path / f"{when}{number}", scenario)
         second: list[RunResult] = []
 
-        def other(harness: Harness = harness, second: list[RunResult] = second) -> None:
+        def other(harness: ScenarioHarness = harness, second: list[RunResult] = second) -> None:
             harness.before = harness.after = lambda _: None
             environ = {"IMAGE": THEIRS, "BITBUCKET_STEP_UUID": "{other}", "ROLLBACK": ""}
             second.append(harness.run(REPORT_DIR=str(tmp_path / "other"), **environ))
@@ -115,7 +117,7 @@ def test_two_runs_at_once_never_both_succeed_with_different_images(
     assert not wrong, "\n".join(wrong)
 
 
-def one_won(harness: Harness, first: RunResult, second: RunResult) -> bool:
+def one_won(harness: ScenarioHarness, first: RunResult, second: RunResult) -> bool:
     """Return whether at most one run succeeds, or one succeeds knowingly after the other."""
     if first.code or second.code:
         return harness.web.image in (harness.scenario.image, harness.scenario.left, THEIRS)

@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 
 from tests.reliability.faults import EVIL, FAULTS, FOR_EVER, TIMES, Fault, counted
-from tests.reliability.harness import (
+from tests.reliability.scenarios import (
     BAD,
     FULL,
     OTHER_KINDS,
     OTHER_KINDS_ROLLBACK,
     SCENARIOS,
-    Harness,
     Scenario,
+    ScenarioHarness,
 )
 from tests.sandbox import ApiFault, RequestRecord
 from tests.support.stage import RunResult
@@ -66,16 +66,18 @@ def points(log: list[RequestRecord]) -> list[Point]:
     return kept
 
 
-def cells(scenario: Scenario, folder: Path) -> tuple[Harness, list[tuple[Point, Fault, int]]]:
+def cells(
+    scenario: Scenario, folder: Path
+) -> tuple[ScenarioHarness, list[tuple[Point, Fault, int]]]:
     """Return the run without faults, and every cell of the matrix."""
-    model = Harness(folder / "model", scenario)
+    model = ScenarioHarness(folder / "model", scenario)
     assert model.run(WAIT_TIMEOUT=str(WAIT_TIMEOUT)).code == scenario.code
     every = [(p, f, t) for p in points(model.world.log) for f in FAULTS for t in TIMES]
     # A prime step reaches every request, every fault and every count.
     return model, every if FULL else every[::17]
 
 
-def inject(harness: Harness, point: Point, fault: Fault, times: int) -> None:
+def inject(harness: ScenarioHarness, point: Point, fault: Fault, times: int) -> None:
     """Schedule the fault of one cell."""
     if fault.slow:
         count = point.nth + times
@@ -124,7 +126,7 @@ def leaves_no_trace(scenario: Scenario, point: Point, fault: Fault) -> bool:
     return lost and scenario.kind == "ecs" and scenario.image == BAD
 
 
-def problems(harness: Harness, model: Harness, ending: RunResult) -> Iterator[str]:
+def problems(harness: ScenarioHarness, model: ScenarioHarness, ending: RunResult) -> Iterator[str]:
     """Yield what is wrong with a cell, whatever its fault."""
     acted = [json.dumps([record.path, record.body]) for record in harness.writes()]
     if len(acted) != len(set(acted)):
@@ -151,7 +153,7 @@ def problems(harness: Harness, model: Harness, ending: RunResult) -> Iterator[st
     yield from _unhelpful(harness, ending)
 
 
-def _unhelpful(harness: Harness, ending: RunResult) -> Iterator[str]:
+def _unhelpful(harness: ScenarioHarness, ending: RunResult) -> Iterator[str]:
     lines = ending.result.strip().splitlines()
     if len(lines) != 1 or (ending.code and not lines[0].endswith(f"(exit code {ending.code})")):
         yield f"the result is not a single line: {lines}"
@@ -161,7 +163,7 @@ def _unhelpful(harness: Harness, ending: RunResult) -> Iterator[str]:
         yield f"it took {ending.seconds:g} s"
     if ending.report and ending.report["exit_code"] != ending.code:
         yield f"the report has exit code {ending.report['exit_code']}"
-    reported = re.search(r"(?:asks for|is set to) (\S+?),", ending.result)
+    reported = re.search(r"is set to (\S+?),", ending.result)
     if (
         reported
         and harness.scenario.kind == "service"
@@ -172,11 +174,11 @@ def _unhelpful(harness: Harness, ending: RunResult) -> Iterator[str]:
 
 
 def check(
-    scenario: Scenario, model: Harness, cell: tuple[Point, Fault, int], folder: Path
+    scenario: Scenario, model: ScenarioHarness, cell: tuple[Point, Fault, int], folder: Path
 ) -> Iterator[str]:
     """Run one cell and yield what is wrong with it."""
     point, fault, times = cell
-    harness = Harness(folder, scenario)
+    harness = ScenarioHarness(folder, scenario)
     inject(harness, point, fault, times)
     ending = harness.run(WAIT_TIMEOUT=str(WAIT_TIMEOUT))
     # Tens of thousands of them would fill the disk; their content has been searched already.

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.reliability.harness import (
+from tests.reliability.scenarios import (
     DEPLOY,
     DEPLOY_OLD,
     OTHER_KINDS,
     RESTART,
     RESTART_AND_CHANGE,
     ROLLBACK,
-    Harness,
     Killed,
     Scenario,
+    ScenarioHarness,
     kill,
     nth,
     share,
@@ -28,13 +28,13 @@ from tests.support.stage import RunResult
 Moment = tuple[str, int]
 
 
-def clean(folder: Path, scenario: Scenario) -> tuple[Harness, RunResult]:
+def clean(folder: Path, scenario: Scenario) -> tuple[ScenarioHarness, RunResult]:
     """Return a run without interference."""
-    harness = Harness(folder / "clean", scenario)
+    harness = ScenarioHarness(folder / "clean", scenario)
     return harness, harness.run()
 
 
-def moments(harness: Harness) -> Sequence[Moment]:
+def moments(harness: ScenarioHarness) -> Sequence[Moment]:
     """Return the moments before and after each request, and at each pause."""
     requests: list[Moment] = [
         (when, n) for n in range(1, harness.sent + 1) for when in ("before", "after")
@@ -43,7 +43,7 @@ def moments(harness: Harness) -> Sequence[Moment]:
     return share([*requests, *pauses], 5)
 
 
-def arm(harness: Harness, moment: Moment) -> None:
+def arm(harness: ScenarioHarness, moment: Moment) -> None:
     """Kill the next run at that moment."""
     when, number = moment
     if when == "pause":
@@ -52,7 +52,7 @@ def arm(harness: Harness, moment: Moment) -> None:
         setattr(harness, when, nth(number, kill))
 
 
-def disarm(harness: Harness) -> None:
+def disarm(harness: ScenarioHarness) -> None:
     """Do not kill the next run."""
     harness.before = harness.after = lambda _: None
     harness.clock.__dict__.pop("sleep", None)
@@ -71,7 +71,7 @@ def _killing(sleep: Callable[[float], None], number: int) -> Callable[[float], N
     return slept
 
 
-def killed(harness: Harness, moment: Moment, **environ: str) -> None:
+def killed(harness: ScenarioHarness, moment: Moment, **environ: str) -> None:
     """Run once and kill the run at `moment`."""
     arm(harness, moment)
     with pytest.raises(Killed):
@@ -80,7 +80,7 @@ def killed(harness: Harness, moment: Moment, **environ: str) -> None:
     disarm(harness)
 
 
-def again(harness: Harness, *, survives: bool, number: int = 2) -> RunResult:
+def again(harness: ScenarioHarness, *, survives: bool, number: int = 2) -> RunResult:
     """Run the same step again, with or without the report directory of the previous run."""
     if not survives:
         shutil.rmtree(harness.report_dir, ignore_errors=True)
@@ -103,7 +103,7 @@ def test_the_run_after_a_killed_one_ends_as_the_killed_one_would_have(
     wrong = []
     points = moments(model)
     for number, moment in enumerate(points):
-        harness = Harness(tmp_path / str(number), scenario)
+        harness = ScenarioHarness(tmp_path / str(number), scenario)
         killed(harness, moment)
         second = again(harness, survives=survives)
         got = (second.code, harness.web.image, len(harness.writes()), harness.starts)
@@ -123,7 +123,7 @@ def test_after_a_kill_during_a_rollback_the_previous_version_runs(
     wrong = []
     points = moments(model)
     for number, moment in enumerate(points):
-        harness = Harness(tmp_path / str(number), ROLLBACK)
+        harness = ScenarioHarness(tmp_path / str(number), ROLLBACK)
         killed(harness, moment)
         second = again(harness, survives=survives)
         if (second.code, harness.web.image) != (8, ROLLBACK.left):
@@ -142,7 +142,7 @@ def test_two_kills_in_a_row_are_survived(
     wrong = []
     points = [(m, n) for m in moments(model)[3::4] for n in (3, 5, 7)]
     for number, (first, then) in enumerate(points):
-        harness = Harness(tmp_path / str(number), scenario)
+        harness = ScenarioHarness(tmp_path / str(number), scenario)
         killed(harness, first)
         with contextlib.suppress(pytest.fail.Exception):  # it may have ended earlier
             killed(harness, ("after", then), BITBUCKET_STEP_RUN_NUMBER="2")

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from tests.reliability.faults import EVIL, FAULTS, FOR_EVER, TIMES, Fault, counted
-from tests.reliability.harness import share
 from tests.reliability.other_services import (
     INTEGRATIONS,
     Integration,
@@ -19,6 +18,7 @@ from tests.reliability.other_services import (
     Services,
     start_services,
 )
+from tests.reliability.scenarios import share
 from tests.sandbox import ApiFault
 from tests.support.stage import RunResult
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from pipe.clock import SystemClock
-from tests.reliability.harness import OLD, STEP, share
+from tests.reliability.scenarios import OLD, STEP, share
 from tests.sandbox import RequestRecord, Server, World
 from tests.support.process import finish, start
 

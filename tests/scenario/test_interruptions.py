@@ -17,7 +17,7 @@ def test_a_stop_during_the_rollout_reports_the_state_of_the_target(stage: Stage)
     ticking(stage.clock, 3.0, interrupt)
     ending = stage.deploy(ROLLBACK="true")
     assert ending.code == 11
-    assert "Cancelled. Now: web asks for team/web:1.4.2" in ending.result
+    assert "Cancelled. Now: web is set to team/web:1.4.2" in ending.result
     assert "run the step again to follow it" in ending.log
     assert len(stage.world.writes()) == 1
 

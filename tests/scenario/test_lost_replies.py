@@ -68,7 +68,7 @@ def test_a_short_outage_during_the_rollout_is_waited_out(stage: Stage) -> None:
     stage.world.script(ApiFault("GET", "GetPods", kind="refused", skip=3, times=10))
     ending = stage.deploy()
     assert ending.code == 0
-    assert "cannot look" in ending.log
+    assert "cannot check the rollout" in ending.log
 
 
 def test_an_outage_that_lasts_reports_that_the_change_was_made(stage: Stage) -> None:
@@ -96,4 +96,4 @@ def test_an_outage_does_not_flood_the_log(stage: Stage) -> None:
     stage.web()
     stage.world.script(ApiFault("GET", "GetPods", status=503, skip=2, times=9999))
     ending = stage.deploy(WAIT_TIMEOUT="60")
-    assert 3 <= ending.log.count("cannot look") <= 5
+    assert 3 <= ending.log.count("cannot check the rollout") <= 5

@@ -33,7 +33,7 @@ def test_another_deployment_ends_the_run_and_stays(
     stage.world.intrude(deploy_another_version, after=moment)
     ending = stage.deploy(ROLLBACK=rollback)
     assert ending.code == 7
-    assert "somebody else changed it" in ending.result
+    assert "another deployment changed it" in ending.result
     assert stage.world.service("web").image == "team/web:9.9.9"
     assert len([record for record in stage.world.writes() if record.method == "PUT"]) == 1
 

@@ -31,7 +31,7 @@ def test_a_crashing_image_ends_the_wait_with_its_last_words(stage: Stage) -> Non
 def test_what_runs_now_is_stated(stage: Stage) -> None:
     """The result line answers the first question after a red step."""
     ending = fail(stage, CRASH)
-    assert "Now: web asks for team/web:bad, with 2 pods up on team/web:1.4.1" in ending.result
+    assert "Now: web is set to team/web:bad, with 2 pods up on team/web:1.4.1" in ending.result
     assert "IMAGE: 'team/web:1.4.1'" in ending.log
 
 
@@ -104,7 +104,7 @@ def test_what_may_pass_is_waited_for_and_named(stage: Stage, fate: Any, why: str
     """Probes and missing hosts may mend themselves: only WAIT_TIMEOUT ends that, and says why."""
     ending = fail(stage, Behaviour(fate), WAIT_TIMEOUT="120")
     assert ending.code == 10
-    assert "not done when the time was up" in ending.result
+    assert "did not finish within 120 s" in ending.result
     assert why in ending.result
     assert 120.0 <= ending.seconds < 122.0
 

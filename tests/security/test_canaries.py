@@ -11,20 +11,20 @@ import pytest
 
 from pipe.deploy.sequence import Deploy
 from pipe.settings.variables import VARIABLES
-from tests.reliability.harness import FAILED, SCENARIOS, Harness, Scenario
+from tests.reliability.scenarios import FAILED, SCENARIOS, Scenario, ScenarioHarness
 from tests.sandbox import ApiFault, Behaviour
 from tests.security import canaries
 from tests.support.stage import RunResult
 
 TOKEN = canaries.value_of("duplo_token")
-Check = Callable[[Harness, RunResult], None]
+Check = Callable[[ScenarioHarness, RunResult], None]
 
 
 @pytest.fixture
 def clean(record_property: Callable[[str, object], None]) -> Check:
     """Return a check that no canary is in a run's output and files."""
 
-    def check(scene: Harness, ending: RunResult) -> None:
+    def check(scene: ScenarioHarness, ending: RunResult) -> None:
         found = [*canaries.found_in(ending.text), *canaries.found_below(scene.folder)]
         record_property("canaries", len(found))
         assert not found, f"{found}\n{ending.text}"
@@ -32,14 +32,14 @@ def clean(record_property: Callable[[str, object], None]) -> Check:
     return check
 
 
-def scene_of(play: Scenario, folder: Path) -> Harness:
+def scene_of(play: Scenario, folder: Path) -> ScenarioHarness:
     """Return a scene whose portal accepts a canary as token."""
-    scene = Harness(folder, play)
+    scene = ScenarioHarness(folder, play)
     scene.world.add_token(TOKEN)
     return scene
 
 
-def run(scene: Harness, **extra: str) -> RunResult:
+def run(scene: ScenarioHarness, **extra: str) -> RunResult:
     """Run the pipe with every secret variable and DEBUG."""
     secret = {**canaries.environ(), "DUPLO_TOKEN": TOKEN, "DEBUG": "true"}
     return scene.run(**{**secret, **extra})
@@ -136,10 +136,10 @@ def words(data: object) -> set[str]:
 
 def test_a_secret_that_is_a_common_word_breaks_no_report(tmp_path: Path) -> None:
     """Every file stays readable, whether the password is `true`, `null` or `targets`."""
-    record = Harness(tmp_path / "plain", FAILED).run().report
+    record = ScenarioHarness(tmp_path / "plain", FAILED).run().report
     everyday = {word for word in words(dict(record)) if len(word) >= 4 and word.isprintable()}
     for number, word in enumerate(sorted({*everyday, "true", "null", "false", '"]},', "DEPLOY_"})):
-        scene = Harness(tmp_path / str(number), FAILED)
+        scene = ScenarioHarness(tmp_path / str(number), FAILED)
         ending = scene.run(REGISTRY_USERNAME="ci", REGISTRY_PASSWORD=word)
         assert ending.code == FAILED.code, ending.text
         assert ending.report["targets"]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from werkzeug.wrappers import Request, Response
 
-from tests.reliability.harness import FAILED, ROLLBACK, Harness
+from tests.reliability.scenarios import FAILED, ROLLBACK, ScenarioHarness
 from tests.sandbox import ApiFault, Behaviour, WsgiAdapter
 from tests.support.fake_clock import FakeClock
 from tests.support.stage import RunResult
@@ -59,7 +59,7 @@ class Tags(html.parser.HTMLParser):
             self.scripts.append(data)
 
 
-def check_log(scene: Harness, ending: RunResult) -> None:
+def check_log(scene: ScenarioHarness, ending: RunResult) -> None:
     """Check that the log has only lines of the pipe, without control characters."""
     assert ending.code != 1, ending.text
     for line in ending.log.splitlines():
@@ -70,7 +70,7 @@ def check_log(scene: Harness, ending: RunResult) -> None:
     assert len(ending.result.strip().splitlines()) == 1
 
 
-def check_files(scene: Harness) -> None:
+def check_files(scene: ScenarioHarness) -> None:
     """Check that every written file is valid and runs nothing."""
     for path in scene.folder.rglob("*"):
         if path.suffix == ".json":
@@ -113,7 +113,7 @@ def check_html(path: Path) -> None:
 @pytest.mark.parametrize("play", [FAILED, ROLLBACK], ids=str)
 def test_faults_and_logs_of_pods_are_quoted(text: str, play: object, tmp_path: Path) -> None:
     """They stay plain text in the log and in every report."""
-    scene = Harness(tmp_path, play)  # type: ignore[arg-type]
+    scene = ScenarioHarness(tmp_path, play)  # type: ignore[arg-type]
     fault = f"Back-off {text}".replace("{", "{{").replace("}", "}}")
     scene.world.behave("team/web:bad", Behaviour("crash", log=(text,), fault=fault))
     ending = scene.run()
@@ -125,7 +125,7 @@ def test_faults_and_logs_of_pods_are_quoted(text: str, play: object, tmp_path: P
 @pytest.mark.parametrize("text", HOSTILE, ids=brief)
 def test_markup_in_a_slack_message_stays_text(text: str, tmp_path: Path) -> None:
     """No value adds a mention, a link or a line."""
-    scene = Harness(tmp_path, ROLLBACK)
+    scene = ScenarioHarness(tmp_path, ROLLBACK)
     fault = f"Back-off {text}".replace("{", "{{").replace("}", "}}")
     scene.world.behave("team/web:bad", Behaviour("crash", log=(text,), fault=fault))
     messages: list[dict[str, Any]] = []
@@ -152,7 +152,7 @@ def test_markup_in_a_slack_message_stays_text(text: str, tmp_path: Path) -> None
 @pytest.mark.parametrize("text", ENCODABLE, ids=brief)
 def test_a_hostile_previous_image_is_quoted(text: str, tmp_path: Path) -> None:
     """The previous image comes from the portal, not from the pipe's grammar."""
-    scene = Harness(tmp_path, FAILED)
+    scene = ScenarioHarness(tmp_path, FAILED)
     scene.web.main_image = text
     check_log(scene, scene.run())
     check_files(scene)
@@ -161,7 +161,7 @@ def test_a_hostile_previous_image_is_quoted(text: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ENCODABLE, ids=brief)
 def test_hostile_names_in_suggestions_are_quoted(text: str, tmp_path: Path) -> None:
     """Suggestions for a misspelt name come from the portal."""
-    scene = Harness(tmp_path, FAILED)
+    scene = ScenarioHarness(tmp_path, FAILED)
     scene.world.add_tenant(f"dev02{text}")
     scene.world.add_service(f"webb{text}", "team/web:1")
     for wrong in ({"SERVICE": "webc"}, {"TENANT": "dev03"}):
@@ -175,7 +175,7 @@ def test_hostile_names_in_suggestions_are_quoted(text: str, tmp_path: Path) -> N
 @pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 503])
 def test_hostile_responses_of_the_portal_are_quoted(text: str, status: int, tmp_path: Path) -> None:
     """Error bodies and redirects stay plain text."""
-    scene = Harness(tmp_path, FAILED)
+    scene = ScenarioHarness(tmp_path, FAILED)
     body = text.encode("utf-8", "replace").decode()
     printable = "".join(char for char in body[:200] if " " <= char <= "~")
     headers = {"Location": f"https://evil.example/{printable}", "Retry-After": printable}
@@ -191,14 +191,14 @@ def test_hostile_responses_of_the_portal_are_quoted(text: str, status: int, tmp_
 )
 def test_hostile_variables_forge_no_log_line(name: str, text: str, tmp_path: Path) -> None:
     """Titles of pull requests and names of branches end up in variables."""
-    scene = Harness(tmp_path, FAILED)
+    scene = ScenarioHarness(tmp_path, FAILED)
     check_log(scene, scene.run(**{name: text}))
     check_files(scene)
 
 
 def test_a_lone_surrogate_in_an_id_is_reported(tmp_path: Path) -> None:
     """JSON can hold one, an address cannot."""
-    scene = Harness(tmp_path, FAILED)
+    scene = ScenarioHarness(tmp_path, FAILED)
     scene.world.tenants[0].id = "\ud800"
     ending = scene.run()
     assert ending.code == 4
@@ -208,7 +208,7 @@ def test_a_lone_surrogate_in_an_id_is_reported(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["..", "a/b", "a?b#c", "%2e%2e", "a b"])
 def test_a_hostile_name_reaches_no_other_address(name: str, tmp_path: Path) -> None:
     """Names are escaped in paths; most are refused earlier."""
-    scene = Harness(tmp_path, FAILED)
+    scene = ScenarioHarness(tmp_path, FAILED)
     scene.world.tenants[0].id = name
     ending = scene.run()
     assert ending.code in (0, 4, 10)

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from pipe.kind import Kind
-from pipe.kinds.service.generation import ServiceDetail, identities, images
 from pipe.kinds.service.judge import judge, state
-from pipe.kinds.service.track import Look, ServiceRollout, begin, fold
+from pipe.kinds.service.pods import identities
+from pipe.kinds.service.rollout import Look, ServiceRollout, observe, start
+from pipe.kinds.service.snapshot import ServiceDetail, images
 from pipe.model import MAIN, Change, Restart, Snapshot, Target, Update
 from pipe.portal import Container, Fault, Phase, Pod, Service
 from pipe.rollout import Failed, Ready, Superseded, TimedOut, Verdict, Waiting
@@ -21,7 +22,7 @@ REPLICA_SET = "kubernetes:apps/v1/ReplicaSet"
 
 
 def service(image: str = NEW, **fields: Any) -> Service:
-    """A plain service of two replicas."""
+    """Return a plain service of two replicas."""
     plain = Service(
         name="web",
         image=image,
@@ -44,7 +45,7 @@ def service(image: str = NEW, **fields: Any) -> Service:
 
 
 def pod(name: str, image: str = NEW, phase: int = 1, desired: int = 1, **container: Any) -> Pod:
-    """A pod of the web service; its ReplicaSet follows from its image."""
+    """Return a pod of the web service, in a ReplicaSet for its image."""
     inside = Container("web", image, f"id-{name}", **container)
     controller = f"web-{image[-1]}"
     return Pod(name, "web", Phase(phase), Phase(desired), "h", controller, REPLICA_SET, (inside,))
@@ -53,7 +54,7 @@ def pod(name: str, image: str = NEW, phase: int = 1, desired: int = 1, **contain
 def change(
     before: Service, pods: tuple[Pod, ...] = (), to: str = NEW, make: type[Change] = Update
 ) -> Change:
-    """From the service as it was to a new main image."""
+    """Return the change of a service to another main image."""
     detail = ServiceDetail(before, {pod.name: pod.restarts for pod in pods})
     snapshot = Snapshot(Target(Kind.SERVICE, "web"), images(before), "", detail)
     seen = frozenset(one for entry in pods for one in identities(entry))
@@ -61,15 +62,15 @@ def change(
 
 
 def watch(what: Change, *looks: Look) -> ServiceRollout:
-    """What a watch knows after these looks."""
-    track = begin(what, 0.0)
+    """Return what was observed at these looks."""
+    rollout = start(what, 0.0)
     for look in looks:
-        track = fold(track, look)
-    return track
+        rollout = observe(rollout, look)
+    return rollout
 
 
 def verdict(what: Change, *looks: Look, stable: float = 5.0) -> Verdict:
-    """The verdict after these looks."""
+    """Return the verdict after these looks."""
     return judge(watch(what, *looks), stable, DEADLINE)
 
 
@@ -80,15 +81,15 @@ TWO_OLD = (pod("x", OLD), pod("y", OLD))
 
 def test_ready_after_the_stable_time() -> None:
     """All new pods up at two looks five seconds apart."""
-    shown = verdict(PLAIN, Look(1.0, TWO_UP, service()), Look(6.0, TWO_UP, service()))
-    assert shown == Ready("2 pods up for 5 s")
+    result = verdict(PLAIN, Look(1.0, TWO_UP, service()), Look(6.0, TWO_UP, service()))
+    assert result == Ready("2 pods up for 5 s")
 
 
-def test_stability_says_when_it_will_be_over() -> None:
-    """The loop need not look before that."""
-    shown = verdict(PLAIN, Look(1.0, TWO_UP, service()))
-    assert isinstance(shown, Waiting)
-    assert shown.until == 6.0
+def test_a_stable_rollout_has_a_moment_at_which_it_is_ready() -> None:
+    """The loop does not have to look before that."""
+    result = verdict(PLAIN, Look(1.0, TWO_UP, service()))
+    assert isinstance(result, Waiting)
+    assert result.until == 6.0
 
 
 @pytest.mark.parametrize(
@@ -98,27 +99,27 @@ def test_stability_says_when_it_will_be_over() -> None:
         ((pod("a"),), "one of two"),
         ((pod("a"), pod("b", phase=3)), "one is starting"),
         ((pod("a"), pod("b"), pod("c", phase=3)), "a third one is starting"),
-        (TWO_OLD, "only old ones"),
-        ((pod("a"), *TWO_OLD), "one new, two old"),
-        ((pod("a"), pod("b", desired=5)), "one is going"),
+        (TWO_OLD, "previous pods only"),
+        ((pod("a"), *TWO_OLD), "one new, two previous"),
+        ((pod("a"), pod("b", desired=5)), "one is terminating"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_waiting_while_pods_are_missing(pods: tuple[Pod, ...], why: str) -> None:
-    """Nothing but enough new pods, all of them up, will do."""
+    """A rollout is ready only with enough new pods, all of them up."""
     looks = [Look(float(at), pods, service()) for at in (1, 100, 200)]
     assert isinstance(verdict(PLAIN, *looks), Waiting)
 
 
-def test_old_pods_do_not_hold_up_a_known_count() -> None:
-    """With as many new pods as wanted, the old ones may take their time."""
+def test_previous_pods_do_not_delay_a_known_count() -> None:
+    """With enough new pods, the previous ones may take their time."""
     both = (*TWO_UP, *TWO_OLD)
     looks = [Look(1.0, both, service()), Look(6.0, both, service())]
     assert isinstance(verdict(PLAIN, *looks), Ready)
 
 
-def test_old_pods_hold_up_an_unknown_count() -> None:
-    """Where only a lower bound is known, no old pod may be left."""
+def test_previous_pods_delay_an_unknown_count() -> None:
+    """If only a lower bound is known, no previous pod may be left."""
     scaled = service(min_replicas=1)
     with_old = Look(6.0, (*TWO_UP, *TWO_OLD), scaled)
     assert isinstance(verdict(PLAIN, Look(1.0, TWO_UP, scaled), with_old), Waiting)
@@ -126,7 +127,7 @@ def test_old_pods_hold_up_an_unknown_count() -> None:
 
 
 def test_a_count_that_includes_surge_pods_is_waited_for() -> None:
-    """ReplicasActive may count old pods for a moment."""
+    """ReplicasActive may briefly count previous pods too."""
     busy = service(min_replicas=1, replicas_active=3)
     looks = [Look(1.0, TWO_UP, busy), Look(6.0, TWO_UP, busy)]
     assert isinstance(verdict(PLAIN, *looks), Waiting)
@@ -134,75 +135,76 @@ def test_a_count_that_includes_surge_pods_is_waited_for() -> None:
     assert isinstance(verdict(PLAIN, *looks, calm), Ready)
 
 
-def test_fewer_pods_than_configured_are_a_scalers_will_after_a_calm() -> None:
-    """An autoscaler the portal does not know of may want fewer pods than `Replicas`."""
+def test_fewer_pods_than_configured_are_attributed_to_an_autoscaler_once_stable() -> None:
+    """An autoscaler unknown to the portal may need fewer pods than `Replicas`."""
     scaled = service(replicas=3, replicas_active=2)
     assert isinstance(verdict(PLAIN, Look(1.0, TWO_UP, scaled), Look(8.0, TWO_UP, scaled)), Waiting)
     assert isinstance(verdict(PLAIN, Look(1.0, TWO_UP, scaled), Look(17.0, TWO_UP, scaled)), Ready)
 
 
-def test_a_pod_that_restarts_begins_its_stable_time_anew() -> None:
-    """Another container in the same pod is another life."""
+def test_a_restarted_pod_starts_its_stable_time_again() -> None:
+    """A restarted container is a new incarnation of the pod."""
     once = (pod("a"), pod("b", restarts=1))
     looks = [Look(1.0, TWO_UP, service()), Look(5.0, once, service()), Look(7.0, once, service())]
     assert isinstance(verdict(PLAIN, *looks), Waiting)
     assert isinstance(verdict(PLAIN, *looks, Look(10.0, once, service())), Ready)
 
 
-def test_no_pods_wanted_is_ready_at_once() -> None:
-    """A stopped service has nothing to wait for."""
+def test_a_stopped_service_is_ready_at_once() -> None:
+    """There are no pods to wait for."""
     none = service(replicas=0)
     assert isinstance(verdict(PLAIN, Look(0.1, (), none)), Ready)
 
 
 def test_the_portal_must_show_the_new_image_first() -> None:
-    """Right after the change it may still show the one from before: no reason for alarm."""
-    shown = verdict(PLAIN, Look(1.0, TWO_OLD, service(OLD)))
-    assert shown == Waiting("the portal still shows the image from before")
+    """Right after the change it may still show the previous image, which is normal."""
+    result = verdict(PLAIN, Look(1.0, TWO_OLD, service(OLD)))
+    assert result == Waiting("the portal still shows the previous image")
 
 
 @pytest.mark.parametrize("image", ["team/web:3", ""])
-def test_a_third_image_means_overtaken(image: str) -> None:
-    """Somebody else's change ends ours, whatever the pods do."""
+def test_a_third_image_means_superseded(image: str) -> None:
+    """A change by another deployment ends ours, whatever the pods do."""
     assert isinstance(verdict(PLAIN, Look(1.0, TWO_UP, service(image))), Superseded)
 
 
-def test_the_old_image_after_ours_means_overtaken() -> None:
-    """Somebody put it back."""
+def test_the_previous_image_after_ours_means_superseded() -> None:
+    """Another deployment restored it."""
     looks = [Look(1.0, TWO_UP, service()), Look(2.0, TWO_UP, service(OLD))]
     assert verdict(PLAIN, *looks) == Superseded(OLD)
 
 
-def test_late_says_what_was_waited_for() -> None:
-    """With the reason, if there is one."""
+def test_a_timeout_reports_what_was_missing() -> None:
+    """The detail includes the problem of a pod, and the seconds are counted from the start."""
     stuck = Look(
         901.0,
         (pod("a"), pod("b", phase=3)),
         service(),
         (Fault(frozenset({"b"}), "Readiness probe failed", 2),),
     )
-    shown = verdict(PLAIN, stuck)
-    assert isinstance(shown, TimedOut)
-    assert "1 of 2 new pods up" in shown.detail
-    assert "Readiness probe failed" in shown.detail
+    result = verdict(PLAIN, stuck)
+    assert isinstance(result, TimedOut)
+    assert result.seconds == DEADLINE
+    assert "1 of 2 new pods up" in result.detail
+    assert "Readiness probe failed" in result.detail
 
 
-def test_ready_wins_over_late() -> None:
-    """A rollout that is done at the very end is done."""
+def test_ready_wins_over_a_timeout() -> None:
+    """A rollout that completes just before the time limit is ready."""
     looks = [Look(895.0, TWO_UP, service()), Look(901.0, TWO_UP, service())]
     assert isinstance(verdict(PLAIN, *looks), Ready)
 
 
 def test_two_restarts_are_a_crash_loop() -> None:
-    """Seen once is enough: the count is the repetition."""
-    shown = verdict(PLAIN, Look(1.0, (pod("a", restarts=2, exit_code=137),), service()))
-    assert isinstance(shown, Failed)
-    assert shown.pod == "a"
-    assert "exit code 137, 2 restarts" in shown.reason
+    """One look is enough, because the count shows the repetition."""
+    result = verdict(PLAIN, Look(1.0, (pod("a", restarts=2, exit_code=137),), service()))
+    assert isinstance(result, Failed)
+    assert result.pod == "a"
+    assert "exit code 137, 2 restarts" in result.reason
 
 
-def test_one_bad_look_is_none() -> None:
-    """A first pull error may pass."""
+def test_a_single_bad_look_is_not_final() -> None:
+    """The first pull error may pass."""
     failing = (pod("a", phase=4, waiting="ErrImagePull", message="not found"),)
     first = Look(1.0, failing, service())
     assert isinstance(verdict(PLAIN, first), Waiting)
@@ -210,8 +212,8 @@ def test_one_bad_look_is_none() -> None:
     assert isinstance(verdict(PLAIN, first, Look(3.5, failing, service())), Failed)
 
 
-def test_a_trouble_that_passed_is_forgotten() -> None:
-    """A pull that succeeded in between starts from nothing."""
+def test_a_problem_that_passed_is_forgotten() -> None:
+    """A pull error after a success starts a new grace period."""
     failing = (pod("a", phase=4, waiting="ErrImagePull", message="not found"),)
     fine = (pod("a", phase=3),)
     looks = [
@@ -222,33 +224,33 @@ def test_a_trouble_that_passed_is_forgotten() -> None:
     assert isinstance(verdict(PLAIN, *looks), Waiting)
 
 
-def test_falling_twice_is_a_crash_loop_where_nothing_is_counted() -> None:
+def test_going_down_twice_is_a_crash_loop_where_restarts_are_not_counted() -> None:
     """Portals without restart counts show a pod going up and down."""
     up, down = (pod("a"),), (pod("a", phase=4),)
     looks = [Look(float(at), up if at % 2 else down, service()) for at in range(1, 5)]
-    shown = verdict(PLAIN, *looks)
-    assert isinstance(shown, Failed)
-    assert "went down 2 times" in shown.reason
+    result = verdict(PLAIN, *looks)
+    assert isinstance(result, Failed)
+    assert "went down 2 times" in result.reason
 
 
-def test_an_old_pods_trouble_dooms_nobody() -> None:
-    """Only the new generation is judged."""
+def test_a_problem_of_a_previous_pod_is_ignored() -> None:
+    """Only new pods are judged."""
     crashing = pod("x", OLD, phase=4, waiting="CrashLoopBackOff", restarts=50)
     looks = [Look(float(at), (*TWO_UP, crashing), service()) for at in (1, 6)]
     assert isinstance(verdict(PLAIN, *looks), Ready)
 
 
-def test_a_way_back_counts_the_old_pods_that_survived() -> None:
-    """Their ReplicaSet is reused, so they are the wanted generation."""
+def test_a_rollback_counts_the_previous_pods_that_survived() -> None:
+    """Their ReplicaSet is reused, so they run the wanted version."""
     failing = pod("a", NEW, phase=4)
-    back = change(service(NEW), (*TWO_OLD, failing), to=OLD)
+    rollback = change(service(NEW), (*TWO_OLD, failing), to=OLD)
     pods = (*TWO_OLD, pod("a", NEW, phase=4, desired=5))
     looks = [Look(1.0, pods, service(OLD)), Look(6.0, pods, service(OLD))]
-    assert isinstance(verdict(back, *looks), Ready)
+    assert isinstance(verdict(rollback, *looks), Ready)
 
 
-def test_a_restart_needs_pods_that_were_not_there() -> None:
-    """Same image, so only the controller's new name proves anything."""
+def test_a_restart_needs_pods_that_did_not_exist_before() -> None:
+    """The image is the same, so only the controller's new name proves the restart."""
     again = change(service(NEW), TWO_UP, make=Restart)
     same = [Look(1.0, TWO_UP, service()), Look(60.0, TWO_UP, service())]
     assert isinstance(verdict(again, *same), Waiting)
@@ -257,17 +259,17 @@ def test_a_restart_needs_pods_that_were_not_there() -> None:
     assert isinstance(verdict(again, *done), Ready)
 
 
-def test_a_pod_that_shows_no_container_yet_is_told_by_its_controller() -> None:
+def test_a_pod_without_containers_yet_is_recognised_by_its_controller() -> None:
     """Trap 9: `Containers` may be empty while a pod is created."""
     bare = replace(pod("c", phase=3), containers=(), controller="web-2")
-    track = watch(change(service(OLD), TWO_OLD), Look(1.0, (*TWO_OLD, bare), service()))
-    assert track.generations.new == (bare,)
+    rollout = watch(change(service(OLD), TWO_OLD), Look(1.0, (*TWO_OLD, bare), service()))
+    assert rollout.pods.new == (bare,)
     old_bare = replace(bare, controller="web-1")
-    track = watch(change(service(OLD), TWO_OLD), Look(1.0, (*TWO_OLD, old_bare), service()))
-    assert track.generations.new == ()
+    rollout = watch(change(service(OLD), TWO_OLD), Look(1.0, (*TWO_OLD, old_bare), service()))
+    assert rollout.pods.new == ()
 
 
-def test_a_sidecar_change_is_told_by_the_sidecar() -> None:
+def test_a_sidecar_change_is_recognised_by_the_sidecar() -> None:
     """The main image stays the same: comparing it alone would prove nothing (trap 7)."""
     before = service(NEW, other_images={"log": "team/log:3"})
     snapshot = Snapshot(Target(Kind.SERVICE, "web"), images(before), "", ServiceDetail(before))
@@ -279,13 +281,11 @@ def test_a_sidecar_change_is_told_by_the_sidecar() -> None:
 
     after = service(NEW, other_images={"log": "team/log:4"})
     old, new = with_log("x", "team/log:3"), with_log("a", "team/log:4")
-    assert watch(what, Look(1.0, (old, new), after)).generations.new == (new,)
+    assert watch(what, Look(1.0, (old, new), after)).pods.new == (new,)
 
 
 def test_the_state_counts_pods_by_image_and_condition() -> None:
-    """For the sentence that says what runs now."""
+    """The sentence about what runs now is precise."""
     crashing = pod("a", NEW, phase=4, waiting="CrashLoopBackOff")
-    told = state(watch(PLAIN, Look(1.0, (crashing, *TWO_OLD), service())))
-    assert (
-        told == "asks for team/web:2, with 2 pods up on team/web:1, 1 pod in trouble on team/web:2"
-    )
+    text = state(watch(PLAIN, Look(1.0, (crashing, *TWO_OLD), service())))
+    assert text == "is set to team/web:2, with 2 pods up on team/web:1, 1 pod failing on team/web:2"

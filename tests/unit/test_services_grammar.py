@@ -108,7 +108,9 @@ def test_a_repeated_name_is_refused() -> None:
     assert "web" in problems(SERVICE="web api web", IMAGE="a:1")["SERVICE"]
 
 
-@pytest.mark.parametrize("count", ["two", "-1", "100000", "2.5"])
+@pytest.mark.parametrize(
+    "count", [pytest.param("9" * 5000, id="5000 digits"), "two", "-1", "100000", "2.5"]
+)
 def test_an_invalid_count_is_refused(count: str) -> None:
     """The problem names SERVICES_COUNT."""
     assert "SERVICES_COUNT" in problems(SERVICES_COUNT=count)["SERVICES"]

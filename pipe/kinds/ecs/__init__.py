@@ -1,4 +1,4 @@
-"""ECS services: a new revision of the task definition, followed by deployment."""
+"""ECS services: pointed to a new revision of their task definition, followed by deployment."""
 
 from pipe.kinds.ecs.driver import EcsDriver
 

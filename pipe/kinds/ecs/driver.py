@@ -18,12 +18,12 @@ from pipe.portal import EcsService, TaskDefinition, TenantPortal
 log = logging.getLogger(__name__)
 
 _DEFAULT = "default"
-"""What the portal calls the container of the definitions that it makes itself."""
+"""The container's name in task definitions that the portal creates itself."""
 
 
 @dataclass(frozen=True)
 class EcsDetail:
-    """What an ECS service's snapshot keeps besides images."""
+    """The part of an ECS service's snapshot that other kinds lack."""
 
     service: EcsService
     definition: TaskDefinition
@@ -31,7 +31,10 @@ class EcsDetail:
 
 
 class EcsDriver(Driver):
-    """See `Driver`. Earlier revisions exist, but nothing tells which of them ever ran."""
+    """Reads and changes ECS services.
+
+    Has no `previous_images`: earlier revisions exist, but nothing shows which of them ever ran.
+    """
 
     def __init__(self, portal: TenantPortal, clock: Clock) -> None:
         self._portal = portal
@@ -40,12 +43,12 @@ class EcsDriver(Driver):
         self._sent: dict[Target, str] = {}
 
     def read(self, targets: Sequence[Target]) -> Mapping[Target, Snapshot]:
-        """See `Driver`; each definition is asked for once, because it never changes."""
-        found = read_services(self._portal, [target.name for target in targets])
+        """See `Driver`; a revision never changes, so each one is read once."""
+        services = read_services(self._portal, [target.name for target in targets])
         return {
-            target: self._snapshot(target, found[target.name])
+            target: self._snapshot(target, services[target.name])
             for target in targets
-            if target.name in found
+            if target.name in services
         }
 
     def names(self) -> Iterable[str]:
@@ -60,27 +63,27 @@ class EcsDriver(Driver):
         }
 
     def change(self, change: Change) -> None:
-        """See `Driver`: a revision, then the service on it.
+        """See `Driver`; registers a revision unless it exists, and points the service to it.
 
-        A revision that nobody points to harms nobody; one more is registered when the reply
-        got lost.
+        A revision that no service uses does no harm, so after a lost reply another one is
+        registered.
         """
         before = detail(change.before)
-        arn = None if isinstance(change, Restart) else self._known(before, change.images)
+        arn = None if isinstance(change, Restart) else self._existing(before, change.images)
         if arn is None:
             arn = self._register(change, before)
         self._sent[change.target] = arn
 
-        def arrived() -> bool:
+        def has_arrived() -> bool:
             return any(
                 service.name == before.service.name
-                # AWS may have rolled it back by then; its deployment tells that it was there.
+                # AWS may have rolled it back by then, but a deployment shows that it arrived.
                 and arn in (service.definition, *(one.definition for one in service.deployments))
                 for service in self._portal.ecs.list()
             )
 
         SendOnce(self._clock).send(
-            str(change.target), lambda: self._portal.ecs.update(before.service, arn), arrived
+            str(change.target), lambda: self._portal.ecs.update(before.service, arn), has_arrived
         )
 
     def watch(self, changes: Sequence[Change], stable_seconds: float) -> EcsWatcher:
@@ -95,7 +98,7 @@ class EcsDriver(Driver):
         return EcsWatcher(self._portal, self._clock, wanted, before, stable_seconds)
 
     def _register(self, change: Change, before: EcsDetail) -> str:
-        images = _by_name(before, change.images)
+        images = _by_container(before, change.images)
         arns: list[str] = []
         SendOnce(self._clock).send(
             str(change.target),
@@ -104,14 +107,17 @@ class EcsDriver(Driver):
         log.debug("%s: registered %s", change.target, arns[-1])
         return arns[-1]
 
-    def _known(self, before: EcsDetail, images: Mapping[str, str]) -> str | None:
-        """A revision seen in this run that is what a new one would be: the one to go back to."""
-        named = _by_name(before, images)
+    def _existing(self, before: EcsDetail, images: Mapping[str, str]) -> str | None:
+        """Return a revision that this run has read and that has these images.
+
+        A rollback thereby returns to the very revision from before.
+        """
+        by_container = _by_container(before, images)
         return next(
             (
                 definition.arn
                 for definition in tuple(self._definitions.values())
-                if before.definition.differs_only_by(named, definition)
+                if before.definition.differs_only_by(by_container, definition)
             ),
             None,
         )
@@ -123,17 +129,18 @@ class EcsDriver(Driver):
                 "Look at it in the portal: it must have been set up completely.",
             )
         if service.definition not in self._definitions:
-            found = self._portal.ecs.task_definition(service.definition)
-            self._definitions[service.definition] = found
+            definition = self._portal.ecs.task_definition(service.definition)
+            self._definitions[service.definition] = definition
         definition = self._definitions[service.definition]
         main = _main(definition, service.name)
         images = {MAIN if name == main else name: i for name, i in definition.images.items()}
-        detail_ = EcsDetail(service, definition, main)
-        return Snapshot(target, images, service.definition, detail_, main=main)
+        return Snapshot(
+            target, images, service.definition, EcsDetail(service, definition, main), main=main
+        )
 
 
 def detail(snapshot: Snapshot) -> EcsDetail:
-    """The part of an ECS service's snapshot that only this kind can read."""
+    """Return the part of an ECS service's snapshot that other kinds lack."""
     if not isinstance(snapshot.detail, EcsDetail):
         raise TypeError(snapshot)
     return snapshot.detail
@@ -144,6 +151,6 @@ def _main(definition: TaskDefinition, service: str) -> str:
     return next((name for name in (_DEFAULT, service) if name in names), names[0])
 
 
-def _by_name(before: EcsDetail, images: Mapping[str, str]) -> Mapping[str, str]:
-    """Images by the containers' own names."""
+def _by_container(before: EcsDetail, images: Mapping[str, str]) -> Mapping[str, str]:
+    """Return images by the containers' own names."""
     return {before.main if name == MAIN else name: image for name, image in images.items()}

@@ -1,4 +1,4 @@
-"""The verdict on one ECS rollout: a pure function of what is known and of time."""
+"""The verdict on one ECS rollout: a pure function of what was observed and of time."""
 
 from __future__ import annotations
 
@@ -8,68 +8,81 @@ from pipe.portal import Deployment, EcsService
 from pipe.rollout import Failed, Ready, Superseded, TimedOut, Verdict, Waiting
 
 _STALL = 20.0
-"""Seconds without any task, after some have failed, that are no mere pause before the next."""
+"""Seconds without any task, after some failed, that are longer than the pause between attempts."""
 
 
 @dataclass(frozen=True)
 class EcsRollout:
-    """What looks at one service add up to. Times are monotonic seconds.
+    """Everything observed of one service's rollout. Times are monotonic seconds.
 
-    `wanted` and `before` are revisions, by ARN. `complete_since` and `stalled_since` are None
-    while that is not so; `took` once the service was seen to ask for the wanted revision,
-    `appeared` once AWS was seen to deploy it.
+    `wanted` and `previous` are revisions, by ARN. `was_set` is true once the service was seen to
+    be set to the wanted revision, `was_deployed` once AWS was seen to deploy it. `complete_since`
+    and `stalled_since` are None while it is neither.
     """
 
     wanted: str
-    before: str
+    previous: str
     service: EcsService
+    started: float
     at: float
-    took: bool = False
-    appeared: bool = False
+    was_set: bool = False
+    was_deployed: bool = False
     complete_since: float | None = None
     stalled_since: float | None = None
 
+    @property
+    def ours(self) -> Deployment | None:
+        """The deployment of the wanted revision."""
+        return _deployment_of(self.wanted, self.service)
 
-def fold(track: EcsRollout, service: EcsService, at: float) -> EcsRollout:
-    """What is known after one more look."""
-    ours = _ours(service, track.wanted)
-    stalled = ours is not None and ours.failed > 0 and ours.desired > 0 and _is_empty(ours)
-    complete = is_complete(service, track.wanted)
+    @property
+    def primary(self) -> Deployment | None:
+        """The deployment that AWS is working towards."""
+        return next((one for one in self.service.deployments if one.primary), None)
+
+
+def observe(rollout: EcsRollout, service: EcsService, at: float) -> EcsRollout:
+    """Return the rollout with one more look added."""
+    ours = _deployment_of(rollout.wanted, service)
+    is_stalled = ours is not None and ours.failed > 0 and ours.desired > 0 and _is_empty(ours)
     return replace(
-        track,
+        rollout,
         service=service,
         at=at,
-        took=track.took or service.definition == track.wanted or ours is not None,
-        appeared=track.appeared or ours is not None,
-        complete_since=(track.complete_since or at) if complete else None,
-        stalled_since=(track.stalled_since or at) if stalled else None,
+        was_set=rollout.was_set or service.definition == rollout.wanted or ours is not None,
+        was_deployed=rollout.was_deployed or ours is not None,
+        complete_since=(
+            (rollout.complete_since or at) if is_complete(service, rollout.wanted) else None
+        ),
+        stalled_since=(rollout.stalled_since or at) if is_stalled else None,
     )
 
 
-def judge(track: EcsRollout, stable_seconds: float, deadline: float) -> Verdict:
-    """Judge what `track` holds at its moment; `deadline` is on the same clock."""
-    if bad := _failure(track):
+def judge(rollout: EcsRollout, stable_seconds: float, deadline: float) -> Verdict:
+    """Return the verdict as of the last look; `deadline` is on the same clock."""
+    if bad := _superseded(rollout) or _failed(rollout):
         return bad
-    if track.complete_since is not None:
-        until = track.complete_since + stable_seconds
-        if track.at >= until:
-            return Ready(f"its deployment is complete, {counts(_ours_of(track))}")
-        return Waiting(f"complete; staying so for {stable_seconds:g} s", until=until)
-    waiting = "AWS has not begun the deployment"
-    if ours := _ours_of(track):
-        waiting = counts(ours) + (f", {ours.failed} failed" if ours.failed else "")
-    stuck = next(iter(track.service.events), "") if track.stalled_since is not None else ""
-    if track.at >= deadline:
-        return TimedOut(f"{waiting}; {stuck}" if stuck else waiting)
-    return Waiting(waiting, stuck)
+    if rollout.complete_since is not None:
+        until = rollout.complete_since + stable_seconds
+        if rollout.at >= until:
+            return Ready(f"its deployment is complete, {counts(rollout.ours)}")
+        return Waiting(f"complete; must stay so for {stable_seconds:g} s", until=until)
+    detail = "AWS has not started the deployment"
+    if ours := rollout.ours:
+        detail = counts(ours) + (f", {ours.failed} failed" if ours.failed else "")
+    stuck = next(iter(rollout.service.events), "") if rollout.stalled_since is not None else ""
+    waiting = Waiting(detail, stuck)
+    if rollout.at >= deadline:
+        return TimedOut.while_waiting(waiting, deadline - rollout.started)
+    return waiting
 
 
 def is_complete(service: EcsService, wanted: str) -> bool:
-    """Whether `wanted` is the primary deployment and all there is.
+    """Return whether the deployment of `wanted` is the primary one and complete.
 
-    After a rollback by AWS the revision from before is primary and complete: the ARN decides.
+    After a rollback by AWS the previous revision is primary and complete: the ARN decides.
     """
-    ours = _ours(service, wanted)
+    ours = _deployment_of(wanted, service)
     if ours is None or not ours.primary or service.definition not in ("", wanted):
         return False
     if ours.state:
@@ -78,48 +91,52 @@ def is_complete(service: EcsService, wanted: str) -> bool:
 
 
 def counts(deployment: Deployment | None) -> str:
-    """How many tasks run, for people."""
+    """Return how many tasks run, in words."""
     if deployment is None:
         return "no tasks"
     return f"{deployment.running} of {deployment.desired} tasks running"
 
 
-def _failure(track: EcsRollout) -> Verdict | None:
-    ours, primary = _ours_of(track), _primary(track.service)
-    if ours and ours.state == "FAILED":
-        return Failed(f"its deployment failed: {_why(ours)}")
-    elsewhere = primary is not None and primary.definition not in (track.wanted, track.before)
-    if elsewhere or (track.took and track.service.definition not in _either(track)):
-        theirs = primary.definition if elsewhere and primary else track.service.definition
-        return Superseded(theirs.rpartition("/")[2])
-    if track.appeared and primary is not None and primary.definition != track.wanted:
-        return Failed(f"AWS rolled it back to the revision before: {_why(ours or primary)}")
-    if track.stalled_since is not None and track.at - track.stalled_since >= _STALL:
-        failed = ours.failed if ours else 0
-        return Failed(f"no task stays up: {failed} have failed and none runs")
+def _superseded(rollout: EcsRollout) -> Superseded | None:
+    """Return the verdict on a service that another deployment changed.
+
+    Our own deployment may have failed by then; that is the verdict to return.
+    """
+    if rollout.ours and rollout.ours.state == "FAILED":
+        return None
+    primary = rollout.primary
+    if primary is not None and primary.definition not in (rollout.wanted, rollout.previous):
+        return Superseded(_revision(primary.definition))
+    known = (rollout.wanted, rollout.previous, "")
+    if rollout.was_set and rollout.service.definition not in known:
+        return Superseded(_revision(rollout.service.definition))
     return None
 
 
-def _why(deployment: Deployment) -> str:
+def _failed(rollout: EcsRollout) -> Failed | None:
+    ours, primary = rollout.ours, rollout.primary
+    if ours and ours.state == "FAILED":
+        return Failed(f"its deployment failed: {_reason(ours)}")
+    if rollout.was_deployed and primary is not None and primary.definition != rollout.wanted:
+        return Failed(f"AWS rolled it back to the previous revision: {_reason(ours or primary)}")
+    if rollout.stalled_since is not None and rollout.at - rollout.stalled_since >= _STALL:
+        failed = ours.failed if ours else 0
+        return Failed(f"no task stays up: {failed} have failed and none is running")
+    return None
+
+
+def _revision(arn: str) -> str:
+    return arn.rpartition("/")[2]
+
+
+def _reason(deployment: Deployment) -> str:
     return deployment.reason.rstrip(".") or "AWS gives no reason"
 
 
-def _either(track: EcsRollout) -> tuple[str, ...]:
-    return (track.wanted, track.before, "")
-
-
-def _ours_of(track: EcsRollout) -> Deployment | None:
-    return _ours(track.service, track.wanted)
-
-
-def _ours(service: EcsService, wanted: str) -> Deployment | None:
-    """The deployment of the wanted revision; the primary one, should there be several."""
-    found = [one for one in service.deployments if one.definition == wanted]
-    return next((one for one in found if one.primary), next(iter(found), None))
-
-
-def _primary(service: EcsService) -> Deployment | None:
-    return next((one for one in service.deployments if one.primary), None)
+def _deployment_of(wanted: str, service: EcsService) -> Deployment | None:
+    """Return the deployment of a revision, the primary one if there are several."""
+    deployments = [one for one in service.deployments if one.definition == wanted]
+    return next((one for one in deployments if one.primary), next(iter(deployments), None))
 
 
 def _is_empty(deployment: Deployment) -> bool:

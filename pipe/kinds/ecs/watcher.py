@@ -6,14 +6,14 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from pipe.clock import Clock, Deadline
-from pipe.kinds.ecs.judge import EcsRollout, counts, fold, judge
+from pipe.kinds.ecs.judge import EcsRollout, counts, judge, observe
 from pipe.model import Target
 from pipe.portal import EcsService, TenantPortal
 from pipe.rollout import Evidence, PodCounts, Verdict, Watcher
 
 
 class EcsWatcher(Watcher):
-    """See `Watcher`. `wanted` holds the revisions to be run, `before` the services until now."""
+    """Follows services from their state `before` to the `wanted` revisions (ARNs)."""
 
     def __init__(
         self,
@@ -26,66 +26,65 @@ class EcsWatcher(Watcher):
         self._portal = portal
         self._clock = clock
         self._stable_seconds = stable_seconds
-        self._started = clock.monotonic()
-        self._tracks = {
-            target: EcsRollout(arn, before[target].definition, before[target], self._started)
+        now = clock.monotonic()
+        self._rollouts = {
+            target: EcsRollout(arn, before[target].definition, before[target], now, now)
             for target, arn in wanted.items()
         }
         self._pod_counts: dict[Target, list[PodCounts]] = defaultdict(list)
 
     def look(self, deadline: Deadline) -> Mapping[Target, Verdict]:
         """See `Watcher`."""
-        names = [target.name for target in self._tracks]
+        names = [target.name for target in self._rollouts]
         services = read_services(self._portal.until(deadline), names)
         at = self._clock.monotonic()
-        for target, track in self._tracks.items():
-            self._tracks[target] = fold(track, services.get(target.name, track.service), at)
-            self._sample(target)
-        return {
-            target: judge(track, self._stable_seconds, deadline.at)
-            for target, track in self._tracks.items()
-        }
+        verdicts = {}
+        for target, rollout in self._rollouts.items():
+            fresh = observe(rollout, services.get(target.name, rollout.service), at)
+            self._rollouts[target] = fresh
+            self._pod_counts[target].append(_task_counts(fresh))
+            verdicts[target] = judge(fresh, self._stable_seconds, deadline.at)
+        return verdicts
 
     def state(self, target: Target) -> str:
         """See `Watcher`."""
-        service = self._tracks[target].service
+        service = self._rollouts[target].service
         running = ", ".join(
             f"{counts(one)} on {one.definition.rpartition('/')[2]}" for one in service.deployments
         )
-        asked = service.definition.rpartition("/")[2]
-        return f"asks for {asked}, with {running or 'no deployment'}"
+        revision = service.definition.rpartition("/")[2]
+        return f"is set to {revision}, with {running or 'no deployment'}"
 
     def evidence(self, target: Target, verdict: Verdict) -> Evidence:
-        """See `Watcher`; what AWS noted last, newest first."""
+        """See `Watcher`; returns the service's events, newest first."""
         del verdict
-        return Evidence(target, "", self._tracks[target].service.events, ())
+        return Evidence(target, faults=self._rollouts[target].service.events)
 
     def pod_counts(self, target: Target) -> Sequence[PodCounts]:
-        """See `Watcher`."""
+        """See `Watcher`; counts tasks."""
         return tuple(self._pod_counts[target])
 
-    def _sample(self, target: Target) -> None:
-        track = self._tracks[target]
-        ours = [one for one in track.service.deployments if one.definition == track.wanted]
-        others = [one for one in track.service.deployments if one.definition != track.wanted]
-        self._pod_counts[target].append(
-            PodCounts(
-                track.at - self._started,
-                sum(one.running for one in others),
-                sum(one.running for one in ours),
-                sum(one.pending for one in ours),
-            )
-        )
+
+def _task_counts(rollout: EcsRollout) -> PodCounts:
+    deployments = rollout.service.deployments
+    ours = [one for one in deployments if one.definition == rollout.wanted]
+    others = [one for one in deployments if one.definition != rollout.wanted]
+    return PodCounts(
+        rollout.at - rollout.started,
+        sum(one.running for one in others),
+        sum(one.running for one in ours),
+        sum(one.pending for one in ours),
+    )
 
 
 def read_services(portal: TenantPortal, names: Sequence[str]) -> Mapping[str, EcsService]:
-    """The services of these names that exist, with deployments, by one request.
+    """Return the services of these names that exist, with deployments, by one request.
 
-    Portals that lack the newer list are asked for the deployments of each service.
+    Older portals list services without deployments and need a request for each service.
     """
     wanted = set(names)
-    found = [service for service in portal.ecs.list() if service.name in wanted]
+    services = [service for service in portal.ecs.list() if service.name in wanted]
     return {
         service.name: service if service.deployments else portal.ecs.with_deployments(service)
-        for service in found
+        for service in services
     }

@@ -1,4 +1,4 @@
-"""Services: pods behind a name, changed by image, followed by pod."""
+"""Services: pods behind a name, changed by image and followed by pod."""
 
 from pipe.kinds.service.driver import ServiceDriver
 

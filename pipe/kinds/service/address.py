@@ -1,24 +1,24 @@
-"""Where a service can be reached from outside, as far as the portal knows."""
+"""The address at which users reach a service, as far as the portal knows it."""
 
 from __future__ import annotations
 
 from pipe.portal import Listener, Service
 
 _NOT_PUBLIC = (2, 3, 4, 7)
-"""Listener types that nobody outside can use: health check only, cluster IP, node port, group."""
+"""Listener types without access from outside: health check only, cluster IP, node port, group."""
 _NETWORK = 6
 
 
 def listener(service: Service) -> Listener | None:
-    """The listener that people use, https before http; None when none speaks HTTP outside."""
-    usable = [entry for entry in service.listeners if _speaks_http(entry)]
+    """Return the listener that users reach, HTTPS before HTTP, None if there is no public one."""
+    usable = [entry for entry in service.listeners if _is_public_http(entry)]
     return min(usable, key=lambda entry: (not entry.secure, entry.port), default=None)
 
 
 def address(service: Service, entry: Listener, load_balancer: str = "") -> str:
-    """Scheme, host and port; empty when the host is not known.
+    """Return scheme, host and port, empty when the host is unknown.
 
-    `load_balancer` is its raw name, the last resort: certificates do not bear it.
+    `load_balancer` is its DNS name, used last because certificates are not issued for it.
     """
     host = next((name for name in (*service.hosts, entry.host, load_balancer) if name), "")
     if not host:
@@ -27,10 +27,10 @@ def address(service: Service, entry: Listener, load_balancer: str = "") -> str:
     return f"{scheme}://{host}" + (f":{entry.port}" if entry.port not in (0, usual) else "")
 
 
-def _speaks_http(entry: Listener) -> bool:
+def _is_public_http(entry: Listener) -> bool:
     if entry.kind in _NOT_PUBLIC or entry.internal:
         return False
     if entry.protocol in ("http", "https"):
         return True
-    # A certificate on a network load balancer's listener nearly always means https behind it.
+    # A certificate on a network load balancer's listener nearly always means HTTPS behind it.
     return entry.kind == _NETWORK and entry.protocol == "tls" and entry.secure

@@ -1,161 +1,154 @@
-"""The verdict on one service's rollout: a pure function of what is known and of time."""
+"""The verdict on one service's rollout: a pure function of what was observed and of time."""
 
 from __future__ import annotations
 
 from collections import Counter
 
 from pipe import image
-from pipe.kinds.service import symptoms
-from pipe.kinds.service.generation import detail, images, needed
-from pipe.kinds.service.track import ServiceRollout, Trouble, takes
+from pipe.kinds.service import problems
+from pipe.kinds.service.pods import needed
+from pipe.kinds.service.rollout import ServiceRollout, is_set_to
+from pipe.kinds.service.snapshot import detail, images
 from pipe.model import MAIN, Restart, Update
 from pipe.portal import Phase
 from pipe.rollout import Failed, Ready, Superseded, TimedOut, Verdict, Waiting
 
-_QUIET = 15.0
-"""Seconds of full calm after which fewer pods than configured are taken for a scaler's will."""
+_SCALED_DOWN_AFTER = 15.0
+"""Seconds of stability after which fewer pods than configured are attributed to an autoscaler."""
 
-_WORDS = {
+_CONDITIONS = {
     Phase.UNKNOWN: "in an unknown state",
     Phase.RUNNING: "up",
     Phase.STOPPED: "stopped",
     Phase.PENDING: "starting",
     Phase.WAITING: "waiting",
     Phase.FAILED: "failed",
-    Phase.SCHEDULING_FAILED: "without a host",
-    Phase.IMAGE_NOT_FOUND: "without image",
+    Phase.SCHEDULING_FAILED: "without a node",
+    Phase.IMAGE_NOT_FOUND: "without an image",
     Phase.EVICTED: "evicted",
 }
+_OTHER_CONDITION = "terminating"
 
 
-def judge(track: ServiceRollout, stable_seconds: float, deadline: float) -> Verdict:
-    """Judge what `track` holds at its moment; `deadline` is on the same clock."""
-    if overtaken := _overtaken(track):
-        return overtaken
-    if doomed := _doomed(track):
-        return doomed
-    verdict = _progress(track, stable_seconds)
-    if isinstance(verdict, Waiting) and track.at >= deadline:
-        return TimedOut(f"{verdict.detail}; {verdict.stuck}" if verdict.stuck else verdict.detail)
+def judge(rollout: ServiceRollout, stable_seconds: float, deadline: float) -> Verdict:
+    """Return the verdict as of the last look; `deadline` is on the same clock."""
+    if bad := _superseded(rollout) or _failed(rollout):
+        return bad
+    verdict = _progress(rollout, stable_seconds)
+    if isinstance(verdict, Waiting) and rollout.at >= deadline:
+        return TimedOut.while_waiting(verdict, deadline - rollout.started)
     return verdict
 
 
-def _overtaken(track: ServiceRollout) -> Superseded | None:
-    asked, change = images(track.service), track.change
-    if takes(change, track.service):
-        theirs = _replaced(track)
-        return Superseded(theirs, replaced=True) if theirs else None
+def _superseded(rollout: ServiceRollout) -> Superseded | None:
+    current, change = images(rollout.service), rollout.change
+    if is_set_to(change, rollout.service):
+        replaced = _replaced_image(rollout)
+        return Superseded(replaced, replaced=True) if replaced else None
     for container, wanted in change.images.items():
-        now, before = asked.get(container, ""), change.before.images.get(container, "")
-        still_old = image.same(before, now) and not track.took
-        if not image.same(wanted, now) and not still_old:
-            return Superseded(now or "nothing")
+        now, before = current.get(container, ""), change.before.images.get(container, "")
+        is_outdated = image.same(before, now) and not rollout.was_set
+        if not image.same(wanted, now) and not is_outdated:
+            return Superseded(now or "no image")
     return None
 
 
-def _replaced(track: ServiceRollout) -> str:
-    """Somebody else's image that came between the last look and our change, from history.
+def _replaced_image(rollout: ServiceRollout) -> str:
+    """Return the image another deployment set between the last look and our change, if any.
 
-    The portal has no conditional change; where it keeps no history this stays unknown.
+    The portal has no conditional change, and only its history shows this.
     """
-    change = track.change
+    change = rollout.change
     if change.resumes or isinstance(change, Restart):
         return ""
     known = Counter(frozenset(one.items()) for one in detail(change.before).service.history)
-    added = Counter(frozenset(one.items()) for one in track.service.history) - known
-    for name, then in (pair for entry in added for pair in entry if pair[0] in change.images):
+    added = Counter(frozenset(one.items()) for one in rollout.service.history) - known
+    for name, set_to in (pair for entry in added for pair in entry if pair[0] in change.images):
         ours = (change.images[name], change.before.images.get(name, ""))
-        if known and not any(image.same(own, then) for own in ours):
-            return then
+        if known and not any(image.same(own, set_to) for own in ours):
+            return set_to
     return ""
 
 
-def _doomed(track: ServiceRollout) -> Failed | None:
-    hopeless = [
-        (trouble.since, pod, trouble)
-        for pod, trouble in track.troubles.items()
-        if _is_hopeless(trouble)
-    ]
-    if not hopeless:
+def _failed(rollout: ServiceRollout) -> Failed | None:
+    final = [(one.since, pod, one) for pod, one in rollout.problems.items() if one.is_final]
+    if not final:
         return None
-    _, pod, trouble = min(hopeless, key=lambda entry: entry[:2])
-    why = f": {trouble.symptom.why}" if trouble.symptom.why else ""
-    return Failed(f"pod {pod} {trouble.symptom.what}{why}", pod)
+    _, pod, observed = min(final, key=lambda entry: entry[:2])
+    return Failed(f"pod {pod} {observed.problem}", pod)
 
 
-def _is_hopeless(trouble: Trouble) -> bool:
-    patience = trouble.symptom.patience
-    if patience is None:
-        return False
-    enough = patience == symptoms.AT_ONCE or trouble.looks > 1
-    return enough and trouble.last - trouble.since >= patience
-
-
-def _progress(track: ServiceRollout, stable_seconds: float) -> Verdict:
-    if not track.took:
-        return Waiting("the portal still shows the image from before")
-    count, exact = needed(track.service, track.active)
-    new, old = track.generations.new, track.generations.old
+def _progress(rollout: ServiceRollout, stable_seconds: float) -> Verdict:
+    if not rollout.was_set:
+        return Waiting("the portal still shows the previous image")
+    count, exact = needed(rollout.service, rollout.active)
+    new, previous = rollout.pods.new, rollout.pods.previous
     if count == 0 and not new:
-        return Ready("stopped: there are no pods to wait for")
-    all_up = 0 < track.up == len(new)
-    enough = track.up >= count and (exact or not old)
+        return Ready("it is stopped, so there are no pods to wait for")
+    all_up = 0 < rollout.up == len(new)
+    enough = rollout.up >= count and (exact or not previous)
     wait = stable_seconds
-    if all_up and not enough and not old and track.active == track.up:
-        enough, wait = True, max(stable_seconds, _QUIET)
-    if not (all_up and enough) or _mixed(track):
-        return Waiting(_describe(track, count, exact=exact), _stuck(track))
-    told, since = f"{_pods(track.up)} up", max(track.up_since.values())
-    if track.at - since < wait:
-        return Waiting(f"{told}; staying up for {wait:g} s", until=since + wait)
-    return Ready(f"{told} for {wait:g} s" if wait else told)
+    if all_up and not enough and not previous and rollout.active == rollout.up:
+        enough, wait = True, max(stable_seconds, _SCALED_DOWN_AFTER)
+    if not (all_up and enough) or _is_mixed(rollout):
+        return Waiting(_missing(rollout, count, exact=exact), _stuck(rollout))
+    pods_up, since = f"{_pods(rollout.up)} up", max(rollout.up_since.values())
+    if rollout.at - since < wait:
+        return Waiting(f"{pods_up}; must stay up for {wait:g} s", until=since + wait)
+    return Ready(f"{pods_up} for {wait:g} s" if wait else pods_up)
 
 
-def _mixed(track: ServiceRollout) -> bool:
-    """Whether a restart whose beginning nobody saw still shows pods of two generations."""
-    change = track.change
+def _is_mixed(rollout: ServiceRollout) -> bool:
+    """Return whether a resumed restart still shows pods from before and after it."""
+    change = rollout.change
     if isinstance(change, Update) or change.previous_pods:
         return False
-    return len({pod.controller for pod in track.generations.new}) > 1
+    return len({pod.controller for pod in rollout.pods.new}) > 1
 
 
-def _describe(track: ServiceRollout, count: int, *, exact: bool) -> str:
-    new, old = track.generations.new, track.generations.old
+def _missing(rollout: ServiceRollout, count: int, *, exact: bool) -> str:
+    """Return what is still waited for, in words."""
+    new, previous = rollout.pods.new, rollout.pods.previous
     others = Counter(
-        _WORDS.get(pod.phase, "going") for pod in new if pod.incarnation not in track.up_since
+        _CONDITIONS.get(pod.phase, _OTHER_CONDITION)
+        for pod in new
+        if pod.incarnation not in rollout.up_since
     )
     if others.pop("up", 0):
         others["restarting"] += 1
-    goal = f"{track.up} of {max(count, len(new)) if exact else f'at least {count}'} new pods up"
-    parts = [goal, *(f"{number} {word}" for word, number in sorted(others.items()))]
-    if old:
-        parts.append(f"{_pods(len(old))} of the version before still there")
+    goal = str(max(count, len(new))) if exact else f"at least {count}"
+    parts = [f"{rollout.up} of {goal} new pods up"]
+    parts += [f"{number} {condition}" for condition, number in sorted(others.items())]
+    if previous:
+        parts.append(f"{_pods(len(previous))} of the previous version still running")
     return ", ".join(parts)
 
 
-def _stuck(track: ServiceRollout) -> str:
-    """The reason to show while waiting: the longest-lasting trouble of a pod that is not up."""
-    if not track.troubles:
+def _stuck(rollout: ServiceRollout) -> str:
+    """Return the problem that has lasted longest, empty without problems."""
+    if not rollout.problems:
         return ""
-    pod, trouble = min(track.troubles.items(), key=lambda entry: (entry[1].since, entry[0]))
-    why = f": {trouble.symptom.why}" if trouble.symptom.why else ""
-    return f"pod {pod} {trouble.symptom.what}{why}"
+    pod, observed = min(rollout.problems.items(), key=lambda entry: (entry[1].since, entry[0]))
+    return f"pod {pod} {observed.problem}"
 
 
-def state(track: ServiceRollout) -> str:
-    """What runs now, for people: the image asked for, and the pods by image and condition."""
+def state(rollout: ServiceRollout) -> str:
+    """Return the image the service is set to, and its pods by image and condition, in words."""
     counts: Counter[tuple[str, str]] = Counter()
-    for pod in (*track.generations.new, *track.generations.old):
-        shown = next((entry.image for entry in pod.containers), "an unknown image")
-        word = "up" if symptoms.is_up(pod) else _WORDS.get(pod.phase, "going")
-        if pod.name in track.troubles and word in ("up", "waiting"):
-            word = "in trouble"
-        counts[image.normalise(shown), word] += 1
+    for pod in (*rollout.pods.new, *rollout.pods.previous):
+        current = next((entry.image for entry in pod.containers), "an unknown image")
+        condition = _CONDITIONS.get(pod.phase, _OTHER_CONDITION)
+        if problems.is_up(pod):
+            condition = "up"
+        if pod.name in rollout.problems and condition in ("up", "waiting"):
+            condition = "failing"
+        counts[image.normalise(current), condition] += 1
     listed = [
-        f"{_pods(number)} {word} on {shown}" for (shown, word), number in sorted(counts.items())
+        f"{_pods(number)} {condition} on {current}"
+        for (current, condition), number in sorted(counts.items())
     ]
-    asked = images(track.service).get(MAIN, "")
-    return f"asks for {asked}, with {', '.join(listed) or 'no pods'}"
+    set_to = images(rollout.service).get(MAIN, "")
+    return f"is set to {set_to}, with {', '.join(listed) or 'no pods'}"
 
 
 def _pods(number: int) -> str:

@@ -70,7 +70,7 @@ SCENARIOS = (DEPLOY, DEPLOY_OLD, RESTART, RESTART_AND_CHANGE, ROLLBACK, FAILED)
 class WatchedAdapter(WsgiAdapter):
     """Counts the requests to the portal and calls `before` and `after` around each."""
 
-    def __init__(self, harness: Harness) -> None:
+    def __init__(self, harness: ScenarioHarness) -> None:
         super().__init__(create_app(harness.world), harness.clock, latency=LATENCY)
         self._harness = harness
 
@@ -88,7 +88,7 @@ class WatchedAdapter(WsgiAdapter):
 class WatchedHosts(Hosts):
     """Records the hosts that the pipe contacts, and those that receive the secret of another."""
 
-    def __init__(self, harness: Harness) -> None:
+    def __init__(self, harness: ScenarioHarness) -> None:
         super().__init__({PORTAL: harness.adapter(harness), **harness.other_hosts})
         self._harness = harness
 
@@ -112,7 +112,7 @@ def nothing(_: int) -> None:
     """Let a request pass."""
 
 
-class Harness:
+class ScenarioHarness:
     """A tenant with the service `web`, deployed long ago, and runs of the pipe against it."""
 
     def __init__(self, folder: Path, scenario: Scenario) -> None:
@@ -125,7 +125,7 @@ class Harness:
         self.web: Any = self._target(scenario.kind)
         self.world.behave(BAD, Behaviour("crash", log=("fatal: no database",)))
         self.clock.advance(86400.0)
-        self.adapter: Callable[[Harness], WatchedAdapter] = WatchedAdapter
+        self.adapter: Callable[[ScenarioHarness], WatchedAdapter] = WatchedAdapter
         self.other_hosts: Mapping[str, BaseAdapter] = {}
         """Adapters of the hosts other than the portal, by name."""
         self.secrets = {self.world.token: PORTAL}

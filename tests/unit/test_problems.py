@@ -1,14 +1,14 @@
-"""What ails a pod."""
+"""Problems of pods, and how long each must last."""
 
 import pytest
 
-from pipe.kinds.service.symptoms import (
+from pipe.kinds.service.problems import (
     AFTER_A_RETRY,
     AT_ONCE,
     FAULT_ALONE,
     LATER,
     SOON,
-    diagnose,
+    find_problem,
     is_up,
 )
 from pipe.portal import Container, Fault, Phase, Pod
@@ -25,25 +25,25 @@ def fault(text: str, severity: int = 3) -> Fault:
     return Fault(frozenset({"web-1"}), text, severity)
 
 
-def test_a_running_pod_is_fine() -> None:
-    """Status 1 on both sides, nothing waiting."""
+def test_a_running_pod_has_no_problem() -> None:
+    """Both states are Running and no container waits."""
     assert is_up(pod())
-    assert diagnose(pod(), []) is None
+    assert find_problem(pod(), []) is None
 
 
 @pytest.mark.parametrize("desired", [Phase.DELETE, Phase.STOPPED])
-def test_a_pod_that_is_to_go_is_not_up(desired: Phase) -> None:
+def test_a_terminating_pod_is_not_up(desired: Phase) -> None:
     """Healthy means that both states are Running."""
     assert not is_up(pod(desired=desired))
 
 
-def test_a_stale_fault_does_not_ail_a_running_pod() -> None:
+def test_a_stale_fault_of_a_running_pod_is_not_a_problem() -> None:
     """Faults outlive their cause."""
-    assert diagnose(pod(), [fault("Back-off pulling image")]) is None
+    assert find_problem(pod(), [fault("Back-off pulling image")]) is None
 
 
 @pytest.mark.parametrize(
-    ("ailing", "faults", "patience"),
+    ("bad_pod", "faults", "grace"),
     [
         (pod(restarts=2), [], AT_ONCE),
         (pod(Phase.WAITING, restarts=1, waiting="CrashLoopBackOff"), [], SOON),
@@ -65,29 +65,29 @@ def test_a_stale_fault_does_not_ail_a_running_pod() -> None:
         (pod(Phase.PENDING), ["Readiness probe failed"], None),
     ],
 )
-def test_how_long_a_symptom_must_last(ailing: Pod, faults: list[str], patience: float) -> None:
-    """Hopeless at once, soon, later, after the platform's own retry, or never."""
-    symptom = diagnose(ailing, [fault(text) for text in faults])
-    assert symptom is not None
-    assert symptom.patience == patience
+def test_a_problem_is_final_after_its_grace(bad_pod: Pod, faults: list[str], grace: float) -> None:
+    """A problem is final at once, soon, later, after the platform's own retry, or never."""
+    problem = find_problem(bad_pod, [fault(text) for text in faults])
+    assert problem is not None
+    assert problem.grace == grace
 
 
 @pytest.mark.parametrize("phase", [Phase.UNKNOWN, Phase.PENDING, Phase.WAITING, Phase.EVICTED])
-def test_coming_up_is_no_symptom(phase: Phase) -> None:
-    """Without a fault, waiting is only waiting; an evicted pod is replaced."""
-    assert diagnose(pod(phase), []) is None
+def test_a_starting_pod_has_no_problem(phase: Phase) -> None:
+    """Without a fault a waiting pod may start, and an evicted pod is replaced."""
+    assert find_problem(pod(phase), []) is None
 
 
-def test_the_gravest_fault_is_shown() -> None:
+def test_the_most_severe_fault_is_the_cause() -> None:
     """Trap 13: the wire's codes are in no order, severity is."""
-    symptom = diagnose(
+    problem = find_problem(
         pod(Phase.PENDING), [fault("slow", severity=1), fault("disk on fire", severity=6)]
     )
-    assert symptom is not None
-    assert symptom.why == "disk on fire"
+    assert problem is not None
+    assert problem.cause == "disk on fire"
 
 
-def test_restarts_from_before_the_watch_are_forgiven() -> None:
-    """An old pod that crashed last week is no crash loop of today."""
-    assert diagnose(pod(restarts=7), [], restarts_before=7) is None
-    assert diagnose(pod(restarts=9), [], restarts_before=7) is not None
+def test_restarts_from_before_the_rollout_do_not_count() -> None:
+    """A pod that crashed last week is not in a crash loop today."""
+    assert find_problem(pod(restarts=7), [], restarts_before=7) is None
+    assert find_problem(pod(restarts=9), [], restarts_before=7) is not None

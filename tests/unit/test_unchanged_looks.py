@@ -1,4 +1,4 @@
-"""What is left out when nothing has changed changes nothing."""
+"""The shortcut for looks at unchanged pods does not affect verdicts."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipe.kind import Kind
-from pipe.kinds.service.generation import ServiceDetail
 from pipe.kinds.service.judge import judge, state
-from pipe.kinds.service.track import Look, begin, fold
+from pipe.kinds.service.rollout import Look, observe, start
+from pipe.kinds.service.snapshot import ServiceDetail
 from pipe.model import MAIN, Snapshot, Target, Update
 from pipe.portal import Fault, Pod
 from pipe.portal.pods import decode_pod
@@ -62,8 +62,8 @@ looks = st.tuples(
 
 @settings(max_examples=200)
 @given(st.lists(looks, min_size=2, max_size=8))
-def test_the_same_pods_and_equal_pods_lead_to_the_same_verdicts(story):
-    """A reader that hands out the very same pod again may not be believed more, nor less."""
+def test_identical_and_equal_pods_lead_to_the_same_verdicts(story):
+    """It makes no difference whether the reader returns the same objects or equal ones."""
     before = Snapshot(
         Target(Kind.SERVICE, "web"),
         {MAIN: "web:1"},
@@ -71,13 +71,13 @@ def test_the_same_pods_and_equal_pods_lead_to_the_same_verdicts(story):
         ServiceDetail(service("web:1", 2), {pod.name: pod.restarts for pod in OLD}),
     )
     change = Update(before, {MAIN: "web:2"})
-    quick = slow = begin(change, 0.0)
+    identical = equal = start(change, 0.0)
     at = 0.0
     for pods, seen, faults, times in story:
         for _ in range(times):
             at += 1.0
-            quick = fold(quick, Look(at, tuple(pods), seen, faults))
-            slow = fold(slow, Look(at, tuple(copy.copy(one) for one in pods), seen, faults))
-            assert judge(quick, 2.0, 1000.0) == judge(slow, 2.0, 1000.0)
-            assert state(quick) == state(slow)
-            assert quick.falls == slow.falls
+            identical = observe(identical, Look(at, tuple(pods), seen, faults))
+            equal = observe(equal, Look(at, tuple(copy.copy(one) for one in pods), seen, faults))
+            assert judge(identical, 2.0, 1000.0) == judge(equal, 2.0, 1000.0)
+            assert state(identical) == state(equal)
+            assert identical.falls == equal.falls

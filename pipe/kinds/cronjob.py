@@ -1,0 +1,104 @@
+"""CronJobs: changed at once, without a rollout; their next run takes the new image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from pipe import image
+from pipe.clock import Clock
+from pipe.kinds.driver import Driver
+from pipe.kinds.resource_watcher import ResourceWatcher
+from pipe.kinds.send_once import SendOnce
+from pipe.model import MAIN, Change, Snapshot, Target
+from pipe.portal import CronJob, TenantPortal
+from pipe.rollout import Ready, Superseded, Verdict, Waiting
+
+
+class CronJobDriver(Driver):
+    """Reads and changes CronJobs."""
+
+    def __init__(self, portal: TenantPortal, clock: Clock) -> None:
+        self._portal = portal
+        self._clock = clock
+
+    def read(self, targets: Sequence[Target]) -> Mapping[Target, Snapshot]:
+        """See `Driver`."""
+        jobs = {job.name: job for job in self._portal.cronjobs.list()}
+        return {
+            target: Snapshot(target, job.images, job.version, job, main=job.main)
+            for target in targets
+            if (job := jobs.get(target.name))
+        }
+
+    def names(self) -> Iterable[str]:
+        """See `Driver`."""
+        return [job.name for job in self._portal.cronjobs.list()]
+
+    def is_rolled_out(self, snapshots: Sequence[Snapshot]) -> Mapping[Target, bool]:
+        """See `Driver`; always true, because there is no rollout."""
+        return {snapshot.target: True for snapshot in snapshots}
+
+    def change(self, change: Change) -> None:
+        """See `Driver`."""
+        job = detail(change.before)
+
+        def has_arrived() -> bool:
+            now = self.read([change.target]).get(change.target)
+            return now is not None and is_set_to(change, detail(now))
+
+        SendOnce(self._clock).send(
+            str(change.target),
+            lambda: self._portal.cronjobs.change_images(job, change.images),
+            has_arrived,
+        )
+
+    def watch(self, changes: Sequence[Change], stable_seconds: float) -> CronJobWatcher:
+        """See `Driver`; without pods there is nothing that could stay up."""
+        del stable_seconds
+        jobs = {change.target: detail(change.before) for change in changes}
+        return CronJobWatcher(self._portal, self._clock, changes, jobs)
+
+
+class CronJobWatcher(ResourceWatcher[CronJob]):
+    """Reads all CronJobs by one request for each look."""
+
+    def read(
+        self, portal: TenantPortal, changes: Sequence[Change], last: Mapping[Target, CronJob]
+    ) -> Mapping[Target, CronJob]:
+        """See `ResourceWatcher`."""
+        del last
+        jobs = {job.name: job for job in portal.cronjobs.list()}
+        return {change.target: job for change in changes if (job := jobs.get(change.target.name))}
+
+    def judge(self, change: Change, resource: CronJob) -> Verdict:
+        """See `ResourceWatcher`."""
+        return judge(change, resource)
+
+    def describe(self, change: Change, resource: CronJob) -> str:
+        """See `ResourceWatcher`."""
+        del change
+        main = resource.images.get(MAIN, "")
+        return f"is set to {main} from its next run on (schedule {resource.schedule})"
+
+
+def judge(change: Change, now: CronJob) -> Verdict:
+    """Return the verdict on one change, given the job as it is `now`."""
+    if is_set_to(change, now):
+        return Ready(f"its next run takes the new image (schedule {now.schedule})")
+    for name, wanted in change.images.items():
+        current, previous = now.images.get(name, ""), change.before.images.get(name, "")
+        if not image.same(wanted, current) and not image.same(previous, current):
+            return Superseded(current or "no image")
+    return Waiting("the portal still shows the previous image")
+
+
+def is_set_to(change: Change, job: CronJob) -> bool:
+    """Return whether the job has every image that the change sets."""
+    return all(image.same(new, job.images.get(name, "")) for name, new in change.images.items())
+
+
+def detail(snapshot: Snapshot) -> CronJob:
+    """Return the job in a CronJob's snapshot."""
+    if not isinstance(snapshot.detail, CronJob):
+        raise TypeError(snapshot)
+    return snapshot.detail

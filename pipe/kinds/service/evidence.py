@@ -1,0 +1,58 @@
+"""Evidence of a service's failed rollout: faults, and the log of the pod to look at."""
+
+from __future__ import annotations
+
+from pipe.kinds.service import problems
+from pipe.kinds.service.rollout import ServiceRollout
+from pipe.model import Target
+from pipe.portal import Phase, Pod, TenantPortal
+from pipe.rollout import Evidence, Failed, Verdict
+
+_PHASES_WITH_LOG = (Phase.RUNNING, Phase.WAITING, Phase.FAILED)
+_MAX_FAULTS = 5
+
+
+def gather(
+    target: Target, rollout: ServiceRollout, verdict: Verdict, portal: TenantPortal
+) -> Evidence:
+    """Return the worst faults of a rollout, and the last log lines of one of its pods."""
+    pod = _pod_to_blame(rollout, verdict)
+    if pod is None:
+        return Evidence(target, faults=_faults(rollout, frozenset()))
+    return Evidence(target, pod.name, _faults(rollout, frozenset({pod.name})), _log(pod, portal))
+
+
+def _pod_to_blame(rollout: ServiceRollout, verdict: Verdict) -> Pod | None:
+    new = rollout.pods.new
+    named = verdict.pod if isinstance(verdict, Failed) else ""
+    worst_first = [
+        *(pod for pod in new if pod.name == named),
+        *(pod for pod in new if pod.name in rollout.problems),
+        *(pod for pod in new if not problems.is_up(pod)),
+        # All are up, but a test failed: the log of any pod may show why.
+        *new,
+    ]
+    return next(iter(worst_first), None)
+
+
+def _faults(rollout: ServiceRollout, names: frozenset[str]) -> tuple[str, ...]:
+    if rollout.service.faults_by_service:
+        names |= {rollout.service.name}
+    worst_first = sorted(
+        (fault for fault in rollout.faults if names & fault.resources),
+        key=lambda fault: fault.severity,
+        reverse=True,
+    )
+    distinct = dict.fromkeys(fault.text for fault in worst_first if fault.text)
+    return tuple(distinct)[:_MAX_FAULTS]
+
+
+def _log(pod: Pod, portal: TenantPortal) -> tuple[str, ...]:
+    """Return the first log that a container of the pod has, trying failing containers first."""
+    if pod.phase not in _PHASES_WITH_LOG or not pod.host:
+        return ()
+    containers = (*pod.containers, *pod.init_containers)
+    for container in sorted(containers, key=lambda one: not (one.waiting or one.restarts)):
+        if container.docker_id and (lines := portal.pods.log_tail(pod, container.docker_id)):
+            return lines
+    return ()
