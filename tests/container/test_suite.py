@@ -21,13 +21,13 @@ from tests.support.docker import BASE_IMAGE, ROOT, build_lock, require_base_imag
 pytestmark = [pytest.mark.container, pytest.mark.slow]
 
 PARTS = (
-    ("tests/security",),
     # AWS and registries are servers beside the image; tests/container/test_identity.py uses them.
     ("tests/reliability", "--ignore=tests/reliability/test_other_services.py"),
-    ("tests/unit", "tests/kinds", "tests/process", "tests/deploy_tests", "tests/report"),
-    ("tests/scenario",),
+    ("tests/security",),
+    ("tests/process", "tests/deploy_tests"),
+    ("tests/unit", "tests/kinds", "tests/report", "tests/scenario"),
 )
-"""Runs of about the same length, which the workers of pytest-xdist share."""
+"""Separate runs, the longest first, so that the workers of pytest-xdist share them."""
 
 NEEDED = (
     *("pytest", "flask", "trustme", "hypothesis", "duplocloud-sdk"),

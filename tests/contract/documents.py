@@ -1,4 +1,4 @@
-"""The documents as the tests of this folder read them."""
+"""Read pipelines and code blocks from the documents and examples."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _FILLED_IN = {
 
 @dataclass(frozen=True)
 class Pipeline:
-    """One piece of YAML for Bitbucket, with where it is from."""
+    """A piece of YAML for Bitbucket, and its source."""
 
     source: str
     text: str
 
     @property
     def whole(self) -> str:
-        """It as a whole file: a piece of a script gets a pipeline around it."""
+        """The YAML as a complete file: part of a script gets a pipeline around it."""
         if "pipelines:" in self.text:
             return self.text
         script = textwrap.indent(self.text, " " * 10)
@@ -42,11 +42,11 @@ class Pipeline:
 
     @property
     def content(self) -> Any:
-        """The whole file as data."""
+        """The complete file as data."""
         return yaml.safe_load(self.whole)
 
     def steps(self) -> list[Mapping[str, Any]]:
-        """Every step in it, the final one included."""
+        """Return every step, including final ones."""
         return [
             value
             for key, value in _items(self.content)
@@ -54,7 +54,7 @@ class Pipeline:
         ]
 
     def uses(self) -> list[Mapping[str, Any]]:
-        """The variables of each use of this pipe, in order."""
+        """Return the variables of each use of this pipe, in order."""
         entries = [entry for step in self.steps() for entry in step["script"]]
         return [
             entry.get("variables", {})
@@ -67,13 +67,13 @@ class Pipeline:
 
 
 def examples() -> list[Pipeline]:
-    """The files of examples/, and this repository's own pipeline."""
+    """Return the files of examples/, and this repository's own pipeline."""
     paths = [*sorted(ROOT.glob("examples/*.yml")), ROOT / "bitbucket-pipelines.yml"]
     return [Pipeline(path.name, path.read_text("utf-8")) for path in paths]
 
 
 def snippets() -> list[Pipeline]:
-    """The YAML inside the documents."""
+    """Return the YAML inside the documents."""
     return [
         Pipeline(f"{path.name}-{number}", text)
         for path in DOCUMENTS
@@ -82,13 +82,13 @@ def snippets() -> list[Pipeline]:
 
 
 def fences(path: Path, language: str) -> list[str]:
-    """Every piece of a document in one language, without its indentation."""
-    found = _FENCE.findall(path.read_text("utf-8"))
-    return [textwrap.dedent(text) for _, named, text in found if named == language]
+    """Return the code blocks of a document in one language, without their indentation."""
+    blocks = _FENCE.findall(path.read_text("utf-8"))
+    return [textwrap.dedent(text) for _, named, text in blocks if named == language]
 
 
 def environ(variables: Mapping[str, Any], clone: Path) -> Mapping[str, str]:
-    """What the pipe finds in its environment: lists numbered, references filled in."""
+    """Return the environment of the pipe: lists numbered, references filled in."""
     certificate = clone / "certificates/internal-ca.pem"
     certificate.parent.mkdir(parents=True, exist_ok=True)
     trustme.CA().cert_pem.write_to_path(str(certificate))
@@ -103,13 +103,13 @@ def environ(variables: Mapping[str, Any], clone: Path) -> Mapping[str, str]:
 
 
 def _fill(value: str) -> str:
-    return _REFERENCE.sub(lambda found: _FILLED_IN.get(found[1], "1.2.3"), value)
+    return _REFERENCE.sub(lambda match: _FILLED_IN.get(match[1], "1.2.3"), value)
 
 
 def _items(content: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(content, dict):
         for key, value in content.items():
-            # Definitions are used by reference, and seen where they are used.
+            # Definitions are used by reference, and checked there.
             if key != "definitions":
                 yield key, value
                 yield from _items(value)

@@ -1,4 +1,4 @@
-"""What users read, what pipe.yml says and what the program does are one and the same."""
+"""The README, pipe.yml and the program agree."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ PLANNED = {
 
 
 def section(title: str) -> str:
-    """One section of the README."""
+    """Return one section of the README."""
     return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
 def test_the_readme_follows_the_order_of_official_pipes() -> None:
-    """People find things where they are used to."""
+    """Readers find each section where they expect it."""
     titles = re.findall(r"^## (.*)$", README, re.MULTILINE)
     official = [
         *("YAML Definition", "Variables", "Prerequisites", "Authentication"),
@@ -47,14 +47,14 @@ def test_the_readme_follows_the_order_of_official_pipes() -> None:
     assert [title for title in titles if title in official] == official
 
 
-def test_the_two_commands_stand_near_the_top() -> None:
-    """A fresh machine needs no more, and nobody reads far to find them."""
+def test_the_two_commands_are_near_the_top() -> None:
+    """A fresh machine needs only these."""
     head = README.split("\n## ")[0]
     assert re.findall(r"^make \w+", head, re.MULTILINE) == ["make demo", "make test"]
 
 
-def test_what_is_made_from_the_program_is_up_to_date() -> None:
-    """Otherwise `make docs` mends it."""
+def test_the_generated_parts_are_up_to_date() -> None:
+    """If not, run `make docs`."""
     stale = [
         str(path.relative_to(ROOT))
         for path, text in generate.documents(generate.current_version()).items()
@@ -63,8 +63,8 @@ def test_what_is_made_from_the_program_is_up_to_date() -> None:
     assert stale == []
 
 
-def test_the_readme_lists_every_variable_as_the_program_knows_it() -> None:
-    """Name, meaning and default, in the same order."""
+def test_the_readme_lists_every_variable() -> None:
+    """Name, meaning and default, in the same order as in the program."""
     rows = re.findall(r"^\| [A-Z_]+(?: \(\*\))? \|.*$", section("Variables"), re.MULTILINE)
     assert rows == [generate.row(variable) for variable in VARIABLES]
 
@@ -89,29 +89,29 @@ def test_usage_texts_name_kinds_as_the_program_spells_them(name: str) -> None:
 
 
 def test_the_yaml_definition_lists_every_variable() -> None:
-    """Required ones first, optional ones commented out."""
+    """Required ones come first, optional ones are commented out."""
     names = re.findall(r"^    (# )?([A-Z_]+):", section("YAML Definition"), re.MULTILINE)
     expected = sorted(VARIABLES, key=lambda variable: not variable.required)
     assert names == [("" if variable.required else "# ", variable.name) for variable in expected]
 
 
-def test_headings_of_the_table_stand_before_variables_that_exist() -> None:
-    """A renamed variable would take its heading along."""
+def test_the_headings_of_the_table_precede_existing_variables() -> None:
+    """A heading would disappear with a renamed variable."""
     assert set(generate.GROUPS) <= set(BY_NAME)
 
 
 def test_pipe_yml_lists_every_variable_with_its_default() -> None:
     """A required secret's default is the variable of its name; an optional one has none.
 
-    Bitbucket would hand `$NAME` on as it stands where nobody defines the variable.
+    Bitbucket passes a literal `$NAME` where the variable is not defined.
     """
     listed = {entry["name"]: entry.get("default", "") for entry in PIPE["variables"]}
     expected = {v.name: f"${v.name}" if v.secret and v.required else v.default for v in VARIABLES}
     assert listed == expected
 
 
-def test_pipe_yml_holds_what_bitbucket_knows() -> None:
-    """No key of our own, and a repository whose address has an account and a name."""
+def test_pipe_yml_contains_only_keys_of_bitbucket() -> None:
+    """The repository's URL has an account and a name."""
     assert set(PIPE) == KEYS
     assert re.fullmatch(r"https://bitbucket\.org/[\w-]+/[\w-]+", PIPE["repository"])
 
@@ -134,14 +134,14 @@ def test_the_program_knows_the_variables_of_the_contract() -> None:
 
 
 def test_every_exit_code_is_explained() -> None:
-    """The table holds codes and outcomes of the program, no more and no fewer."""
-    found = re.findall(r"^\| ([0-9]+) \| ([\w-]+) \|", section("Variables"), re.MULTILINE)
+    """The table contains exactly the codes and outcomes of the program."""
+    rows = re.findall(r"^\| ([0-9]+) \| ([\w-]+) \|", section("Variables"), re.MULTILINE)
     codes = [(str(int(code)), code.name.lower().replace("_", "-")) for code in ExitCode]
-    assert found == codes
+    assert rows == codes
 
 
 def test_the_version_is_the_same_everywhere() -> None:
-    """One release, one number: program, pipe.yml, changelog, and every mention of the image."""
+    """Program, pipe.yml, changelog and every mention of the image have the same version."""
     assert PIPE["image"] == f"{generate.IMAGE}:{__version__}"
     newest = re.search(r"^## ([0-9.]+)$", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
     assert newest
@@ -153,9 +153,9 @@ def test_the_version_is_the_same_everywhere() -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_links_inside_the_documents_resolve(path: Path) -> None:
-    """Every relative link leads to a file that is there.
+    """Every relative link leads to an existing file.
 
-    None leads to a heading: Bitbucket makes other anchors of them than everybody else.
+    None leads to a heading, for which Bitbucket generates anchors of its own.
     """
     for link in re.findall(r"\]\((?!https?://)([^)]+)\)", path.read_text("utf-8")):
         assert "#" not in link
@@ -164,26 +164,26 @@ def test_links_inside_the_documents_resolve(path: Path) -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_commands_in_the_documents_exist(path: Path) -> None:
-    """Each `make` that a reader is told to run is one."""
+    """Each `make` command names a target of the Makefile."""
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
     for command in re.findall(r"(?:^|`)make ([a-z]+)", path.read_text("utf-8"), re.MULTILINE):
         assert command in targets
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_documents_name_only_variables_that_exist(path: Path) -> None:
-    """A name in capitals that looks like one of ours is one of ours."""
+def test_documents_name_only_existing_variables(path: Path) -> None:
+    """A name with the first word of one of the pipe's variables is one of them."""
     families = {name.split("_")[0] for name in BY_NAME if "_" in name} - {"AWS"}
     for name in re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", path.read_text("utf-8")):
         assert name.split("_")[0] not in families or name in BY_NAME, name
 
 
 def test_the_readme_tries_the_sandbox_with_its_own_token() -> None:
-    """What is to be copied works."""
+    """The commands to copy work as they are."""
     commands = "".join(fences(ROOT / "README.md", "sh"))
     assert re.findall(r"DUPLO_TOKEN=(\S+)", commands) == [DEFAULT_TOKEN]
 
 
-def test_the_table_of_variables_holds_each_once() -> None:
-    """A second entry would hide the first."""
+def test_each_variable_is_defined_once() -> None:
+    """A second entry would replace the first."""
     assert len(BY_NAME) == len(VARIABLES)

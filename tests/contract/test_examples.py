@@ -1,4 +1,4 @@
-"""Every pipeline that users may copy is one that Bitbucket and the pipe accept."""
+"""Bitbucket and the pipe accept every pipeline that users may copy."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tests.contract.documents import ROOT, Pipeline, environ, examples, snippets
 PIPELINES = [*examples(), *snippets()]
 OURS = [pipeline for pipeline in PIPELINES if pipeline.uses()]
 NEWER_THAN_THE_SCHEMA = {"output-variables"}
-"""Keys of a step that Bitbucket documents and the schema does not have yet."""
+"""Keys of a step that Bitbucket documents but the schema lacks."""
 
-wherever = pytest.mark.parametrize("pipeline", PIPELINES, ids=str)
+each_pipeline = pytest.mark.parametrize("pipeline", PIPELINES, ids=str)
 
 
 def step_keys() -> set[str]:
-    """What a step may hold. The schema lets every other key pass, a misspelt one too."""
+    """Return the keys of a step. The schema accepts any other key, even a misspelt one."""
     folder = files("check_jsonschema") / "builtin_schemas/vendor"
     definitions = json.loads((folder / "bitbucket-pipelines.json").read_text("utf-8"))[
         "definitions"
@@ -32,7 +32,7 @@ def step_keys() -> set[str]:
 
 
 def test_every_pipeline_is_valid_for_bitbucket(tmp_path: Path) -> None:
-    """Against the vendor's own schema."""
+    """Each file conforms to the vendor's own schema."""
     paths = [tmp_path / f"{pipeline}.yml" for pipeline in PIPELINES]
     for path, pipeline in zip(paths, PIPELINES, strict=True):
         path.write_text(pipeline.whole, "utf-8")
@@ -46,16 +46,16 @@ def test_every_pipeline_is_valid_for_bitbucket(tmp_path: Path) -> None:
     assert checked.returncode == 0, checked.stdout
 
 
-@wherever
-def test_every_key_of_a_step_is_one_that_bitbucket_knows(pipeline: Pipeline) -> None:
-    """`deploymnet:` would pass the schema, and deploy without the environment's lock."""
+@each_pipeline
+def test_steps_have_only_keys_of_bitbucket(pipeline: Pipeline) -> None:
+    """`deploymnet:` would pass the schema and deploy without the environment's lock."""
     for step in pipeline.steps():
         assert set(step) <= step_keys()
 
 
-@wherever
+@each_pipeline
 def test_an_environment_belongs_to_one_step_of_a_pipeline(pipeline: Pipeline) -> None:
-    """Bitbucket refuses the run otherwise, and its validator does not say so beforehand."""
+    """Bitbucket refuses such a run, although its validator accepts the file."""
     branches = pipeline.content["pipelines"]
     groups = [branches.get("default", []), *(
         steps for kind in ("branches", "tags", "custom", "pull-requests")
@@ -69,25 +69,25 @@ def test_an_environment_belongs_to_one_step_of_a_pipeline(pipeline: Pipeline) ->
 
 @pytest.mark.parametrize("pipeline", OURS, ids=str)
 def test_every_use_is_accepted_by_the_program(pipeline: Pipeline, tmp_path: Path) -> None:
-    """With references filled in and lists numbered as Bitbucket does."""
+    """References are filled in and lists numbered as Bitbucket does."""
     for variables in pipeline.uses():
         assert set(variables) <= set(BY_NAME)
         if "'<" in str(variables):
-            continue  # the YAML definition, which holds types
+            continue  # the YAML definition, whose values are types
         load(environ(variables, tmp_path))
 
 
 @pytest.mark.parametrize("pipeline", OURS, ids=str)
 def test_a_role_is_only_given_where_the_step_has_an_identity(pipeline: Pipeline) -> None:
-    """`oidc: true` and AWS_OIDC_ROLE_ARN need each other."""
+    """AWS_OIDC_ROLE_ARN requires `oidc: true`."""
     for step in pipeline.steps():
         for entry in step["script"]:
             if isinstance(entry, dict) and "AWS_OIDC_ROLE_ARN" in entry.get("variables", {}):
                 assert step.get("oidc") is True
 
 
-def test_no_secret_is_written_out() -> None:
-    """Secrets are references everywhere."""
+def test_secrets_are_references() -> None:
+    """No example contains the value of a secret."""
     secrets = {name for name, variable in BY_NAME.items() if variable.secret}
     for pipeline in OURS:
         for variables in pipeline.uses():
@@ -95,8 +95,8 @@ def test_no_secret_is_written_out() -> None:
                 assert variables[name].startswith("$"), (str(pipeline), name)
 
 
-def test_every_example_stands_in_the_readme() -> None:
-    """And none that is not there."""
+def test_the_readme_links_every_example() -> None:
+    """No file of examples/ is missing."""
     readme = (ROOT / "README.md").read_text("utf-8")
     for path in (ROOT / "examples").glob("*.yml"):
         assert f"(examples/{path.name})" in readme

@@ -1,4 +1,4 @@
-"""The example that goes back after a stop, played through on the sandbox."""
+"""The example that rolls back after a stop, run on the sandbox."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ from tests.sandbox import Behaviour
 from tests.support.stage import RunResult, Stage, ticking
 
 FINAL = yaml.safe_load((ROOT / "examples/rollback-after-stop.yml").read_text("utf-8"))
-NOTE, DEPLOY, GO_BACK = (
+NOTE, DEPLOY, ROLL_BACK = (
     next(iter(entry.values())) for entry in FINAL["pipelines"]["tags"]["*.*.*"]
 )
 
 
 class Killed(BaseException):
-    """SIGKILL: nobody in the run can catch it."""
+    """SIGKILL, which nothing in the run catches."""
 
 
 def kill() -> None:
-    """What Bitbucket's Stop does."""
+    """End the run as Bitbucket's Stop does."""
     raise Killed
 
 
 class Pipeline:
-    """The example in one clone folder; what Bitbucket carries from step to step stays in it."""
+    """The example in one clone folder, which keeps what Bitbucket carries between steps."""
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
 
     def step(self, step: Mapping[str, object]) -> RunResult | None:
-        """Run a step's script: shell lines in a shell, the pipe in process; None if it ended."""
-        ending = None
+        """Run a step's script, the pipe in process; return None if a shell line ended it."""
+        result = None
         known = {"BITBUCKET_TAG": "2.0.0", "DUPLO_TOKEN": self.stage.world.token}
         for line in step["script"]:
             if isinstance(line, str):
-                ended, known = shell(line, known, self.stage.folder)
-                if ended:
+                has_ended, known = shell(line, known, self.stage.folder)
+                if has_ended:
                     return None
             else:
-                ending = self.stage.run_with(self._variables(line["variables"], known))
-        return ending
+                result = self.stage.run_with(self._variables(line["variables"], known))
+        return result
 
     def _variables(self, given: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
         filled = {}
@@ -59,7 +59,7 @@ class Pipeline:
 
 
 def shell(line: str, known: Mapping[str, str], folder: Path) -> tuple[bool, dict[str, str]]:
-    """Run one line as part of a script: whether it ended it, and the variables afterwards."""
+    """Run one line of a script; return whether it ended the script, and the variables then."""
     show = "import os, json; print(json.dumps(dict(os.environ)))"
     script = f"set -a -e\n{line}\npython3 -c '{show}'"
     environ = {**known, "PATH": os.environ["PATH"]}
@@ -74,8 +74,8 @@ def shell(line: str, known: Mapping[str, str], folder: Path) -> tuple[bool, dict
     return False, {name: after[name] for name in after if name.startswith(("DEPLOY_", *known))}
 
 
-def stand(stage: Stage) -> Pipeline:
-    """The service of the example, and the pipeline with its note taken."""
+def noted_pipeline(stage: Stage) -> Pipeline:
+    """Add the example's service and run the step that notes its image."""
     stage.world.add_service("myservice", "myimage:1.9.0", replicas=2)
     pipeline = Pipeline(stage)
     noted = pipeline.step(NOTE)
@@ -85,19 +85,19 @@ def stand(stage: Stage) -> Pipeline:
     return pipeline
 
 
-def test_a_deploy_that_went_well_is_left_alone(stage: Stage) -> None:
-    """The final step runs all the same, and does nothing."""
-    pipeline = stand(stage)
+def test_a_successful_deploy_is_left_alone(stage: Stage) -> None:
+    """The final step runs and changes nothing."""
+    pipeline = noted_pipeline(stage)
     deployed = pipeline.step(DEPLOY)
     assert deployed
     assert deployed.code == 0
-    assert pipeline.step(GO_BACK) is None
+    assert pipeline.step(ROLL_BACK) is None
     assert stage.world.service("myservice").image == "myimage:2.0.0"
 
 
-def test_a_stopped_deploy_is_taken_back(stage: Stage) -> None:
-    """Killed in the middle of the rollout: the final step puts the noted image back."""
-    pipeline = stand(stage)
+def test_a_stopped_deploy_is_rolled_back(stage: Stage) -> None:
+    """After a kill in mid-rollout the final step restores the noted image."""
+    pipeline = noted_pipeline(stage)
     stage.world.behave("myimage:2.0.0", Behaviour("never-ready"))
     ticking(stage.clock, 3.0, kill)
     try:
@@ -106,39 +106,39 @@ def test_a_stopped_deploy_is_taken_back(stage: Stage) -> None:
         assert stage.world.service("myservice").image == "myimage:2.0.0"
     else:
         raise AssertionError("the deploy was not killed")
-    back = pipeline.step(GO_BACK)
-    assert back
-    assert back.code == 0
+    rolled_back = pipeline.step(ROLL_BACK)
+    assert rolled_back
+    assert rolled_back.code == 0
     assert stage.world.service("myservice").image == "myimage:1.9.0"
 
 
-def test_a_deploy_that_went_back_itself_is_not_undone(stage: Stage) -> None:
-    """Exit 8 already put the image back: the final step finds nothing to change."""
-    pipeline = stand(stage)
+def test_a_deploy_that_rolled_back_is_left_alone(stage: Stage) -> None:
+    """After exit 8 the final step finds nothing to change."""
+    pipeline = noted_pipeline(stage)
     stage.world.behave("myimage:2.0.0", Behaviour("crash"))
     code = failed_step(pipeline)
     assert code == 8
     writes = len(stage.world.writes())
-    back = pipeline.step(GO_BACK)
-    assert back
-    assert back.code == 0
+    rolled_back = pipeline.step(ROLL_BACK)
+    assert rolled_back
+    assert rolled_back.code == 0
     assert len(stage.world.writes()) == writes
     assert stage.world.service("myservice").image == "myimage:1.9.0"
 
 
-def test_a_run_that_changed_nothing_has_nothing_to_undo(stage: Stage) -> None:
-    """The image was there already; the final step leaves it."""
+def test_a_run_without_changes_is_left_alone(stage: Stage) -> None:
+    """The service already ran the image; the final step leaves it."""
     stage.world.add_service("myservice", "myimage:2.0.0", replicas=2)
     pipeline = Pipeline(stage)
     pipeline.step(NOTE)
-    pipeline.step(GO_BACK)
+    pipeline.step(ROLL_BACK)
     assert stage.world.writes() == []
     assert stage.world.service("myservice").image == "myimage:2.0.0"
 
 
 def failed_step(pipeline: Pipeline) -> int:
-    """Run the deploy up to the pipe that fails, where Bitbucket ends the script."""
+    """Run the deploy up to the failing pipe, where Bitbucket ends the script."""
     uses = {**DEPLOY, "script": [line for line in DEPLOY["script"] if not isinstance(line, str)]}
-    ending = pipeline.step(uses)
-    assert ending
-    return ending.code
+    result = pipeline.step(uses)
+    assert result
+    return result.code

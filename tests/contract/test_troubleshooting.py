@@ -1,4 +1,4 @@
-"""docs/troubleshooting.md explains every way a run can end, and nothing that cannot happen."""
+"""docs/troubleshooting.md explains every error of a run, and no others."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TREES = {path: ast.parse(path.read_text("utf-8")) for path in sorted(ROOT.glob("
 
 
 def classes(root: type[PipeError] = PipeError) -> Iterator[type[PipeError]]:
-    """Every class of the error tree."""
+    """Yield every class of the error tree."""
     yield root
     for child in root.__subclasses__():
         yield from classes(child)
@@ -35,7 +35,7 @@ CLASSES = {one.__name__: one for one in classes()}
 
 
 def literal(node: ast.expr) -> str:
-    """What is fixed in a text; what is filled in becomes a blank that no phrase holds."""
+    """Return the fixed parts of a text, with NUL, which no phrase contains, for the others."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.JoinedStr):
@@ -44,7 +44,7 @@ def literal(node: ast.expr) -> str:
 
 
 def texts() -> Iterator[str]:
-    """Every text in the program but its docstrings."""
+    """Yield every text in the program except docstrings."""
     for tree in TREES.values():
         docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
         for node in ast.walk(tree):
@@ -53,18 +53,18 @@ def texts() -> Iterator[str]:
 
 
 def diagnoses() -> Iterator[tuple[str, str]]:
-    """Class and what is said, as far as it is fixed there, wherever an error of ours is made."""
+    """Yield class and fixed text of the diagnosis wherever the program creates an error."""
     names = set(CLASSES) - {"ConfigError"}
     for tree in TREES.values():
         for owner, call in calls(tree):
             name = owner if call.func.id == "cls" else call.func.id
-            said = [text for argument in call.args if (text := literal(argument))]
-            if name in names and said and re.search("[a-z]{3}", said[0]):
-                yield name, said[0]
+            arguments = [text for argument in call.args if (text := literal(argument))]
+            if name in names and arguments and re.search("[a-z]{3}", arguments[0]):
+                yield name, arguments[0]
 
 
 def calls(tree: ast.Module) -> Iterator[tuple[str, ast.Call]]:
-    """Every call of a plain name, with the class that it stands in."""
+    """Yield every call of a plain name, with the class that contains it."""
     owners = {
         node: owner.name
         for owner in ast.walk(tree)
@@ -77,19 +77,19 @@ def calls(tree: ast.Module) -> Iterator[tuple[str, ast.Call]]:
 
 
 def sections(name: str) -> str:
-    """The text of the sections where an error of this class is explained."""
+    """Return the sections that explain errors of this class."""
     return "".join(text for _, text in SECTIONS.values() if f"`{name}`" in text)
 
 
 def test_every_exit_code_has_its_section() -> None:
-    """By number and by the outcome that deploy.json names."""
+    """Number and outcome are those in deploy.json."""
     expected = {int(code): code.name.lower().replace("_", "-") for code in ExitCode}
     assert {code: outcome for code, (outcome, _) in SECTIONS.items()} == expected
 
 
 @pytest.mark.parametrize("error", CLASSES.values(), ids=CLASSES)
-def test_every_error_class_stands_under_its_exit_code(error: type[PipeError]) -> None:
-    """Or under any, where each error of a class gets an exit code of its own."""
+def test_every_error_class_is_in_the_section_of_its_exit_code(error: type[PipeError]) -> None:
+    """A class whose instances have different codes may be in any section."""
     named = {code for code, (_, text) in SECTIONS.items() if f"`{error.__name__}`" in text}
     if "code" in inspect.signature(error).parameters:
         assert named
@@ -97,30 +97,30 @@ def test_every_error_class_stands_under_its_exit_code(error: type[PipeError]) ->
         assert named == {int(error.code)}
 
 
-def test_no_class_is_explained_that_does_not_exist() -> None:
-    """A renamed class is renamed here too."""
+def test_only_existing_classes_are_explained() -> None:
+    """A renamed class is renamed in the document."""
     named = re.findall(r"^Class(?:es)? ((?:`\w+`(?:, )?)+)", PAGE, re.MULTILINE)
-    found = {name for names in named for name in re.findall(r"\w+", names)}
-    unknown = found - {name for name in dir(errors) if isinstance(getattr(errors, name), type)}
+    explained = {name for names in named for name in re.findall(r"\w+", names)}
+    unknown = explained - {name for name in dir(errors) if isinstance(getattr(errors, name), type)}
     assert not unknown, unknown
 
 
 @pytest.mark.parametrize(("name", "diagnosis"), tuple(dict.fromkeys(diagnoses())))
 def test_every_diagnosis_is_explained(name: str, diagnosis: str) -> None:
-    """What the log may say is in the section of its exit code, as it is said."""
+    """The section of the exit code quotes each message of the log."""
     phrases = re.findall(PHRASE, sections(name), re.MULTILINE)
     assert any(phrase in diagnosis for phrase in phrases)
 
 
-def test_every_phrase_is_one_that_the_program_says() -> None:
-    """Nobody searches the page for words that are never used."""
-    said = list(texts())
+def test_every_quoted_message_is_in_the_program() -> None:
+    """The document quotes no message that never appears."""
+    messages = list(texts())
     phrases = re.findall(PHRASE, PAGE, re.MULTILINE)
-    assert [phrase for phrase in phrases if not any(phrase in text for text in said)] == []
+    assert [phrase for phrase in phrases if not any(phrase in text for text in messages)] == []
 
 
 def test_every_row_has_a_cause_and_a_remedy() -> None:
-    """A symptom alone helps nobody."""
+    """Each row has three cells with text."""
     for row in re.findall(r"^\| .*$", PAGE, re.MULTILINE):
         cells = [cell.strip() for cell in row.strip("|").split("|")]
         assert len(cells) == 3, row

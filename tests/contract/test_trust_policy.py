@@ -1,4 +1,4 @@
-"""examples/trust-policy: three ways to write down one and the same thing."""
+"""examples/trust-policy: the same policies as JSON, Terraform and CloudFormation."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{ISSUER}"
 
 
 class Template(yaml.SafeLoader):
-    """CloudFormation's YAML: its short tags become what they are short for."""
+    """CloudFormation's YAML, with its short tags expanded."""
 
 
 def _short(_: Template, suffix: str, node: yaml.Node) -> Any:
@@ -55,7 +55,7 @@ Template.add_multi_constructor("!", _short)
 
 
 class Terraform:
-    """main.tf, with its expressions worked out as far as it uses any."""
+    """main.tf, with its expressions evaluated as far as it uses any."""
 
     def __init__(self) -> None:
         with (FOLDER / "terraform/main.tf").open(encoding="utf-8") as file:
@@ -67,20 +67,20 @@ class Terraform:
         }
 
     def block(self, kind: str, of: str, name: str) -> Mapping[str, Any]:
-        """One data source or resource."""
+        """Return one data source or resource."""
         for entry in _plain(self.content[kind]):
             if of in entry and name in entry[of]:
                 return entry[of][name]
         raise KeyError(name)
 
     def value(self, expression: str) -> str:
-        """A string with every reference in it followed."""
+        """Return a string with all its references resolved."""
         known = {
             **{f"var.{name}": value for name, value in GIVEN.items()},
             "aws_iam_openid_connect_provider.bitbucket.arn": PROVIDER,
             "data.aws_caller_identity.this.account_id": ACCOUNT,
             "data.aws_partition.this.partition": "aws",
-            # The one conditional: test_the_environment_is_optional_in_terraform looks at it.
+            # The only conditional; test_the_environment_is_optional_in_terraform checks it.
             "local.prefix": "{" + ENVIRONMENT + "}:",
         }
 
@@ -93,7 +93,7 @@ class Terraform:
         return re.sub(r"\$\{([\w.]+)\}", follow, expression)
 
     def policy(self, name: str) -> Mapping[str, Any]:
-        """A policy document as IAM takes it."""
+        """Return a policy document in IAM's format."""
         statements = self.block("data", "aws_iam_policy_document", name)["statement"]
         return {"Version": "2012-10-17", "Statement": [self._statement(one) for one in statements]}
 
@@ -124,7 +124,7 @@ def _only(values: list[Any]) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """What python-hcl2 read, without the quotes that it keeps around strings."""
+    """Return what python-hcl2 read, without the quotes that it keeps around strings."""
     if isinstance(value, dict):
         return {_plain(key): _plain(entry) for key, entry in value.items()}
     if isinstance(value, list):
@@ -135,7 +135,7 @@ def _plain(value: Any) -> Any:
 
 
 def substitute(text: str, values: Mapping[str, str]) -> str:
-    """What Fn::Sub makes of a text."""
+    """Return a text with its variables replaced, as Fn::Sub does."""
     return re.sub(r"\$\{([\w:]+)\}", lambda found: values[found[1]], text)
 
 
@@ -152,13 +152,13 @@ PSEUDO = {
 
 
 def role() -> Mapping[str, Any]:
-    """The role's properties in the template."""
+    """Return the role's properties in the template."""
     content = yaml.load(TEMPLATE.read_text("utf-8"), Template)
     return content["Resources"]["Deploy"]["Properties"]
 
 
-def test_the_permissions_are_what_the_pipe_calls() -> None:
-    """Every operation whose name is in the program, and what Docker needs to pull; no other."""
+def test_the_permissions_are_the_operations_that_the_pipe_calls() -> None:
+    """Every operation named in the program, and those Docker needs to pull; no others."""
     by_docker = {"ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer"}
     texts = {
         node.value
@@ -179,8 +179,8 @@ def test_the_permissions_are_what_the_pipe_calls() -> None:
     assert permitted == called | by_docker
 
 
-def test_the_json_is_what_the_pipe_prints(capfd: pytest.CaptureFixture[str]) -> None:
-    """ACTION: trust-policy, in a step of the example's workspace, without a token."""
+def test_the_json_is_the_policy_that_the_pipe_prints(capfd: pytest.CaptureFixture[str]) -> None:
+    """ACTION: trust-policy runs in a step of the example's workspace, without a token."""
     environ = {
         "ACTION": "trust-policy",
         "AWS_OIDC_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/{GIVEN['role_name']}",
@@ -194,26 +194,26 @@ def test_the_json_is_what_the_pipe_prints(capfd: pytest.CaptureFixture[str]) -> 
     assert printed == TRUST
 
 
-def test_terraform_trusts_whom_the_json_trusts() -> None:
-    """The same document, to the letter."""
+def test_terraform_has_the_same_trust_policy() -> None:
+    """The documents are equal."""
     assert Terraform().policy("trust") == TRUST
 
 
-def test_terraform_permits_what_the_json_permits() -> None:
-    """The same document, to the letter."""
+def test_terraform_has_the_same_permissions() -> None:
+    """The documents are equal."""
     assert Terraform().policy("permissions") == PERMISSIONS
 
 
 def test_the_environment_is_optional_in_terraform() -> None:
-    """Without one, every step of the repository is let in, and the subject stays well-formed."""
+    """Without one, the policy trusts every step of the repository."""
     prefix = Terraform().locals["prefix"]
     assert re.sub(r"\s", "", prefix) == (
         '${var.environment_uuid==""?"":"{${var.environment_uuid}}:"}'
     )
 
 
-def test_terraform_makes_the_provider_that_the_policy_names() -> None:
-    """Issuer and audience are those of Bitbucket."""
+def test_terraform_creates_the_provider_of_the_policy() -> None:
+    """Issuer and audience are Bitbucket's."""
     terraform = Terraform()
     provider = terraform.block("resource", "aws_iam_openid_connect_provider", "bitbucket")
     assert terraform.value(provider["url"]) == f"https://{ISSUER}"
@@ -222,12 +222,12 @@ def test_terraform_makes_the_provider_that_the_policy_names() -> None:
 
 
 def test_cloudformation_is_valid() -> None:
-    """cfn-lint finds nothing, warnings included."""
+    """cfn-lint reports neither errors nor warnings."""
     assert lint_file(TEMPLATE) == []
 
 
-def test_cloudformation_trusts_whom_the_json_trusts() -> None:
-    """The same document, to the letter, with the environment and without."""
+def test_cloudformation_has_the_same_trust_policy() -> None:
+    """The documents are equal, with the environment and without."""
     text, more = role()["AssumeRolePolicyDocument"]["Fn::Sub"]
     issuer = substitute(more["Issuer"]["Fn::Sub"], PSEUDO)
     condition, bound, otherwise = more["Prefix"]["Fn::If"]
@@ -240,8 +240,8 @@ def test_cloudformation_trusts_whom_the_json_trusts() -> None:
     )
 
 
-def test_cloudformation_permits_what_the_json_permits() -> None:
-    """The same document, to the letter."""
+def test_cloudformation_has_the_same_permissions() -> None:
+    """The documents are equal."""
     (policy,) = role()["Policies"]
     document = policy["PolicyDocument"]
     for statement in document["Statement"]:

@@ -91,7 +91,7 @@ class Harness:
         return self.run_with(usual | variables)
 
     def run(self, **variables: str) -> RunResult:
-        """Run with these variables besides those for portal and tenant, and without reports."""
+        """Run with these variables, portal and tenant, and without reports."""
         usual = environment(HOST, self.world.token, service=None, image=None)
         return self.run_with(usual | variables)
 
