@@ -10,7 +10,7 @@ from pipe.clock import Deadline
 from pipe.errors import IdentityError, PipeError, Refused, Unreachable
 from pipe.kind import Kind
 from pipe.model import Target
-from pipe.rollout import Failed, Ready, Verdict, Waiting
+from pipe.rollout import Evidence, Failed, Ready, Verdict, Waiting, Watcher
 from pipe.rollout.loop import follow
 from tests.support.fake_clock import FakeClock
 
@@ -19,7 +19,7 @@ DOWN = Unreachable("down")
 DENIED = IdentityError("denied")
 
 
-class Script:
+class Script(Watcher):
     """A watcher that returns or raises what it is given, each look taking some time."""
 
     def __init__(
@@ -36,11 +36,17 @@ class Script:
             raise now
         return now
 
+    def state(self, target: Target) -> str:
+        return str(target)
+
+    def evidence(self, target: Target, verdict: Verdict) -> Evidence:
+        return Evidence(target)
+
 
 def run(script: Script, seconds: float = 100.0) -> Mapping[Target, Verdict]:
     """Follow one watcher."""
     clock = script.clock
-    return follow([script], Deadline.after(clock, seconds), clock)  # type: ignore[list-item]
+    return follow([script], Deadline.after(clock, seconds), clock)
 
 
 def test_it_ends_when_all_are_ready() -> None:
