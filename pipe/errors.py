@@ -148,7 +148,7 @@ class NotFound(PlatformError):
 
     @classmethod
     def named(cls, what: str, variable: str, name: str, known: Iterable[str]) -> NotFound:
-        """Build the error for a `what` called `name`, given in `variable`; `known` are the others."""
+        """Build the error for a `what` called `name` in `variable`; `known` are the others."""
         names = sorted(set(known))
         return cls(
             f'There is no {what} called "{name}".{_near(name, names)}',
@@ -163,7 +163,7 @@ class PreDeployTestFailed(PipeError):
 
     @classmethod
     def because(cls, name: str, reason: str) -> PreDeployTestFailed:
-        """Build the error for the test called `name`; `reason` continues a sentence about it."""
+        """Build the error for the test called `name`; `reason` says how it ended."""
         return cls(
             f"{name} {reason}; the deploy stops here.",
             "The test's output is above. Fix what it found, or the test itself.",

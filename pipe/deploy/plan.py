@@ -85,7 +85,8 @@ def describe(change: Change) -> str:
             when = f" at {changed_at:%H:%M:%S} UTC" if changed_at else ""
             return (
                 f"{change.target}: an earlier run of this step restarted it on {change.image}"
-                f"{when}; that restart is followed, not repeated (a new pipeline would restart it again)"
+                f"{when}; that restart is followed, "
+                "not repeated (a new pipeline would restart it again)"
             )
         case Update(resumes=None):
             parts = [

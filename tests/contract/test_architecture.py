@@ -57,7 +57,7 @@ IMPORTS = {module: frozenset(imports_of(module)) for module in MODULES}
 
 def part(module: str) -> str:
     """The package or module right below `pipe` that a module belongs to."""
-    return (module.split(".") + [""])[1]
+    return [*module.split("."), ""][1]
 
 
 def definitions(path: Path) -> Iterator[tuple[ast.AST, str, int]]:
