@@ -15,7 +15,8 @@ from pipe import image
 from pipe.image import ImageError
 from pipe.settings.variables import VARIABLES
 from tests.fuzz.share import Tally, cases
-from tests.reliability.scenarios import DEPLOY, STEP, ScenarioHarness
+from tests.reliability.scenarios import DEPLOY, ScenarioHarness
+from tests.support.environment import STEP
 from tests.support.stage import RunResult
 
 LOG_LINE = re.compile(r"(DEBUG|INFO|WARNING|ERROR): .*|")

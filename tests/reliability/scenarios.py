@@ -16,20 +16,16 @@ from pipe.dependencies import Dependencies
 from tests.sandbox import Behaviour, RequestRecord, World, WsgiAdapter, create_app
 from tests.sandbox.hosts import Hosts
 from tests.sandbox.kinds import KINDS
+from tests.support.environment import NEW_IMAGE, OLD_IMAGE, environment, report_dir
 from tests.support.fake_clock import FakeClock
-from tests.support.stage import HOST, LATENCY, RunResult, play, record_in
+from tests.support.harness import HOST, LATENCY, RunResult, read_record, run_pipe
 
 T = TypeVar("T")
 
 FULL = os.environ.get("RELIABILITY") == "full"
 """Whether every cell is run (`make reliability`), or a fixed share of them (`make test`)."""
 PORTAL = "portal.example"
-OLD, NEW, BAD = "team/web:1.4.1", "team/web:1.4.2", "team/web:bad"
-STEP = {
-    "BITBUCKET_PIPELINE_UUID": "{pipeline}",
-    "BITBUCKET_STEP_UUID": "{step}",
-    "BITBUCKET_STEP_RUN_NUMBER": "1",
-}
+OLD, NEW, BAD = OLD_IMAGE, NEW_IMAGE, "team/web:bad"
 
 
 class Killed(BaseException):
@@ -149,33 +145,29 @@ class ScenarioHarness:
     @property
     def report_dir(self) -> Path:
         """The directory that runs write their reports to."""
-        return self.folder / "report"
+        return report_dir(self.folder)
 
     def environ(self, **extra: str) -> dict[str, str]:
         """Return the variables of the scenario."""
-        return {
-            "DUPLO_HOST": HOST,
-            "DUPLO_TOKEN": self.world.token,
-            "TENANT": "dev01",
-            "SERVICE": "web",
-            "IMAGE": self.scenario.image,
-            "KIND": self.scenario.kind,
-            "REPORT_DIR": str(self.report_dir),
-            "BITBUCKET_CLONE_DIR": str(self.folder),
-            **STEP,
-            **self.scenario.environ,
-            **extra,
-        }
+        usual = environment(
+            HOST,
+            self.world.token,
+            image=self.scenario.image,
+            folder=self.folder,
+            step=True,
+            KIND=self.scenario.kind,
+        )
+        return {**usual, **self.scenario.environ, **extra}
 
     def run(self, **extra: str) -> RunResult:
         """Run the pipe once; raises `Killed` if the test kills it."""
         self.sent = 0
         dependencies = Dependencies(self.clock, WatchedHosts(self))
-        return play(self.environ(**extra), dependencies, self.report_dir)
+        return run_pipe(self.environ(**extra), dependencies, self.report_dir)
 
     def report(self) -> Mapping[str, Any]:
-        """See `record_in`."""
-        return record_in(self.report_dir)
+        """Return the record of the last run, empty if there is none."""
+        return read_record(self.report_dir)
 
     def writes(self) -> list[RequestRecord]:
         """Return the changes that took effect; a registered revision alone changes nothing."""

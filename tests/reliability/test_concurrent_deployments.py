@@ -18,7 +18,7 @@ from tests.reliability.scenarios import (
     nth,
     share,
 )
-from tests.support.stage import RunResult
+from tests.support.harness import RunResult
 
 THEIRS = "team/web:9.9.9"
 REPLACED = "which replaced it"

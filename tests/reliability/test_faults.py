@@ -25,7 +25,7 @@ from tests.reliability.scenarios import (
     ScenarioHarness,
 )
 from tests.sandbox import ApiFault, RequestRecord
-from tests.support.stage import RunResult
+from tests.support.harness import RunResult
 
 WAIT_TIMEOUT = 60
 PARTS = 4 if FULL else 1

@@ -23,7 +23,7 @@ from tests.reliability.scenarios import (
     nth,
     share,
 )
-from tests.support.stage import RunResult
+from tests.support.harness import RunResult
 
 Moment = tuple[str, int]
 

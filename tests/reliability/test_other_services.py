@@ -20,7 +20,7 @@ from tests.reliability.other_services import (
 )
 from tests.reliability.scenarios import share
 from tests.sandbox import ApiFault
-from tests.support.stage import RunResult
+from tests.support.harness import RunResult
 
 UNREADABLE = "not from AWS|may not be a registry|returned no token|makes no sense"
 WORDS = {

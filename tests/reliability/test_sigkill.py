@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from pipe.clock import SystemClock
-from tests.reliability.scenarios import OLD, STEP, share
+from tests.reliability.scenarios import OLD, share
 from tests.sandbox import RequestRecord, Server, World
+from tests.support.environment import STEP
 from tests.support.process import finish, start
 
 RESTARTED = {"IMAGE": OLD, "RESTART": "true"}

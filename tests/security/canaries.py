@@ -19,8 +19,8 @@ AMBIENT = ("BITBUCKET_STEP_OIDC_TOKEN", "PIPELINES_JWT_TOKEN")
 PROXY_PASSWORD = "cAnArY-pr0xy/pass+word=9"
 MARK = "cAnArY"
 _SECRET = (*(variable.name for variable in VARIABLES if variable.secret), *AMBIENT)
-_DISTINCTIVE = re.compile(r"(?!\d{4}-\d\d-\d\dT).{16,}", re.DOTALL)
-"""A value that no text contains by chance: long enough, and not a timestamp."""
+_DISTINCTIVE = re.compile(r"(?!\d{4}-\d\d-\d\dT|[a-z_]+\Z).{16,}", re.DOTALL)
+"""A value that no text contains by chance: long, and neither a timestamp nor a record's key."""
 
 
 def value_of(name: str) -> str:
