@@ -15,7 +15,7 @@ settings.load_profile("patient")
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Harness:
+def harness(tmp_path: Path) -> Harness:
     """A portal with one empty tenant, and runs of the pipe against it."""
     return Harness(tmp_path)
 

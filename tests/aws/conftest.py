@@ -19,40 +19,40 @@ def _server() -> Iterator[Cloud]:
 
 
 @pytest.fixture
-def cloud(_server: Cloud, stage: Harness, monkeypatch: pytest.MonkeyPatch) -> Cloud:
+def cloud(_server: Cloud, harness: Harness, monkeypatch: pytest.MonkeyPatch) -> Cloud:
     """A new account on the harness's clock, at the address where boto3 looks for it."""
-    _server.reset(stage.clock)
+    _server.reset(harness.clock)
     for name, value in _server.endpoints().items():
         monkeypatch.setenv(name, value)
     return _server
 
 
-class AwsStage:
+class AwsHarness:
     """Runs in a step that has an identity token and a role to assume."""
 
-    def __init__(self, stage: Harness, cloud: Cloud) -> None:
-        self.stage = stage
+    def __init__(self, harness: Harness, cloud: Cloud) -> None:
+        self.harness = harness
         self.cloud = cloud
-        stage.web()
+        harness.web()
 
     def deploy(self, image: str = "team/web:1.4.2", **variables: str) -> RunResult:
         """Deploy `web` with the role; `variables` are added to those of the step."""
-        return self.stage.deploy(image, **{**self.cloud.environ(), **variables})
+        return self.harness.deploy(image, **{**self.cloud.environ(), **variables})
 
     def refused(self, code: int, image: str = "team/web:1.4.2", **variables: str) -> RunResult:
         """Deploy; check that the run ends with `code` and has changed nothing."""
-        before = list(self.stage.world.write_attempts())
+        before = list(self.harness.world.write_attempts())
         result = self.deploy(image, **variables)
         assert result.code == code, result.text
-        assert self.stage.world.write_attempts() == before
-        assert "othing was changed" in result.result
+        assert self.harness.world.write_attempts() == before
+        assert "othing was changed" in result.stdout
         return result
 
 
 @pytest.fixture
-def aws(stage: Harness, cloud: Cloud) -> AwsStage:
+def aws(harness: Harness, cloud: Cloud) -> AwsHarness:
     """A portal with the service `web`, and an account whose role trusts the step."""
-    return AwsStage(stage, cloud)
+    return AwsHarness(harness, cloud)
 
 
 @pytest.fixture

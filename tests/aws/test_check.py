@@ -10,67 +10,67 @@ from typing import Any, Self
 
 import pytest
 
-from tests.aws.conftest import AwsStage
+from tests.aws.conftest import AwsHarness
 from tests.sandbox import ApiFault, Server
 from tests.sandbox.aws import ACCOUNT
-from tests.support.stage import RunResult
+from tests.support.harness import RunResult
 
 
 class CheckRuns:
     """Runs of ACTION: check over real sockets, with TLS to the portal."""
 
-    def __init__(self, aws: AwsStage, server: Server) -> None:
+    def __init__(self, aws: AwsHarness, server: Server) -> None:
         self.aws = aws
         self.server = server
 
     def run(self, image: str, **environ: str) -> RunResult:
         """Run the checks with the usual variables and those given."""
         assert self.server.ca_path is not None
-        stage = self.aws.stage
+        harness = self.aws.harness
         variables = {
             **self.aws.cloud.environ(),
             "ACTION": "check",
             "DUPLO_HOST": self.server.url,
-            "DUPLO_TOKEN": stage.world.token,
+            "DUPLO_TOKEN": harness.world.token,
             "TENANT": "dev01",
             "SERVICE": "web",
             "IMAGE": image,
             "CA_CERT": str(self.server.ca_path),
-            "REPORT_DIR": str(stage.report_dir),
-            "BITBUCKET_CLONE_DIR": str(stage.folder),
+            "REPORT_DIR": str(harness.report_dir),
+            "BITBUCKET_CLONE_DIR": str(harness.folder),
             **environ,
         }
-        ending = stage.run_with(variables, sockets=True)
-        assert stage.world.write_attempts() == []
-        assert ending.report["changed"] is False
-        return ending
+        run_result = harness.run_with(variables, sockets=True)
+        assert harness.world.write_attempts() == []
+        assert run_result.report["changed"] is False
+        return run_result
 
 
 @pytest.fixture
-def checks(aws: AwsStage, tmp_path: Path) -> Iterator[CheckRuns]:
-    """Serve the stage's portal over TLS with a private authority."""
-    with Server(aws.stage.world, tls=tmp_path / "tls") as server:
+def checks(aws: AwsHarness, tmp_path: Path) -> Iterator[CheckRuns]:
+    """Serve the harness's portal over TLS with a private authority."""
+    with Server(aws.harness.world, tls=tmp_path / "tls") as server:
         yield CheckRuns(aws, server)
 
 
 @pytest.fixture
-def image(aws: AwsStage) -> str:
+def image(aws: AwsHarness) -> str:
     """Push an image to ECR and return its name."""
     name = aws.cloud.repository()
     aws.cloud.push("1.4.2")
     return f"{name}:1.4.2"
 
 
-def results(ending: RunResult) -> Mapping[str, Mapping[str, Any]]:
+def results(run_result: RunResult) -> Mapping[str, Mapping[str, Any]]:
     """Return the results in deploy.json by name."""
-    return {result["name"]: result for result in ending.report["checks"]}
+    return {result["name"]: result for result in run_result.report["checks"]}
 
 
 def test_every_check_passes(checks: CheckRuns, image: str) -> None:
     """Exit 0; each result is in the log and in deploy.json."""
-    ending = checks.run(image)
-    assert ending.code == 0, ending.text
-    found = results(ending)
+    run_result = checks.run(image)
+    assert run_result.code == 0, run_result.text
+    found = results(run_result)
     assert {result["status"] for result in found.values()} == {"passed"}
     cloud = checks.aws.cloud
     issuer = cloud.issuer
@@ -92,9 +92,9 @@ def test_every_check_passes(checks: CheckRuns, image: str) -> None:
     }
     for name, message in expected.items():
         assert message in found[name]["message"], name
-        assert f"[passed] {name}: {found[name]['message']}" in ending.log
+        assert f"[passed] {name}: {found[name]['message']}" in run_result.log
     assert set(found) == set(expected)
-    assert "14 of 14 checks passed. Nothing was changed." in ending.result
+    assert "14 of 14 checks passed. Nothing was changed." in run_result.stdout
 
 
 def test_the_certificate_is_described(checks: CheckRuns, image: str) -> None:
@@ -108,9 +108,9 @@ def test_the_certificate_is_described(checks: CheckRuns, image: str) -> None:
 
 def test_an_untrusted_certificate_fails(checks: CheckRuns, image: str) -> None:
     """The remedy is CA_CERT, and the exit code is that of a deploy: 4."""
-    ending = checks.run(image, CA_CERT="")
-    assert ending.code == 4
-    result = results(ending)["connection to the portal"]
+    run_result = checks.run(image, CA_CERT="")
+    assert run_result.code == 4
+    result = results(run_result)["connection to the portal"]
     assert result["status"] == "failed"
     assert "is not trusted" in result["message"]
     assert "CA_CERT" in result["remedy"]
@@ -120,89 +120,89 @@ def test_all_failed_checks_are_reported(checks: CheckRuns) -> None:
     """One run reports every failure and ends with the code of the first."""
     checks.aws.cloud.trust(checks.aws.cloud.policy("{other}:*"))
     environ = {"SERVICE": "wbe", "VERIFY_IMAGE": "auto"}
-    ending = checks.run(f"{checks.aws.cloud.repository()}:1", **environ)
-    assert ending.code == 3
-    found = results(ending)
+    run_result = checks.run(f"{checks.aws.cloud.repository()}:1", **environ)
+    assert run_result.code == 3
+    found = results(run_result)
     assert found["AWS identity"]["status"] == "failed"
     assert '"Effect": "Allow"' in "".join(found["AWS identity"]["details"])
     assert found["service wbe"]["status"] == "failed"
     assert "Did you mean web?" in found["service wbe"]["message"]
     assert found["image"]["status"] == "unknown"
-    assert "2 of 13 checks failed: AWS identity, service wbe." in ending.result
+    assert "2 of 13 checks failed: AWS identity, service wbe." in run_result.stdout
 
 
 def test_an_expired_identity_token_fails(checks: CheckRuns, image: str) -> None:
     """It is reported without asking AWS."""
     token = checks.aws.cloud.issuer.token(exp=1)
-    ending = checks.run(image, BITBUCKET_STEP_OIDC_TOKEN=token)
-    assert ending.code == 3
-    assert "expired at 1970-01-01" in results(ending)["identity token"]["message"]
+    run_result = checks.run(image, BITBUCKET_STEP_OIDC_TOKEN=token)
+    assert run_result.code == 3
+    assert "expired at 1970-01-01" in results(run_result)["identity token"]["message"]
     assert checks.aws.cloud.door.log == []
 
 
 def test_a_wrong_portal_token_fails(checks: CheckRuns, image: str) -> None:
     """Exit 3; checks that need the token are left out."""
-    ending = checks.run(image, DUPLO_TOKEN="wrong-token")
-    assert ending.code == 3
-    assert results(ending)["portal token"]["status"] == "failed"
-    assert "tenant" not in results(ending)
+    run_result = checks.run(image, DUPLO_TOKEN="wrong-token")
+    assert run_result.code == 3
+    assert results(run_result)["portal token"]["status"] == "failed"
+    assert "tenant" not in results(run_result)
 
 
 def test_a_missing_tenant_fails(checks: CheckRuns, image: str) -> None:
     """Exit 4, with the nearest name."""
-    ending = checks.run(image, TENANT="dev1")
-    assert ending.code == 4
-    assert "Did you mean dev01?" in results(ending)["tenant"]["message"]
+    run_result = checks.run(image, TENANT="dev1")
+    assert run_result.code == 4
+    assert "Did you mean dev01?" in results(run_result)["tenant"]["message"]
 
 
 def test_a_missing_image_fails(checks: CheckRuns, image: str) -> None:
     """Exit 5, with the nearest tag."""
-    ending = checks.run(image.replace("1.4.2", "1.4.3"))
-    assert ending.code == 5
-    assert "Did you mean 1.4.2?" in results(ending)["image"]["message"]
+    run_result = checks.run(image.replace("1.4.2", "1.4.3"))
+    assert run_result.code == 5
+    assert "Did you mean 1.4.2?" in results(run_result)["image"]["message"]
 
 
 def test_static_keys_are_reported_with_their_account(checks: CheckRuns, image: str) -> None:
     """STS names their owner."""
     keys = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI"}
-    ending = checks.run(image, AWS_OIDC_ROLE_ARN="", **keys)
-    assert ending.code == 0, ending.text
-    assert f"account {ACCOUNT}" in results(ending)["AWS keys"]["message"]
+    run_result = checks.run(image, AWS_OIDC_ROLE_ARN="", **keys)
+    assert run_result.code == 0, run_result.text
+    assert f"account {ACCOUNT}" in results(run_result)["AWS keys"]["message"]
 
 
 def test_the_portal_token_is_read_from_a_secret(checks: CheckRuns, image: str) -> None:
     """The portal token is read from Secrets Manager and not shown."""
     store = checks.aws.cloud.client("secretsmanager")
-    store.create_secret(Name="portal", SecretString=checks.aws.stage.world.token)
-    ending = checks.run(image, DUPLO_TOKEN="", DUPLO_TOKEN_SECRET="portal")
-    assert ending.code == 0, ending.text
-    assert "accepted" in results(ending)["portal token"]["message"]
-    assert "reached directly" in results(ending)["connection to Secrets Manager"]["message"]
+    store.create_secret(Name="portal", SecretString=checks.aws.harness.world.token)
+    run_result = checks.run(image, DUPLO_TOKEN="", DUPLO_TOKEN_SECRET="portal")
+    assert run_result.code == 0, run_result.text
+    assert "accepted" in results(run_result)["portal token"]["message"]
+    assert "reached directly" in results(run_result)["connection to Secrets Manager"]["message"]
 
 
 def test_a_portal_may_not_name_the_user(checks: CheckRuns, image: str) -> None:
     """Old portals have no such call."""
-    checks.aws.stage.world.script(ApiFault("GET", "GetUserRoleInfo", status=404, times=9))
-    ending = checks.run(image)
-    assert ending.code == 0, ending.text
-    assert "user: not named by the portal" in results(ending)["portal token"]["message"]
+    checks.aws.harness.world.script(ApiFault("GET", "GetUserRoleInfo", status=404, times=9))
+    run_result = checks.run(image)
+    assert run_result.code == 0, run_result.text
+    assert "user: not named by the portal" in results(run_result)["portal token"]["message"]
 
 
 def test_the_proxy_is_named_without_its_password(checks: CheckRuns, image: str) -> None:
     """The registry is reached through it, localhost is not."""
     with Tunnel() as tunnel:
-        ending = checks.run(
+        run_result = checks.run(
             "registry.example/team/web:1",
             HTTPS_PROXY=f"http://me:proxy-password@127.0.0.1:{tunnel.port}",
         )
-    result = results(ending)["connection to the registry"]
+    result = results(run_result)["connection to the registry"]
     assert result["status"] == "unknown"
     assert "The proxy did not connect to registry.example" in result["message"]
     assert "403" in result["message"]
     assert tunnel.asked[0].startswith("CONNECT registry.example:443")
     assert "Proxy-Authorization: Basic" in tunnel.asked[0]
-    assert "proxy-password" not in ending.text
-    assert "reached directly" in results(ending)["connection to the portal"]["message"]
+    assert "proxy-password" not in run_result.text
+    assert "reached directly" in results(run_result)["connection to the portal"]["message"]
 
 
 class Tunnel:

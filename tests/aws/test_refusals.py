@@ -8,37 +8,37 @@ from datetime import timedelta
 import pytest
 
 from pipe.identity.claims import LEEWAY
-from tests.aws.conftest import AwsStage
+from tests.aws.conftest import AwsHarness
 from tests.sandbox.aws import ACCOUNT, ROLE
 
 CALL = "AssumeRoleWithWebIdentity"
 
 
-def test_a_step_without_an_identity_token_is_refused(aws: AwsStage) -> None:
+def test_a_step_without_an_identity_token_is_refused(aws: AwsHarness) -> None:
     """Row 1: the step lacks oidc: true; AWS gets no request."""
-    ending = aws.refused(3, BITBUCKET_STEP_OIDC_TOKEN="")
-    assert "BITBUCKET_STEP_OIDC_TOKEN is empty" in ending.result
-    assert "oidc: true" in ending.log
+    result = aws.refused(3, BITBUCKET_STEP_OIDC_TOKEN="")
+    assert "BITBUCKET_STEP_OIDC_TOKEN is empty" in result.stdout
+    assert "oidc: true" in result.log
     assert aws.cloud.door.log == []
 
 
-def test_an_account_without_the_identity_provider_is_explained(aws: AwsStage) -> None:
+def test_an_account_without_the_identity_provider_is_explained(aws: AwsHarness) -> None:
     """Row 2: issuer and account are named, and what to enter in IAM."""
     aws.cloud.door.iam.providers.clear()
-    ending = aws.refused(3)
+    result = aws.refused(3)
     issuer = aws.cloud.issuer
-    assert f"The AWS account {ACCOUNT} has no identity provider for {issuer.url}" in ending.result
-    assert f"URL {issuer.url}" in ending.log
-    assert f"audience {issuer.audience}" in ending.log
+    assert f"The AWS account {ACCOUNT} has no identity provider for {issuer.url}" in result.stdout
+    assert f"URL {issuer.url}" in result.log
+    assert f"audience {issuer.audience}" in result.log
 
 
-def test_an_unknown_audience_is_explained(aws: AwsStage) -> None:
+def test_an_unknown_audience_is_explained(aws: AwsHarness) -> None:
     """Row 3: the provider lacks the token's audience, which is named."""
     token = aws.cloud.issuer.token(aud=["https://elsewhere.example"])
-    ending = aws.refused(3, BITBUCKET_STEP_OIDC_TOKEN=token)
-    assert "does not know the audience" in ending.result
-    assert "identity token, https://elsewhere.example" in ending.result
-    assert "Add the audience https://elsewhere.example" in ending.log
+    result = aws.refused(3, BITBUCKET_STEP_OIDC_TOKEN=token)
+    assert "does not know the audience" in result.stdout
+    assert "identity token, https://elsewhere.example" in result.stdout
+    assert "Add the audience https://elsewhere.example" in result.log
 
 
 @pytest.mark.parametrize(
@@ -51,105 +51,105 @@ def test_an_unknown_audience_is_explained(aws: AwsStage) -> None:
     ],
 )
 def test_a_trust_policy_that_does_not_match_is_explained(
-    aws: AwsStage, subject: str, operator: str
+    aws: AwsHarness, subject: str, operator: str
 ) -> None:
     """Row 4: the token's claims are shown, with the statement that accepts them."""
     issuer = aws.cloud.issuer
     pattern = subject.replace("{repository}", issuer.repository)
     aws.cloud.trust(aws.cloud.policy(pattern, operator))
-    ending = aws.refused(3)
-    assert f"The role {ROLE} does not trust this step" in ending.result
-    assert f"sub {issuer.repository}:{issuer.environment}:{issuer.step}" in ending.result
-    assert f"aud {issuer.audience}" in ending.result
+    result = aws.refused(3)
+    assert f"The role {ROLE} does not trust this step" in result.stdout
+    assert f"sub {issuer.repository}:{issuer.environment}:{issuer.step}" in result.stdout
+    assert f"aud {issuer.audience}" in result.stdout
     expected = f'"{issuer.provider}:sub": "{issuer.repository}:{issuer.environment}:*"'
-    assert expected in ending.log
+    assert expected in result.log
 
 
-def test_a_missing_role_is_explained(aws: AwsStage) -> None:
+def test_a_missing_role_is_explained(aws: AwsHarness) -> None:
     """Row 4: AWS returns the same error for a missing role, so its name is shown."""
     role = f"arn:aws:iam::{ACCOUNT}:role/deplyo"
-    ending = aws.refused(3, AWS_OIDC_ROLE_ARN=role)
-    assert f"The role {role} does not trust this step, or does not exist" in ending.result
+    result = aws.refused(3, AWS_OIDC_ROLE_ARN=role)
+    assert f"The role {role} does not trust this step, or does not exist" in result.stdout
 
 
-def test_an_expired_token_is_refused_without_a_call(aws: AwsStage) -> None:
+def test_an_expired_token_is_refused_without_a_call(aws: AwsHarness) -> None:
     """Row 5, before the call."""
     token = aws.cloud.issuer.token()
-    aws.stage.clock.advance(3600 + LEEWAY.total_seconds() + 1)
-    ending = aws.refused(3, BITBUCKET_STEP_OIDC_TOKEN=token)
-    assert "expired at 2026-02-03 11:00:00 UTC, 1 min ago" in ending.result
-    assert "Deploy in a separate step" in ending.log
+    aws.harness.clock.advance(3600 + LEEWAY.total_seconds() + 1)
+    result = aws.refused(3, BITBUCKET_STEP_OIDC_TOKEN=token)
+    assert "expired at 2026-02-03 11:00:00 UTC, 1 min ago" in result.stdout
+    assert "Deploy in a separate step" in result.log
     assert aws.cloud.door.log == []
 
 
-def test_a_token_that_sts_finds_expired_is_refused(aws: AwsStage) -> None:
+def test_a_token_that_sts_finds_expired_is_refused(aws: AwsHarness) -> None:
     """Row 5, from STS: within the leeway the clock of STS decides."""
     token = aws.cloud.issuer.token()
-    aws.stage.clock.advance(3600 + LEEWAY.total_seconds() / 2)
-    ending = aws.refused(3, BITBUCKET_STEP_OIDC_TOKEN=token)
-    assert "expired at 2026-02-03 11:00:00 UTC" in ending.result
+    aws.harness.clock.advance(3600 + LEEWAY.total_seconds() / 2)
+    result = aws.refused(3, BITBUCKET_STEP_OIDC_TOKEN=token)
+    assert "expired at 2026-02-03 11:00:00 UTC" in result.stdout
     assert aws.cloud.door.log == [CALL]
 
 
-def test_expired_role_credentials_are_explained(aws: AwsStage) -> None:
+def test_expired_role_credentials_are_explained(aws: AwsHarness) -> None:
     """Row 6: the role's credentials expired before a later call."""
     aws.cloud.fail("DescribeImages", "ExpiredTokenException", "The security token has expired")
-    ending = aws.refused(3, f"{aws.cloud.repository()}:1.4.2")
-    assert "The role's credentials expired before looking up" in ending.result
-    assert "AWS_ROLE_DURATION" in ending.log
+    result = aws.refused(3, f"{aws.cloud.repository()}:1.4.2")
+    assert "The role's credentials expired before looking up" in result.stdout
+    assert "AWS_ROLE_DURATION" in result.log
 
 
-def test_an_issuer_that_aws_cannot_reach_is_explained(aws: AwsStage) -> None:
+def test_an_issuer_that_aws_cannot_reach_is_explained(aws: AwsHarness) -> None:
     """Row 7: the call is retried for a minute."""
     aws.cloud.fail(CALL, "IDPCommunicationError", "could not reach the provider", times=99)
-    ending = aws.refused(3)
-    assert f"AWS could not reach Bitbucket's issuer {aws.cloud.issuer.url}" in ending.result
-    assert "/.well-known/openid-configuration" in ending.log
+    result = aws.refused(3)
+    assert f"AWS could not reach Bitbucket's issuer {aws.cloud.issuer.url}" in result.stdout
+    assert "/.well-known/openid-configuration" in result.log
     assert aws.cloud.door.log.count(CALL) > 3
 
 
-def test_a_rejected_claim_is_explained(aws: AwsStage) -> None:
+def test_a_rejected_claim_is_explained(aws: AwsHarness) -> None:
     """Row 8: only a new run helps."""
     aws.cloud.fail(CALL, "IDPRejectedClaim", "The claim was revoked", status=403)
-    ending = aws.refused(3)
+    result = aws.refused(3)
     assert (
-        'rejected the step\'s identity token: AWS returned "The claim was revoked"' in ending.result
+        'rejected the step\'s identity token: AWS returned "The claim was revoked"' in result.stdout
     )
-    assert "each run gets a new token" in ending.log
+    assert "each run gets a new token" in result.log
 
 
-def test_a_disabled_region_is_explained(aws: AwsStage) -> None:
+def test_a_disabled_region_is_explained(aws: AwsHarness) -> None:
     """Row 9: STS is off in the region."""
     aws.cloud.fail(CALL, "RegionDisabledException", "STS is not activated", status=403)
-    ending = aws.refused(3)
-    assert "STS is not enabled in the region eu-west-1" in ending.result
-    assert "Give another region as AWS_DEFAULT_REGION" in ending.log
+    result = aws.refused(3)
+    assert "STS is not enabled in the region eu-west-1" in result.stdout
+    assert "Give another region as AWS_DEFAULT_REGION" in result.log
 
 
-def test_a_duration_above_the_maximum_is_explained(aws: AwsStage) -> None:
+def test_a_duration_above_the_maximum_is_explained(aws: AwsHarness) -> None:
     """Row 10: the role allows less; AWS's message is quoted."""
-    ending = aws.refused(3, AWS_ROLE_DURATION="7200")
-    assert "AWS_ROLE_DURATION (7200 s) is more than the role" in ending.result
-    assert "exceeds the MaxSessionDuration" in ending.result
-    assert "Lower AWS_ROLE_DURATION" in ending.log
+    result = aws.refused(3, AWS_ROLE_DURATION="7200")
+    assert "AWS_ROLE_DURATION (7200 s) is more than the role" in result.stdout
+    assert "exceeds the MaxSessionDuration" in result.stdout
+    assert "Lower AWS_ROLE_DURATION" in result.log
 
 
-def test_an_unverifiable_signature_is_explained(aws: AwsStage) -> None:
+def test_an_unverifiable_signature_is_explained(aws: AwsHarness) -> None:
     """Row 11: another key signed the token."""
-    ending = aws.refused(3, BITBUCKET_STEP_OIDC_TOKEN=aws.cloud.issuer.token(key="another-key"))
-    assert "AWS cannot verify the step's identity token" in ending.result
-    assert "Couldn't retrieve verification key" in ending.result
-    assert "delete the identity provider in IAM and create it again" in ending.log
+    result = aws.refused(3, BITBUCKET_STEP_OIDC_TOKEN=aws.cloud.issuer.token(key="another-key"))
+    assert "AWS cannot verify the step's identity token" in result.stdout
+    assert "Couldn't retrieve verification key" in result.stdout
+    assert "delete the identity provider in IAM and create it again" in result.log
 
 
-def test_an_unknown_error_is_quoted(aws: AwsStage) -> None:
+def test_an_unknown_error_is_quoted(aws: AwsHarness) -> None:
     """The message has AWS's code and text."""
     aws.cloud.fail(CALL, "PackedPolicyTooLarge", "too large")
-    ending = aws.refused(3)
-    assert 'PackedPolicyTooLarge, "too large"' in ending.result
+    result = aws.refused(3)
+    assert 'PackedPolicyTooLarge, "too large"' in result.stdout
 
 
-def test_each_error_has_its_own_message(aws: AwsStage) -> None:
+def test_each_error_has_its_own_message(aws: AwsHarness) -> None:
     """No two of them are alike."""
     rows = [
         ("InvalidIdentityToken", "No OpenIDConnect provider found in your account for x"),
@@ -166,7 +166,7 @@ def test_each_error_has_its_own_message(aws: AwsStage) -> None:
     for code, message in rows:
         aws.cloud.door.faults.clear()
         aws.cloud.fail(CALL, code, message, times=99)
-        results.add(re.sub(r"[^a-z ]", "", aws.refused(3).result.lower()))
+        results.add(re.sub(r"[^a-z ]", "", aws.refused(3).stdout.lower()))
     assert len(results) == len(rows)
 
 
@@ -179,12 +179,12 @@ def test_each_error_has_its_own_message(aws: AwsStage) -> None:
     ],
 )
 def test_a_malformed_token_is_refused_without_a_call(
-    aws: AwsStage, token: str, reason: str
+    aws: AwsHarness, token: str, reason: str
 ) -> None:
     """The message names the malformed part and does not show the token."""
-    ending = aws.refused(3, BITBUCKET_STEP_OIDC_TOKEN=token)
-    assert reason in ending.result
-    assert token not in ending.text
+    result = aws.refused(3, BITBUCKET_STEP_OIDC_TOKEN=token)
+    assert reason in result.stdout
+    assert token not in result.text
     assert aws.cloud.door.log == []
 
 
@@ -200,15 +200,15 @@ def test_a_malformed_token_is_refused_without_a_call(
     ],
 )
 def test_invalid_claims_are_refused_without_a_call(
-    aws: AwsStage, claims: dict[str, str], reason: str
+    aws: AwsHarness, claims: dict[str, str], reason: str
 ) -> None:
     """The message names the claim."""
-    ending = aws.refused(3, BITBUCKET_STEP_OIDC_TOKEN=aws.cloud.issuer.token(**claims))
-    assert reason in ending.result
+    result = aws.refused(3, BITBUCKET_STEP_OIDC_TOKEN=aws.cloud.issuer.token(**claims))
+    assert reason in result.stdout
     assert aws.cloud.door.log == []
 
 
-def test_an_audience_may_be_a_text_or_a_list(aws: AwsStage) -> None:
+def test_an_audience_may_be_a_text_or_a_list(aws: AwsHarness) -> None:
     """Bitbucket sends both since audiences can be configured."""
     issuer = aws.cloud.issuer
     for audience in (
@@ -219,9 +219,9 @@ def test_an_audience_may_be_a_text_or_a_list(aws: AwsStage) -> None:
         assert aws.deploy(BITBUCKET_STEP_OIDC_TOKEN=issuer.token(aud=audience)).code == 0
 
 
-def test_a_token_that_has_just_expired_is_still_sent(aws: AwsStage) -> None:
+def test_a_token_that_has_just_expired_is_still_sent(aws: AwsHarness) -> None:
     """This machine's clock may be ahead of that of STS."""
-    expires = aws.stage.clock.now() - timedelta(seconds=5)
+    expires = aws.harness.clock.now() - timedelta(seconds=5)
     token = aws.cloud.issuer.token(exp=int(expires.timestamp()))
     aws.refused(3, BITBUCKET_STEP_OIDC_TOKEN=token)
     assert aws.cloud.door.log == [CALL]

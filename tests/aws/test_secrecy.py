@@ -11,7 +11,7 @@ import pytest
 import trustme
 
 from pipe.clock import SystemClock
-from tests.aws.conftest import AwsStage
+from tests.aws.conftest import AwsHarness
 from tests.sandbox import Server, World
 from tests.sandbox.aws import Cloud
 from tests.support.process import finish, start
@@ -29,29 +29,29 @@ def all_libraries_debugging() -> Iterator[None]:
         logging.getLogger(name).setLevel(logging.NOTSET)
 
 
-def test_no_secret_is_logged_at_any_level(aws: AwsStage, folder: Path) -> None:
+def test_no_secret_is_logged_at_any_level(aws: AwsHarness, folder: Path) -> None:
     """Identity token, the role's keys and the portal token are in no output and no file."""
     name = "deploy/portal-token"
     aws.cloud.client("secretsmanager").create_secret(
-        Name=name, SecretString=f'{{"DUPLO_TOKEN": "{aws.stage.world.token}"}}'
+        Name=name, SecretString=f'{{"DUPLO_TOKEN": "{aws.harness.world.token}"}}'
     )
     token = aws.cloud.issuer.token()
     image = f"{aws.cloud.repository()}:1"
     environ = {"DUPLO_TOKEN": "", "DUPLO_TOKEN_SECRET": name, "DEBUG": "true"}
     with all_libraries_debugging():
-        ending = aws.deploy(image, BITBUCKET_STEP_OIDC_TOKEN=token, **environ)
-    assert ending.code == 5, ending.text
-    assert "Response body" in ending.log, "boto3 did not log its responses"
-    secrets = [token, aws.stage.world.token, *aws.cloud.door.given]
+        result = aws.deploy(image, BITBUCKET_STEP_OIDC_TOKEN=token, **environ)
+    assert result.code == 5, result.text
+    assert "Response body" in result.log, "boto3 did not log its responses"
+    secrets = [token, aws.harness.world.token, *aws.cloud.door.given]
     assert len(secrets) == 5
     for secret in secrets:
-        assert secret not in ending.text
+        assert secret not in result.text
         for path in folder.rglob("*"):
             assert not path.is_file() or secret.encode() not in path.read_bytes()
 
 
 def test_the_machines_aws_configuration_is_ignored(
-    aws: AwsStage, folder: Path, monkeypatch: pytest.MonkeyPatch
+    aws: AwsHarness, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Profiles, files, keys and switches in the environment change nothing."""
     image = f"{aws.cloud.repository()}:1.4.2"
@@ -77,29 +77,29 @@ def test_the_machines_aws_configuration_is_ignored(
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("HOME", raising=False)
     aws.cloud.fail("DescribeImages", "ServerException", status=500)
-    ending = aws.deploy(image)
-    assert ending.code == 0, ending.text
+    result = aws.deploy(image)
+    assert result.code == 0, result.text
     assert aws.cloud.door.log == ["AssumeRoleWithWebIdentity", "DescribeImages", "DescribeImages"]
     assert set(aws.cloud.door.signers) == {aws.cloud.door.given[0]}
-    assert aws.stage.clock.slept[0] == 1.0
+    assert aws.harness.clock.slept[0] == 1.0
 
 
-def test_static_keys_sign_when_there_is_no_role(aws: AwsStage) -> None:
+def test_static_keys_sign_when_there_is_no_role(aws: AwsHarness) -> None:
     """They are those in the variables."""
     image = f"{aws.cloud.repository()}:1.4.2"
     aws.cloud.push("1.4.2")
     keys = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI"}
-    ending = aws.deploy(image, AWS_OIDC_ROLE_ARN="", AWS_DEFAULT_REGION="", **keys)
-    assert ending.code == 0, ending.text
+    result = aws.deploy(image, AWS_OIDC_ROLE_ARN="", AWS_DEFAULT_REGION="", **keys)
+    assert result.code == 0, result.text
     assert aws.cloud.door.log == ["DescribeImages"]
     assert aws.cloud.door.signers == ["AKIAIOSFODNN7EXAMPLE"]
 
 
-def test_the_proxy_is_used_for_aws(aws: AwsStage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_proxy_is_used_for_aws(aws: AwsHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the proxy can resolve the name."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://sts.elsewhere.example")
-    ending = aws.deploy(HTTP_PROXY=aws.cloud.url)
-    assert ending.code == 0, ending.text
+    result = aws.deploy(HTTP_PROXY=aws.cloud.url)
+    assert result.code == 0, result.text
     assert aws.cloud.door.log == ["AssumeRoleWithWebIdentity"]
 
 

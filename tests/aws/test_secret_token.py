@@ -7,54 +7,54 @@ from typing import Any
 
 import pytest
 
-from tests.aws.conftest import AwsStage
+from tests.aws.conftest import AwsHarness
 
 NAME = "deploy/portal-token"
 VARIABLES = {"DUPLO_TOKEN": "", "DUPLO_TOKEN_SECRET": NAME}
 
 
-def store(aws: AwsStage, **value: Any) -> str:
+def store(aws: AwsHarness, **value: Any) -> str:
     """Create the secret; return its ARN."""
     client = aws.cloud.client("secretsmanager")
     return str(client.create_secret(Name=NAME, **value)["ARN"])
 
 
-def test_the_portal_token_is_read_from_secrets_manager(aws: AwsStage) -> None:
+def test_the_portal_token_is_read_from_secrets_manager(aws: AwsHarness) -> None:
     """The role reads it, and it is not shown."""
-    store(aws, SecretString=aws.stage.world.token)
-    ending = aws.deploy(**VARIABLES)
-    assert ending.code == 0, ending.text
-    assert f"Portal token read from the secret {NAME}" in ending.log
-    assert aws.stage.world.service("web").image == "team/web:1.4.2"
+    store(aws, SecretString=aws.harness.world.token)
+    result = aws.deploy(**VARIABLES)
+    assert result.code == 0, result.text
+    assert f"Portal token read from the secret {NAME}" in result.log
+    assert aws.harness.world.service("web").image == "team/web:1.4.2"
 
 
-def test_the_token_may_be_a_value_in_json(aws: AwsStage) -> None:
+def test_the_token_may_be_a_value_in_json(aws: AwsHarness) -> None:
     """In the key DUPLO_TOKEN, beside others."""
-    store(aws, SecretString=json.dumps({"user": "ci", "DUPLO_TOKEN": aws.stage.world.token}))
+    store(aws, SecretString=json.dumps({"user": "ci", "DUPLO_TOKEN": aws.harness.world.token}))
     assert aws.deploy(**VARIABLES).code == 0
 
 
-def test_the_region_is_taken_from_the_secrets_arn(aws: AwsStage) -> None:
+def test_the_region_is_taken_from_the_secrets_arn(aws: AwsHarness) -> None:
     """Not from AWS_DEFAULT_REGION."""
-    arn = store(aws, SecretString=aws.stage.world.token)
+    arn = store(aws, SecretString=aws.harness.world.token)
     environ = {**VARIABLES, "DUPLO_TOKEN_SECRET": arn}
     assert aws.deploy(**environ, AWS_DEFAULT_REGION="us-west-2").code == 0
 
 
-def test_static_keys_can_read_the_secret(aws: AwsStage) -> None:
+def test_static_keys_can_read_the_secret(aws: AwsHarness) -> None:
     """No role is needed."""
-    store(aws, SecretString=aws.stage.world.token)
+    store(aws, SecretString=aws.harness.world.token)
     keys = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI"}
-    ending = aws.deploy(**VARIABLES, **keys, AWS_OIDC_ROLE_ARN="")
-    assert ending.code == 0, ending.text
+    result = aws.deploy(**VARIABLES, **keys, AWS_OIDC_ROLE_ARN="")
+    assert result.code == 0, result.text
     assert aws.cloud.door.log == ["GetSecretValue"]
 
 
-def test_a_missing_secret_is_explained(aws: AwsStage) -> None:
+def test_a_missing_secret_is_explained(aws: AwsHarness) -> None:
     """Exit 3 names secret and region."""
-    ending = aws.refused(3, **VARIABLES)
-    assert f"There is no secret called {NAME} in eu-west-1" in ending.result
-    assert "DUPLO_TOKEN_SECRET or AWS_DEFAULT_REGION" in ending.log
+    result = aws.refused(3, **VARIABLES)
+    assert f"There is no secret called {NAME} in eu-west-1" in result.stdout
+    assert "DUPLO_TOKEN_SECRET or AWS_DEFAULT_REGION" in result.log
 
 
 @pytest.mark.parametrize(
@@ -68,13 +68,15 @@ def test_a_missing_secret_is_explained(aws: AwsStage) -> None:
         ({"SecretString": "never shown with blanks"}, "contains spaces"),
     ],
 )
-def test_an_unusable_secret_is_explained(aws: AwsStage, value: dict[str, Any], reason: str) -> None:
+def test_an_unusable_secret_is_explained(
+    aws: AwsHarness, value: dict[str, Any], reason: str
+) -> None:
     """Exit 3 shows the expected content and not the actual one."""
     store(aws, **value)
-    ending = aws.refused(3, **VARIABLES)
-    assert reason in ending.result
-    assert "expected the portal token as plain text" in ending.result
-    assert "never" not in ending.text
+    result = aws.refused(3, **VARIABLES)
+    assert reason in result.stdout
+    assert "expected the portal token as plain text" in result.stdout
+    assert "never" not in result.text
 
 
 @pytest.mark.parametrize(
@@ -86,18 +88,20 @@ def test_an_unusable_secret_is_explained(aws: AwsStage, value: dict[str, Any], r
         ("ExpiredTokenException", "credentials expired", "AWS_ROLE_DURATION"),
     ],
 )
-def test_a_refused_secret_is_explained(aws: AwsStage, code: str, message: str, remedy: str) -> None:
+def test_a_refused_secret_is_explained(
+    aws: AwsHarness, code: str, message: str, remedy: str
+) -> None:
     """Exit 3 names the missing permission."""
     aws.cloud.fail("GetSecretValue", code, "no")
-    ending = aws.refused(3, **VARIABLES)
-    assert message in ending.result
-    assert remedy in ending.log
+    result = aws.refused(3, **VARIABLES)
+    assert message in result.stdout
+    assert remedy in result.log
 
 
-def test_wrong_static_keys_are_explained(aws: AwsStage) -> None:
+def test_wrong_static_keys_are_explained(aws: AwsHarness) -> None:
     """Exit 3 names the variables."""
     aws.cloud.fail("GetSecretValue", "UnrecognizedClientException", "The token is invalid.")
     keys = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI"}
-    ending = aws.refused(3, **VARIABLES, **keys, AWS_OIDC_ROLE_ARN="")
-    assert "AWS does not accept the keys" in ending.result
-    assert "Check AWS_ACCESS_KEY_ID" in ending.log
+    result = aws.refused(3, **VARIABLES, **keys, AWS_OIDC_ROLE_ARN="")
+    assert "AWS does not accept the keys" in result.stdout
+    assert "Check AWS_ACCESS_KEY_ID" in result.log

@@ -62,10 +62,10 @@ def build_ours() -> str:
     return name
 
 
-def build_rival(stage: str) -> str:
-    """Build a stage of rivals.Dockerfile; return its name."""
-    name = f"bitbucket-deploy-pipe-bench:{stage}"
-    call("docker", "build", "--file", str(RIVALS), "--target", stage, "--tag", name, ".")
+def build_rival(harness: str) -> str:
+    """Build a harness of rivals.Dockerfile; return its name."""
+    name = f"bitbucket-deploy-pipe-bench:{harness}"
+    call("docker", "build", "--file", str(RIVALS), "--target", harness, "--tag", name, ".")
     return name
 
 

@@ -212,8 +212,15 @@ def test_has_labels_and_an_entrypoint(image: str) -> None:
 def test_two_assemblies_are_identical(image: str) -> None:
     """The inputs are pinned by hash; assembling them again gives the same bytes."""
     del image  # its build has filled the cache
-    stage = ["docker", "build", "--quiet", "--target=build", "--build-arg=SOURCE_DATE_EPOCH=1", "."]
-    built = subprocess.run(stage, cwd=ROOT, capture_output=True, text=True, check=True)
+    harness = [
+        "docker",
+        "build",
+        "--quiet",
+        "--target=build",
+        "--build-arg=SOURCE_DATE_EPOCH=1",
+        ".",
+    ]
+    built = subprocess.run(harness, cwd=ROOT, capture_output=True, text=True, check=True)
     run = ["docker", "run", "--rm", built.stdout.split()[-1], "sh", "-ec", ASSEMBLE_AGAIN]
     sums = subprocess.run(run, capture_output=True, text=True, check=True).stdout.splitlines()
     assert len(sums) == 2

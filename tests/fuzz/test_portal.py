@@ -26,8 +26,14 @@ from pipe.portal.tenants import decode_tenants
 from pipe.secret import Mask, Secret
 from tests.fuzz.share import Tally, cases
 from tests.fuzz.test_variables import check
-from tests.reliability import scenarios
-from tests.reliability.scenarios import DEPLOY, RESTART, ROLLBACK, Scenario, ScenarioHarness
+from tests.reliability.scenarios import (
+    DEPLOY,
+    RESTART,
+    ROLLBACK,
+    Scenario,
+    ScenarioHarness,
+    WatchedAdapter,
+)
 from tests.support.portal_lists import decode_pods, decode_services
 
 scalars = st.one_of(
@@ -48,7 +54,7 @@ anything = st.recursive(
     ),
     max_leaves=8,
 )
-plays = st.sampled_from([DEPLOY, RESTART, ROLLBACK])
+any_scenario = st.sampled_from([DEPLOY, RESTART, ROLLBACK])
 GONE = object()
 
 
@@ -81,25 +87,25 @@ def replaced(body: Any, path: tuple[Any, ...], value: Any) -> Any:
     return changed
 
 
-class CorruptingAdapter(scenarios.WatchedAdapter):
+class CorruptingAdapter(WatchedAdapter):
     """Corrupts responses on their way to the pipe."""
 
-    def __init__(self, scene: ScenarioHarness) -> None:
-        super().__init__(scene)
-        self.scene: Any = scene
+    def __init__(self, harness: ScenarioHarness) -> None:
+        super().__init__(harness)
+        self.harness: Any = harness
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         response = super().send(request, **options)
-        content = self.scene.corrupt(self.scene.sent, response.content)
+        content = self.harness.corrupt(self.harness.sent, response.content)
         raw = HTTPResponse(io.BytesIO(content), status=response.status_code, preload_content=False)
         return self.build_response(request, raw)
 
 
-def play_against(
-    folder: Path, play: Scenario, numbers: range, pick: int, value: Any
+def run_against(
+    folder: Path, scenario: Scenario, numbers: range, pick: int, value: Any
 ) -> tuple[ScenarioHarness, Any]:
     """Run the pipe with `value` somewhere in the responses with these numbers."""
-    scene: Any = ScenarioHarness(folder, play)
+    harness: Any = ScenarioHarness(folder, scenario)
 
     def corrupt(number: int, content: bytes) -> bytes:
         if number not in numbers:
@@ -113,9 +119,9 @@ def play_against(
         changed = replaced(body, paths[pick % len(paths)], value)
         return json.dumps(changed).encode("utf-8", "surrogatepass")
 
-    scene.corrupt = corrupt
-    scene.adapter = CorruptingAdapter
-    return scene, scene.run(WAIT_TIMEOUT="60")
+    harness.corrupt = corrupt
+    harness.adapter = CorruptingAdapter
+    return harness, harness.run(WAIT_TIMEOUT="60")
 
 
 def test_any_field_of_any_response(tmp_path: Path, tally: Tally) -> None:
@@ -123,20 +129,22 @@ def test_any_field_of_any_response(tmp_path: Path, tally: Tally) -> None:
 
     @cases(4000)
     @given(
-        plays,
+        any_scenario,
         st.integers(1, 45),
         st.integers(0, 60),
         st.integers(0, 10_000),
         anything | st.just(GONE),
     )
-    def holds(play: Scenario, first: int, more: int, pick: int, value: Any) -> None:
+    def holds(scenario: Scenario, first: int, more: int, pick: int, value: Any) -> None:
         tally.one()
-        scene, ending = play_against(tmp_path, play, range(first, first + more + 1), pick, value)
-        check(scene, ending)
-        writes = [json.dumps([one.path, one.body]) for one in scene.writes()]
-        assert len(writes) == len(set(writes)), ending.text
-        assert ending.seconds < 600, ending.text
-        assert not scene.leaks
+        harness, result = run_against(
+            tmp_path, scenario, range(first, first + more + 1), pick, value
+        )
+        check(harness, result)
+        writes = [json.dumps([one.path, one.body]) for one in harness.writes()]
+        assert len(writes) == len(set(writes)), result.text
+        assert result.seconds < 600, result.text
+        assert not harness.leaks
 
     holds()
 

@@ -17,7 +17,7 @@ from pipe.settings.variables import VARIABLES
 from tests.fuzz.share import Tally, cases
 from tests.reliability.scenarios import DEPLOY, ScenarioHarness
 from tests.support.environment import STEP
-from tests.support.stage import RunResult
+from tests.support.harness import RunResult
 
 LOG_LINE = re.compile(r"(DEBUG|INFO|WARNING|ERROR): .*|")
 # Variables that act on this machine: folders stay below the test's own, commands come from a list.
@@ -57,22 +57,22 @@ def harmless(name: str, value: str, folder: Path) -> str:
     return value
 
 
-def check(scene: ScenarioHarness, ending: RunResult) -> None:
+def check(harness: ScenarioHarness, result: RunResult) -> None:
     """Assert no defect, no forged log line and a true report of what was changed."""
-    assert ending.code in range(12)
-    assert ending.code != 1, ending.text
-    assert "Traceback" not in ending.text
-    for line in ending.log.splitlines():
+    assert result.code in range(12)
+    assert result.code != 1, result.text
+    assert "Traceback" not in result.text
+    for line in result.log.splitlines():
         assert LOG_LINE.fullmatch(line), ascii(line)
-    assert len(ending.result.strip().splitlines()) == 1
-    if ending.code == 2:
+    assert len(result.stdout.strip().splitlines()) == 1
+    if result.code == 2:
         # Some problems are found only with the targets, so there may have been reads.
-        assert scene.world.write_attempts() == []
+        assert harness.world.write_attempts() == []
         # A secret may be a word of that sentence.
-        assert "othing was changed" in ending.result or "***" in ending.result
-    if ending.code in (2, 3, 5, 6) or "othing was changed" in ending.result:
-        assert scene.writes() == []
-    assert ending.seconds < 86400
+        assert "othing was changed" in result.stdout or "***" in result.stdout
+    if result.code in (2, 3, 5, 6) or "othing was changed" in result.stdout:
+        assert harness.writes() == []
+    assert result.seconds < 86400
 
 
 def test_any_text_in_any_variable(tmp_path: Path, tally: Tally) -> None:
@@ -82,9 +82,9 @@ def test_any_text_in_any_variable(tmp_path: Path, tally: Tally) -> None:
     @given(environs)
     def holds(environ: dict[str, str]) -> None:
         folder = tmp_path / str(tally.one() % 50)
-        scene = ScenarioHarness(folder, DEPLOY)
+        harness = ScenarioHarness(folder, DEPLOY)
         given_values = {name: harmless(name, value, folder) for name, value in environ.items()}
-        check(scene, scene.run(**given_values))
+        check(harness, harness.run(**given_values))
 
     holds()
 
@@ -97,8 +97,8 @@ def test_each_variable_alone(name: str, tmp_path: Path, tally: Tally) -> None:
     @given(texts)
     def holds(value: str) -> None:
         tally.one()
-        scene = ScenarioHarness(tmp_path, DEPLOY)
-        check(scene, scene.run(**{name: harmless(name, value, tmp_path)}))
+        harness = ScenarioHarness(tmp_path, DEPLOY)
+        check(harness, harness.run(**{name: harmless(name, value, tmp_path)}))
 
     holds()
 
@@ -117,15 +117,15 @@ def test_any_record_of_an_earlier_run(tmp_path: Path, tally: Tally) -> None:
     @given(targets, values, values, st.sampled_from([{}, {"RESTART": "true"}]))
     def holds(entries: Any, code: Any, number: Any, environ: dict[str, str]) -> None:
         tally.one()
-        scene = ScenarioHarness(tmp_path, DEPLOY)
+        harness = ScenarioHarness(tmp_path, DEPLOY)
         step = {"step": "{step}", "pipeline": "{pipeline}", "run_number": number}
         about = {"portal": "https://portal.example", "tenant": "dev01", "changed": True}
-        scene.report_dir.mkdir(exist_ok=True)
+        harness.report_dir.mkdir(exist_ok=True)
         named = [{"name": "web", **one} if isinstance(one, dict) else one for one in entries]
         text = json.dumps({**about, "exit_code": code, "step": step, "targets": named})
-        (scene.report_dir / "deploy.json").write_text(text, "utf-8")
-        ending = scene.run(BITBUCKET_STEP_RUN_NUMBER="2", **environ)
-        assert ending.code == 0, ending.text
+        (harness.report_dir / "deploy.json").write_text(text, "utf-8")
+        result = harness.run(BITBUCKET_STEP_RUN_NUMBER="2", **environ)
+        assert result.code == 0, result.text
 
     holds()
 

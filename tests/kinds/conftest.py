@@ -10,6 +10,6 @@ from tests.support.harness import Harness
 
 
 @pytest.fixture
-def old_stage(tmp_path: Path) -> Harness:
+def old_harness(tmp_path: Path) -> Harness:
     """An empty tenant on a portal of the earlier generation."""
     return Harness(tmp_path, portal="old")

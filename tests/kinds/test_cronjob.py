@@ -7,9 +7,9 @@ import copy
 from tests.sandbox import ApiFault
 
 
-def test_an_update_preserves_every_other_field(stage):
+def test_an_update_preserves_every_other_field(harness):
     """Trap 38: schedule, placement and everything else stay, the any-host setting included."""
-    job = stage.world.cronjobs.add(
+    job = harness.world.cronjobs.add(
         "nightly",
         "team/batch:1",
         any_host=True,
@@ -19,7 +19,7 @@ def test_an_update_preserves_every_other_field(stage):
     )
     before = copy.deepcopy(job.body())
     assert (
-        stage.run(SERVICES="cronjob:nightly=team/batch:2 cronjob:nightly/fetch=fetch:2").code == 0
+        harness.run(SERVICES="cronjob:nightly=team/batch:2 cronjob:nightly/fetch=fetch:2").code == 0
     )
     after = job.body()
     assert job.any_host
@@ -34,38 +34,38 @@ def test_an_update_preserves_every_other_field(stage):
     assert after == before
 
 
-def test_an_update_ends_at_once_and_reports_when_the_image_is_used(stage):
+def test_an_update_ends_at_once_and_reports_when_the_image_is_used(harness):
     """There is no rollout to wait for; annotations may be null (trap 38)."""
-    stage.world.cronjobs.add("nightly", "team/batch:1")
-    assert stage.run(KIND="cronjob", SERVICE="nightly", IMAGE="team/batch:2").code == 0
-    assert stage.world.clock.slept == []
-    assert "its next run takes the new image (schedule 0 2 * * *)" in stage.output
+    harness.world.cronjobs.add("nightly", "team/batch:1")
+    assert harness.run(KIND="cronjob", SERVICE="nightly", IMAGE="team/batch:2").code == 0
+    assert harness.world.clock.slept == []
+    assert "its next run takes the new image (schedule 0 2 * * *)" in harness.output
 
 
-def test_after_a_lost_reply_the_job_is_not_updated_again(stage):
+def test_after_a_lost_reply_the_job_is_not_updated_again(harness):
     """The job is read back instead."""
-    job = stage.world.cronjobs.add("nightly", "team/batch:1")
-    stage.world.script(ApiFault("PUT", "cronJob/nightly$", "reset-after"))
-    assert stage.run(SERVICES="cronjob:nightly=team/batch:2").code == 0
+    job = harness.world.cronjobs.add("nightly", "team/batch:1")
+    harness.world.script(ApiFault("PUT", "cronJob/nightly$", "reset-after"))
+    assert harness.run(SERVICES="cronjob:nightly=team/batch:2").code == 0
     assert job.replaced == 1
 
 
-def test_a_refused_update_changes_nothing(stage):
+def test_a_refused_update_changes_nothing(harness):
     """The message confirms it."""
-    job = stage.world.cronjobs.add("nightly", "team/batch:1")
-    stage.world.script(ApiFault("PUT", "cronJob/nightly$", status=403, body="read only"))
-    assert stage.run(SERVICES="cronjob:nightly=team/batch:2").code == 4
+    job = harness.world.cronjobs.add("nightly", "team/batch:1")
+    harness.world.script(ApiFault("PUT", "cronJob/nightly$", status=403, body="read only"))
+    assert harness.run(SERVICES="cronjob:nightly=team/batch:2").code == 4
     assert job.image == "team/batch:1"
-    assert "Nothing was changed" in stage.output
+    assert "Nothing was changed" in harness.output
 
 
-def test_a_change_by_another_deployment_before_the_update_stops_it(stage):
+def test_a_change_by_another_deployment_before_the_update_stops_it(harness):
     """A change to any field of the job counts."""
-    job = stage.world.cronjobs.add("nightly", "team/batch:1")
+    job = harness.world.cronjobs.add("nightly", "team/batch:1")
 
     def reschedule(_):
         job.document["spec"]["schedule"] = "0 3 * * *"
 
-    stage.world.intrude(reschedule, when=("GET", "k8s/cronJob$", 1))
-    assert stage.run(SERVICES="cronjob:nightly=team/batch:2").code == 7
+    harness.world.intrude(reschedule, when=("GET", "k8s/cronJob$", 1))
+    assert harness.run(SERVICES="cronjob:nightly=team/batch:2").code == 7
     assert job.replaced == 0

@@ -13,72 +13,72 @@ def definition_of(world, number):
     return {key: value for key, value in found.items() if key not in IGNORED}
 
 
-def test_a_new_revision_differs_only_in_the_image(stage):
+def test_a_new_revision_differs_only_in_the_image(harness):
     """Trap 36: optional containers stay optional, and no field is lost."""
-    api = stage.world.ecs.add("api", "team/api:1", containers={"log": "log:1"})
-    assert stage.run(KIND="ecs", SERVICE="api", IMAGE="team/api:2").code == 0
+    api = harness.world.ecs.add("api", "team/api:1", containers={"log": "log:1"})
+    assert harness.run(KIND="ecs", SERVICE="api", IMAGE="team/api:2").code == 0
     assert api.image == "team/api:2"
-    before, after = definition_of(stage.world, 0), definition_of(stage.world, 1)
+    before, after = definition_of(harness.world, 0), definition_of(harness.world, 1)
     assert after["ContainerDefinitions"][1]["Essential"] is False
     assert after["PidMode"] == {"Value": "task"}
     after["ContainerDefinitions"][0]["Image"] = "team/api:1"
     assert after == before
 
 
-def test_a_hand_made_task_definition_keeps_its_container_names(stage):
+def test_a_hand_made_task_definition_keeps_its_container_names(harness):
     """Trap 34: only the portal uses the name `default`, and only families have a prefix."""
     made = usual_definition({"api": "team/api:1", "log": "log:1"})
-    api = stage.world.ecs.add("api", "", definition=made)
-    assert stage.run(KIND="ecs", SERVICE="api", IMAGE="team/api:2").code == 0
-    containers = definition_of(stage.world, 1)["ContainerDefinitions"]
+    api = harness.world.ecs.add("api", "", definition=made)
+    assert harness.run(KIND="ecs", SERVICE="api", IMAGE="team/api:2").code == 0
+    containers = definition_of(harness.world, 1)["ContainerDefinitions"]
     assert [one["Image"] for one in containers] == ["team/api:2", "log:1"]
     assert api.document["Name"] == "api"
 
 
-def test_a_rollout_is_ready_once_our_deployment_is_complete_and_stable(stage):
+def test_a_rollout_is_ready_once_our_deployment_is_complete_and_stable(harness):
     """It takes until AWS reports completion, plus STABLE_SECONDS."""
-    api = stage.world.ecs.add("api", "team/api:1")
-    clock = stage.world.clock
+    api = harness.world.ecs.add("api", "team/api:1")
+    clock = harness.world.clock
     before = clock.monotonic()
-    assert stage.run(SERVICES="ecs:api=team/api:2").code == 0
-    complete = stage.world.rollout_seconds + stage.world.leave_seconds
+    assert harness.run(SERVICES="ecs:api=team/api:2").code == 0
+    complete = harness.world.rollout_seconds + harness.world.leave_seconds
     assert complete + 5 <= clock.monotonic() - before <= complete + 5 + 1
     assert [one.state for one in api.deployments] == ["COMPLETED"]
 
 
-def test_a_rollback_by_aws_is_a_failure(stage):
+def test_a_rollback_by_aws_is_a_failure(harness):
     """Trap 35: the previous revision is primary and complete then, which is not success."""
-    api = stage.world.ecs.add("api", "team/api:1")
-    stage.world.behave("team/api:2", Behaviour("crash", log=["no database"]))
-    assert stage.run(SERVICES="ecs:api=team/api:2").code == 10
+    api = harness.world.ecs.add("api", "team/api:1")
+    harness.world.behave("team/api:2", Behaviour("crash", log=["no database"]))
+    assert harness.run(SERVICES="ecs:api=team/api:2").code == 10
     assert api.image == "team/api:1"
-    assert "circuit breaker" in stage.output
-    assert "no database" in stage.output
+    assert "circuit breaker" in harness.output
+    assert "no database" in harness.output
 
 
-def test_a_rollback_by_aws_is_verified_and_not_repeated(stage):
+def test_a_rollback_by_aws_is_verified_and_not_repeated(harness):
     """ROLLBACK has nothing to change then."""
-    api = stage.world.ecs.add("api", "team/api:1")
-    stage.world.behave("team/api:2", Behaviour("crash"))
-    assert stage.run(SERVICES="ecs:api=team/api:2", ROLLBACK="true").code == 8
+    api = harness.world.ecs.add("api", "team/api:1")
+    harness.world.behave("team/api:2", Behaviour("crash"))
+    assert harness.run(SERVICES="ecs:api=team/api:2", ROLLBACK="true").code == 8
     assert api.image == "team/api:1"
-    assert len(stage.requests("UpdateEcsService")) == 1
+    assert len(harness.requests("UpdateEcsService")) == 1
 
 
-def test_without_a_circuit_breaker_the_previous_revision_is_restored(stage):
+def test_without_a_circuit_breaker_the_previous_revision_is_restored(harness):
     """Tasks that keep failing end the wait; the rollback registers no third revision."""
-    api = stage.world.ecs.add("api", "team/api:1", breaker=(False, False))
+    api = harness.world.ecs.add("api", "team/api:1", breaker=(False, False))
     first = api.definition
-    stage.world.behave("team/api:2", Behaviour("crash", log=["no database"]))
-    assert stage.run(SERVICES="ecs:api=team/api:2", ROLLBACK="true").code == 8
+    harness.world.behave("team/api:2", Behaviour("crash", log=["no database"]))
+    assert harness.run(SERVICES="ecs:api=team/api:2", ROLLBACK="true").code == 8
     assert api.definition == first
-    assert len(stage.world.ecs.definitions) == 2
-    assert "no task stays up" in stage.output
+    assert len(harness.world.ecs.definitions) == 2
+    assert "no task stays up" in harness.output
 
 
-def test_a_revision_of_another_deployment_stays(stage):
+def test_a_revision_of_another_deployment_stays(harness):
     """The run ends with a conflict, even with ROLLBACK."""
-    world = stage.world
+    world = harness.world
     api = world.ecs.add("api", "team/api:1")
     family = {"Family": "duploservices-dev01-api"}
     theirs = world.ecs.register(usual_definition({"default": "t:9"}) | family, world.tenants[0])
@@ -86,38 +86,38 @@ def test_a_revision_of_another_deployment_stays(stage):
         lambda _: api.update({**api.document, "TaskDefinition": theirs}),
         when=("POST", "UpdateEcsService$", 1),
     )
-    assert stage.run(SERVICES="ecs:api=team/api:2", ROLLBACK="true").code == 7
+    assert harness.run(SERVICES="ecs:api=team/api:2", ROLLBACK="true").code == 7
     assert api.definition == theirs
 
 
-def test_after_a_lost_reply_the_service_is_not_updated_again(stage):
+def test_after_a_lost_reply_the_service_is_not_updated_again(harness):
     """The service is read back instead."""
-    api = stage.world.ecs.add("api", "team/api:1")
-    stage.world.script(ApiFault("POST", "UpdateEcsService$", "reset-after"))
-    assert stage.run(SERVICES="ecs:api=team/api:2").code == 0
+    api = harness.world.ecs.add("api", "team/api:1")
+    harness.world.script(ApiFault("POST", "UpdateEcsService$", "reset-after"))
+    assert harness.run(SERVICES="ecs:api=team/api:2").code == 0
     assert api.image == "team/api:2"
-    assert len(stage.requests("UpdateEcsService")) == 1
+    assert len(harness.requests("UpdateEcsService")) == 1
 
 
-def test_an_old_portal_is_asked_for_the_deployments_of_each_service(old_stage):
+def test_an_old_portal_is_asked_for_the_deployments_of_each_service(old_harness):
     """Its list of services has no deployments."""
-    api = old_stage.world.ecs.add("api", "team/api:1")
-    assert old_stage.run(SERVICES="ecs:api=team/api:2").code == 0
+    api = old_harness.world.ecs.add("api", "team/api:1")
+    assert old_harness.run(SERVICES="ecs:api=team/api:2").code == 0
     assert api.image == "team/api:2"
 
 
-def test_a_restart_registers_a_revision_with_the_same_images(stage):
+def test_a_restart_registers_a_revision_with_the_same_images(harness):
     """AWS replaces tasks only when the revision changes."""
-    api = stage.world.ecs.add("api", "team/api:1")
+    api = harness.world.ecs.add("api", "team/api:1")
     first = api.definition
-    assert stage.run(SERVICES="ecs:api=team/api:1", RESTART="true").code == 0
+    assert harness.run(SERVICES="ecs:api=team/api:1", RESTART="true").code == 0
     assert api.definition != first
     assert api.image == "team/api:1"
 
 
-def test_a_second_run_changes_nothing(stage):
+def test_a_second_run_changes_nothing(harness):
     """The service already runs the image."""
-    stage.world.ecs.add("api", "team/api:1")
-    assert stage.run(SERVICES="ecs:api=team/api:1").code == 0
-    assert stage.world.writes() == []
-    assert "already runs team/api:1" in stage.output
+    harness.world.ecs.add("api", "team/api:1")
+    assert harness.run(SERVICES="ecs:api=team/api:1").code == 0
+    assert harness.world.writes() == []
+    assert "already runs team/api:1" in harness.output

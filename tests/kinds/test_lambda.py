@@ -11,10 +11,10 @@ ACCOUNT = "111122223333"
 
 
 @pytest.mark.parametrize("name", ["resize", f"duploservices-dev01-resize-{ACCOUNT}"])
-def test_a_function_has_a_short_and_a_full_name(stage, name):
+def test_a_function_has_a_short_and_a_full_name(harness, name):
     """Users may give the name that the portal shows."""
-    function = stage.world.functions.add("resize", "team/resize:1")
-    assert stage.run(KIND="lambda", SERVICE=name, IMAGE="team/resize:2").code == 0
+    function = harness.world.functions.add("resize", "team/resize:1")
+    assert harness.run(KIND="lambda", SERVICE=name, IMAGE="team/resize:2").code == 0
     assert function.image == "team/resize:2"
     assert function.status == "Successful"
 
@@ -38,70 +38,70 @@ def test_a_short_name_must_match_exactly_one_function(known, found):
     assert full_name("fn", "dev01", known) == found
 
 
-def test_a_rollout_is_ready_once_aws_has_finished(stage):
+def test_a_rollout_is_ready_once_aws_has_finished(harness):
     """Trap 37: the portal's reply comes before the update is complete."""
-    stage.world.functions.add("resize", "team/resize:1")
-    stage.world.behave("team/resize:2", Behaviour(seconds=30.0))
-    before = stage.world.clock.monotonic()
-    assert stage.run(SERVICES="lambda:resize=team/resize:2").code == 0
-    assert 30 <= stage.world.clock.monotonic() - before <= 31
+    harness.world.functions.add("resize", "team/resize:1")
+    harness.world.behave("team/resize:2", Behaviour(seconds=30.0))
+    before = harness.world.clock.monotonic()
+    assert harness.run(SERVICES="lambda:resize=team/resize:2").code == 0
+    assert 30 <= harness.world.clock.monotonic() - before <= 31
 
 
-def test_a_list_that_lags_behind_is_not_taken_for_the_result(stage):
+def test_a_list_that_lags_behind_is_not_taken_for_the_result(harness):
     """Right after the call the list may show the previous state."""
-    function = stage.world.functions.add("resize", "team/resize:1")
+    function = harness.world.functions.add("resize", "team/resize:1")
     function.listed_late = 10.0
-    assert stage.run(SERVICES="lambda:resize=team/resize:2").code == 0
-    assert stage.world.clock.elapsed >= 10
+    assert harness.run(SERVICES="lambda:resize=team/resize:2").code == 0
+    assert harness.world.clock.elapsed >= 10
 
 
-def test_an_update_in_progress_is_waited_for(stage):
+def test_an_update_in_progress_is_waited_for(harness):
     """Trap 37: AWS accepts one update at a time; its refusal is retried."""
-    function = stage.world.functions.add("resize", "team/resize:1")
-    stage.world.behave("team/resize:theirs", Behaviour(seconds=20.0))
-    stage.world.intrude(
+    function = harness.world.functions.add("resize", "team/resize:1")
+    harness.world.behave("team/resize:theirs", Behaviour(seconds=20.0))
+    harness.world.intrude(
         lambda _: function.update("team/resize:theirs"),
         when=("POST", "UpdateLambdaFunction$", 1),
         moment="before",
     )
-    assert stage.run(SERVICES="lambda:resize=team/resize:2").code == 0
+    assert harness.run(SERVICES="lambda:resize=team/resize:2").code == 0
     assert function.image == "team/resize:2"
 
 
-def test_a_failed_update_reports_the_reason_from_aws(stage):
+def test_a_failed_update_reports_the_reason_from_aws(harness):
     """With ROLLBACK the previous image is verified."""
-    function = stage.world.functions.add("resize", "team/resize:1")
-    stage.world.behave("team/resize:2", Behaviour("pull-error", fault="image not found in ECR"))
-    assert stage.run(SERVICES="lambda:resize=team/resize:2").code == 10
-    assert "image not found in ECR" in stage.output
-    assert stage.run(SERVICES="lambda:resize=team/resize:2", ROLLBACK="true").code == 8
+    function = harness.world.functions.add("resize", "team/resize:1")
+    harness.world.behave("team/resize:2", Behaviour("pull-error", fault="image not found in ECR"))
+    assert harness.run(SERVICES="lambda:resize=team/resize:2").code == 10
+    assert "image not found in ECR" in harness.output
+    assert harness.run(SERVICES="lambda:resize=team/resize:2", ROLLBACK="true").code == 8
     assert function.image == "team/resize:1"
 
 
-def test_after_a_lost_reply_the_function_is_not_updated_again(stage):
+def test_after_a_lost_reply_the_function_is_not_updated_again(harness):
     """The function is read back instead."""
-    function = stage.world.functions.add("resize", "team/resize:1")
-    stage.world.script(ApiFault("POST", "UpdateLambdaFunction$", "reset-after"))
-    assert stage.run(SERVICES="lambda:resize=team/resize:2").code == 0
+    function = harness.world.functions.add("resize", "team/resize:1")
+    harness.world.script(ApiFault("POST", "UpdateLambdaFunction$", "reset-after"))
+    assert harness.run(SERVICES="lambda:resize=team/resize:2").code == 0
     assert function.updates == 1
 
 
-def test_an_update_by_another_deployment_is_not_a_success(stage):
+def test_an_update_by_another_deployment_is_not_a_success(harness):
     """The image decides, not the status Successful."""
-    function = stage.world.functions.add("resize", "team/resize:1")
-    stage.world.intrude(lambda _: function.update("team/resize:theirs"), after=2.5)
-    assert stage.run(SERVICES="lambda:resize=team/resize:2", STABLE_SECONDS="0").code in (0, 7)
-    stage.world.clock.advance(10)
-    stage.world.behave("team/resize:3", Behaviour(seconds=1.0))
-    stage.world.behave("team/resize:4", Behaviour(seconds=0.1))
-    stage.world.intrude(lambda _: function.update("team/resize:4"), after=1.2)
+    function = harness.world.functions.add("resize", "team/resize:1")
+    harness.world.intrude(lambda _: function.update("team/resize:theirs"), after=2.5)
+    assert harness.run(SERVICES="lambda:resize=team/resize:2", STABLE_SECONDS="0").code in (0, 7)
+    harness.world.clock.advance(10)
+    harness.world.behave("team/resize:3", Behaviour(seconds=1.0))
+    harness.world.behave("team/resize:4", Behaviour(seconds=0.1))
+    harness.world.intrude(lambda _: function.update("team/resize:4"), after=1.2)
     function.listed_late = 5.0
-    assert stage.run(SERVICES="lambda:resize=team/resize:3").code == 7
+    assert harness.run(SERVICES="lambda:resize=team/resize:3").code == 7
 
 
-def test_a_zip_function_is_refused(stage):
+def test_a_zip_function_is_refused(harness):
     """It has no image to change."""
-    stage.world.functions.add("resize", "team/resize:1", package="Zip")
-    assert stage.run(SERVICES="lambda:resize=team/resize:2").code == 4
-    assert "runs no container image" in stage.output
-    assert stage.world.writes() == []
+    harness.world.functions.add("resize", "team/resize:1", package="Zip")
+    assert harness.run(SERVICES="lambda:resize=team/resize:2").code == 4
+    assert "runs no container image" in harness.output
+    assert harness.world.writes() == []

@@ -9,126 +9,128 @@ from tests.sandbox import Behaviour
 ROLL_BACK = {"ACTION": "rollback"}
 
 
-def deployed(stage, name="web", **options):
-    service = stage.world.add_service(name, f"team/{name}:1", **options)
-    assert stage.run(SERVICE=name, IMAGE=f"team/{name}:2").code == 0
+def deployed(harness, name="web", **options):
+    service = harness.world.add_service(name, f"team/{name}:1", **options)
+    assert harness.run(SERVICE=name, IMAGE=f"team/{name}:2").code == 0
     return service
 
 
-def test_a_service_is_rolled_back_by_its_history(stage):
+def test_a_service_is_rolled_back_by_its_history(harness):
     """The rollback is followed like a deploy."""
-    web = deployed(stage, replicas=2)
-    assert stage.run(SERVICE="web", **ROLL_BACK).code == 0
+    web = deployed(harness, replicas=2)
+    assert harness.run(SERVICE="web", **ROLL_BACK).code == 0
     assert [pod.image for pod in web.pods if not pod.leaving] == ["team/web:1"] * 2
-    assert "team/web:2 -> team/web:1" in stage.output
-    assert "the portal's history" in stage.output
+    assert "team/web:2 -> team/web:1" in harness.output
+    assert "the portal's history" in harness.output
 
 
-def test_sidecars_are_rolled_back_too(stage):
+def test_sidecars_are_rolled_back_too(harness):
     """The history has the images of every container."""
-    web = stage.world.add_service("web", "team/web:1", sidecars={"log": "log:1"})
-    assert stage.run(SERVICES="web=team/web:2 web/log=log:2").code == 0
-    assert stage.run(SERVICE="web", **ROLL_BACK).code == 0
+    web = harness.world.add_service("web", "team/web:1", sidecars={"log": "log:1"})
+    assert harness.run(SERVICES="web=team/web:2 web/log=log:2").code == 0
+    assert harness.run(SERVICE="web", **ROLL_BACK).code == 0
     assert (web.image, web.sidecars) == ("team/web:1", {"log": "log:1"})
 
 
-def test_a_single_container_can_be_rolled_back(stage):
+def test_a_single_container_can_be_rolled_back(harness):
     """SERVICES names it."""
-    web = stage.world.add_service("web", "team/web:1", sidecars={"log": "log:1"})
-    assert stage.run(SERVICES="web=team/web:2 web/log=log:2").code == 0
-    assert stage.run(SERVICES="web/log", **ROLL_BACK).code == 0
+    web = harness.world.add_service("web", "team/web:1", sidecars={"log": "log:1"})
+    assert harness.run(SERVICES="web=team/web:2 web/log=log:2").code == 0
+    assert harness.run(SERVICES="web/log", **ROLL_BACK).code == 0
     assert (web.image, web.sidecars) == ("team/web:2", {"log": "log:1"})
 
 
-def test_every_kind_is_rolled_back_by_the_record(stage, tmp_path):
+def test_every_kind_is_rolled_back_by_the_record(harness, tmp_path):
     """Where the portal keeps no history, the record of an earlier run has the images."""
-    world = stage.world
+    world = harness.world
     web = world.add_service("web", "t:1", history=False)
     api = world.ecs.add("api", "t:1")
     resize = world.functions.add("resize", "t:1")
     nightly = world.cronjobs.add("nightly", "t:1")
     names = ("web", "ecs:api", "lambda:resize", "cronjob:nightly")
     report = {"REPORT_DIR": str(tmp_path)}
-    assert stage.run(SERVICES=" ".join(f"{name}=t:2" for name in names), **report).code == 0
-    assert stage.run(SERVICES=" ".join(names), **report, **ROLL_BACK).code == 0
+    assert harness.run(SERVICES=" ".join(f"{name}=t:2" for name in names), **report).code == 0
+    assert harness.run(SERVICES=" ".join(names), **report, **ROLL_BACK).code == 0
     assert [one.image for one in (web, api, resize, nightly)] == ["t:1"] * 4
-    assert "the record of an earlier run" in stage.output
+    assert "the record of an earlier run" in harness.output
 
 
-def test_an_outdated_record_is_not_used(stage, tmp_path):
+def test_an_outdated_record_is_not_used(harness, tmp_path):
     """After another deployment the record does not describe what runs now."""
-    function = stage.world.functions.add("resize", "t:1")
+    function = harness.world.functions.add("resize", "t:1")
     report = {"REPORT_DIR": str(tmp_path)}
-    assert stage.run(SERVICES="lambda:resize=t:2", **report).code == 0
+    assert harness.run(SERVICES="lambda:resize=t:2", **report).code == 0
     function.update("t:3")
-    stage.world.clock.advance(10)
-    assert stage.run(SERVICES="lambda:resize", **report, **ROLL_BACK).code == 2
+    harness.world.clock.advance(10)
+    assert harness.run(SERVICES="lambda:resize", **report, **ROLL_BACK).code == 2
     assert function.image == "t:3"
 
 
-def test_a_broken_record_is_not_used(stage, tmp_path):
+def test_a_broken_record_is_not_used(harness, tmp_path):
     """It does not cause a traceback either."""
-    stage.world.functions.add("resize", "t:1")
+    harness.world.functions.add("resize", "t:1")
     for text in ("{", "[]", '{"targets": 3}', '{"targets": [1], "changed": true}'):
         (tmp_path / "deploy.json").write_text(text, "utf-8")
-        assert stage.run(SERVICES="lambda:resize", REPORT_DIR=str(tmp_path), **ROLL_BACK).code == 2
+        assert (
+            harness.run(SERVICES="lambda:resize", REPORT_DIR=str(tmp_path), **ROLL_BACK).code == 2
+        )
 
 
-def test_without_history_or_record_nothing_is_changed(stage):
+def test_without_history_or_record_nothing_is_changed(harness):
     """The message names what is missing for each target."""
-    stage.world.ecs.add("api", "t:1")
-    stage.world.cronjobs.add("nightly", "t:1")
-    assert stage.run(SERVICES="ecs:api cronjob:nightly", **ROLL_BACK).code == 2
-    assert "the image to roll ecs:api back to" in stage.output
-    assert "the image to roll cronjob:nightly back to" in stage.output
-    assert stage.world.writes() == []
+    harness.world.ecs.add("api", "t:1")
+    harness.world.cronjobs.add("nightly", "t:1")
+    assert harness.run(SERVICES="ecs:api cronjob:nightly", **ROLL_BACK).code == 2
+    assert "the image to roll ecs:api back to" in harness.output
+    assert "the image to roll cronjob:nightly back to" in harness.output
+    assert harness.world.writes() == []
 
 
-def test_image_is_used_where_no_previous_image_is_known(stage):
+def test_image_is_used_where_no_previous_image_is_known(harness):
     """IMAGE is the last resort."""
-    api = stage.world.ecs.add("api", "t:2")
-    assert stage.run(KIND="ecs", SERVICE="api", IMAGE="t:1", **ROLL_BACK).code == 0
+    api = harness.world.ecs.add("api", "t:2")
+    assert harness.run(KIND="ecs", SERVICE="api", IMAGE="t:1", **ROLL_BACK).code == 0
     assert api.image == "t:1"
 
 
-def test_the_running_image_is_not_a_previous_image(stage):
+def test_the_running_image_is_not_a_previous_image(harness):
     """A pipeline that only adds ACTION still has the deployed image in IMAGE."""
-    stage.world.ecs.add("api", "t:2")
-    assert stage.run(KIND="ecs", SERVICE="api", IMAGE="t:2", **ROLL_BACK).code == 2
+    harness.world.ecs.add("api", "t:2")
+    assert harness.run(KIND="ecs", SERVICE="api", IMAGE="t:2", **ROLL_BACK).code == 2
 
 
-def test_several_services_are_rolled_back_together(stage):
+def test_several_services_are_rolled_back_together(harness):
     """Each gets its own previous image."""
-    services = [deployed(stage, name) for name in ("web", "api", "worker")]
-    assert stage.run(SERVICE="web,api,worker", **ROLL_BACK).code == 0
+    services = [deployed(harness, name) for name in ("web", "api", "worker")]
+    assert harness.run(SERVICE="web,api,worker", **ROLL_BACK).code == 0
     assert [one.image for one in services] == ["team/web:1", "team/api:1", "team/worker:1"]
 
 
-def test_a_failed_rollback_action_can_be_rolled_back_itself(stage):
+def test_a_failed_rollback_action_can_be_rolled_back_itself(harness):
     """With ROLLBACK it is a deploy like any other."""
-    web = deployed(stage)
-    stage.world.behave("team/web:1", Behaviour("crash"))
-    assert stage.run(SERVICE="web", ROLLBACK="true", **ROLL_BACK).code == 8
+    web = deployed(harness)
+    harness.world.behave("team/web:1", Behaviour("crash"))
+    assert harness.run(SERVICE="web", ROLLBACK="true", **ROLL_BACK).code == 8
     assert web.image == "team/web:2"
 
 
-def test_a_rerun_of_the_step_does_not_roll_forward_again(stage, tmp_path):
+def test_a_rerun_of_the_step_does_not_roll_forward_again(harness, tmp_path):
     """By then the history's previous entry is the version that was rolled back."""
-    web = deployed(stage)
+    web = deployed(harness)
     ids = {"BITBUCKET_STEP_UUID": "{s}", "BITBUCKET_PIPELINE_UUID": "{p}"}
     again = {"SERVICE": "web", "REPORT_DIR": str(tmp_path), **ids, **ROLL_BACK}
-    assert stage.run(**again).code == 0
+    assert harness.run(**again).code == 0
     record = json.loads((tmp_path / "deploy.json").read_text("utf-8"))
     assert record["action"] == "rollback"
-    writes = len(stage.world.writes())
-    assert stage.run(**again).code == 0
+    writes = len(harness.world.writes())
+    assert harness.run(**again).code == 0
     assert web.image == "team/web:1"
-    assert len(stage.world.writes()) == writes
+    assert len(harness.world.writes()) == writes
 
 
-def test_a_dry_run_changes_nothing(stage):
+def test_a_dry_run_changes_nothing(harness):
     """It prints the plan."""
-    web = deployed(stage)
-    assert stage.run(SERVICE="web", DRY_RUN="true", **ROLL_BACK).code == 0
+    web = deployed(harness)
+    assert harness.run(SERVICE="web", DRY_RUN="true", **ROLL_BACK).code == 0
     assert web.image == "team/web:2"
-    assert "team/web:2 -> team/web:1" in stage.output
+    assert "team/web:2 -> team/web:1" in harness.output

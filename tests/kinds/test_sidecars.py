@@ -7,42 +7,42 @@ import json
 from tests.sandbox import Behaviour
 
 
-def test_all_containers_of_a_service_change_in_one_call(stage):
+def test_all_containers_of_a_service_change_in_one_call(harness):
     """A single call causes a single rollout."""
-    web = stage.world.add_service(
+    web = harness.world.add_service(
         "web", "team/web:1", replicas=2, sidecars={"log": "log:1"}, inits={"migrate": "m:1"}
     )
     entries = "web=team/web:2 web/log=log:2 web/migrate=m:2"
-    assert stage.run(SERVICES=entries).code == 0
+    assert harness.run(SERVICES=entries).code == 0
     assert (web.image, web.sidecars, web.inits) == (
         "team/web:2",
         {"log": "log:2"},
         {"migrate": "m:2"},
     )
-    assert len(stage.world.writes()) == 1
+    assert len(harness.world.writes()) == 1
     assert web.starts == 2
 
 
-def test_a_sidecar_can_change_alone(stage):
+def test_a_sidecar_can_change_alone(harness):
     """The rollout of a sidecar is followed although the main image stays."""
-    web = stage.world.add_service("web", "team/web:1", replicas=2, sidecars={"log": "log:1"})
-    assert stage.run(SERVICES="web/log=log:2").code == 0
+    web = harness.world.add_service("web", "team/web:1", replicas=2, sidecars={"log": "log:1"})
+    assert harness.run(SERVICES="web/log=log:2").code == 0
     assert [pod.template.containers[1][1] for pod in web.pods if not pod.leaving] == ["log:2"] * 2
-    assert "log log:1 -> log:2" in stage.output
+    assert "log log:1 -> log:2" in harness.output
 
 
-def test_a_crashing_sidecar_is_rolled_back(stage):
+def test_a_crashing_sidecar_is_rolled_back(harness):
     """ROLLBACK covers sidecars too."""
-    web = stage.world.add_service("web", "team/web:1", sidecars={"log": "log:1"})
-    stage.world.behave("log:2", Behaviour("crash", log=["no disk"]))
-    assert stage.run(SERVICES="web/log=log:2", ROLLBACK="true").code == 8
+    web = harness.world.add_service("web", "team/web:1", sidecars={"log": "log:1"})
+    harness.world.behave("log:2", Behaviour("crash", log=["no disk"]))
+    assert harness.run(SERVICES="web/log=log:2", ROLLBACK="true").code == 8
     assert web.sidecars == {"log": "log:1"}
-    assert "no disk" in stage.output
+    assert "no disk" in harness.output
 
 
-def test_an_old_portal_keeps_every_other_setting(old_stage):
+def test_an_old_portal_keeps_every_other_setting(old_harness):
     """Only images change in OtherDockerConfig; tags and flags are sent along."""
-    world = old_stage.world
+    world = old_harness.world
     extra = {"Zulu": {"b": 1.50, "a": [None]}, "Env": [{"name": "image", "value": "log:1"}]}
     web = world.add_service(
         "web",
@@ -53,34 +53,34 @@ def test_an_old_portal_keeps_every_other_setting(old_stage):
         allocation_tags="tier-app",
     )
     before, flags = web.other_docker_config, dict(web.flags)
-    assert old_stage.run(SERVICES="web/log=log:2 web/migrate=m:2").code == 0
+    assert old_harness.run(SERVICES="web/log=log:2 web/migrate=m:2").code == 0
     expected = before.replace('"name":"log","image":"log:1"', '"name":"log","image":"log:2"')
     expected = expected.replace('"image":"m:1"', '"image":"m:2"')
     assert json.loads(web.other_docker_config) == json.loads(expected)
     assert (web.image, web.allocation_tags, web.flags) == ("team/web:1", "tier-app", flags)
 
 
-def test_an_old_portal_changes_all_containers_in_one_call(old_stage):
+def test_an_old_portal_changes_all_containers_in_one_call(old_harness):
     """The image and the settings are sent together."""
-    web = old_stage.world.add_service("web", "team/web:1", sidecars={"log": "log:1"})
-    assert old_stage.run(SERVICES="web=team/web:2 web/log=log:2").code == 0
+    web = old_harness.world.add_service("web", "team/web:1", sidecars={"log": "log:1"})
+    assert old_harness.run(SERVICES="web=team/web:2 web/log=log:2").code == 0
     assert (web.image, web.sidecars) == ("team/web:2", {"log": "log:2"})
-    assert len(old_stage.world.writes()) == 1
+    assert len(old_harness.world.writes()) == 1
 
 
-def test_invalid_json_settings_are_not_touched(old_stage):
+def test_invalid_json_settings_are_not_touched(old_harness):
     """Their sidecars are unknown, so naming one is an error."""
-    web = old_stage.world.add_service("web", "team/web:1")
+    web = old_harness.world.add_service("web", "team/web:1")
     web.other_docker_config = "{broken"
-    assert old_stage.run(SERVICES="web/log=log:2").code == 4
-    assert old_stage.world.writes() == []
-    assert 'no container of web called "log"' in old_stage.output
+    assert old_harness.run(SERVICES="web/log=log:2").code == 4
+    assert old_harness.world.writes() == []
+    assert 'no container of web called "log"' in old_harness.output
 
 
-def test_the_main_container_may_be_named(stage):
+def test_the_main_container_may_be_named(harness):
     """The main container has the service's name."""
-    web = stage.world.add_service("web", "team/web:1")
-    assert stage.run(SERVICES="web/web=team/web:2").code == 0
+    web = harness.world.add_service("web", "team/web:1")
+    assert harness.run(SERVICES="web/web=team/web:2").code == 0
     assert web.image == "team/web:2"
-    assert stage.run(SERVICES="web=team/web:3 web/web=team/web:4").code == 2
+    assert harness.run(SERVICES="web=team/web:3 web/web=team/web:4").code == 2
     assert json.loads(web.other_docker_config)["Env"]

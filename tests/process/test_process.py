@@ -61,13 +61,13 @@ def test_a_host_that_does_not_exist(world: World) -> None:
     assert "DUPLO_HOST" in output
 
 
-def test_a_port_where_nothing_listens(stage: Harness) -> None:
+def test_a_port_where_nothing_listens(harness: Harness) -> None:
     """Exit 4 reports the refused connection; in this process, so that no retry really waits."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    variables = environment(f"http://127.0.0.1:{port}", stage.world.token)
-    result = stage.run_with(variables, sockets=True)
+    variables = environment(f"http://127.0.0.1:{port}", harness.world.token)
+    result = harness.run_with(variables, sockets=True)
     assert result.code == 4
     assert "refused the connection" in result.text
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.sandbox.registry import Registry
 from tests.sandbox.token_service import TokenService
-from tests.support.stage import Stage
+from tests.support.harness import Harness
 
 USER, PASSWORD = "puller", "never-shown-password"
 # bcrypt, the only hash that the registry accepts; no dependency here can create one.
@@ -36,70 +36,72 @@ def registry(service: TokenService, tmp_path_factory: pytest.TempPathFactory) ->
         yield registry
 
 
-def test_a_public_image_needs_no_login(stage: Stage, registry: Registry) -> None:
+def test_a_public_image_needs_no_login(harness: Harness, registry: Registry) -> None:
     """An anonymous token is fetched and used."""
-    stage.web()
-    ending = stage.deploy(f"{registry.host}/team/open:1.4.2", VERIFY_IMAGE="true")
-    assert ending.code == 0, ending.text
-    assert "exists, sha256:" in ending.log
+    harness.web()
+    result = harness.deploy(f"{registry.host}/team/open:1.4.2", VERIFY_IMAGE="true")
+    assert result.code == 0, result.text
+    assert "exists, sha256:" in result.log
 
 
-def test_a_private_image_needs_a_login(stage: Stage, registry: Registry) -> None:
+def test_a_private_image_needs_a_login(harness: Harness, registry: Registry) -> None:
     """Auto deploys unverified; true is exit 5 and names the variables."""
-    stage.web()
+    harness.web()
     image = f"{registry.host}/team/web:1.4.2"
-    refused = stage.deploy(image, VERIFY_IMAGE="true")
+    refused = harness.deploy(image, VERIFY_IMAGE="true")
     assert refused.code == 5
     assert "does not show team/web without a login (401): it is private, or does not exist" in (
-        refused.result
+        refused.stdout
     )
     assert "Give REGISTRY_USERNAME and REGISTRY_PASSWORD" in refused.log
-    ending = stage.deploy(image)
-    assert ending.code == 0, ending.text
-    assert "not verified, because" in ending.log
+    result = harness.deploy(image)
+    assert result.code == 0, result.text
+    assert "not verified, because" in result.log
 
 
 def test_user_and_password_give_access(
-    stage: Stage, registry: Registry, service: TokenService
+    harness: Harness, registry: Registry, service: TokenService
 ) -> None:
     """Neither password nor token is logged."""
-    stage.web()
+    harness.web()
     image = f"{registry.host}/team/web:1.4.2"
-    ending = stage.deploy(image, VERIFY_IMAGE="true", DEBUG="true", **LOGIN)
-    assert ending.code == 0, ending.text
+    result = harness.deploy(image, VERIFY_IMAGE="true", DEBUG="true", **LOGIN)
+    assert result.code == 0, result.text
     for secret in (PASSWORD, service.issued[-1]):
-        assert secret not in ending.text
+        assert secret not in result.text
 
 
-def test_similar_tags_of_a_private_image_are_suggested(stage: Stage, registry: Registry) -> None:
+def test_similar_tags_of_a_private_image_are_suggested(
+    harness: Harness, registry: Registry
+) -> None:
     """The token also gives access to the tags."""
-    stage.web()
-    ending = stage.deploy(f"{registry.host}/team/web:1.4.3", **LOGIN)
-    assert ending.code == 5
-    assert "Did you mean 1.4.2?" in ending.result
+    harness.web()
+    result = harness.deploy(f"{registry.host}/team/web:1.4.3", **LOGIN)
+    assert result.code == 5
+    assert "Did you mean 1.4.2?" in result.stdout
 
 
-def test_a_wrong_password_is_reported(stage: Stage, registry: Registry) -> None:
+def test_a_wrong_password_is_reported(harness: Harness, registry: Registry) -> None:
     """The message names the variables."""
-    stage.web()
+    harness.web()
     wrong = {**LOGIN, "REGISTRY_PASSWORD": "wrong-password"}
-    ending = stage.deploy(f"{registry.host}/team/web:1.4.2", VERIFY_IMAGE="true", **wrong)
-    assert ending.code == 5
-    assert "to the user of REGISTRY_USERNAME (401)" in ending.result
-    assert "Check REGISTRY_USERNAME and REGISTRY_PASSWORD" in ending.log
+    result = harness.deploy(f"{registry.host}/team/web:1.4.2", VERIFY_IMAGE="true", **wrong)
+    assert result.code == 5
+    assert "to the user of REGISTRY_USERNAME (401)" in result.stdout
+    assert "Check REGISTRY_USERNAME and REGISTRY_PASSWORD" in result.log
 
 
-def test_a_registry_may_demand_the_password_itself(stage: Stage, tmp_path: Path) -> None:
+def test_a_registry_may_demand_the_password_itself(harness: Harness, tmp_path: Path) -> None:
     """Without a token service; the message without a login names the variables."""
-    stage.web()
+    harness.web()
     (tmp_path / "htpasswd").write_text(f"{USER}:{PASSWORD_HASH}\n", "utf-8")
     auth = {"htpasswd": {"realm": "basic", "path": str(tmp_path / "htpasswd")}}
     with Registry(tmp_path / "registry", auth) as registry:
         registry.session.auth = (USER, PASSWORD)
         registry.push("team/web", "1.4.2")
         image = f"{registry.host}/team/web:1.4.2"
-        ending = stage.deploy(image, VERIFY_IMAGE="true", **LOGIN)
-        assert ending.code == 0, ending.text
-        refused = stage.deploy(image, VERIFY_IMAGE="true")
+        result = harness.deploy(image, VERIFY_IMAGE="true", **LOGIN)
+        assert result.code == 0, result.text
+        refused = harness.deploy(image, VERIFY_IMAGE="true")
         assert refused.code == 5
-        assert "requires a user and a password" in refused.result
+        assert "requires a user and a password" in refused.stdout

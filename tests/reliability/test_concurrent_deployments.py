@@ -40,15 +40,15 @@ def last_read(model: ScenarioHarness) -> int:
 
 
 def is_right(
-    model: ScenarioHarness, harness: ScenarioHarness, ending: RunResult, moment: tuple[str, int]
+    model: ScenarioHarness, harness: ScenarioHarness, result: RunResult, moment: tuple[str, int]
 ) -> bool:
     """Return whether the run noticed the other deployment and left it alone."""
-    if f"Plan: web: {THEIRS} -> " in ending.log:
+    if f"Plan: web: {THEIRS} -> " in result.log:
         return True  # it came before the first read, so it is the previous version
-    if ending.code == 7 and (harness.web.image == THEIRS or REPLACED in ending.text):
+    if result.code == 7 and (harness.web.image == THEIRS or REPLACED in result.text):
         return True
     after_last_read = moment[1] > last_read(model) or moment == ("after", last_read(model))
-    return after_last_read and ending.code == harness.scenario.code and harness.web.image == THEIRS
+    return after_last_read and result.code == harness.scenario.code and harness.web.image == THEIRS
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
@@ -70,9 +70,9 @@ def test_another_deployment_is_noticed_and_never_undone(
             harness.web.set_images({"duplo-main-container": THEIRS}, "eve")
 
         setattr(harness, when, nth(number, eve))
-        ending = harness.run()
-        if not is_right(model, harness, ending, (when, number)):
-            wrong.append(f"{when} {number}: {ending.code} {harness.web.image}\n{ending.text}")
+        result = harness.run()
+        if not is_right(model, harness, result, (when, number)):
+            wrong.append(f"{when} {number}: {result.code} {harness.web.image}\n{result.text}")
     record_property("cells", len(points))
     record_property("cells_failed", len(wrong))
     assert not wrong, "\n".join(wrong)
@@ -87,8 +87,8 @@ def test_without_history_a_change_at_the_same_moment_goes_unnoticed(tmp_path: Pa
         harness.web.set_images({"duplo-main-container": THEIRS}, "eve")
 
     harness.world.intrude(lambda _: eve(), when=("PUT", "containerimage", 1), moment="before")
-    ending = harness.run()
-    assert (ending.code, harness.web.image) == (0, NEW)
+    result = harness.run()
+    assert (result.code, harness.web.image) == (0, NEW)
 
 
 @pytest.mark.parametrize("scenario", [DEPLOY, DEPLOY_OLD, ROLLBACK], ids=str)
@@ -121,4 +121,4 @@ def one_won(harness: ScenarioHarness, first: RunResult, second: RunResult) -> bo
     """Return whether at most one run succeeds, or one succeeds knowingly after the other."""
     if first.code or second.code:
         return harness.web.image in (harness.scenario.image, harness.scenario.left, THEIRS)
-    return f"(previously {THEIRS})" in first.result or f"(previously {NEW})" in second.result
+    return f"(previously {THEIRS})" in first.stdout or f"(previously {NEW})" in second.stdout

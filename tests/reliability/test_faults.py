@@ -126,48 +126,52 @@ def leaves_no_trace(scenario: Scenario, point: Point, fault: Fault) -> bool:
     return lost and scenario.kind == "ecs" and scenario.image == BAD
 
 
-def problems(harness: ScenarioHarness, model: ScenarioHarness, ending: RunResult) -> Iterator[str]:
+def problems(
+    harness: ScenarioHarness, model: ScenarioHarness, run_result: RunResult
+) -> Iterator[str]:
     """Yield what is wrong with a cell, whatever its fault."""
     acted = [json.dumps([record.path, record.body]) for record in harness.writes()]
     if len(acted) != len(set(acted)):
         yield f"a change that had taken effect was sent again: {acted}"
     if EVIL in harness.hosts or harness.leaks:
         yield f"the token was sent to another host: {harness.hosts}"
-    if ending.code == 1 or "Traceback" in ending.text:
+    if run_result.code == 1 or "Traceback" in run_result.text:
         yield "an unexpected exception"
     image = harness.web.image
-    if ending.code == 0 and (image, len(acted)) != (harness.scenario.left, len(model.writes())):
+    if run_result.code == 0 and (image, len(acted)) != (harness.scenario.left, len(model.writes())):
         yield f"success with {image} after {len(acted)} changes"
-    if ending.code == 0 and harness.starts > model.starts:
+    if run_result.code == 0 and harness.starts > model.starts:
         yield f"{harness.starts} pods were started, {model.starts} would be enough"
-    if ending.code == 8 and image != harness.scenario.left:
+    if run_result.code == 8 and image != harness.scenario.left:
         yield f"rolled back, but the portal is set to {image}"
-    if ending.code == 10 and image != harness.scenario.image:
+    if run_result.code == 10 and image != harness.scenario.image:
         yield f"not rolled back, but the portal is set to {image}"
-    if ending.code in (2, 3, 5, 6) and acted:
+    if run_result.code in (2, 3, 5, 6) and acted:
         yield "a change, with an exit code for none"
-    if "Nothing was changed" in ending.result and acted:
+    if "Nothing was changed" in run_result.stdout and acted:
         yield "a change, and the message denies it"
-    if ending.code and not acted and "Nothing was changed" not in ending.result:
+    if run_result.code and not acted and "Nothing was changed" not in run_result.stdout:
         yield "no change, and no message about that"
-    yield from _unhelpful(harness, ending)
+    yield from _unhelpful(harness, run_result)
 
 
-def _unhelpful(harness: ScenarioHarness, ending: RunResult) -> Iterator[str]:
-    lines = ending.result.strip().splitlines()
-    if len(lines) != 1 or (ending.code and not lines[0].endswith(f"(exit code {ending.code})")):
+def _unhelpful(harness: ScenarioHarness, run_result: RunResult) -> Iterator[str]:
+    lines = run_result.stdout.strip().splitlines()
+    if len(lines) != 1 or (
+        run_result.code and not lines[0].endswith(f"(exit code {run_result.code})")
+    ):
         yield f"the result is not a single line: {lines}"
-    if ending.code and "What to do:" not in ending.log:
+    if run_result.code and "What to do:" not in run_result.log:
         yield "no remedy"
-    if ending.seconds > 2 * WAIT_TIMEOUT + 300:
-        yield f"it took {ending.seconds:g} s"
-    if ending.report and ending.report["exit_code"] != ending.code:
-        yield f"the report has exit code {ending.report['exit_code']}"
-    reported = re.search(r"is set to (\S+?),", ending.result)
+    if run_result.seconds > 2 * WAIT_TIMEOUT + 300:
+        yield f"it took {run_result.seconds:g} s"
+    if run_result.report and run_result.report["exit_code"] != run_result.code:
+        yield f"the report has exit code {run_result.report['exit_code']}"
+    reported = re.search(r"is set to (\S+?),", run_result.stdout)
     if (
         reported
         and harness.scenario.kind == "service"
-        and ending.code not in (4, 9)
+        and run_result.code not in (4, 9)
         and reported[1] != harness.web.image
     ):
         yield f"the message names {reported[1]}, but the portal is set to {harness.web.image}"
@@ -180,18 +184,18 @@ def check(
     point, fault, times = cell
     harness = ScenarioHarness(folder, scenario)
     inject(harness, point, fault, times)
-    ending = harness.run(WAIT_TIMEOUT=str(WAIT_TIMEOUT))
+    run_result = harness.run(WAIT_TIMEOUT=str(WAIT_TIMEOUT))
     # Tens of thousands of them would fill the disk; their content has been searched already.
     shutil.rmtree(folder)
     untraceable = leaves_no_trace(scenario, point, fault)
-    wrong = [] if untraceable else list(problems(harness, model, ending))
+    wrong = [] if untraceable else list(problems(harness, model, run_result))
     allowed = expected(scenario, point, fault, times)
-    if ending.code not in allowed:
-        wrong.append(f"exit code {ending.code}, expected one of {sorted(allowed)}")
-    if ending.code not in (0, scenario.code) and not re.search(fault.words, ending.text):
+    if run_result.code not in allowed:
+        wrong.append(f"exit code {run_result.code}, expected one of {sorted(allowed)}")
+    if run_result.code not in (0, scenario.code) and not re.search(fault.words, run_result.text):
         wrong.append(f"the message lacks: {fault.words}")
     cell_name = f"{point} {fault.name} {counted(times)}"
-    yield from (f"{cell_name}: {text}\n{ending.text}" for text in wrong)
+    yield from (f"{cell_name}: {text}\n{run_result.text}" for text in wrong)
 
 
 @pytest.mark.parametrize("part", range(PARTS))

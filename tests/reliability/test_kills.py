@@ -98,8 +98,8 @@ def test_the_run_after_a_killed_one_ends_as_the_killed_one_would_have(
     record_property: Callable[[str, object], None],
 ) -> None:
     """At every request and pause: same exit code, same image, one change, no second restart."""
-    model, ending = clean(tmp_path, scenario)
-    assert ending.code == scenario.code
+    model, result = clean(tmp_path, scenario)
+    assert result.code == scenario.code
     wrong = []
     points = moments(model)
     for number, moment in enumerate(points):

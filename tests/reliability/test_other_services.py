@@ -85,32 +85,32 @@ def words(fault: Fault) -> str:
     return str(status) if status else WORDS.get(fault.name, fault.words)
 
 
-def problems(harness: IntegrationHarness, cell: Cell, ending: RunResult) -> Iterator[str]:
+def problems(harness: IntegrationHarness, cell: Cell, result: RunResult) -> Iterator[str]:
     """Yield what is wrong with a cell."""
     _, fault, times = cell
     integration, image = harness.integration, harness.environ()["IMAGE"]
     allowed = expected(integration, fault, times)
-    if ending.code not in allowed:
-        yield f"exit code {ending.code}, expected one of {sorted(allowed)}"
-    if ending.code == 1 or "Traceback" in ending.text:
+    if result.code not in allowed:
+        yield f"exit code {result.code}, expected one of {sorted(allowed)}"
+    if result.code == 1 or "Traceback" in result.text:
         yield "an unexpected exception"
     if harness.leaks or (EVIL in harness.hosts and not integration.polls):
         yield f"a secret was sent to another host: {harness.leaks} of {harness.hosts}"
-    if ending.code == 0 and harness.web.image != image:
+    if result.code == 0 and harness.web.image != image:
         yield f"success with {harness.web.image}"
-    if ending.code in (3, 4, 5) and (harness.writes() or "othing was changed" not in ending.result):
+    if result.code in (3, 4, 5) and (harness.writes() or "othing was changed" not in result.stdout):
         yield "a change, or no statement that there was none"
-    if ending.code and "What to do:" not in ending.log:
+    if result.code and "What to do:" not in result.log:
         yield "no remedy"
-    noticed = ending.code != integration.code or (
+    noticed = result.code != integration.code or (
         integration.message
         and times == FOR_EVER
         and not (fault.harmless or words(fault) == UNREADABLE)
     )
-    if noticed and not re.search(words(fault), ending.text):
+    if noticed and not re.search(words(fault), result.text):
         yield f"the message lacks: {words(fault)}"
-    if ending.seconds > 300:
-        yield f"it took {ending.seconds:g} s"
+    if result.seconds > 300:
+        yield f"it took {result.seconds:g} s"
 
 
 @pytest.mark.parametrize("integration", INTEGRATIONS, ids=str)
@@ -135,10 +135,10 @@ def test_a_fault_of_another_service_ends_as_it_should(
     for number, cell in enumerate(cells):
         harness = IntegrationHarness(tmp_path / str(number), integration, services)
         inject(harness, cell)
-        ending = harness.run()
+        result = harness.run()
         shutil.rmtree(harness.folder)
         name = f"{cell[0]} {cell[1].name} {counted(cell[2])}"
-        wrong += [f"{name}: {text}\n{ending.text}" for text in problems(harness, cell, ending)]
+        wrong += [f"{name}: {text}\n{result.text}" for text in problems(harness, cell, result)]
     record_property("cells", len(cells))
     record_property("cells_failed", len(wrong))
     assert not wrong, f"{len(wrong)} of {len(cells)}\n" + "\n".join(wrong)

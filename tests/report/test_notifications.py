@@ -16,9 +16,9 @@ from pipe.notify.slack import message
 from pipe.secret import Secret
 from pipe.settings import NotificationSettings
 from tests.sandbox import Behaviour
+from tests.support.harness import Harness
 from tests.support.http_server import Answer, HttpServer, Request
 from tests.support.records import run_record
-from tests.support.stage import Stage
 
 HOOK = "/services/T0123/B0456/abcdefghijklmnop"
 STEP = {
@@ -45,17 +45,17 @@ def silent() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
-def test_start_and_success_are_announced(stage: Stage, slack: HttpServer) -> None:
+def test_start_and_success_are_announced(harness: Harness, slack: HttpServer) -> None:
     """As in the previous pipe, with a link to the step."""
-    stage.web()
-    ending = stage.deploy(
+    harness.web()
+    run_result = harness.deploy(
         SLACK_WEBHOOK=slack.url + HOOK,
         NOTIF_ENV="production",
         NOTIF_ACCOUNT="main",
         NOTIF_REGION="eu-west-1",
         **STEP,
     )
-    assert ending.code == 0
+    assert run_result.code == 0
     begun, ended = [request.json() for request in slack.requests]
     assert {request.path for request in slack.requests} == {HOOK}
     assert begun["text"] == ":rocket: Deploying *web* in production / main / eu-west-1"
@@ -74,52 +74,52 @@ def test_start_and_success_are_announced(stage: Stage, slack: HttpServer) -> Non
     ],
 )
 def test_failure_and_rollback_are_announced(
-    stage: Stage, slack: HttpServer, variables: dict[str, str], opening: str
+    harness: Harness, slack: HttpServer, variables: dict[str, str], opening: str
 ) -> None:
     """With the reason, so that people need not open the log."""
-    stage.web()
-    stage.world.behave("team/web:1.4.2", Behaviour("crash", log=["boom"]))
-    stage.deploy(SLACK_WEBHOOK=slack.url + HOOK, **variables)
+    harness.web()
+    harness.world.behave("team/web:1.4.2", Behaviour("crash", log=["boom"]))
+    harness.deploy(SLACK_WEBHOOK=slack.url + HOOK, **variables)
     _, ended = [request.json() for request in slack.requests]
     assert ended["text"] == opening
     assert "keeps crashing" in ended["attachments"][0]["text"]
 
 
-def test_a_run_that_fails_early_announces_only_its_end(stage: Stage, slack: HttpServer) -> None:
+def test_a_run_that_fails_early_announces_only_its_end(harness: Harness, slack: HttpServer) -> None:
     """No change began, so no start is announced."""
-    stage.web()
-    ending = stage.deploy(SLACK_WEBHOOK=slack.url + HOOK, PRE_DEPLOY_TEST="exit 1")
-    assert ending.code == 6
+    harness.web()
+    run_result = harness.deploy(SLACK_WEBHOOK=slack.url + HOOK, PRE_DEPLOY_TEST="exit 1")
+    assert run_result.code == 6
     (ended,) = [request.json() for request in slack.requests]
     assert ended["text"] == ":x: Failed: *web*"
 
 
-def test_a_dry_run_sends_no_message(stage: Stage, slack: HttpServer) -> None:
+def test_a_dry_run_sends_no_message(harness: Harness, slack: HttpServer) -> None:
     """It changes nothing, channels included."""
-    stage.web()
-    stage.deploy(SLACK_WEBHOOK=slack.url + HOOK, DRY_RUN="true")
+    harness.web()
+    harness.deploy(SLACK_WEBHOOK=slack.url + HOOK, DRY_RUN="true")
     assert slack.requests == []
 
 
-def test_markup_in_a_message_is_harmless(stage: Stage, slack: HttpServer) -> None:
+def test_markup_in_a_message_is_harmless(harness: Harness, slack: HttpServer) -> None:
     """Neither a log line nor a variable can mention the whole channel."""
-    stage.web()
-    stage.world.behave(
+    harness.web()
+    harness.world.behave(
         "team/web:1.4.2", Behaviour("crash", fault="<!channel> <https://evil|click> & more")
     )
-    stage.deploy(SLACK_WEBHOOK=slack.url + HOOK, NOTIF_ENV="<!here>")
+    harness.deploy(SLACK_WEBHOOK=slack.url + HOOK, NOTIF_ENV="<!here>")
     messages = str([request.json() for request in slack.requests])
     assert "<!" not in messages
     assert "<https://evil" not in messages
     assert "&lt;!here&gt;" in messages
 
 
-def test_no_token_is_in_any_message(stage: Stage, slack: HttpServer) -> None:
+def test_no_token_is_in_any_message(harness: Harness, slack: HttpServer) -> None:
     """Secrets are masked here as everywhere."""
-    stage.web()
-    stage.world.behave("team/web:1.4.2", Behaviour("crash", fault=f"bad {stage.world.token}"))
-    stage.deploy(SLACK_WEBHOOK=slack.url + HOOK)
-    assert all(stage.world.token.encode() not in request.body for request in slack.requests)
+    harness.web()
+    harness.world.behave("team/web:1.4.2", Behaviour("crash", fault=f"bad {harness.world.token}"))
+    harness.deploy(SLACK_WEBHOOK=slack.url + HOOK)
+    assert all(harness.world.token.encode() not in request.body for request in slack.requests)
 
 
 @pytest.mark.parametrize(
@@ -130,42 +130,42 @@ def test_no_token_is_in_any_message(stage: Stage, slack: HttpServer) -> None:
         (Answer(302, headers={"Location": "https://elsewhere.invalid/"}), "returned 302"),
     ],
 )
-def test_a_refused_message_is_a_warning(stage: Stage, answer: Answer, why: str) -> None:
+def test_a_refused_message_is_a_warning(harness: Harness, answer: Answer, why: str) -> None:
     """The deploy succeeds all the same, and the address stays secret."""
-    stage.web()
+    harness.web()
     with HttpServer(lambda _: answer) as server:
-        ending = stage.deploy(SLACK_WEBHOOK=server.url + HOOK, DEBUG="true")
-    assert ending.code == 0
-    assert "WARNING: Slack: the message was not delivered" in ending.log
-    assert why in ending.log
-    assert "abcdefghijklmnop" not in ending.text
+        run_result = harness.deploy(SLACK_WEBHOOK=server.url + HOOK, DEBUG="true")
+    assert run_result.code == 0
+    assert "WARNING: Slack: the message was not delivered" in run_result.log
+    assert why in run_result.log
+    assert "abcdefghijklmnop" not in run_result.text
 
 
-def test_an_unreachable_webhook_is_a_warning(stage: Stage) -> None:
+def test_an_unreachable_webhook_is_a_warning(harness: Harness) -> None:
     """Nothing listens at its address."""
-    stage.web()
-    ending = stage.deploy(SLACK_WEBHOOK=f"http://127.0.0.1:1{HOOK}")
-    assert ending.code == 0
-    assert "Slack: the message was not delivered: 127.0.0.1:1 refused" in ending.log
+    harness.web()
+    run_result = harness.deploy(SLACK_WEBHOOK=f"http://127.0.0.1:1{HOOK}")
+    assert run_result.code == 0
+    assert "Slack: the message was not delivered: 127.0.0.1:1 refused" in run_result.log
 
 
-def test_a_webhook_that_never_responds_is_given_up(stage: Stage, silent: str) -> None:
+def test_a_webhook_that_never_responds_is_given_up(harness: Harness, silent: str) -> None:
     """With a warning, after the time that all messages together may take."""
-    stage.web()
-    stage.dependencies["notification_seconds"] = 0.3
-    ending = stage.deploy(SLACK_WEBHOOK=silent + HOOK)
-    assert ending.code == 0
-    assert "WARNING: Slack: no response within 0.3 s; the message was given up." in ending.log
-    assert ending.result.strip().startswith("✔")
+    harness.web()
+    harness.dependencies["notification_seconds"] = 0.3
+    run_result = harness.deploy(SLACK_WEBHOOK=silent + HOOK)
+    assert run_result.code == 0
+    assert "WARNING: Slack: no response within 0.3 s; the message was given up." in run_result.log
+    assert run_result.stdout.strip().startswith("✔")
 
 
-def test_a_proxy_that_never_responds_is_given_up(stage: Stage, silent: str) -> None:
+def test_a_proxy_that_never_responds_is_given_up(harness: Harness, silent: str) -> None:
     """The same for Code Insights, which go through Bitbucket's proxy."""
-    stage.web()
-    stage.dependencies |= {"notification_seconds": 0.3, "insights_proxy": silent}
-    ending = stage.deploy(CODE_INSIGHTS="true", **STEP)
-    assert ending.code == 0
-    assert "Code Insights: no response within 0.3 s" in ending.log
+    harness.web()
+    harness.dependencies |= {"notification_seconds": 0.3, "insights_proxy": silent}
+    run_result = harness.deploy(CODE_INSIGHTS="true", **STEP)
+    assert run_result.code == 0
+    assert "Code Insights: no response within 0.3 s" in run_result.log
 
 
 def test_all_messages_share_five_seconds() -> None:
@@ -230,15 +230,15 @@ class Bitbucket:
         return Answer(self._status, "{}", {"Content-Type": "application/json"})
 
 
-def test_a_failed_run_is_reported_on_the_commit(stage: Stage) -> None:
+def test_a_failed_run_is_reported_on_the_commit(harness: Harness) -> None:
     """With an annotation for each failure."""
-    stage.web()
+    harness.web()
     with HttpServer(Bitbucket()) as proxy:
-        stage.dependencies["insights_proxy"] = proxy.url
-        ending = stage.deploy(
+        harness.dependencies["insights_proxy"] = proxy.url
+        run_result = harness.deploy(
             CODE_INSIGHTS="true", POST_DEPLOY_TEST="echo 'got 500'; exit 1", ROLLBACK="true", **STEP
         )
-    assert ending.code == 8
+    assert run_result.code == 8
     report, annotations = proxy.requests
     address = "http://api.bitbucket.org/2.0/repositories/acme/shop/commit/8f2c1d9a7b3e/reports/"
     assert (report.method, report.path) == ("PUT", f"{address}deploy-dev01-web")
@@ -256,12 +256,12 @@ def test_a_failed_run_is_reported_on_the_commit(stage: Stage) -> None:
     assert "Authorization" not in report.headers
 
 
-def test_a_successful_run_has_a_report_without_annotations(stage: Stage) -> None:
+def test_a_successful_run_has_a_report_without_annotations(harness: Harness) -> None:
     """PASSED, with the number of tests."""
-    stage.web()
+    harness.web()
     with HttpServer(Bitbucket()) as proxy:
-        stage.dependencies["insights_proxy"] = proxy.url
-        stage.deploy(CODE_INSIGHTS="true", POST_DEPLOY_TEST="true", **STEP)
+        harness.dependencies["insights_proxy"] = proxy.url
+        harness.deploy(CODE_INSIGHTS="true", POST_DEPLOY_TEST="true", **STEP)
     (report,) = proxy.requests
     assert report.json()["result"] == "PASSED"
     assert {"title": "Tests", "type": "TEXT", "value": "1 of 1 passed"} in report.json()["data"]
@@ -270,33 +270,33 @@ def test_a_successful_run_has_a_report_without_annotations(stage: Stage) -> None
 @pytest.mark.parametrize(
     ("status", "why"), [(403, "Bitbucket returned 403"), (500, "Bitbucket returned 500")]
 )
-def test_a_refused_report_is_a_warning(stage: Stage, status: int, why: str) -> None:
+def test_a_refused_report_is_a_warning(harness: Harness, status: int, why: str) -> None:
     """The toolkit would exit the process."""
-    stage.web()
+    harness.web()
     with HttpServer(Bitbucket(status)) as proxy:
-        stage.dependencies["insights_proxy"] = proxy.url
-        ending = stage.deploy(CODE_INSIGHTS="true", **STEP)
-    assert ending.code == 0
-    assert f"WARNING: Code Insights: the message was not delivered: {why}" in ending.log
-    assert "✖" not in ending.text
+        harness.dependencies["insights_proxy"] = proxy.url
+        run_result = harness.deploy(CODE_INSIGHTS="true", **STEP)
+    assert run_result.code == 0
+    assert f"WARNING: Code Insights: the message was not delivered: {why}" in run_result.log
+    assert "✖" not in run_result.text
 
 
-def test_an_unreachable_proxy_is_a_warning(stage: Stage) -> None:
+def test_an_unreachable_proxy_is_a_warning(harness: Harness) -> None:
     """As in a local run that sets the commit."""
-    stage.web()
-    stage.dependencies["insights_proxy"] = "http://127.0.0.1:1"
-    ending = stage.deploy(CODE_INSIGHTS="true", **STEP)
-    assert ending.code == 0
-    assert "proxy cannot be reached" in ending.log
-    assert "✖" not in ending.text
+    harness.web()
+    harness.dependencies["insights_proxy"] = "http://127.0.0.1:1"
+    run_result = harness.deploy(CODE_INSIGHTS="true", **STEP)
+    assert run_result.code == 0
+    assert "proxy cannot be reached" in run_result.log
+    assert "✖" not in run_result.text
 
 
-def test_without_a_commit_there_is_nothing_to_report_on(stage: Stage) -> None:
+def test_without_a_commit_there_is_nothing_to_report_on(harness: Harness) -> None:
     """A local run warns and goes on."""
-    stage.web()
-    ending = stage.deploy(CODE_INSIGHTS="true")
-    assert ending.code == 0
-    assert "no commit to report on" in ending.log
+    harness.web()
+    run_result = harness.deploy(CODE_INSIGHTS="true")
+    assert run_result.code == 0
+    assert "no commit to report on" in run_result.log
 
 
 def test_a_message_without_targets_names_the_tenant() -> None:

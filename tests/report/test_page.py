@@ -21,6 +21,7 @@ from pipe.rollout import Evidence, PodCounts
 from tests.report import browser
 from tests.report.browser import Browser
 from tests.sandbox import Behaviour
+from tests.support.harness import Harness
 from tests.support.records import (
     STARTED,
     deploy_test_result,
@@ -28,7 +29,6 @@ from tests.support.records import (
     step_record,
     target_record,
 )
-from tests.support.stage import Stage
 
 HOSTILE = "</pre><script>document.title='owned'</script><img src=x onerror=document.title='owned'>"
 VOID = {"meta", "link"}
@@ -71,12 +71,12 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def failed(stage: Stage) -> Path:
+def failed(harness: Harness) -> Path:
     """The page of a run that failed its test and rolled back; its programs print hostile text."""
-    stage.web(replicas=3, lb={"Port": "8080"})
-    stage.world.behave("team/web:1.4.2", Behaviour("run", log=[HOSTILE]))
-    (stage.folder / "hostile").write_text(HOSTILE)
-    stage.deploy(
+    harness.web(replicas=3, lb={"Port": "8080"})
+    harness.world.behave("team/web:1.4.2", Behaviour("run", log=[HOSTILE]))
+    (harness.folder / "hostile").write_text(HOSTILE)
+    harness.deploy(
         POST_DEPLOY_TEST="cat hostile; exit 1",
         ROLLBACK="true",
         BITBUCKET_WORKSPACE="acme",
@@ -84,7 +84,7 @@ def failed(stage: Stage) -> Path:
         BITBUCKET_BUILD_NUMBER="812",
         BITBUCKET_DEPLOYMENT_ENVIRONMENT="production",
     )
-    return stage.report_dir / "deploy.html"
+    return harness.report_dir / "deploy.html"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -178,22 +178,24 @@ def test_the_page_covers_the_whole_run(failed: Path) -> None:
         ({"IMAGE": "team/web:bad"}, "Failed"),
     ],
 )
-def test_every_outcome_has_its_page(stage: Stage, variables: dict[str, str], words: str) -> None:
+def test_every_outcome_has_its_page(
+    harness: Harness, variables: dict[str, str], words: str
+) -> None:
     """Well formed, with a headline."""
-    stage.web()
-    stage.world.behave("team/web:bad", Behaviour("crash", log=["boom"]))
-    stage.deploy(**variables)
-    text = (stage.report_dir / "deploy.html").read_text("utf-8")
+    harness.web()
+    harness.world.behave("team/web:bad", Behaviour("crash", log=["boom"]))
+    harness.deploy(**variables)
+    text = (harness.report_dir / "deploy.html").read_text("utf-8")
     Elements(text)
     assert words in text
 
 
-def test_the_page_is_small_after_a_long_rollout(stage: Stage) -> None:
+def test_the_page_is_small_after_a_long_rollout(harness: Harness) -> None:
     """Fifteen minutes of samples add up to kilobytes, not megabytes."""
-    stage.web()
-    stage.world.behave("team/web:slow", Behaviour("never-ready"))
-    stage.deploy("team/web:slow")
-    assert (stage.report_dir / "deploy.html").stat().st_size < 40_000
+    harness.web()
+    harness.world.behave("team/web:slow", Behaviour("never-ready"))
+    harness.deploy("team/web:slow")
+    assert (harness.report_dir / "deploy.html").stat().st_size < 40_000
 
 
 @given(st.text(st.characters(codec=None)))

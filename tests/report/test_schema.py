@@ -14,7 +14,7 @@ from pipe.report import Recorder, files
 from pipe.secret import Mask
 from pipe.settings import Settings
 from tests.sandbox import ApiFault, Behaviour
-from tests.support.stage import Stage
+from tests.support.harness import Harness
 
 SCHEMA = json.loads(Path("schema/deploy.schema.json").read_text("utf-8"))
 VALIDATOR = Draft202012Validator(SCHEMA, format_checker=FormatChecker())
@@ -57,40 +57,40 @@ def test_the_schema_lists_every_outcome() -> None:
     ],
 )
 def test_every_outcome_fits_the_schema(
-    stage: Stage, outcome: str, variables: dict[str, str]
+    harness: Harness, outcome: str, variables: dict[str, str]
 ) -> None:
     """Success, refusal, failure and rollback."""
-    stage.web()
-    stage.world.behave("team/web:bad", Behaviour("crash", log=["boom"]))
-    report = stage.deploy(**variables).report
+    harness.web()
+    harness.world.behave("team/web:bad", Behaviour("crash", log=["boom"]))
+    report = harness.deploy(**variables).report
     assert report["outcome"] == outcome
     VALIDATOR.validate(report)
 
 
 def test_the_record_of_a_killed_run_fits_the_schema(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is written before the first change, with the outcome `running`."""
-    stage.web()
+    harness.web()
     written: list[Any] = []
     write = files.write
 
     def write_and_read(settings: Settings, recorder: Recorder, mask: Mask) -> None:
         write(settings, recorder, mask)
-        written.append(json.loads((stage.report_dir / "deploy.json").read_text("utf-8")))
+        written.append(json.loads((harness.report_dir / "deploy.json").read_text("utf-8")))
 
     monkeypatch.setattr("pipe.report.write", write_and_read)
-    stage.deploy()
+    harness.deploy()
     assert [record["outcome"] for record in written] == ["running", "done"]
     for record in written:
         VALIDATOR.validate(record)
 
 
-def test_the_record_of_a_rollout_lost_from_sight_fits_the_schema(stage: Stage) -> None:
+def test_the_record_of_a_rollout_lost_from_sight_fits_the_schema(harness: Harness) -> None:
     """The portal refuses every request after the change."""
-    stage.web()
-    stage.world.script(ApiFault("GET", "GetPods", kind="status", status=403, skip=1, times=9999))
-    report = stage.deploy().report
+    harness.web()
+    harness.world.script(ApiFault("GET", "GetPods", kind="status", status=403, skip=1, times=9999))
+    report = harness.deploy().report
     assert report["outcome"] == "platform"
     assert report["targets"][0]["passed"] is False
     VALIDATOR.validate(report)
@@ -106,8 +106,8 @@ def test_the_record_of_a_rollout_lost_from_sight_fits_the_schema(stage: Stage) -
         {"surprise": 1},
     ],
 )
-def test_the_schema_rejects_invalid_records(stage: Stage, changes: dict[str, Any]) -> None:
+def test_the_schema_rejects_invalid_records(harness: Harness, changes: dict[str, Any]) -> None:
     """Otherwise the tests above would prove nothing."""
-    stage.web()
-    report = {**stage.deploy().report, **changes}
+    harness.web()
+    report = {**harness.deploy().report, **changes}
     assert not VALIDATOR.is_valid(report)

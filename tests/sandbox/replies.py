@@ -47,5 +47,5 @@ def refusal(status: int, text: str) -> Response:
 
 def unknown(what: str, status: int = 400) -> Response:
     """Return the error for something missing; the portal words it in two ways."""
-    ending = ("not found", "does not exist")[next(current_world().refusals) % 2]
-    return refusal(status, f"{what} {ending}")
+    run_result = ("not found", "does not exist")[next(current_world().refusals) % 2]
+    return refusal(status, f"{what} {run_result}")

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.sandbox import Behaviour, World
-from tests.support.stage import Stage
+from tests.support.harness import Harness
 
 MAIN = "duplo-main-container"
 
@@ -13,55 +13,55 @@ def deploy_another_version(world: World) -> None:
     world.service("web").set_images({MAIN: "team/web:9.9.9"}, "another-user")
 
 
-def test_a_change_between_plan_and_write_stops_the_run(stage: Stage) -> None:
+def test_a_change_between_plan_and_write_stops_the_run(harness: Harness) -> None:
     """Exit 7, and nothing is written."""
-    stage.web()
-    stage.world.intrude(deploy_another_version, when=("GET", "replicationcontroller/web", 1))
-    ending = stage.deploy()
-    assert ending.code == 7
-    assert "team/web:9.9.9" in ending.result
-    assert stage.world.write_attempts() == []
+    harness.web()
+    harness.world.intrude(deploy_another_version, when=("GET", "replicationcontroller/web", 1))
+    result = harness.deploy()
+    assert result.code == 7
+    assert "team/web:9.9.9" in result.stdout
+    assert harness.world.write_attempts() == []
 
 
 @pytest.mark.parametrize("rollback", ["true", "false"])
 @pytest.mark.parametrize("moment", [0.5, 1.5, 3.0, 5.0, 8.5])
 def test_another_deployment_ends_the_run_and_stays(
-    stage: Stage, moment: float, rollback: str
+    harness: Harness, moment: float, rollback: str
 ) -> None:
     """Exit 7 at any moment of the rollout; ROLLBACK does not touch the other change."""
-    stage.web()
-    stage.world.intrude(deploy_another_version, after=moment)
-    ending = stage.deploy(ROLLBACK=rollback)
-    assert ending.code == 7
-    assert "another deployment changed it" in ending.result
-    assert stage.world.service("web").image == "team/web:9.9.9"
-    assert len([record for record in stage.world.writes() if record.method == "PUT"]) == 1
+    harness.web()
+    harness.world.intrude(deploy_another_version, after=moment)
+    result = harness.deploy(ROLLBACK=rollback)
+    assert result.code == 7
+    assert "another deployment changed it" in result.stdout
+    assert harness.world.service("web").image == "team/web:9.9.9"
+    assert len([record for record in harness.world.writes() if record.method == "PUT"]) == 1
 
 
-def test_a_rollback_by_another_user_is_detected(stage: Stage) -> None:
+def test_a_rollback_by_another_user_is_detected(harness: Harness) -> None:
     """Restoring the previous image counts as another change."""
-    stage.web()
-    stage.world.intrude(
+    harness.web()
+    harness.world.intrude(
         lambda world: world.service("web").set_images({MAIN: "team/web:1.4.1"}, "another-user"),
         after=3.0,
     )
-    assert stage.deploy().code == 7
+    assert harness.deploy().code == 7
 
 
-def test_a_change_during_a_failure_is_not_rolled_back(stage: Stage) -> None:
+def test_a_change_during_a_failure_is_not_rolled_back(harness: Harness) -> None:
     """Before the rollback, the target is checked once more."""
-    stage.web()
-    stage.world.behave("team/web:bad", Behaviour("crash"))
-    stage.world.intrude(deploy_another_version, when=("POST", "findContainerLogs", 1))
-    ending = stage.deploy("team/web:bad", ROLLBACK="true")
-    assert stage.world.service("web").image == "team/web:9.9.9"
-    assert ending.code == 7
-    assert "left alone" in ending.text
+    harness.web()
+    harness.world.behave("team/web:bad", Behaviour("crash"))
+    harness.world.intrude(deploy_another_version, when=("POST", "findContainerLogs", 1))
+    result = harness.deploy("team/web:bad", ROLLBACK="true")
+    assert harness.world.service("web").image == "team/web:9.9.9"
+    assert result.code == 7
+    assert "left alone" in result.text
 
 
-def test_two_runs_for_different_images_never_both_succeed(stage: Stage) -> None:
+def test_two_runs_for_different_images_never_both_succeed(harness: Harness) -> None:
     """The last check before success also reads which image the service is set to."""
-    stage.web(replicas=1)
-    stage.world.intrude(deploy_another_version, after=6.9)
-    ending = stage.deploy()
-    assert ending.code == 7
+    harness.web(replicas=1)
+    harness.world.intrude(deploy_another_version, after=6.9)
+    result = harness.deploy()
+    assert result.code == 7

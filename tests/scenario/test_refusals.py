@@ -3,96 +3,96 @@
 import pytest
 
 from tests.sandbox import ApiFault
-from tests.support.stage import RunResult, Stage
+from tests.support.harness import Harness, RunResult
 
 
-def assert_untouched(stage: Stage, ending: RunResult, code: int) -> None:
+def assert_untouched(harness: Harness, run_result: RunResult, code: int) -> None:
     """Check that nothing was written and that the result confirms it."""
-    assert ending.code == code
-    assert stage.world.write_attempts() == []
-    assert "othing was changed" in ending.result
-    assert ending.result.count("\n") == 1
+    assert run_result.code == code
+    assert harness.world.write_attempts() == []
+    assert "othing was changed" in run_result.stdout
+    assert run_result.stdout.count("\n") == 1
 
 
-def test_an_invalid_token_is_an_identity_error(stage: Stage) -> None:
+def test_an_invalid_token_is_an_identity_error(harness: Harness) -> None:
     """Exit 3 names DUPLO_TOKEN and does not show the token."""
-    stage.web()
-    ending = stage.deploy(DUPLO_TOKEN="not-the-right-token")
-    assert_untouched(stage, ending, 3)
-    assert "DUPLO_TOKEN" in ending.result
-    assert "not-the-right-token" not in ending.text
+    harness.web()
+    run_result = harness.deploy(DUPLO_TOKEN="not-the-right-token")
+    assert_untouched(harness, run_result, 3)
+    assert "DUPLO_TOKEN" in run_result.stdout
+    assert "not-the-right-token" not in run_result.text
 
 
-def test_a_token_without_permissions_is_an_identity_error(stage: Stage) -> None:
+def test_a_token_without_permissions_is_an_identity_error(harness: Harness) -> None:
     """Exit 3 when both lists of tenants are refused; no fallback hides it (trap 25)."""
-    stage.world.script(ApiFault("GET", "Tenant", status=403, body="no access", times=9))
-    ending = stage.deploy()
-    assert_untouched(stage, ending, 3)
-    assert "no access" in ending.result
+    harness.world.script(ApiFault("GET", "Tenant", status=403, body="no access", times=9))
+    run_result = harness.deploy()
+    assert_untouched(harness, run_result, 3)
+    assert "no access" in run_result.stdout
 
 
-def test_an_unknown_tenant_is_reported_with_similar_names(stage: Stage) -> None:
+def test_an_unknown_tenant_is_reported_with_similar_names(harness: Harness) -> None:
     """Exit 4 names TENANT and the closest match."""
-    stage.world.add_tenant("prod01")
-    ending = stage.deploy(TENANT="dev1")
-    assert_untouched(stage, ending, 4)
-    assert 'no tenant called "dev1". Did you mean dev01?' in ending.result
-    assert "Correct TENANT" in ending.log
+    harness.world.add_tenant("prod01")
+    run_result = harness.deploy(TENANT="dev1")
+    assert_untouched(harness, run_result, 4)
+    assert 'no tenant called "dev1". Did you mean dev01?' in run_result.stdout
+    assert "Correct TENANT" in run_result.log
 
 
 @pytest.mark.parametrize("portal", ["new", "old"])
-def test_an_unknown_service_is_reported_with_similar_names(stage: Stage, portal: str) -> None:
+def test_an_unknown_service_is_reported_with_similar_names(harness: Harness, portal: str) -> None:
     """Exit 4 names SERVICE; both forms of "not found" are recognized (traps 23, 29)."""
-    stage.world.portal = portal
-    stage.web()
-    ending = stage.deploy(SERVICE="Web")
-    assert_untouched(stage, ending, 4)
-    assert 'no service called "Web". Did you mean web?' in ending.result
-    assert "Correct SERVICE" in ending.log
+    harness.world.portal = portal
+    harness.web()
+    run_result = harness.deploy(SERVICE="Web")
+    assert_untouched(harness, run_result, 4)
+    assert 'no service called "Web". Did you mean web?' in run_result.stdout
+    assert "Correct SERVICE" in run_result.log
 
 
-def test_an_unreachable_portal_names_the_host_variable(stage: Stage) -> None:
+def test_an_unreachable_portal_names_the_host_variable(harness: Harness) -> None:
     """Exit 4 after a few attempts."""
-    stage.world.script(ApiFault(kind="refused", times=99))
-    ending = stage.deploy()
-    assert_untouched(stage, ending, 4)
-    assert "portal.example" in ending.result
-    assert "DUPLO_HOST" in ending.log
-    assert ending.seconds < 60
+    harness.world.script(ApiFault(kind="refused", times=99))
+    run_result = harness.deploy()
+    assert_untouched(harness, run_result, 4)
+    assert "portal.example" in run_result.stdout
+    assert "DUPLO_HOST" in run_result.log
+    assert run_result.seconds < 60
 
 
-def test_a_redirect_is_not_followed(stage: Stage) -> None:
+def test_a_redirect_is_not_followed(harness: Harness) -> None:
     """The token is sent to the portal only."""
-    stage.web()
-    stage.world.script(ApiFault(kind="redirect", location="https://evil.example/x"))
-    ending = stage.deploy()
-    assert_untouched(stage, ending, 4)
-    assert "redirects to evil.example" in ending.result
+    harness.web()
+    harness.world.script(ApiFault(kind="redirect", location="https://evil.example/x"))
+    run_result = harness.deploy()
+    assert_untouched(harness, run_result, 4)
+    assert "redirects to evil.example" in run_result.stdout
 
 
-def test_a_page_instead_of_json_is_an_unexpected_response(stage: Stage) -> None:
+def test_a_page_instead_of_json_is_an_unexpected_response(harness: Harness) -> None:
     """Something between the pipe and the portal responds with HTML."""
-    stage.web()
-    stage.world.script(ApiFault(kind="html", times=99))
-    ending = stage.deploy()
-    assert_untouched(stage, ending, 4)
-    assert "unexpected response" in ending.result
+    harness.web()
+    harness.world.script(ApiFault(kind="html", times=99))
+    run_result = harness.deploy()
+    assert_untouched(harness, run_result, 4)
+    assert "unexpected response" in run_result.stdout
 
 
-def test_a_read_only_token_is_reported_as_lacking_write_access(stage: Stage) -> None:
+def test_a_read_only_token_is_reported_as_lacking_write_access(harness: Harness) -> None:
     """Exit 4: every read works and the first write is refused (trap 27)."""
-    web = stage.web()
-    stage.world.add_token("read-only-token", read_only=True)
-    ending = stage.deploy(DUPLO_TOKEN="read-only-token")
-    assert ending.code == 4
-    assert "write access" in ending.log
-    assert "Nothing was changed." in ending.result
+    web = harness.web()
+    harness.world.add_token("read-only-token", read_only=True)
+    run_result = harness.deploy(DUPLO_TOKEN="read-only-token")
+    assert run_result.code == 4
+    assert "write access" in run_result.log
+    assert "Nothing was changed." in run_result.stdout
     assert web.image == "team/web:1.4.1"
 
 
-def test_all_problems_are_reported_in_one_run(stage: Stage) -> None:
+def test_all_problems_are_reported_in_one_run(harness: Harness) -> None:
     """Otherwise each mistake would cost a pipeline."""
-    ending = stage.run_with(
+    run_result = harness.run_with(
         {
             "DUPLO_HOST": "http://portal.example",
             "DUPLO_TOKEN": "",
@@ -102,10 +102,10 @@ def test_all_problems_are_reported_in_one_run(stage: Stage) -> None:
             "TENANT": "dev 01",
         }
     )
-    assert_untouched(stage, ending, 2)
-    assert "6 problems" not in ending.result
-    assert "The variables have 7 problems" in ending.result
-    errors = [line for line in ending.log.splitlines() if line.startswith("ERROR")]
+    assert_untouched(harness, run_result, 2)
+    assert "6 problems" not in run_result.stdout
+    assert "The variables have 7 problems" in run_result.stdout
+    errors = [line for line in run_result.log.splitlines() if line.startswith("ERROR")]
     names = ["DUPLO_HOST", "DUPLO_TOKEN", "TENANT", "SERVICE", "IMAGE", "WAIT", "WAIT_TIMEOUT"]
     assert [line.split()[1] for line in errors] == names
-    assert stage.world.log == []
+    assert harness.world.log == []

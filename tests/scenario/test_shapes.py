@@ -3,167 +3,169 @@
 import pytest
 
 from tests.sandbox import ApiFault, Behaviour
-from tests.support.stage import Stage
+from tests.support.harness import Harness
 
 
-def test_an_autoscaled_service_is_counted_by_the_portal(stage: Stage) -> None:
+def test_an_autoscaled_service_is_counted_by_the_portal(harness: Harness) -> None:
     """Trap 1: `Replicas` is not the live count under an autoscaler."""
-    stage.web(replicas=1, hpa=(2, 6), hpa_replicas=4)
-    result = stage.deploy()
+    harness.web(replicas=1, hpa=(2, 6), hpa_replicas=4)
+    result = harness.deploy()
     assert result.code == 0
-    assert "4 pods up" in result.result
+    assert "4 pods up" in result.stdout
 
 
-def test_an_autoscaled_service_of_an_old_portal_needs_all_previous_pods_gone(stage: Stage) -> None:
+def test_an_autoscaled_service_of_an_old_portal_needs_all_previous_pods_gone(
+    harness: Harness,
+) -> None:
     """Trap 1: without the portal's count, the minimum must be up and no previous pod left."""
-    stage.world.portal = "old"
-    stage.web(replicas=1, hpa=(2, 6), hpa_replicas=4)
-    result = stage.deploy()
+    harness.world.portal = "old"
+    harness.web(replicas=1, hpa=(2, 6), hpa_replicas=4)
+    result = harness.deploy()
     assert result.code == 0
-    assert "4 pods up" in result.result
+    assert "4 pods up" in result.stdout
 
 
-def test_a_count_that_flickers_is_waited_for(stage: Stage) -> None:
+def test_a_count_that_flickers_is_waited_for(harness: Harness) -> None:
     """Trap 2: `ReplicasActive` may briefly be absent or null, which is neither 0 nor a failure."""
-    stage.web(hpa=(2, 6), hpa_replicas=3, replicas_active="flaky")
-    result = stage.deploy()
+    harness.web(hpa=(2, 6), hpa_replicas=3, replicas_active="flaky")
+    result = harness.deploy()
     assert result.code == 0
-    assert "3 pods up" in result.result
+    assert "3 pods up" in result.stdout
 
 
 @pytest.mark.parametrize("counts", [True, False])
-def test_a_daemon_set_has_a_pod_per_host(stage: Stage, counts: bool) -> None:
+def test_a_daemon_set_has_a_pod_per_host(harness: Harness, counts: bool) -> None:
     """Trap 3: the count follows the hosts, not `Replicas`."""
-    stage.web(replicas=1, daemonset=True, replicas_active=counts)
-    result = stage.deploy()
+    harness.web(replicas=1, daemonset=True, replicas_active=counts)
+    result = harness.deploy()
     assert result.code == 0
-    assert "3 pods up" in result.result
+    assert "3 pods up" in result.stdout
 
 
 @pytest.mark.parametrize("counts", [True, False])
 def test_a_service_that_matches_a_scaling_group_has_a_pod_per_host(
-    stage: Stage, counts: bool
+    harness: Harness, counts: bool
 ) -> None:
     """Trap 3, for services that follow an autoscaling group."""
-    stage.web(replicas=1, asg="workers", replicas_active=counts)
-    result = stage.deploy()
+    harness.web(replicas=1, asg="workers", replicas_active=counts)
+    result = harness.deploy()
     assert result.code == 0
-    assert "3 pods up" in result.result
+    assert "3 pods up" in result.stdout
 
 
 @pytest.mark.parametrize("options", [{"replicas": 0}, {"stopped": True}])
-def test_a_service_without_pods_is_ready_after_the_change(stage: Stage, options: dict) -> None:
+def test_a_service_without_pods_is_ready_after_the_change(harness: Harness, options: dict) -> None:
     """Trap 4: a stopped service has no pods to wait for."""
-    web = stage.web(**options)
-    result = stage.deploy()
+    web = harness.web(**options)
+    result = harness.deploy()
     assert result.code == 0
-    assert "no pods to wait for" in result.result
+    assert "no pods to wait for" in result.stdout
     assert web.image == "team/web:1.4.2"
     assert result.seconds < 2.0
 
 
-def test_previous_pods_that_still_run_are_not_counted(stage: Stage) -> None:
+def test_previous_pods_that_still_run_are_not_counted(harness: Harness) -> None:
     """Trap 5: previous pods stay listed as running."""
-    stage.web(replicas=3)
-    stage.world.behave("team/web:1.4.2", Behaviour("never-ready"))
-    assert stage.deploy(WAIT_TIMEOUT="60").code == 10
+    harness.web(replicas=3)
+    harness.world.behave("team/web:1.4.2", Behaviour("never-ready"))
+    assert harness.deploy(WAIT_TIMEOUT="60").code == 10
 
 
 @pytest.mark.parametrize("prefix", ["all", "none", "half"])
-def test_pods_may_show_the_canonical_image(stage: Stage, prefix: str) -> None:
+def test_pods_may_show_the_canonical_image(harness: Harness, prefix: str) -> None:
     """Trap 6: docker.io/ and docker.io/library/ before the name mean the same image."""
-    stage.world.image_prefix = prefix
-    stage.world.add_service("web", "nginx:1.26", replicas=2)
-    assert stage.deploy("nginx:1.27").code == 0
+    harness.world.image_prefix = prefix
+    harness.world.add_service("web", "nginx:1.26", replicas=2)
+    assert harness.deploy("nginx:1.27").code == 0
 
 
 @pytest.mark.parametrize("options", [{"cloud": 2}, {"platform": 0}, {"platform": 5}])
 @pytest.mark.parametrize("restart", ["false", "true"])
 def test_pods_without_a_controller_are_distinguished(
-    stage: Stage, options: dict, restart: str
+    harness: Harness, options: dict, restart: str
 ) -> None:
     """Trap 8: on Azure and native Docker no controller shows the version."""
-    stage.web(**options)
+    harness.web(**options)
     image = "team/web:1.4.1" if restart == "true" else "team/web:1.4.2"
-    result = stage.deploy(image, RESTART=restart)
+    result = harness.deploy(image, RESTART=restart)
     assert result.code == 0
-    assert "2 pods up for 5 s" in result.result
+    assert "2 pods up for 5 s" in result.stdout
 
 
 @pytest.mark.parametrize("restart", ["false", "true"])
-def test_a_stateful_set_reuses_the_names_of_its_pods(stage: Stage, restart: str) -> None:
+def test_a_stateful_set_reuses_the_names_of_its_pods(harness: Harness, restart: str) -> None:
     """Trap 8: controller and pod names stay; image and container ID show the version."""
-    web = stage.web(statefulset=True, replicas=3)
+    web = harness.web(statefulset=True, replicas=3)
     image = "team/web:1.4.1" if restart == "true" else "team/web:1.4.2"
-    result = stage.deploy(image, RESTART=restart)
+    result = harness.deploy(image, RESTART=restart)
     assert result.code == 0
     assert web.starts == 3
 
 
-def test_pods_without_a_service_name_are_found_by_their_replica_set(stage: Stage) -> None:
+def test_pods_without_a_service_name_are_found_by_their_replica_set(harness: Harness) -> None:
     """Trap 9: `Name` may be absent."""
-    stage.world.named_pods = False
-    stage.web()
-    stage.world.add_service("web-api", "team/web:1.4.2")
-    result = stage.deploy()
+    harness.world.named_pods = False
+    harness.web()
+    harness.world.add_service("web-api", "team/web:1.4.2")
+    result = harness.deploy()
     assert result.code == 0
-    assert "2 pods up" in result.result
+    assert "2 pods up" in result.stdout
 
 
-def test_terminating_pods_are_ignored(stage: Stage) -> None:
+def test_terminating_pods_are_ignored(harness: Harness) -> None:
     """Trap 10: DesiredStatus 5 means termination, whatever the present state."""
-    stage.world.leave_seconds = 300.0
-    stage.web()
-    result = stage.deploy()
+    harness.world.leave_seconds = 300.0
+    harness.web()
+    result = harness.deploy()
     assert result.code == 0
     assert result.seconds < 12
 
 
-def test_a_pod_that_is_up_between_crashes_is_not_up(stage: Stage) -> None:
+def test_a_pod_that_is_up_between_crashes_is_not_up(harness: Harness) -> None:
     """Trap 11: a crashing pod briefly has status 1 each time."""
-    stage.web()
-    stage.world.behave("team/web:bad", Behaviour("crash", ready=True, up_seconds=3.0))
-    assert stage.deploy("team/web:bad").code == 10
+    harness.web()
+    harness.world.behave("team/web:bad", Behaviour("crash", ready=True, up_seconds=3.0))
+    assert harness.deploy("team/web:bad").code == 10
 
 
-def test_native_docker_falls_back_to_the_older_call(stage: Stage) -> None:
+def test_native_docker_falls_back_to_the_older_call(harness: Harness) -> None:
     """The newer call may not support native Docker, so its error is not final."""
-    stage.web(platform=0, allocation_tags="tier-app")
-    stage.world.script(ApiFault("PUT", "containerimage", status=500, times=9))
-    result = stage.deploy()
+    harness.web(platform=0, allocation_tags="tier-app")
+    harness.world.script(ApiFault("PUT", "containerimage", status=500, times=9))
+    result = harness.deploy()
     assert result.code == 0
-    assert stage.world.service("web").allocation_tags == "tier-app"
+    assert harness.world.service("web").allocation_tags == "tier-app"
 
 
-def test_a_digest_decides_over_any_tag(stage: Stage) -> None:
+def test_a_digest_decides_over_any_tag(harness: Harness) -> None:
     """An image given by digest is recognised by digest."""
     digest = "sha256:" + "ab" * 32
-    stage.web()
-    result = stage.deploy(f"team/web@{digest}")
+    harness.web()
+    result = harness.deploy(f"team/web@{digest}")
     assert result.code == 0
-    assert f"web runs team/web@{digest}" in result.result
+    assert f"web runs team/web@{digest}" in result.stdout
 
 
-def test_pods_of_jobs_and_of_other_services_are_ignored(stage: Stage) -> None:
+def test_pods_of_jobs_and_of_other_services_are_ignored(harness: Harness) -> None:
     """Trap 15: the list of pods covers the whole tenant."""
-    stage.web()
-    stage.world.add_job_pod("web", "team/web:1.4.2", status=7)
-    stage.world.add_service("web2", "team/web:1.4.2", replicas=5)
-    result = stage.deploy()
+    harness.web()
+    harness.world.add_job_pod("web", "team/web:1.4.2", status=7)
+    harness.world.add_service("web2", "team/web:1.4.2", replicas=5)
+    result = harness.deploy()
     assert result.code == 0
-    assert "2 pods up" in result.result
+    assert "2 pods up" in result.stdout
 
 
-def test_sidecars_keep_their_images(stage: Stage) -> None:
+def test_sidecars_keep_their_images(harness: Harness) -> None:
     """A deploy of the main container changes nothing else."""
-    web = stage.web(sidecars={"log": "team/log:3"}, inits={"migrate": "team/migrate:9"})
-    assert stage.deploy().code == 0
+    web = harness.web(sidecars={"log": "team/log:3"}, inits={"migrate": "team/migrate:9"})
+    assert harness.deploy().code == 0
     assert web.sidecars == {"log": "team/log:3"}
     assert web.inits == {"migrate": "team/migrate:9"}
 
 
-def test_null_lists_are_empty_lists(stage: Stage) -> None:
+def test_null_lists_are_empty_lists(harness: Harness) -> None:
     """A portal may return null instead of a list."""
-    stage.world.null_lists = True
-    stage.web(stopped=True)
-    assert stage.deploy().code == 0
+    harness.world.null_lists = True
+    harness.web(stopped=True)
+    assert harness.deploy().code == 0

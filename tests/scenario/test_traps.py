@@ -9,28 +9,28 @@ import pytest
 from pipe.portal.services import decode_found
 from tests.sandbox import ApiFault, Behaviour, World
 from tests.sandbox.world import VOID_FORMS
-from tests.support.stage import Stage
+from tests.support.harness import Harness
 
 
-def paths(stage: Stage) -> list[str]:
+def paths(harness: Harness) -> list[str]:
     """Return every part of the requested paths in lower case."""
-    return [part.lower() for record in stage.world.log for part in record.path.split("/")]
+    return [part.lower() for record in harness.world.log for part in record.path.split("/")]
 
 
-def test_a_paused_native_docker_upgrade_ends_at_the_time_limit(stage: Stage) -> None:
+def test_a_paused_native_docker_upgrade_ends_at_the_time_limit(harness: Harness) -> None:
     """Trap 12: previous replicas wait for their successors for ever."""
-    stage.web(platform=0)
-    stage.world.behave("team/web:bad", Behaviour("never-ready"))
-    result = stage.deploy("team/web:bad", WAIT_TIMEOUT="120")
+    harness.web(platform=0)
+    harness.world.behave("team/web:bad", Behaviour("never-ready"))
+    result = harness.deploy("team/web:bad", WAIT_TIMEOUT="120")
     assert result.code == 10
     assert 120.0 <= result.seconds < 122.0
 
 
-def test_a_native_docker_upgrade_that_crashes_ends_at_once(stage: Stage) -> None:
+def test_a_native_docker_upgrade_that_crashes_ends_at_once(harness: Harness) -> None:
     """Trap 12: a fault ends the wait earlier."""
-    stage.web(platform=0)
-    stage.world.behave("team/web:bad", Behaviour("crash"))
-    result = stage.deploy("team/web:bad")
+    harness.web(platform=0)
+    harness.world.behave("team/web:bad", Behaviour("crash"))
+    result = harness.deploy("team/web:bad")
     assert result.code == 10
     assert result.seconds < 20.0
 
@@ -38,79 +38,81 @@ def test_a_native_docker_upgrade_that_crashes_ends_at_once(stage: Stage) -> None
 @pytest.mark.parametrize("portal", ["new", "old"])
 @pytest.mark.parametrize("environ", [{}, {"RESTART": "true"}, {"ROLLBACK": "true"}])
 def test_no_call_is_used_that_resets_absent_fields(
-    stage: Stage, portal: str, environ: dict[str, str]
+    harness: Harness, portal: str, environ: dict[str, str]
 ) -> None:
     """Trap 18: ChangeAll and its bulk form clear absent fields, so they are never used."""
-    stage.world.portal = portal
+    harness.world.portal = portal
     config = {"Env": [{"Name": "A", "Value": "1"}], "PodLabels": {"x": "y"}}
-    web = stage.web(other_docker_config=config, allocation_tags="tier-app")
+    web = harness.web(other_docker_config=config, allocation_tags="tier-app")
     before = web.other_docker_config
-    stage.world.behave("team/web:1.4.2", Behaviour("crash" if "ROLLBACK" in environ else "run"))
-    stage.deploy(**environ)
-    assert not [path for path in paths(stage) if path.endswith("changeall")]
+    harness.world.behave("team/web:1.4.2", Behaviour("crash" if "ROLLBACK" in environ else "run"))
+    harness.deploy(**environ)
+    assert not [path for path in paths(harness) if path.endswith("changeall")]
     assert (web.other_docker_config, web.platform) == (before, 7)
 
 
 @pytest.mark.parametrize("portal", ["new", "old"])
-def test_settings_that_are_edited_meanwhile_are_preserved(stage: Stage, portal: str) -> None:
+def test_settings_that_are_edited_meanwhile_are_preserved(harness: Harness, portal: str) -> None:
     """Trap 20: there is no ETag, so the settings are never sent."""
-    stage.world.portal = portal
-    stage.web()
+    harness.world.portal = portal
+    harness.web()
 
     def edit(world: World) -> None:
         world.service("web").other_docker_config = '{"Env": [{"Name": "NEW", "Value": "1"}]}'
 
-    stage.world.intrude(edit, when=("PUT|POST", "containerimage|Change", 1), moment="before")
-    assert stage.deploy().code == 0
-    assert '"NEW"' in stage.world.service("web").other_docker_config
-    assert all("OtherDockerConfig" not in str(record.body) for record in stage.world.writes())
+    harness.world.intrude(edit, when=("PUT|POST", "containerimage|Change", 1), moment="before")
+    assert harness.deploy().code == 0
+    assert '"NEW"' in harness.world.service("web").other_docker_config
+    assert all("OtherDockerConfig" not in str(record.body) for record in harness.world.writes())
 
 
 @pytest.mark.parametrize("form", VOID_FORMS)
 @pytest.mark.parametrize("environ", [{}, {"IMAGE": "team/web:1.4.1", "RESTART": "true"}])
 @pytest.mark.parametrize("portal", ["new", "old"])
 def test_every_form_of_an_empty_reply_is_a_success(
-    stage: Stage, form: str, environ: dict[str, str], portal: str
+    harness: Harness, form: str, environ: dict[str, str], portal: str
 ) -> None:
     """Trap 21: 204, 200 empty, 200 `null`, 200 `""`."""
-    stage.world.portal = portal
-    stage.world.void_forms = (form,)
-    stage.web()
-    result = stage.deploy(**{"image": environ.get("IMAGE", "team/web:1.4.2"), **environ})
+    harness.world.portal = portal
+    harness.world.void_forms = (form,)
+    harness.web()
+    result = harness.deploy(**{"image": environ.get("IMAGE", "team/web:1.4.2"), **environ})
     assert result.code == 0
     assert "Checking whether" not in result.log
-    assert len(stage.world.writes()) == 1
+    assert len(harness.world.writes()) == 1
 
 
-def test_a_rollback_does_not_need_history(stage: Stage) -> None:
+def test_a_rollback_does_not_need_history(harness: Harness) -> None:
     """Trap 22: the rollback endpoint needs history, so the previous image is sent instead."""
-    stage.web(history=False)
-    stage.world.behave("team/web:bad", Behaviour("crash"))
-    assert stage.deploy("team/web:bad", ROLLBACK="true").code == 8
-    assert "rollback" not in paths(stage)
+    harness.web(history=False)
+    harness.world.behave("team/web:bad", Behaviour("crash"))
+    assert harness.deploy("team/web:bad", ROLLBACK="true").code == 8
+    assert "rollback" not in paths(harness)
 
 
 @pytest.mark.parametrize("status", [404, 405])
-def test_a_missing_route_is_distinguished_from_a_missing_service(stage: Stage, status: int) -> None:
+def test_a_missing_route_is_distinguished_from_a_missing_service(
+    harness: Harness, status: int
+) -> None:
     """Trap 24: the service exists, so 404 means the route; the older call is used."""
-    stage.web()
-    stage.world.script(ApiFault("PUT", "containerimage", status=status, times=9))
-    assert stage.deploy().code == 0
-    assert stage.world.service("web").image == "team/web:1.4.2"
+    harness.web()
+    harness.world.script(ApiFault("PUT", "containerimage", status=status, times=9))
+    assert harness.deploy().code == 0
+    assert harness.world.service("web").image == "team/web:1.4.2"
 
 
-def test_a_service_deleted_before_the_change_is_not_a_missing_route(stage: Stage) -> None:
+def test_a_service_deleted_before_the_change_is_not_a_missing_route(harness: Harness) -> None:
     """Trap 24, the other way round: exit 4 with the portal's message."""
-    stage.web()
+    harness.web()
 
     def delete(world: World) -> None:
         world.services.clear()
 
-    stage.world.intrude(delete, when=("PUT", "containerimage", 1), moment="before")
-    result = stage.deploy()
+    harness.world.intrude(delete, when=("PUT", "containerimage", 1), moment="before")
+    result = harness.deploy()
     assert result.code == 4
-    assert "web" in result.result
-    assert "Nothing was changed." in result.result
+    assert "web" in result.stdout
+    assert "Nothing was changed." in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -138,10 +140,10 @@ def test_an_autoscaler_is_recognised_in_either_spelling(key: str) -> None:
     assert found.min_replicas == 2
 
 
-def test_every_look_bypasses_caches(stage: Stage) -> None:
+def test_every_look_bypasses_caches(harness: Harness) -> None:
     """Trap 39: no reply is cached, here or on the way, so that no look sees an old state."""
-    stage.web()
-    stage.deploy()
-    looks = [record for record in stage.world.log if record.path.endswith("GetPods")]
+    harness.web()
+    harness.deploy()
+    looks = [record for record in harness.world.log if record.path.endswith("GetPods")]
     assert len({record.response_text for record in looks}) >= 4
-    assert all(record.headers.get("Cache-Control") == "no-cache" for record in stage.world.log)
+    assert all(record.headers.get("Cache-Control") == "no-cache" for record in harness.world.log)

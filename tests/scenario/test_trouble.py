@@ -5,95 +5,95 @@ from typing import Any
 import pytest
 
 from tests.sandbox import Behaviour
-from tests.support.stage import RunResult, Stage
+from tests.support.harness import Harness, RunResult
 
 CRASH = Behaviour("crash", log=["reading configuration", "fatal: DATABASE_URL is not set"])
 
 
-def fail(stage: Stage, behaviour: Behaviour, **options: Any) -> RunResult:
+def fail(harness: Harness, behaviour: Behaviour, **options: Any) -> RunResult:
     """Deploy an image with this behaviour."""
     service = {name: options.pop(name) for name in list(options) if name.islower()}
-    stage.web(**service)
-    stage.world.behave("team/web:bad", behaviour)
-    return stage.deploy("team/web:bad", **options)
+    harness.web(**service)
+    harness.world.behave("team/web:bad", behaviour)
+    return harness.deploy("team/web:bad", **options)
 
 
-def test_a_crashing_image_ends_the_wait_and_its_log_is_shown(stage: Stage) -> None:
+def test_a_crashing_image_ends_the_wait_and_its_log_is_shown(harness: Harness) -> None:
     """Exit 10 names pod, fault and log lines, within ten seconds of the first crash."""
-    result = fail(stage, CRASH)
+    result = fail(harness, CRASH)
     assert result.code == 10
-    assert "keeps crashing" in result.result
+    assert "keeps crashing" in result.stdout
     assert "fault: Back-off restarting failed container" in result.log
     assert "| fatal: DATABASE_URL is not set" in result.log
     assert result.seconds < 2.0 + 1.0 + 10.0
 
 
-def test_the_result_states_what_runs_now(stage: Stage) -> None:
+def test_the_result_states_what_runs_now(harness: Harness) -> None:
     """That is the first question after a failed step."""
-    result = fail(stage, CRASH)
-    assert "Now: web is set to team/web:bad, with 2 pods up on team/web:1.4.1" in result.result
+    result = fail(harness, CRASH)
+    assert "Now: web is set to team/web:bad, with 2 pods up on team/web:1.4.1" in result.stdout
     assert "IMAGE: 'team/web:1.4.1'" in result.log
 
 
-def test_rollback_restores_the_previous_image_and_verifies_it(stage: Stage) -> None:
+def test_rollback_restores_the_previous_image_and_verifies_it(harness: Harness) -> None:
     """Exit 8 requires that the previous pods are up and stable."""
-    result = fail(stage, CRASH, ROLLBACK="true")
+    result = fail(harness, CRASH, ROLLBACK="true")
     assert result.code == 8
-    assert "Rolled back to the previous version and verified" in result.result
-    assert stage.world.service("web").image == "team/web:1.4.1"
+    assert "Rolled back to the previous version and verified" in result.stdout
+    assert harness.world.service("web").image == "team/web:1.4.1"
     assert "| fatal: DATABASE_URL is not set" in result.log
 
 
-def test_evidence_is_gathered_before_the_rollback(stage: Stage) -> None:
+def test_evidence_is_gathered_before_the_rollback(harness: Harness) -> None:
     """The log of a failed pod is read while the pod still exists."""
-    fail(stage, CRASH, ROLLBACK="true")
-    paths = [record.path.split("/")[-1] for record in stage.world.log]
+    fail(harness, CRASH, ROLLBACK="true")
+    paths = [record.path.split("/")[-1] for record in harness.world.log]
     assert paths.index("findContainerLogs") < len(paths) - paths[::-1].index("containerimage") - 1
 
 
-def test_a_failed_rollback_has_its_own_exit_code(stage: Stage) -> None:
+def test_a_failed_rollback_has_its_own_exit_code(harness: Harness) -> None:
     """Exit 9 means that the previous version failed as well."""
-    stage.world.behave("team/web:1.4.1", Behaviour("crash"))
-    result = fail(stage, CRASH, ROLLBACK="true", statefulset=True, replicas=1)
+    harness.world.behave("team/web:1.4.1", Behaviour("crash"))
+    result = fail(harness, CRASH, ROLLBACK="true", statefulset=True, replicas=1)
     assert result.code == 9
-    assert "Rollback failed" in result.result
+    assert "Rollback failed" in result.stdout
 
 
-def test_an_absent_image_ends_the_wait_within_seconds(stage: Stage) -> None:
+def test_an_absent_image_ends_the_wait_within_seconds(harness: Harness) -> None:
     """The run does not wait 15 minutes for a tag that does not exist."""
-    result = fail(stage, Behaviour("pull-error"))
+    result = fail(harness, Behaviour("pull-error"))
     assert result.code == 10
-    assert "cannot pull its image" in result.result
+    assert "cannot pull its image" in result.stdout
     assert 'Failed to pull image "team/web:bad": not found' in result.log
     assert result.seconds < 10.0
 
 
-def test_a_temporary_pull_error_does_not_end_the_wait(stage: Stage) -> None:
+def test_a_temporary_pull_error_does_not_end_the_wait(harness: Harness) -> None:
     """A registry that is briefly busy delays the deploy, but does not fail it."""
     fault = 'Failed to pull image "team/web:bad": toomanyrequests: rate limit'
-    result = fail(stage, Behaviour("pull-error-passing", passes_after=8.0, fault=fault))
+    result = fail(harness, Behaviour("pull-error-passing", passes_after=8.0, fault=fault))
     assert result.code == 0
 
 
-def test_a_single_pull_error_does_not_end_the_wait(stage: Stage) -> None:
+def test_a_single_pull_error_does_not_end_the_wait(harness: Harness) -> None:
     """A problem seen at one look is not final."""
-    result = fail(stage, Behaviour("pull-error-passing", passes_after=1.5))
+    result = fail(harness, Behaviour("pull-error-passing", passes_after=1.5))
     assert result.code == 0
 
 
-def test_broken_configuration_ends_the_wait(stage: Stage) -> None:
+def test_broken_configuration_ends_the_wait(harness: Harness) -> None:
     """Waiting does not create a missing secret."""
-    result = fail(stage, Behaviour("config-error"))
+    result = fail(harness, Behaviour("config-error"))
     assert result.code == 10
     assert 'secret "db-password" not found' in result.text
     assert result.seconds < 12.0
 
 
-def test_a_failed_pod_ends_the_wait(stage: Stage) -> None:
+def test_a_failed_pod_ends_the_wait(harness: Harness) -> None:
     """Status 7 that lasts is final."""
-    result = fail(stage, Behaviour("failed"))
+    result = fail(harness, Behaviour("failed"))
     assert result.code == 10
-    assert "has failed" in result.result
+    assert "has failed" in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -101,74 +101,74 @@ def test_a_failed_pod_ends_the_wait(stage: Stage) -> None:
     [("never-ready", "Readiness probe failed"), ("unschedulable", "Insufficient memory")],
 )
 def test_a_problem_that_may_pass_is_waited_for_and_reported(
-    stage: Stage, fate: Any, why: str
+    harness: Harness, fate: Any, why: str
 ) -> None:
     """A probe may succeed and a node may appear later: only WAIT_TIMEOUT ends the wait."""
-    result = fail(stage, Behaviour(fate), WAIT_TIMEOUT="120")
+    result = fail(harness, Behaviour(fate), WAIT_TIMEOUT="120")
     assert result.code == 10
-    assert "did not finish within 120 s" in result.result
-    assert why in result.result
+    assert "did not finish within 120 s" in result.stdout
+    assert why in result.stdout
     assert 120.0 <= result.seconds < 122.0
 
 
-def test_an_unschedulable_pod_that_gets_a_node_is_not_a_failure(stage: Stage) -> None:
+def test_an_unschedulable_pod_that_gets_a_node_is_not_a_failure(harness: Harness) -> None:
     """A cluster takes time to grow."""
-    assert fail(stage, Behaviour("unschedulable", passes_after=100.0)).code == 0
+    assert fail(harness, Behaviour("unschedulable", passes_after=100.0)).code == 0
 
 
-def test_slow_replies_do_not_extend_the_time_limit(stage: Stage) -> None:
+def test_slow_replies_do_not_extend_the_time_limit(harness: Harness) -> None:
     """WAIT_TIMEOUT counts from the start of the rollout."""
-    stage.world.rollout_seconds = 500.0
-    stage.web()
-    result = stage.deploy(WAIT_TIMEOUT="60")
+    harness.world.rollout_seconds = 500.0
+    harness.web()
+    result = harness.deploy(WAIT_TIMEOUT="60")
     assert result.code == 10
     assert 60.0 <= result.seconds < 61.0
 
 
-def test_faults_from_before_the_change_are_ignored(stage: Stage) -> None:
+def test_faults_from_before_the_change_are_ignored(harness: Harness) -> None:
     """Trap 13: they outlive their cause."""
-    web = stage.web()
+    web = harness.web()
     for pod in web.pods:
-        stage.world.add_fault(pod.name, "Back-off restarting failed container web", severity=5)
-    assert stage.deploy().code == 0
+        harness.world.add_fault(pod.name, "Back-off restarting failed container web", severity=5)
+    assert harness.deploy().code == 0
 
 
-def test_a_crash_is_detected_without_container_details(stage: Stage) -> None:
+def test_a_crash_is_detected_without_container_details(harness: Harness) -> None:
     """Portals that report neither restarts nor states show it by phase and fault."""
-    stage.world.pod_details = False
-    result = fail(stage, CRASH)
+    harness.world.pod_details = False
+    result = fail(harness, CRASH)
     assert result.code == 10
-    assert "keeps crashing" in result.result
+    assert "keeps crashing" in result.stdout
     assert result.seconds < 2.0 + 1.0 + 10.0
 
 
-def test_a_crash_on_azure_is_detected_by_service(stage: Stage) -> None:
+def test_a_crash_on_azure_is_detected_by_service(harness: Harness) -> None:
     """Trap 8: there faults name the service, and pods name no controller."""
-    stage.world.pod_details = False
-    result = fail(stage, CRASH, cloud=2)
+    harness.world.pod_details = False
+    result = fail(harness, CRASH, cloud=2)
     assert result.code == 10
     assert "Back-off restarting failed container" in result.text
 
 
-def test_a_previous_fault_of_an_azure_service_is_ignored(stage: Stage) -> None:
+def test_a_previous_fault_of_an_azure_service_is_ignored(harness: Harness) -> None:
     """Service-level faults outlive their cause."""
-    stage.web(cloud=2)
-    stage.world.add_fault("web", "Back-off restarting failed container web", per_service=True)
-    assert stage.deploy().code == 0
+    harness.web(cloud=2)
+    harness.world.add_fault("web", "Back-off restarting failed container web", per_service=True)
+    assert harness.deploy().code == 0
 
 
-def test_a_failed_restart_cannot_be_rolled_back(stage: Stage) -> None:
+def test_a_failed_restart_cannot_be_rolled_back(harness: Harness) -> None:
     """The image did not change, and the message explains that."""
-    stage.web()
-    stage.world.behave("team/web:1.4.1", Behaviour("crash"))
-    result = stage.deploy("team/web:1.4.1", RESTART="true", ROLLBACK="true")
+    harness.web()
+    harness.world.behave("team/web:1.4.1", Behaviour("crash"))
+    result = harness.deploy("team/web:1.4.1", RESTART="true", ROLLBACK="true")
     assert result.code == 9
-    assert "it was only restarted" in result.result
-    assert len(stage.world.writes()) == 1
+    assert "it was only restarted" in result.stdout
+    assert len(harness.world.writes()) == 1
 
 
-def test_a_missing_log_is_not_an_error(stage: Stage) -> None:
+def test_a_missing_log_is_not_an_error(harness: Harness) -> None:
     """Trap 14: the message states that there is no log."""
-    result = fail(stage, Behaviour("pull-error"))
+    result = fail(harness, Behaviour("pull-error"))
     assert result.code == 10
     assert "The portal has no log of" in result.log

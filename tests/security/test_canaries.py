@@ -14,7 +14,7 @@ from pipe.settings.variables import VARIABLES
 from tests.reliability.scenarios import FAILED, SCENARIOS, Scenario, ScenarioHarness
 from tests.sandbox import ApiFault, Behaviour
 from tests.security import canaries
-from tests.support.stage import RunResult
+from tests.support.harness import RunResult
 
 TOKEN = canaries.value_of("duplo_token")
 Check = Callable[[ScenarioHarness, RunResult], None]
@@ -24,42 +24,42 @@ Check = Callable[[ScenarioHarness, RunResult], None]
 def clean(record_property: Callable[[str, object], None]) -> Check:
     """Return a check that no canary is in a run's output and files."""
 
-    def check(scene: ScenarioHarness, ending: RunResult) -> None:
-        found = [*canaries.found_in(ending.text), *canaries.found_below(scene.folder)]
+    def check(harness: ScenarioHarness, result: RunResult) -> None:
+        found = [*canaries.found_in(result.text), *canaries.found_below(harness.folder)]
         record_property("canaries", len(found))
-        assert not found, f"{found}\n{ending.text}"
+        assert not found, f"{found}\n{result.text}"
 
     return check
 
 
-def scene_of(play: Scenario, folder: Path) -> ScenarioHarness:
-    """Return a scene whose portal accepts a canary as token."""
-    scene = ScenarioHarness(folder, play)
-    scene.world.add_token(TOKEN)
-    return scene
+def harness_of(scenario: Scenario, folder: Path) -> ScenarioHarness:
+    """Return a harness whose portal accepts a canary as token."""
+    harness = ScenarioHarness(folder, scenario)
+    harness.world.add_token(TOKEN)
+    return harness
 
 
-def run(scene: ScenarioHarness, **extra: str) -> RunResult:
+def run(harness: ScenarioHarness, **extra: str) -> RunResult:
     """Run the pipe with every secret variable and DEBUG."""
     secret = {**canaries.environ(), "DUPLO_TOKEN": TOKEN, "DEBUG": "true"}
-    return scene.run(**{**secret, **extra})
+    return harness.run(**{**secret, **extra})
 
 
-@pytest.mark.parametrize("play", SCENARIOS, ids=str)
-def test_no_run_shows_a_secret(play: Scenario, tmp_path: Path, clean: Check) -> None:
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+def test_no_run_shows_a_secret(scenario: Scenario, tmp_path: Path, clean: Check) -> None:
     """Neither success nor restart, rollback or failure does, with DEBUG."""
-    scene = scene_of(play, tmp_path)
-    ending = run(scene)
-    assert ending.code == play.code, ending.text
-    clean(scene, ending)
+    harness = harness_of(scenario, tmp_path)
+    result = run(harness)
+    assert result.code == scenario.code, result.text
+    clean(harness, result)
 
 
 def test_refused_variables_show_no_secret(tmp_path: Path, clean: Check) -> None:
     """Secrets stay masked when other variables are invalid."""
-    scene = scene_of(FAILED, tmp_path)
-    ending = scene.run(DUPLO_TOKEN=f"{TOKEN} ", **canaries.environ(), WAIT="perhaps")
-    assert ending.code == 2
-    clean(scene, ending)
+    harness = harness_of(FAILED, tmp_path)
+    result = harness.run(DUPLO_TOKEN=f"{TOKEN} ", **canaries.environ(), WAIT="perhaps")
+    assert result.code == 2
+    clean(harness, result)
 
 
 @pytest.mark.parametrize("name", [v.name for v in VARIABLES if not v.secret])
@@ -67,10 +67,10 @@ def test_a_secret_in_the_wrong_variable_is_not_shown(
     name: str, tmp_path: Path, clean: Check
 ) -> None:
     """A token that is pasted into another variable is masked."""
-    scene = scene_of(FAILED, tmp_path)
+    harness = harness_of(FAILED, tmp_path)
     if name in ("REPORT_DIR", "TEST_REPORT_DIR") or name.endswith("_TEST"):
         pytest.skip("the value would be the name of a folder, or a command")
-    clean(scene, run(scene, **{name: TOKEN}))
+    clean(harness, run(harness, **{name: TOKEN}))
 
 
 @pytest.mark.parametrize(
@@ -90,23 +90,23 @@ def test_a_token_in_a_response_is_masked(
     spell: Callable[[str], str], status: int, tmp_path: Path, clean: Check
 ) -> None:
     """In error bodies and unexpected ones, in any encoding, and where the text is cut off."""
-    scene = scene_of(FAILED, tmp_path)
+    harness = harness_of(FAILED, tmp_path)
     body = f"denied: {spell(TOKEN)}"
-    scene.world.script(ApiFault(status=status, body=body, times=999, skip=1))
-    ending = run(scene)
-    assert ending.code in (3, 4)
-    clean(scene, ending)
+    harness.world.script(ApiFault(status=status, body=body, times=999, skip=1))
+    result = run(harness)
+    assert result.code in (3, 4)
+    clean(harness, result)
 
 
 def test_faults_and_logs_of_pods_show_no_secret(tmp_path: Path, clean: Check) -> None:
     """Evidence from the cluster is masked as well."""
-    scene = scene_of(FAILED, tmp_path)
+    harness = harness_of(FAILED, tmp_path)
     crash = Behaviour("crash", log=(f"env: DUPLO_TOKEN={TOKEN}",), fault=f"Back-off {TOKEN}")
-    scene.world.behave("team/web:bad", crash)
-    ending = run(scene)
-    assert ending.code == 10
-    assert "env: DUPLO_TOKEN=***" in ending.log
-    clean(scene, ending)
+    harness.world.behave("team/web:bad", crash)
+    result = run(harness)
+    assert result.code == 10
+    assert "env: DUPLO_TOKEN=***" in result.log
+    clean(harness, result)
 
 
 def test_a_traceback_shows_no_secret(
@@ -118,11 +118,11 @@ def test_a_traceback_shows_no_secret(
         raise RuntimeError(f"{TOKEN!r} {TOKEN} {TOKEN.encode()!r}")
 
     monkeypatch.setattr(Deploy, "run", broken)
-    scene = scene_of(FAILED, tmp_path)
-    ending = run(scene)
-    assert ending.code == 1
-    assert "RuntimeError" in ending.log
-    clean(scene, ending)
+    harness = harness_of(FAILED, tmp_path)
+    result = run(harness)
+    assert result.code == 1
+    assert "RuntimeError" in result.log
+    clean(harness, result)
 
 
 def words(data: object) -> set[str]:
@@ -139,13 +139,13 @@ def test_a_secret_that_is_a_common_word_breaks_no_report(tmp_path: Path) -> None
     record = ScenarioHarness(tmp_path / "plain", FAILED).run().report
     everyday = {word for word in words(dict(record)) if len(word) >= 4 and word.isprintable()}
     for number, word in enumerate(sorted({*everyday, "true", "null", "false", '"]},', "DEPLOY_"})):
-        scene = ScenarioHarness(tmp_path / str(number), FAILED)
-        ending = scene.run(REGISTRY_USERNAME="ci", REGISTRY_PASSWORD=word)
-        assert ending.code == FAILED.code, ending.text
-        assert ending.report["targets"]
-        assert ending.report["exit_code"] == FAILED.code
+        harness = ScenarioHarness(tmp_path / str(number), FAILED)
+        result = harness.run(REGISTRY_USERNAME="ci", REGISTRY_PASSWORD=word)
+        assert result.code == FAILED.code, result.text
+        assert result.report["targets"]
+        assert result.report["exit_code"] == FAILED.code
         for name in ("deploy.env", "deploy.html"):
-            assert (scene.report_dir / name).stat().st_size
+            assert (harness.report_dir / name).stat().st_size
 
 
 def test_the_search_finds_planted_canaries(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from werkzeug.wrappers import Request, Response
 from tests.reliability.scenarios import FAILED, ROLLBACK, ScenarioHarness
 from tests.sandbox import ApiFault, Behaviour, WsgiAdapter
 from tests.support.fake_clock import FakeClock
-from tests.support.stage import RunResult
+from tests.support.harness import RunResult
 
 HOSTILE = [
     "x\n✔ web runs team/web:1.4.2. (exit code 0)",
@@ -59,20 +59,20 @@ class Tags(html.parser.HTMLParser):
             self.scripts.append(data)
 
 
-def check_log(scene: ScenarioHarness, ending: RunResult) -> None:
+def check_log(harness: ScenarioHarness, result: RunResult) -> None:
     """Check that the log has only lines of the pipe, without control characters."""
-    assert ending.code != 1, ending.text
-    for line in ending.log.splitlines():
+    assert result.code != 1, result.text
+    for line in result.log.splitlines():
         assert not line or line.split(":")[0] in ("DEBUG", "INFO", "WARNING", "ERROR"), line
         assert line.isprintable(), ascii(line)
         assert len(line) < 20_000
-    assert ending.result.count("✔") + ending.result.count("✖") <= 1 or "✖" in ending.result
-    assert len(ending.result.strip().splitlines()) == 1
+    assert result.stdout.count("✔") + result.stdout.count("✖") <= 1 or "✖" in result.stdout
+    assert len(result.stdout.strip().splitlines()) == 1
 
 
-def check_files(scene: ScenarioHarness) -> None:
+def check_files(harness: ScenarioHarness) -> None:
     """Check that every written file is valid and runs nothing."""
-    for path in scene.folder.rglob("*"):
+    for path in harness.folder.rglob("*"):
         if path.suffix == ".json":
             json.loads(path.read_text("utf-8"))
         elif path.suffix == ".env":
@@ -82,7 +82,7 @@ def check_files(scene: ScenarioHarness) -> None:
         elif path.suffix == ".xml":
             names = [case.get("name", "") for case in ET.parse(path).iter("testcase")]
             assert "forged" not in names
-    assert not list(scene.folder.rglob("pwned"))
+    assert not list(harness.folder.rglob("pwned"))
 
 
 def check_env(path: Path) -> None:
@@ -110,24 +110,24 @@ def check_html(path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=brief)
-@pytest.mark.parametrize("play", [FAILED, ROLLBACK], ids=str)
-def test_faults_and_logs_of_pods_are_quoted(text: str, play: object, tmp_path: Path) -> None:
+@pytest.mark.parametrize("scenario", [FAILED, ROLLBACK], ids=str)
+def test_faults_and_logs_of_pods_are_quoted(text: str, scenario: object, tmp_path: Path) -> None:
     """They stay plain text in the log and in every report."""
-    scene = ScenarioHarness(tmp_path, play)  # type: ignore[arg-type]
+    harness = ScenarioHarness(tmp_path, scenario)  # type: ignore[arg-type]
     fault = f"Back-off {text}".replace("{", "{{").replace("}", "}}")
-    scene.world.behave("team/web:bad", Behaviour("crash", log=(text,), fault=fault))
-    ending = scene.run()
-    assert ending.code == scene.scenario.code
-    check_log(scene, ending)
-    check_files(scene)
+    harness.world.behave("team/web:bad", Behaviour("crash", log=(text,), fault=fault))
+    result = harness.run()
+    assert result.code == harness.scenario.code
+    check_log(harness, result)
+    check_files(harness)
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=brief)
 def test_markup_in_a_slack_message_stays_text(text: str, tmp_path: Path) -> None:
     """No value adds a mention, a link or a line."""
-    scene = ScenarioHarness(tmp_path, ROLLBACK)
+    harness = ScenarioHarness(tmp_path, ROLLBACK)
     fault = f"Back-off {text}".replace("{", "{{").replace("}", "}}")
-    scene.world.behave("team/web:bad", Behaviour("crash", log=(text,), fault=fault))
+    harness.world.behave("team/web:bad", Behaviour("crash", log=(text,), fault=fault))
     messages: list[dict[str, Any]] = []
 
     def slack(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -135,9 +135,9 @@ def test_markup_in_a_slack_message_stays_text(text: str, tmp_path: Path) -> None
         return Response("ok")(environ, start_response)
 
     # Notifications use their own clock.
-    scene.other_hosts = {"hooks.example": WsgiAdapter(slack, FakeClock())}
-    ending = scene.run(SLACK_WEBHOOK="https://hooks.example/services/T/B/0", NOTIF_ENV="<!here>")
-    assert ending.code == scene.scenario.code
+    harness.other_hosts = {"hooks.example": WsgiAdapter(slack, FakeClock())}
+    result = harness.run(SLACK_WEBHOOK="https://hooks.example/services/T/B/0", NOTIF_ENV="<!here>")
+    assert result.code == harness.scenario.code
     assert len(messages) == 2
     for message in messages:
         (details,) = message["attachments"]
@@ -152,37 +152,37 @@ def test_markup_in_a_slack_message_stays_text(text: str, tmp_path: Path) -> None
 @pytest.mark.parametrize("text", ENCODABLE, ids=brief)
 def test_a_hostile_previous_image_is_quoted(text: str, tmp_path: Path) -> None:
     """The previous image comes from the portal, not from the pipe's grammar."""
-    scene = ScenarioHarness(tmp_path, FAILED)
-    scene.web.main_image = text
-    check_log(scene, scene.run())
-    check_files(scene)
+    harness = ScenarioHarness(tmp_path, FAILED)
+    harness.web.main_image = text
+    check_log(harness, harness.run())
+    check_files(harness)
 
 
 @pytest.mark.parametrize("text", ENCODABLE, ids=brief)
 def test_hostile_names_in_suggestions_are_quoted(text: str, tmp_path: Path) -> None:
     """Suggestions for a misspelt name come from the portal."""
-    scene = ScenarioHarness(tmp_path, FAILED)
-    scene.world.add_tenant(f"dev02{text}")
-    scene.world.add_service(f"webb{text}", "team/web:1")
+    harness = ScenarioHarness(tmp_path, FAILED)
+    harness.world.add_tenant(f"dev02{text}")
+    harness.world.add_service(f"webb{text}", "team/web:1")
     for wrong in ({"SERVICE": "webc"}, {"TENANT": "dev03"}):
-        ending = scene.run(**wrong)
-        assert ending.code == 4
-        check_log(scene, ending)
-        check_files(scene)
+        result = harness.run(**wrong)
+        assert result.code == 4
+        check_log(harness, result)
+        check_files(harness)
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=brief)
 @pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 503])
 def test_hostile_responses_of_the_portal_are_quoted(text: str, status: int, tmp_path: Path) -> None:
     """Error bodies and redirects stay plain text."""
-    scene = ScenarioHarness(tmp_path, FAILED)
+    harness = ScenarioHarness(tmp_path, FAILED)
     body = text.encode("utf-8", "replace").decode()
     printable = "".join(char for char in body[:200] if " " <= char <= "~")
     headers = {"Location": f"https://evil.example/{printable}", "Retry-After": printable}
     fault = ApiFault(status=status, body=body, headers=headers, times=99, skip=1)
-    scene.world.script(fault)
-    check_log(scene, scene.run())
-    check_files(scene)
+    harness.world.script(fault)
+    check_log(harness, harness.run())
+    check_files(harness)
 
 
 @pytest.mark.parametrize("text", [text for text in ENCODABLE if "\x00" not in text], ids=brief)
@@ -191,27 +191,27 @@ def test_hostile_responses_of_the_portal_are_quoted(text: str, status: int, tmp_
 )
 def test_hostile_variables_forge_no_log_line(name: str, text: str, tmp_path: Path) -> None:
     """Titles of pull requests and names of branches end up in variables."""
-    scene = ScenarioHarness(tmp_path, FAILED)
-    check_log(scene, scene.run(**{name: text}))
-    check_files(scene)
+    harness = ScenarioHarness(tmp_path, FAILED)
+    check_log(harness, harness.run(**{name: text}))
+    check_files(harness)
 
 
 def test_a_lone_surrogate_in_an_id_is_reported(tmp_path: Path) -> None:
     """JSON can hold one, an address cannot."""
-    scene = ScenarioHarness(tmp_path, FAILED)
-    scene.world.tenants[0].id = "\ud800"
-    ending = scene.run()
-    assert ending.code == 4
-    assert "The portal returned a name that is not valid Unicode" in ending.result
+    harness = ScenarioHarness(tmp_path, FAILED)
+    harness.world.tenants[0].id = "\ud800"
+    result = harness.run()
+    assert result.code == 4
+    assert "The portal returned a name that is not valid Unicode" in result.stdout
 
 
 @pytest.mark.parametrize("name", ["..", "a/b", "a?b#c", "%2e%2e", "a b"])
 def test_a_hostile_name_reaches_no_other_address(name: str, tmp_path: Path) -> None:
     """Names are escaped in paths; most are refused earlier."""
-    scene = ScenarioHarness(tmp_path, FAILED)
-    scene.world.tenants[0].id = name
-    ending = scene.run()
-    assert ending.code in (0, 4, 10)
+    harness = ScenarioHarness(tmp_path, FAILED)
+    harness.world.tenants[0].id = name
+    result = harness.run()
+    assert result.code in (0, 4, 10)
     prefixes = ("/admin", "/subscriptions/", "/v3/subscriptions/", "/adminproxy")
-    assert all(record.path.startswith(prefixes) for record in scene.world.log)
-    assert all(record.query == "" for record in scene.world.log)
+    assert all(record.path.startswith(prefixes) for record in harness.world.log)
+    assert all(record.query == "" for record in harness.world.log)

@@ -19,8 +19,8 @@ from pipe.http.certificate import fetch_certificate
 from tests.sandbox import Server, World
 from tests.security.tls import Identity, identity, tinyproxy
 from tests.support.environment import environment
+from tests.support.harness import run_pipe
 from tests.support.real_time import JumpingClock
-from tests.support.stage import play
 
 Deploy = Callable[..., tuple[int, str]]
 ADDRESS = "127.0.0.2"  # this machine, but not exempt from proxies
@@ -51,8 +51,8 @@ def deploy(world: World, tmp_path: Path) -> Deploy:
     def deployed(url: str, **environ: str) -> tuple[int, str]:
         usual = environment(url, world.token, STABLE_SECONDS="0")
         variables = {**usual, "BITBUCKET_CLONE_DIR": str(tmp_path), **environ}
-        ending = play(variables, Dependencies(world.clock), tmp_path)
-        return ending.code, ending.text
+        result = run_pipe(variables, Dependencies(world.clock), tmp_path)
+        return result.code, result.text
 
     return deployed
 

@@ -30,18 +30,18 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run of the pipe left. `log` is standard error, `result` standard output."""
+    """What a run of the pipe left. `log` is standard error, `stdout` standard output."""
 
     code: int
     log: str
-    result: str
+    stdout: str
     seconds: float
     report: Mapping[str, Any]
 
     @property
     def text(self) -> str:
         """Everything the run printed."""
-        return f"{self.log}\n{self.result}"
+        return f"{self.log}\n{self.stdout}"
 
 
 def run_pipe(environ: Mapping[str, str], dependencies: Dependencies, report_dir: Path) -> RunResult:
@@ -52,11 +52,11 @@ def run_pipe(environ: Mapping[str, str], dependencies: Dependencies, report_dir:
     began, out, err = dependencies.clock.monotonic(), io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = run(environ, dependencies)
-    log, result = (_COLOUR.sub("", stream.getvalue()) for stream in (err, out))
-    watch(f"{log}\n{result}", environ)
+    log, stdout = (_COLOUR.sub("", stream.getvalue()) for stream in (err, out))
+    watch(f"{log}\n{stdout}", environ)
     watch_files(report_dir, environ)
     seconds = dependencies.clock.monotonic() - began
-    return RunResult(int(code), log, result, seconds, read_record(report_dir))
+    return RunResult(int(code), log, stdout, seconds, read_record(report_dir))
 
 
 def read_record(report_dir: Path) -> Mapping[str, Any]:
