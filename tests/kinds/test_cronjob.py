@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 
-from tests.sandbox import ApiFault
+from tests.sandbox import ApiFault, World
+from tests.support.harness import Harness
 
 
-def test_an_update_preserves_every_other_field(harness):
+def test_an_update_preserves_every_other_field(harness: Harness) -> None:
     """Trap 38: schedule, placement and everything else stay, the any-host setting included."""
     job = harness.world.cronjobs.add(
         "nightly",
@@ -34,7 +35,7 @@ def test_an_update_preserves_every_other_field(harness):
     assert after == before
 
 
-def test_an_update_ends_at_once_and_reports_when_the_image_is_used(harness):
+def test_an_update_ends_at_once_and_reports_when_the_image_is_used(harness: Harness) -> None:
     """There is no rollout to wait for; annotations may be null (trap 38)."""
     harness.world.cronjobs.add("nightly", "team/batch:1")
     assert harness.run(KIND="cronjob", SERVICE="nightly", IMAGE="team/batch:2").code == 0
@@ -42,7 +43,7 @@ def test_an_update_ends_at_once_and_reports_when_the_image_is_used(harness):
     assert "its next run takes the new image (schedule 0 2 * * *)" in harness.output
 
 
-def test_after_a_lost_reply_the_job_is_not_updated_again(harness):
+def test_after_a_lost_reply_the_job_is_not_updated_again(harness: Harness) -> None:
     """The job is read back instead."""
     job = harness.world.cronjobs.add("nightly", "team/batch:1")
     harness.world.script(ApiFault("PUT", "cronJob/nightly$", "reset-after"))
@@ -50,7 +51,7 @@ def test_after_a_lost_reply_the_job_is_not_updated_again(harness):
     assert job.replaced == 1
 
 
-def test_a_refused_update_changes_nothing(harness):
+def test_a_refused_update_changes_nothing(harness: Harness) -> None:
     """The message confirms it."""
     job = harness.world.cronjobs.add("nightly", "team/batch:1")
     harness.world.script(ApiFault("PUT", "cronJob/nightly$", status=403, body="read only"))
@@ -59,11 +60,11 @@ def test_a_refused_update_changes_nothing(harness):
     assert "Nothing was changed" in harness.output
 
 
-def test_a_change_by_another_deployment_before_the_update_stops_it(harness):
+def test_a_change_by_another_deployment_before_the_update_stops_it(harness: Harness) -> None:
     """A change to any field of the job counts."""
     job = harness.world.cronjobs.add("nightly", "team/batch:1")
 
-    def reschedule(_):
+    def reschedule(_: World) -> None:
         job.document["spec"]["schedule"] = "0 3 * * *"
 
     harness.world.intrude(reschedule, when=("GET", "k8s/cronJob$", 1))

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from tests.sandbox import ApiFault, Behaviour
+from typing import Any
+
+from tests.sandbox import ApiFault, Behaviour, World
 from tests.sandbox.task_definition import ADDED, usual_definition
+from tests.support.harness import Harness
 
 IGNORED = {"TaskDefinitionArn", "Revision", "RegisteredAt", "Status", *ADDED}
 
 
-def definition_of(world, number):
+def definition_of(world: World, number: int) -> dict[str, Any]:
     found = list(world.ecs.definitions.values())[number]
     return {key: value for key, value in found.items() if key not in IGNORED}
 
 
-def test_a_new_revision_differs_only_in_the_image(harness):
+def test_a_new_revision_differs_only_in_the_image(harness: Harness) -> None:
     """Trap 36: optional containers stay optional, and no field is lost."""
     api = harness.world.ecs.add("api", "team/api:1", containers={"log": "log:1"})
     assert harness.run(KIND="ecs", SERVICE="api", IMAGE="team/api:2").code == 0
@@ -25,7 +28,7 @@ def test_a_new_revision_differs_only_in_the_image(harness):
     assert after == before
 
 
-def test_a_hand_made_task_definition_keeps_its_container_names(harness):
+def test_a_hand_made_task_definition_keeps_its_container_names(harness: Harness) -> None:
     """Trap 34: only the portal uses the name `default`, and only families have a prefix."""
     made = usual_definition({"api": "team/api:1", "log": "log:1"})
     api = harness.world.ecs.add("api", "", definition=made)
@@ -35,7 +38,7 @@ def test_a_hand_made_task_definition_keeps_its_container_names(harness):
     assert api.document["Name"] == "api"
 
 
-def test_a_rollout_is_ready_once_our_deployment_is_complete_and_stable(harness):
+def test_a_rollout_is_ready_once_our_deployment_is_complete_and_stable(harness: Harness) -> None:
     """It takes until AWS reports completion, plus STABLE_SECONDS."""
     api = harness.world.ecs.add("api", "team/api:1")
     clock = harness.world.clock
@@ -46,7 +49,7 @@ def test_a_rollout_is_ready_once_our_deployment_is_complete_and_stable(harness):
     assert [one.state for one in api.deployments] == ["COMPLETED"]
 
 
-def test_a_rollback_by_aws_is_a_failure(harness):
+def test_a_rollback_by_aws_is_a_failure(harness: Harness) -> None:
     """Trap 35: the previous revision is primary and complete then, which is not success."""
     api = harness.world.ecs.add("api", "team/api:1")
     harness.world.behave("team/api:2", Behaviour("crash", log=["no database"]))
@@ -56,7 +59,7 @@ def test_a_rollback_by_aws_is_a_failure(harness):
     assert "no database" in harness.output
 
 
-def test_a_rollback_by_aws_is_verified_and_not_repeated(harness):
+def test_a_rollback_by_aws_is_verified_and_not_repeated(harness: Harness) -> None:
     """ROLLBACK has nothing to change then."""
     api = harness.world.ecs.add("api", "team/api:1")
     harness.world.behave("team/api:2", Behaviour("crash"))
@@ -65,7 +68,7 @@ def test_a_rollback_by_aws_is_verified_and_not_repeated(harness):
     assert len(harness.requests("UpdateEcsService")) == 1
 
 
-def test_without_a_circuit_breaker_the_previous_revision_is_restored(harness):
+def test_without_a_circuit_breaker_the_previous_revision_is_restored(harness: Harness) -> None:
     """Tasks that keep failing end the wait; the rollback registers no third revision."""
     api = harness.world.ecs.add("api", "team/api:1", breaker=(False, False))
     first = api.definition
@@ -76,7 +79,7 @@ def test_without_a_circuit_breaker_the_previous_revision_is_restored(harness):
     assert "no task stays up" in harness.output
 
 
-def test_a_revision_of_another_deployment_stays(harness):
+def test_a_revision_of_another_deployment_stays(harness: Harness) -> None:
     """The run ends with a conflict, even with ROLLBACK."""
     world = harness.world
     api = world.ecs.add("api", "team/api:1")
@@ -90,7 +93,7 @@ def test_a_revision_of_another_deployment_stays(harness):
     assert api.definition == theirs
 
 
-def test_after_a_lost_reply_the_service_is_not_updated_again(harness):
+def test_after_a_lost_reply_the_service_is_not_updated_again(harness: Harness) -> None:
     """The service is read back instead."""
     api = harness.world.ecs.add("api", "team/api:1")
     harness.world.script(ApiFault("POST", "UpdateEcsService$", "reset-after"))
@@ -99,14 +102,14 @@ def test_after_a_lost_reply_the_service_is_not_updated_again(harness):
     assert len(harness.requests("UpdateEcsService")) == 1
 
 
-def test_an_old_portal_is_asked_for_the_deployments_of_each_service(old_harness):
+def test_an_old_portal_is_asked_for_the_deployments_of_each_service(old_harness: Harness) -> None:
     """Its list of services has no deployments."""
     api = old_harness.world.ecs.add("api", "team/api:1")
     assert old_harness.run(SERVICES="ecs:api=team/api:2").code == 0
     assert api.image == "team/api:2"
 
 
-def test_a_restart_registers_a_revision_with_the_same_images(harness):
+def test_a_restart_registers_a_revision_with_the_same_images(harness: Harness) -> None:
     """AWS replaces tasks only when the revision changes."""
     api = harness.world.ecs.add("api", "team/api:1")
     first = api.definition
@@ -115,7 +118,7 @@ def test_a_restart_registers_a_revision_with_the_same_images(harness):
     assert api.image == "team/api:1"
 
 
-def test_a_second_run_changes_nothing(harness):
+def test_a_second_run_changes_nothing(harness: Harness) -> None:
     """The service already runs the image."""
     harness.world.ecs.add("api", "team/api:1")
     assert harness.run(SERVICES="ecs:api=team/api:1").code == 0

@@ -6,12 +6,13 @@ import pytest
 
 from pipe.kinds.lambda_ import full_name
 from tests.sandbox import ApiFault, Behaviour
+from tests.support.harness import Harness
 
 ACCOUNT = "111122223333"
 
 
 @pytest.mark.parametrize("name", ["resize", f"duploservices-dev01-resize-{ACCOUNT}"])
-def test_a_function_has_a_short_and_a_full_name(harness, name):
+def test_a_function_has_a_short_and_a_full_name(harness: Harness, name: str) -> None:
     """Users may give the name that the portal shows."""
     function = harness.world.functions.add("resize", "team/resize:1")
     assert harness.run(KIND="lambda", SERVICE=name, IMAGE="team/resize:2").code == 0
@@ -33,12 +34,12 @@ def test_a_function_has_a_short_and_a_full_name(harness, name):
         (["duploservices-dev02-fn", "duploservices-dev01-fn-2"], None),
     ],
 )
-def test_a_short_name_must_match_exactly_one_function(known, found):
+def test_a_short_name_must_match_exactly_one_function(known: list[str], found: str | None) -> None:
     """Several matches count as none."""
     assert full_name("fn", "dev01", known) == found
 
 
-def test_a_rollout_is_ready_once_aws_has_finished(harness):
+def test_a_rollout_is_ready_once_aws_has_finished(harness: Harness) -> None:
     """Trap 37: the portal's reply comes before the update is complete."""
     harness.world.functions.add("resize", "team/resize:1")
     harness.world.behave("team/resize:2", Behaviour(seconds=30.0))
@@ -47,7 +48,7 @@ def test_a_rollout_is_ready_once_aws_has_finished(harness):
     assert 30 <= harness.world.clock.monotonic() - before <= 31
 
 
-def test_a_list_that_lags_behind_is_not_taken_for_the_result(harness):
+def test_a_list_that_lags_behind_is_not_taken_for_the_result(harness: Harness) -> None:
     """Right after the call the list may show the previous state."""
     function = harness.world.functions.add("resize", "team/resize:1")
     function.listed_late = 10.0
@@ -55,7 +56,7 @@ def test_a_list_that_lags_behind_is_not_taken_for_the_result(harness):
     assert harness.world.clock.elapsed >= 10
 
 
-def test_an_update_in_progress_is_waited_for(harness):
+def test_an_update_in_progress_is_waited_for(harness: Harness) -> None:
     """Trap 37: AWS accepts one update at a time; its refusal is retried."""
     function = harness.world.functions.add("resize", "team/resize:1")
     harness.world.behave("team/resize:theirs", Behaviour(seconds=20.0))
@@ -68,7 +69,7 @@ def test_an_update_in_progress_is_waited_for(harness):
     assert function.image == "team/resize:2"
 
 
-def test_a_failed_update_reports_the_reason_from_aws(harness):
+def test_a_failed_update_reports_the_reason_from_aws(harness: Harness) -> None:
     """With ROLLBACK the previous image is verified."""
     function = harness.world.functions.add("resize", "team/resize:1")
     harness.world.behave("team/resize:2", Behaviour("pull-error", fault="image not found in ECR"))
@@ -78,7 +79,7 @@ def test_a_failed_update_reports_the_reason_from_aws(harness):
     assert function.image == "team/resize:1"
 
 
-def test_after_a_lost_reply_the_function_is_not_updated_again(harness):
+def test_after_a_lost_reply_the_function_is_not_updated_again(harness: Harness) -> None:
     """The function is read back instead."""
     function = harness.world.functions.add("resize", "team/resize:1")
     harness.world.script(ApiFault("POST", "UpdateLambdaFunction$", "reset-after"))
@@ -86,7 +87,7 @@ def test_after_a_lost_reply_the_function_is_not_updated_again(harness):
     assert function.updates == 1
 
 
-def test_an_update_by_another_deployment_is_not_a_success(harness):
+def test_an_update_by_another_deployment_is_not_a_success(harness: Harness) -> None:
     """The image decides, not the status Successful."""
     function = harness.world.functions.add("resize", "team/resize:1")
     harness.world.intrude(lambda _: function.update("team/resize:theirs"), after=2.5)
@@ -99,7 +100,7 @@ def test_an_update_by_another_deployment_is_not_a_success(harness):
     assert harness.run(SERVICES="lambda:resize=team/resize:3").code == 7
 
 
-def test_a_zip_function_is_refused(harness):
+def test_a_zip_function_is_refused(harness: Harness) -> None:
     """It has no image to change."""
     harness.world.functions.add("resize", "team/resize:1", package="Zip")
     assert harness.run(SERVICES="lambda:resize=team/resize:2").code == 4

@@ -5,24 +5,30 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import Counter
+from concurrent.futures import Future
+from typing import Never
+
+import pytest
 
 from pipe import parallel
 from pipe.dependencies import Dependencies
 from pipe.parallel import MOST_THREADS, run_concurrently
 from pipe.run import run
-from tests.sandbox import ApiFault, Behaviour, WsgiAdapter, create_app
+from tests.sandbox import ApiFault, Behaviour, World, WsgiAdapter, create_app
+from tests.sandbox.service import Service
+from tests.support.harness import Harness
 
 
-def many(world, count, replicas=3):
+def many(world: World, count: int, replicas: int = 3) -> list[Service]:
     names = [f"svc-{number:02d}" for number in range(count)]
     return [world.add_service(name, f"team/{name}:1", replicas=replicas) for name in names]
 
 
-def entries(services, tag):
+def entries(services: list[Service], tag: int) -> str:
     return " ".join(f"{one.name}=team/{one.name}:{tag}" for one in services)
 
 
-def test_twenty_services_take_no_more_requests_than_documented(harness):
+def test_twenty_services_take_no_more_requests_than_documented(harness: Harness) -> None:
     """20 services of 3 pods, 5 s rollout: 45 requests, 1.5 s beyond rollout and STABLE_SECONDS."""
     harness.world.rollout_seconds = 5 / 3
     services = many(harness.world, 20)
@@ -32,7 +38,7 @@ def test_twenty_services_take_no_more_requests_than_documented(harness):
     assert harness.world.clock.elapsed <= 5 + 5 + 1.5
 
 
-def test_a_look_takes_as_many_requests_for_many_targets_as_for_a_few(harness):
+def test_a_look_takes_as_many_requests_for_many_targets_as_for_a_few(harness: Harness) -> None:
     """Lists are read for the whole tenant."""
     reads = []
     for count in (2, 12):
@@ -45,7 +51,7 @@ def test_a_look_takes_as_many_requests_for_many_targets_as_for_a_few(harness):
     assert reads[0]["GetPods"] <= harness.world.clock.elapsed
 
 
-def test_if_one_of_twenty_crashes_all_are_rolled_back(harness):
+def test_if_one_of_twenty_crashes_all_are_rolled_back(harness: Harness) -> None:
     """All are verified on the previous image, without needless restarts."""
     services = many(harness.world, 20)
     harness.world.behave("team/svc-07:2", Behaviour("crash", log=["boom"]))
@@ -62,7 +68,7 @@ def test_if_one_of_twenty_crashes_all_are_rolled_back(harness):
     assert puts[20:] == [one.name for one in reversed(services)]
 
 
-def test_without_rollback_the_state_of_each_target_is_logged(harness):
+def test_without_rollback_the_state_of_each_target_is_logged(harness: Harness) -> None:
     """The log shows what runs where."""
     services = many(harness.world, 5, replicas=1)
     harness.world.behave("team/svc-02:2", Behaviour("crash"))
@@ -72,7 +78,7 @@ def test_without_rollback_the_state_of_each_target_is_logged(harness):
     assert len(harness.world.writes()) == 5
 
 
-def test_a_target_that_another_deployment_changed_is_not_rolled_back(harness):
+def test_a_target_that_another_deployment_changed_is_not_rolled_back(harness: Harness) -> None:
     """The others are; the message names the one that was not, and why."""
     services = many(harness.world, 4, replicas=1)
     harness.world.behave("team/svc-00:2", Behaviour("crash"))
@@ -91,7 +97,7 @@ def test_a_target_that_another_deployment_changed_is_not_rolled_back(harness):
     assert "svc-01: another deployment changed it meanwhile" in harness.output
 
 
-def test_a_refused_change_rolls_back_the_others(harness):
+def test_a_refused_change_rolls_back_the_others(harness: Harness) -> None:
     """It is all or nothing from the first change on."""
     services = many(harness.world, 6, replicas=1)
     harness.world.script(ApiFault("PUT", "svc-03/containerimage$", status=403, body="no", times=9))
@@ -99,7 +105,7 @@ def test_a_refused_change_rolls_back_the_others(harness):
     assert {one.image.rsplit(":", 1)[1] for one in services} == {"1"}
 
 
-def test_every_wrong_name_is_reported_with_a_suggestion(harness):
+def test_every_wrong_name_is_reported_with_a_suggestion(harness: Harness) -> None:
     """Names of every kind and of containers, all in one run."""
     world = harness.world
     world.add_service("web", "team/web:1", sidecars={"log": "log:1"})
@@ -114,7 +120,7 @@ def test_every_wrong_name_is_reported_with_a_suggestion(harness):
     assert world.writes() == []
 
 
-def test_all_kinds_are_deployed_together(harness):
+def test_all_kinds_are_deployed_together(harness: Harness) -> None:
     """A failure of one rolls back all."""
     world = harness.world
     web = world.add_service("web", "team/web:1", replicas=2)
@@ -132,7 +138,7 @@ def test_all_kinds_are_deployed_together(harness):
     assert nightly.any_host
 
 
-def test_the_table_has_a_new_row_only_for_a_new_verdict(harness):
+def test_the_table_has_a_new_row_only_for_a_new_verdict(harness: Harness) -> None:
     """A target without a new verdict is not logged again at once."""
     world = harness.world
     world.add_service("web", "team/web:1")
@@ -143,7 +149,7 @@ def test_the_table_has_a_new_row_only_for_a_new_verdict(harness):
     assert harness.output.count("target           state") == 1
 
 
-def test_looks_at_a_slow_portal_take_a_tenth_of_the_time(harness):
+def test_looks_at_a_slow_portal_take_a_tenth_of_the_time(harness: Harness) -> None:
     """Pauses grow with the portal's response time."""
     world = harness.world
     services = many(world, 3, replicas=1)
@@ -159,12 +165,12 @@ def test_looks_at_a_slow_portal_take_a_tenth_of_the_time(harness):
     assert asked <= 0.13 * (world.clock.elapsed + 1000 - max(writes))
 
 
-def test_concurrency_is_limited():
+def test_concurrency_is_limited() -> None:
     """Everything still gets its turn."""
     lock, running, most, done = threading.Lock(), [0], [0], []
     gate = threading.Barrier(MOST_THREADS)
 
-    def act(thing):
+    def act(thing: int) -> None:
         with lock:
             running[0] += 1
             most[0] = max(most[0], running[0])
@@ -179,12 +185,12 @@ def test_concurrency_is_limited():
     assert sorted(done) == list(range(30))
 
 
-def test_after_a_failure_nothing_more_is_started():
+def test_after_a_failure_nothing_more_is_started() -> None:
     """What is running is finished, and every failure is returned."""
     begun = []
     gate = threading.Barrier(MOST_THREADS)
 
-    def act(thing):
+    def act(thing: int) -> Never:
         begun.append(thing)
         if len(begun) <= MOST_THREADS:  # one that ended may start another before the check
             gate.wait(10)
@@ -195,11 +201,13 @@ def test_after_a_failure_nothing_more_is_started():
     assert sorted(str(error) for error in errors) == sorted(str(thing) for thing in begun)
 
 
-def test_an_interruption_reports_every_change_that_was_made(harness, monkeypatch):
+def test_an_interruption_reports_every_change_that_was_made(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Ctrl-C during the changes: running ones count as made, the rest is not started."""
     services = many(harness.world, 30, replicas=1)
 
-    def interrupted(futures, **_):
+    def interrupted(futures: list[Future[None]], **_: object) -> Never:
         futures[3].result()
         raise KeyboardInterrupt
 
@@ -213,7 +221,7 @@ def test_an_interruption_reports_every_change_that_was_made(harness, monkeypatch
     assert reported == changed
 
 
-def test_many_targets_do_not_fill_the_log(harness):
+def test_many_targets_do_not_fill_the_log(harness: Harness) -> None:
     """Rows that differ only in numbers are logged every few seconds."""
     services = many(harness.world, 20, replicas=6)
     assert harness.run(SERVICES=entries(services, 2), STABLE_SECONDS="0").code == 0

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 
 from tests.sandbox import Behaviour
+from tests.sandbox.service import Service
+from tests.support.harness import Harness
 
 ROLL_BACK = {"ACTION": "rollback"}
 
 
-def deployed(harness, name="web", **options):
+def deployed(harness: Harness, name: str = "web", **options: Any) -> Service:
     service = harness.world.add_service(name, f"team/{name}:1", **options)
     assert harness.run(SERVICE=name, IMAGE=f"team/{name}:2").code == 0
     return service
 
 
-def test_a_service_is_rolled_back_by_its_history(harness):
+def test_a_service_is_rolled_back_by_its_history(harness: Harness) -> None:
     """The rollback is followed like a deploy."""
     web = deployed(harness, replicas=2)
     assert harness.run(SERVICE="web", **ROLL_BACK).code == 0
@@ -24,7 +28,7 @@ def test_a_service_is_rolled_back_by_its_history(harness):
     assert "the portal's history" in harness.output
 
 
-def test_sidecars_are_rolled_back_too(harness):
+def test_sidecars_are_rolled_back_too(harness: Harness) -> None:
     """The history has the images of every container."""
     web = harness.world.add_service("web", "team/web:1", sidecars={"log": "log:1"})
     assert harness.run(SERVICES="web=team/web:2 web/log=log:2").code == 0
@@ -32,7 +36,7 @@ def test_sidecars_are_rolled_back_too(harness):
     assert (web.image, web.sidecars) == ("team/web:1", {"log": "log:1"})
 
 
-def test_a_single_container_can_be_rolled_back(harness):
+def test_a_single_container_can_be_rolled_back(harness: Harness) -> None:
     """SERVICES names it."""
     web = harness.world.add_service("web", "team/web:1", sidecars={"log": "log:1"})
     assert harness.run(SERVICES="web=team/web:2 web/log=log:2").code == 0
@@ -40,7 +44,7 @@ def test_a_single_container_can_be_rolled_back(harness):
     assert (web.image, web.sidecars) == ("team/web:2", {"log": "log:1"})
 
 
-def test_every_kind_is_rolled_back_by_the_record(harness, tmp_path):
+def test_every_kind_is_rolled_back_by_the_record(harness: Harness, tmp_path: Path) -> None:
     """Where the portal keeps no history, the record of an earlier run has the images."""
     world = harness.world
     web = world.add_service("web", "t:1", history=False)
@@ -55,7 +59,7 @@ def test_every_kind_is_rolled_back_by_the_record(harness, tmp_path):
     assert "the record of an earlier run" in harness.output
 
 
-def test_an_outdated_record_is_not_used(harness, tmp_path):
+def test_an_outdated_record_is_not_used(harness: Harness, tmp_path: Path) -> None:
     """After another deployment the record does not describe what runs now."""
     function = harness.world.functions.add("resize", "t:1")
     report = {"REPORT_DIR": str(tmp_path)}
@@ -66,7 +70,7 @@ def test_an_outdated_record_is_not_used(harness, tmp_path):
     assert function.image == "t:3"
 
 
-def test_a_broken_record_is_not_used(harness, tmp_path):
+def test_a_broken_record_is_not_used(harness: Harness, tmp_path: Path) -> None:
     """It does not cause a traceback either."""
     harness.world.functions.add("resize", "t:1")
     for text in ("{", "[]", '{"targets": 3}', '{"targets": [1], "changed": true}'):
@@ -76,7 +80,7 @@ def test_a_broken_record_is_not_used(harness, tmp_path):
         )
 
 
-def test_without_history_or_record_nothing_is_changed(harness):
+def test_without_history_or_record_nothing_is_changed(harness: Harness) -> None:
     """The message names what is missing for each target."""
     harness.world.ecs.add("api", "t:1")
     harness.world.cronjobs.add("nightly", "t:1")
@@ -86,27 +90,27 @@ def test_without_history_or_record_nothing_is_changed(harness):
     assert harness.world.writes() == []
 
 
-def test_image_is_used_where_no_previous_image_is_known(harness):
+def test_image_is_used_where_no_previous_image_is_known(harness: Harness) -> None:
     """IMAGE is the last resort."""
     api = harness.world.ecs.add("api", "t:2")
     assert harness.run(KIND="ecs", SERVICE="api", IMAGE="t:1", **ROLL_BACK).code == 0
     assert api.image == "t:1"
 
 
-def test_the_running_image_is_not_a_previous_image(harness):
+def test_the_running_image_is_not_a_previous_image(harness: Harness) -> None:
     """A pipeline that only adds ACTION still has the deployed image in IMAGE."""
     harness.world.ecs.add("api", "t:2")
     assert harness.run(KIND="ecs", SERVICE="api", IMAGE="t:2", **ROLL_BACK).code == 2
 
 
-def test_several_services_are_rolled_back_together(harness):
+def test_several_services_are_rolled_back_together(harness: Harness) -> None:
     """Each gets its own previous image."""
     services = [deployed(harness, name) for name in ("web", "api", "worker")]
     assert harness.run(SERVICE="web,api,worker", **ROLL_BACK).code == 0
     assert [one.image for one in services] == ["team/web:1", "team/api:1", "team/worker:1"]
 
 
-def test_a_failed_rollback_action_can_be_rolled_back_itself(harness):
+def test_a_failed_rollback_action_can_be_rolled_back_itself(harness: Harness) -> None:
     """With ROLLBACK it is a deploy like any other."""
     web = deployed(harness)
     harness.world.behave("team/web:1", Behaviour("crash"))
@@ -114,7 +118,7 @@ def test_a_failed_rollback_action_can_be_rolled_back_itself(harness):
     assert web.image == "team/web:2"
 
 
-def test_a_rerun_of_the_step_does_not_roll_forward_again(harness, tmp_path):
+def test_a_rerun_of_the_step_does_not_roll_forward_again(harness: Harness, tmp_path: Path) -> None:
     """By then the history's previous entry is the version that was rolled back."""
     web = deployed(harness)
     ids = {"BITBUCKET_STEP_UUID": "{s}", "BITBUCKET_PIPELINE_UUID": "{p}"}
@@ -128,7 +132,7 @@ def test_a_rerun_of_the_step_does_not_roll_forward_again(harness, tmp_path):
     assert len(harness.world.writes()) == writes
 
 
-def test_a_dry_run_changes_nothing(harness):
+def test_a_dry_run_changes_nothing(harness: Harness) -> None:
     """It prints the plan."""
     web = deployed(harness)
     assert harness.run(SERVICE="web", DRY_RUN="true", **ROLL_BACK).code == 0

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 
 from tests.sandbox import Behaviour
+from tests.support.harness import Harness
 
 
-def test_all_containers_of_a_service_change_in_one_call(harness):
+def test_all_containers_of_a_service_change_in_one_call(harness: Harness) -> None:
     """A single call causes a single rollout."""
     web = harness.world.add_service(
         "web", "team/web:1", replicas=2, sidecars={"log": "log:1"}, inits={"migrate": "m:1"}
@@ -23,7 +24,7 @@ def test_all_containers_of_a_service_change_in_one_call(harness):
     assert web.starts == 2
 
 
-def test_a_sidecar_can_change_alone(harness):
+def test_a_sidecar_can_change_alone(harness: Harness) -> None:
     """The rollout of a sidecar is followed although the main image stays."""
     web = harness.world.add_service("web", "team/web:1", replicas=2, sidecars={"log": "log:1"})
     assert harness.run(SERVICES="web/log=log:2").code == 0
@@ -31,7 +32,7 @@ def test_a_sidecar_can_change_alone(harness):
     assert "log log:1 -> log:2" in harness.output
 
 
-def test_a_crashing_sidecar_is_rolled_back(harness):
+def test_a_crashing_sidecar_is_rolled_back(harness: Harness) -> None:
     """ROLLBACK covers sidecars too."""
     web = harness.world.add_service("web", "team/web:1", sidecars={"log": "log:1"})
     harness.world.behave("log:2", Behaviour("crash", log=["no disk"]))
@@ -40,7 +41,7 @@ def test_a_crashing_sidecar_is_rolled_back(harness):
     assert "no disk" in harness.output
 
 
-def test_an_old_portal_keeps_every_other_setting(old_harness):
+def test_an_old_portal_keeps_every_other_setting(old_harness: Harness) -> None:
     """Only images change in OtherDockerConfig; tags and flags are sent along."""
     world = old_harness.world
     extra = {"Zulu": {"b": 1.50, "a": [None]}, "Env": [{"name": "image", "value": "log:1"}]}
@@ -60,7 +61,7 @@ def test_an_old_portal_keeps_every_other_setting(old_harness):
     assert (web.image, web.allocation_tags, web.flags) == ("team/web:1", "tier-app", flags)
 
 
-def test_an_old_portal_changes_all_containers_in_one_call(old_harness):
+def test_an_old_portal_changes_all_containers_in_one_call(old_harness: Harness) -> None:
     """The image and the settings are sent together."""
     web = old_harness.world.add_service("web", "team/web:1", sidecars={"log": "log:1"})
     assert old_harness.run(SERVICES="web=team/web:2 web/log=log:2").code == 0
@@ -68,7 +69,7 @@ def test_an_old_portal_changes_all_containers_in_one_call(old_harness):
     assert len(old_harness.world.writes()) == 1
 
 
-def test_invalid_json_settings_are_not_touched(old_harness):
+def test_invalid_json_settings_are_not_touched(old_harness: Harness) -> None:
     """Their sidecars are unknown, so naming one is an error."""
     web = old_harness.world.add_service("web", "team/web:1")
     web.other_docker_config = "{broken"
@@ -77,7 +78,7 @@ def test_invalid_json_settings_are_not_touched(old_harness):
     assert 'no container of web called "log"' in old_harness.output
 
 
-def test_the_main_container_may_be_named(harness):
+def test_the_main_container_may_be_named(harness: Harness) -> None:
     """The main container has the service's name."""
     web = harness.world.add_service("web", "team/web:1")
     assert harness.run(SERVICES="web/web=team/web:2").code == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,12 +13,12 @@ from pipe.kinds.service.judge import judge, state
 from pipe.kinds.service.rollout import Look, observe, start
 from pipe.kinds.service.snapshot import ServiceDetail
 from pipe.model import MAIN, Snapshot, Target, Update
-from pipe.portal import Fault, Pod
+from pipe.portal import Fault, Pod, Service
 from pipe.portal.pods import decode_pod
 from pipe.portal.services import decode_found
 
 
-def service(image: str, active: int | None):
+def service(image: str, active: int | None) -> Service | None:
     return decode_found(
         {
             "Name": "web",
@@ -62,7 +63,7 @@ looks = st.tuples(
 
 @settings(max_examples=200)
 @given(st.lists(looks, min_size=2, max_size=8))
-def test_identical_and_equal_pods_lead_to_the_same_verdicts(story):
+def test_identical_and_equal_pods_lead_to_the_same_verdicts(story: list[tuple[Any, ...]]) -> None:
     """It makes no difference whether the reader returns the same objects or equal ones."""
     before = Snapshot(
         Target(Kind.SERVICE, "web"),
