@@ -24,7 +24,6 @@ class Fault:
     resources: frozenset[str]
     text: str
     severity: int
-    last_seen: str = ""
 
     @property
     def key(self) -> tuple[frozenset[str], str]:
@@ -56,5 +55,4 @@ def _fault(item: Mapping[str, Any]) -> Fault:
         resources=frozenset(name for name in names if name),
         text=text(item, "Description"),
         severity=_SEVERITY.get(code(item, "Severity"), 0),
-        last_seen=text(item, "LastSeen"),
     )

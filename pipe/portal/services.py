@@ -74,12 +74,10 @@ class Service:
     replicas_active: int | None
     min_replicas: int | None
     one_pod_per_host: bool
-    stateful: bool
     platform: int
     cloud: int
     allocation_tags: str
     deployed_at: str
-    deployed_by: str
     restarted_at: str
     history: tuple[Mapping[str, str], ...]
     flags: Mapping[str, bool]
@@ -235,12 +233,10 @@ def decode_service(item: Mapping[str, Any]) -> Service:
         min_replicas=_min_replicas(item),
         one_pod_per_host=item.get("IsDaemonset") is True
         or bool(text(item, "ReplicasMatchingAsgName")),
-        stateful=item.get("ForceStatefulSet") is True,
         platform=code(template, "AgentPlatform"),
         cloud=code(template, "Cloud"),
         allocation_tags=text(template, "AllocationTags"),
         deployed_at=text(item, "LastDeployedAt"),
-        deployed_by=text(item, "LastDeployedBy"),
         restarted_at=text(template, "RestartTime"),
         history=_history(item),
         flags={key: item[key] for key in _FLAGS if isinstance(item.get(key), bool)},
