@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import html
-import json
 import re
-import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import quote, quote_plus
+
+from pipe.spelling import SHORTEST, Spelling, base64_forms, spellings
 
 STARS = "***"
-SHORTEST = 4
-"""Masking shorter values would make the log unreadable and protect nothing."""
-_CUT = "..."
-"""Marks where a text was cut off, possibly within a secret."""
+_FRAGMENT = 12
+"""Characters of a secret in base64 that cannot be anything else."""
+_LINE = 60
+"""The shortest line at which tools wrap base64; longer secrets may be shown in several lines."""
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{12,}")
+_STANDARD_ALPHABET = str.maketrans("-_", "+/")
+_LONG = 64
 
 
 class Secret:
@@ -45,32 +45,45 @@ class Secret:
         return bool(self._value)
 
 
+def cut(text: str, longest: int) -> str:
+    """Return a text cut to a length, with the dots by which the mask finds half a secret."""
+    return text if len(text) <= longest else f"{text[:longest]}..."
+
+
 class Mask:
-    """Replaces every known secret in texts: raw, quoted, URL-encoded and base64.
+    """Replaces every known secret in texts, in the spellings of `pipe.spelling`.
 
     Base64 is covered at all three alignments, which finds a token within a longer encoded text
     (`user:token`).
     """
 
     def __init__(self) -> None:
-        self._forms: set[str] = set()
-        self._pattern: re.Pattern[str] | None = None
+        self._values: set[str] = set()
+        self._spellings: list[tuple[re.Pattern[str], Spelling]] = []
+        self._heads: re.Pattern[str] | None = None
+        self._fragments: set[str] = set()
 
     def add(self, secret: Secret) -> Secret:
         """Mask `secret` from now on, and return it."""
         value = secret.reveal()
-        if len(value) >= SHORTEST:
-            self._forms.update(form for form in _forms(value) if len(form) >= SHORTEST)
-            longest_first = sorted(self._forms, key=len, reverse=True)
-            self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+        if len(value) >= SHORTEST and value not in self._values:
+            self._values.add(value)
+            self._spellings += [(re.compile(one.head()), one) for one in spellings(value)]
+            self._heads = re.compile("|".join(head.pattern for head, _ in self._spellings))
+            for form in base64_forms(value):
+                if len(form) > _LINE:
+                    last = len(form) - _FRAGMENT
+                    self._fragments.update(form[at : at + _FRAGMENT] for at in range(last + 1))
         return secret
 
     def text(self, text: str) -> str:
         """Return `text` with every secret replaced by `***`."""
-        if not self._pattern:
-            return text
-        text = self._pattern.sub(STARS, text)
-        return self._mask_cut_secrets(text) if _CUT in text else text
+        masked, done = [], 0
+        for start, end in self._spans(text):
+            if start >= done:
+                masked += [text[done:start], STARS]
+            done = max(done, end)
+        return "".join([*masked, text[done:]]) if masked else text
 
     def data(self, value: Any) -> Any:
         """Return plain data with secrets replaced in every text."""
@@ -83,39 +96,28 @@ class Mask:
             return [self.data(entry) for entry in value]
         return value
 
-    def _mask_cut_secrets(self, text: str) -> str:
-        """Mask the beginning of a secret where a text was cut off within it."""
-        parts = text.split(_CUT)
-        for number, part in enumerate(parts[:-1]):
-            length = max((_overlap(part, form) for form in self._forms), default=0)
-            if length >= SHORTEST:
-                parts[number] = part[:-length] + STARS
-        return _CUT.join(parts)
+    def _spans(self, text: str) -> list[tuple[int, int]]:
+        """Return where secrets begin and end, in order; they may overlap."""
+        return sorted([*self._whole_or_cut(text), *self._lines_of_base64(text)])
 
+    def _whole_or_cut(self, text: str) -> Iterator[tuple[int, int]]:
+        place = 0
+        while self._heads and (matched := self._heads.search(text, place)):
+            start = matched.start()
+            end = max(
+                spelling.end(text, start)
+                for head, spelling in self._spellings
+                if head.match(text, start)
+            )
+            if end > start:
+                yield start, end
+            # Texts that repeat a long secret's beginning take no longer than others.
+            place = end if end - start >= _LONG else start + 1
 
-def _overlap(text: str, form: str) -> int:
-    """Return how many characters at the end of `text` are the beginning of `form`."""
-    longest = min(len(text), len(form) - 1)
-    return next((n for n in range(longest, 0, -1) if text.endswith(form[:n])), 0)
-
-
-def _forms(value: str) -> Iterator[str]:
-    yield value
-    raw = value.encode("utf-8", "surrogateescape")  # bytes that are not UTF-8
-    for encoded in (quote(raw, safe=""), quote(raw), quote_plus(raw)):
-        yield encoded
-        yield re.sub("%[0-9A-F]{2}", lambda hexes: hexes[0].lower(), encoded)
-    # As files and messages escape quotes, backslashes and angle brackets.
-    yield from (json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1])
-    yield from (html.escape(value), html.escape(value, quote=False))
-    yield from (shlex.quote(value), repr(value)[1:-1])
-    # As excerpts have it: without tags, and with single blanks.
-    yield " ".join(re.sub("<[^>]*>", " ", value).split())
-    yield from value.splitlines() if "\n" in value else ()
-    for encode in (base64.b64encode, base64.urlsafe_b64encode):
-        for before in range(3):
-            # Only the characters that no neighbouring byte contributes to belong to the secret.
-            encoded = encode(b"\0" * before + raw).decode().rstrip("=")
-            first = -(-before * 8 // 6)
-            whole = (before + len(raw)) * 8 // 6
-            yield encoded[first:whole]
+    def _lines_of_base64(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield fragments of secrets in base64, as they are when its lines are shown one by one."""
+        for run in _BASE64.finditer(text) if self._fragments else ():
+            encoded = run[0].translate(_STANDARD_ALPHABET)
+            for at in range(len(encoded) - _FRAGMENT + 1):
+                if encoded[at : at + _FRAGMENT] in self._fragments:
+                    yield run.start() + at, run.start() + at + _FRAGMENT

@@ -18,6 +18,7 @@ from pipe.clock import Clock, Deadline
 from pipe.deploy_tests.lines import Lines
 from pipe.deploy_tests.model import Command, CommandResult, WriteLine
 from pipe.errors import ConfigError, Problem
+from pipe.secret import cut
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -255,4 +256,4 @@ def _explain(error: Exception) -> str:
 def _message(error: Exception) -> str:
     """Return the service's explanation, or the error itself, in one line."""
     message = getattr(error, "explanation", None) or str(error)
-    return " ".join(str(message).split())[:300]
+    return cut(" ".join(str(message).split()), 300)

@@ -57,7 +57,9 @@ class Lines:
         self._dropped += max(0, len(piece) - room)
 
     def _end_line(self) -> None:
-        text = self._mask(_plain(self._part.decode("utf-8", "replace")))
+        text = _plain(self._part.decode("utf-8", "replace"))
+        # The dots mark where a secret may have been cut.
+        text = self._mask(f"{text}...").removesuffix("...") if self._dropped else self._mask(text)
         dropped = self._dropped
         self._part.clear()
         self._dropped = 0

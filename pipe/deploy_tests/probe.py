@@ -17,6 +17,7 @@ from pipe.deploy_tests.model import DeployTestResult
 from pipe.errors import PipeError
 from pipe.http import HttpClient, Limits, Reply
 from pipe.http.session import open_session
+from pipe.secret import cut
 from pipe.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -100,7 +101,8 @@ class Probe:
             url = urljoin(url, location)
             if urlsplit(url).scheme not in ("http", "https"):
                 return Attempt(
-                    passed=False, message=f"redirects to {url[:_LONGEST_LINE]}, which is not http"
+                    passed=False,
+                    message=f"redirects to {cut(url, _LONGEST_LINE)}, which is not http",
                 )
         return Attempt(passed=False, message=f"redirects more than {_MOST_REDIRECTS} times")
 
@@ -152,5 +154,5 @@ def address(settings: Settings, own: str) -> str:
 
 
 def _first_lines(reply: Reply) -> tuple[str, ...]:
-    lines = (line.strip() for line in reply.text()[: 1 << 16].splitlines())
-    return tuple(line[:_LONGEST_LINE] for line in lines if line)[:_LINES]
+    lines = (line.strip() for line in cut(reply.text(), 1 << 16).split("\n"))
+    return tuple(cut(line, _LONGEST_LINE) for line in lines if line)[:_LINES]

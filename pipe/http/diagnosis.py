@@ -14,6 +14,7 @@ import urllib3.exceptions
 from pipe.errors import Unreachable
 from pipe.http.certificate import CertificateSummary, fetch_certificate
 from pipe.http.limits import BodyTooLarge, Limits, ResponseTooSlow
+from pipe.secret import cut
 
 # OpenSSL's codes (X509_V_ERR_*): not valid yet, expired; host or address mismatch.
 _OUTSIDE_VALIDITY = (9, 10)
@@ -188,4 +189,4 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return cut(" ".join(str(error).split()), 200) or type(error).__name__

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from pipe.http.client import Reply
+from pipe.secret import cut
 
 _LONGEST = 300
 _EXCERPT = 100
@@ -13,15 +14,11 @@ _TAG = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECAS
 
 def one_line(text: str) -> str:
     """Return a text without tags and control characters, cut to 300 characters."""
-    without_tags = _TAG.sub(" ", text[: 20 * _LONGEST])
+    without_tags = _TAG.sub(" ", cut(text, 20 * _LONGEST))
     printable = "".join(char if char.isprintable() else " " for char in without_tags)
-    return _cut(" ".join(printable.split()), _LONGEST)
+    return cut(" ".join(printable.split()), _LONGEST)
 
 
 def excerpt(reply: Reply) -> str:
     """Return the beginning of an unexpected body."""
-    return _cut(one_line(reply.text()), _EXCERPT)
-
-
-def _cut(line: str, longest: int) -> str:
-    return line if len(line) <= longest else f"{line[:longest]}..."
+    return cut(one_line(reply.text()), _EXCERPT)

@@ -19,6 +19,7 @@ from pipe.http.excerpt import excerpt
 from pipe.http.session import open_session
 from pipe.notify.background import LIMITS, DeliveryFailed
 from pipe.report import RunRecord
+from pipe.secret import cut
 from pipe.settings import Proxies, Step
 
 PROXY = "http://host.docker.internal:29418"
@@ -78,7 +79,7 @@ def publish(record: RunRecord, step: Step, proxy: str, adapter: BaseAdapter | No
             if annotations := failures(record):
                 insights.create_bulk_annotations(step.commit, body["external_id"], annotations)
         except ValueError as error:
-            reason = " ".join(str(error).split())[:_MAX_ERROR]
+            reason = cut(" ".join(str(error).split()), _MAX_ERROR)
             raise DeliveryFailed(f"Bitbucket returned an unexpected response: {reason}") from error
 
 

@@ -13,6 +13,7 @@ from pipe.errors import Unreachable
 from pipe.http import HttpClient
 from pipe.notify.background import LIMITS, DeliveryFailed
 from pipe.report import RunRecord, TargetRecord
+from pipe.secret import cut
 from pipe.settings import NotificationSettings
 
 _MAX_SUMMARY = 2500
@@ -59,7 +60,7 @@ def deliver(webhook: str, body: Mapping[str, Any], session: requests.Session, cl
     except Unreachable as error:
         raise DeliveryFailed(str(error)) from error
     if not reply.ok:
-        response = " ".join(reply.text().split())[:_MAX_RESPONSE]
+        response = cut(" ".join(reply.text().split()), _MAX_RESPONSE)
         raise DeliveryFailed(f'{parts.hostname} returned {reply.status}: "{response}"')
 
 

@@ -13,8 +13,8 @@ from pipe.settings.parsers import LONGEST_NAME, short
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
 _LONGEST_LABEL = 63
 """Characters between two dots of a host name, as DNS allows."""
-_SHORTEST_PATH = 12
-"""Shorter webhook paths hold no secret, and masking them would garble the log."""
+_SHORTEST_PART = 12
+"""Shorter parts of a webhook hold no secret, and masking them would garble the log."""
 
 
 def portal(value: str) -> str:
@@ -45,12 +45,13 @@ def proxy(value: str) -> str:
     return parts.geturl()
 
 
-def proxy_password(value: str) -> str:
-    """Return the password in a proxy's address, empty if there is none."""
-    try:
-        return unquote(urlsplit(value if "://" in value else f"//{value}").password or "")
-    except ValueError:
-        return ""
+def proxy_secrets(value: str) -> tuple[str, ...]:
+    """Return the password in a proxy's address, as it is written there and decoded."""
+    authority = value.partition("://")[2] or value
+    # A password may contain characters that should have been encoded, and that end the host.
+    logins = {authority.rpartition("@")[0], authority.partition("/")[0].rpartition("@")[0]}
+    passwords = [login.partition(":")[2] for login in logins]
+    return tuple(form for one in passwords for form in (one, unquote(one)) if form)
 
 
 def probe(value: str) -> str:
@@ -86,13 +87,19 @@ def webhook(value: str) -> Secret:
     return Secret(value)
 
 
-def webhook_path(value: str) -> str:
-    """Return the secret part of a webhook's address, empty if there is nothing worth masking."""
+def webhook_secrets(value: str) -> tuple[str, ...]:
+    """Return the parts of a webhook's address that are worth masking: path, query and login."""
     try:
-        path = urlsplit(value).path.strip("/")
+        parts = urlsplit(value)
     except ValueError:
-        return ""
-    return path if len(path) >= _SHORTEST_PATH else ""
+        return ()
+    login = parts.netloc.rpartition("@")[0]
+    user, _, password = login.partition(":")
+    path = parts.path.strip("/")
+    parameters = [part.partition("=")[2] for part in parts.query.split("&")]
+    long = [path, *path.split("/"), parts.query, *parameters, user]
+    found = [password, login, *(part for part in long if len(part) >= _SHORTEST_PART)]
+    return tuple(form for one in found for form in (one, unquote(one)) if form)
 
 
 def _split(value: str) -> SplitResult:

@@ -65,9 +65,10 @@ def secrets(environ: Mapping[str, str]) -> tuple[Secret, ...]:
     """Return every secret value in the environment, used by this run or not."""
     names = [variable.name for variable in VARIABLES if variable.secret]
     values = [environ.get(name, "").strip() for name in [*names, *AMBIENT_SECRETS]]
-    proxies = [environ.get(name, "").strip() for name in ("HTTP_PROXY", "HTTPS_PROXY")]
-    webhook = addresses.webhook_path(environ.get("SLACK_WEBHOOK", "").strip())
-    found = [*values, *map(addresses.proxy_password, proxies), webhook]
+    webhook = environ.get("SLACK_WEBHOOK", "").strip()
+    found = [*values, *addresses.webhook_secrets(webhook)]
+    for name in ("HTTP_PROXY", "HTTPS_PROXY"):
+        found += addresses.proxy_secrets(environ.get(name, "").strip())
     return tuple(Secret(value) for value in found if value and not parsers.LITERAL.fullmatch(value))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.sandbox import World
+from tests.sandbox import Server, World
 from tests.support.process import finish, start
 from tests.support.raw_server import raw_server
 
@@ -27,6 +27,38 @@ def test_a_gateway_that_echoes_the_token_in_broken_headers(world: World) -> None
     assert world.token not in output
     assert "Traceback" not in output
     assert not [line for line in output.splitlines() if line.startswith(("Echo-", "Forged"))]
+
+
+@pytest.mark.parametrize("debug", ["false", "true"])
+def test_a_webhook_with_its_secret_in_the_query(server: Server, world: World, debug: str) -> None:
+    """Neither the pipe nor a library shows it, however broken the response is."""
+
+    def broken(head: str) -> bytes:
+        target = head.split(" ")[1]
+        return f"HTTP/1.1 404 No\r\nbroken\r\nX: y\r\n\r\n{'x' * 60} {target}".encode()
+
+    with raw_server(broken) as port:
+        webhook = f"http://bot:hook-password@127.0.0.1:{port}/v1/spaces/A?key=k3y&token=supersecret"
+        code, output = finish(start(server.url, world, SLACK_WEBHOOK=webhook, DEBUG=debug))
+    assert code == 0, output
+    assert "returned 404" in output
+    assert "supers" not in output
+    assert "hook-password" not in output
+
+
+@pytest.mark.parametrize("before", ["", "x" * 165])
+def test_a_proxy_that_repeats_its_password(world: World, before: str) -> None:
+    """As it is written in the variable and decoded, whole and cut."""
+
+    def refuse(_head: str) -> bytes:
+        return f"HTTP/1.1 407 {before} p%40ss!word p@ss!word\r\n\r\n".encode()
+
+    with raw_server(refuse) as port:
+        proxy = f"http://ci:p%40ss!word@127.0.0.1:{port}"
+        code, output = finish(start("https://127.0.0.2:9", world, HTTPS_PROXY=proxy))
+    assert code == 4, output
+    assert "The proxy did not connect" in output
+    assert not [part for part in ("ss!w", "p%40s", "p@ss") if part in output], output
 
 
 _START = """

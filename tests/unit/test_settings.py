@@ -218,7 +218,24 @@ def test_every_secret_in_the_environment_is_masked() -> None:
             "REGISTRY_PASSWORD": "$REGISTRY_PASSWORD",
         }
     )
-    assert {secret.reveal() for secret in found} == {"one", "two", "three", "four", "five", "six"}
+    assert {secret.reveal() for secret in found} == {
+        *("one", "two", "three", "four", "f%69ve", "five", "six")
+    }
+
+
+def test_the_secret_parts_of_a_webhook_are_masked() -> None:
+    """Path, query and login, written and decoded; short parts stay readable."""
+    webhook = "https://bot:pass%21word@hooks.example/v1/spaces?v=1&token=supersecret%2Dtoken"
+    found = {secret.reveal() for secret in secrets({"SLACK_WEBHOOK": webhook})}
+    assert {"pass%21word", "pass!word", "supersecret%2Dtoken", "supersecret-token"} <= found
+    assert "v=1&token=supersecret%2Dtoken" in found
+    assert not {"1", "v1", "spaces", "bot", "hooks.example"} & found
+
+
+def test_a_proxy_password_with_unencoded_characters_is_masked_as_a_whole() -> None:
+    """Up to the last @, although the address is not valid."""
+    found = secrets({"HTTP_PROXY": "http://ci:p@ss/w?rd@proxy:3128"})
+    assert "p@ss/w?rd" in {secret.reveal() for secret in found}
 
 
 def test_the_environment_of_a_tag_build_is_enough() -> None:
