@@ -59,8 +59,8 @@ class Mask:
 
     def __init__(self) -> None:
         self._values: set[str] = set()
-        self._spellings: list[tuple[re.Pattern[str], Spelling]] = []
-        self._heads: re.Pattern[str] | None = None
+        self._spellings: list[Spelling] = []
+        self._heads: tuple[int, re.Pattern[str]] | None = None
         self._fragments: set[str] = set()
 
     def add(self, secret: Secret) -> Secret:
@@ -68,8 +68,7 @@ class Mask:
         value = secret.reveal()
         if len(value) >= SHORTEST and value not in self._values:
             self._values.add(value)
-            self._spellings += [(re.compile(one.head()), one) for one in spellings(value)]
-            self._heads = re.compile("|".join(head.pattern for head, _ in self._spellings))
+            self._spellings += spellings(value)
             for form in base64_forms(value):
                 if len(form) > _LINE:
                     last = len(form) - _FRAGMENT
@@ -101,14 +100,19 @@ class Mask:
         return sorted([*self._whole_or_cut(text), *self._lines_of_base64(text)])
 
     def _whole_or_cut(self, text: str) -> Iterator[tuple[int, int]]:
+        known = tuple(self._spellings)
+        if not known:
+            return
+        # Compiled when needed, which takes milliseconds; another thread may add a secret meanwhile.
+        if self._heads is None or self._heads[0] != len(known):
+            pattern = re.compile("|".join(spelling.head() for spelling in known))
+            self._heads = len(known), pattern
+        else:
+            pattern = self._heads[1]
         place = 0
-        while self._heads and (matched := self._heads.search(text, place)):
+        while matched := pattern.search(text, place):
             start = matched.start()
-            end = max(
-                spelling.end(text, start)
-                for head, spelling in self._spellings
-                if head.match(text, start)
-            )
+            end = max(spelling.end(text, start) for spelling in known)
             if end > start:
                 yield start, end
             # Texts that repeat a long secret's beginning take no longer than others.

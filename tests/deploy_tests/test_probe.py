@@ -191,3 +191,10 @@ def test_progress_is_logged_every_fifteen_seconds(serve: Serve, logged: list[str
 def test_only_a_path_is_completed(url: str, own: str, whole: str) -> None:
     """A complete address is used as it is."""
     assert address(settings(url), own) == whole
+
+
+def test_lines_of_a_body_end_at_line_feeds_only(serve: Serve) -> None:
+    """A vertical tab or a line separator adds no line; long lines are cut with a mark."""
+    body = "a\x0bb\x0cc\u2028d\x85e\nsecond\r\n" + "x" * 400
+    result = probe(serve(lambda _: Answer(500, body)).url)
+    assert result.output == ("a\x0bb\x0cc\u2028d\x85e", "second", f"{'x' * 300}...")
