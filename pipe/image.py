@@ -86,6 +86,11 @@ def digest(text: str) -> str:
     return candidate if _DIGEST.fullmatch(candidate) else ""
 
 
+def is_digest(text: str) -> bool:
+    """Return whether a text is a digest, and nothing else."""
+    return bool(_DIGEST.fullmatch(text))
+
+
 def _without_tag(text: str) -> str:
     name, _, digest = text.partition("@")
     folder, slash, last = name.rpartition("/")

@@ -13,7 +13,7 @@ from pipe.errors import PlatformError
 from pipe.hosts import EcrAddress
 from pipe.identity import refusals
 from pipe.identity.aws import AwsClient, AwsRefusal
-from pipe.image import Image
+from pipe.image import Image, is_digest
 from pipe.registry.base import (
     INDEXES,
     MANIFESTS,
@@ -64,7 +64,7 @@ class EcrRegistry:
         if not details:
             raise ImageNotFound(_not_found(image))
         digest = str(details[0].get("imageDigest", ""))
-        if not digest:
+        if not is_digest(digest):
             raise CannotVerify("ECR did not return its digest")
         media_type = str(details[0].get("imageManifestMediaType", ""))
         pushed: datetime | None = details[0].get("imagePushedAt")

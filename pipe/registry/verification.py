@@ -49,6 +49,8 @@ def verify(image: Image, registry: Registry, rules: ImageRules) -> ImageVerifica
         if _required(image, rules):
             raise _unverified(image, error, rules) from None
         return ImageVerification(image, image, unverified_reason=str(error))
+    if image.digest and registry_image.digest != image.digest:
+        raise _other_image(image, registry_image.digest)
     findings = None
     if rules.max_severity:
         findings = _check_findings(image, registry_image, registry, rules)
@@ -125,6 +127,14 @@ def _unverified(image: Image, error: CannotVerify, rules: ImageRules) -> ImageRe
     return ImageRefused(
         f"The image {image} could not be verified, which {rule} requires: {error}.",
         f"{error.remedy} Without {rule} it would be deployed unverified.".strip(),
+    )
+
+
+def _other_image(image: Image, digest: str) -> ImageRefused:
+    return ImageRefused(
+        f"The registry returned another image for {image}: its digest is {digest}, expected "
+        f"{image.digest}.",
+        "Correct the digest in IMAGE, or find out which server responds in the registry's place.",
     )
 
 

@@ -9,6 +9,9 @@ from tests.sandbox.aws import ACCOUNT, REGION
 from tests.sandbox.aws.cloud import scan
 from tests.sandbox.service import MAIN_CONTAINER
 
+REQUESTED = f"sha256:{'a' * 64}"
+OTHER = f"sha256:{'b' * 64}"
+
 
 def test_an_image_is_verified_and_recorded(aws: AwsHarness) -> None:
     """Digest and date are in the log and in deploy.json."""
@@ -239,3 +242,21 @@ def test_a_dry_run_verifies_the_image(aws: AwsHarness) -> None:
     result = aws.deploy(f"{name}:1.4.2", DRY_RUN="true")
     assert result.code == 5
     assert "Did you mean 1.4.1?" in result.stdout
+
+
+@pytest.mark.parametrize("pin", ["true", "false"])
+def test_ecr_cannot_replace_a_requested_digest(aws: AwsHarness, pin: str) -> None:
+    """Exit 5 names both digests."""
+    name = aws.cloud.repository()
+    aws.cloud.door.answer("DescribeImages", {"imageDetails": [{"imageDigest": OTHER}]})
+    result = aws.refused(5, f"{name}@{REQUESTED}", PIN_DIGEST=pin)
+    assert f"its digest is {OTHER}, expected {REQUESTED}" in result.stdout
+
+
+@pytest.mark.parametrize("digest", ["", "sha256:short", f"{OTHER}@{REQUESTED}"])
+def test_only_a_digest_from_ecr_is_pinned(aws: AwsHarness, digest: str) -> None:
+    """Any other text cannot become part of an image reference."""
+    name = aws.cloud.repository()
+    aws.cloud.door.answer("DescribeImages", {"imageDetails": [{"imageDigest": digest}]})
+    result = aws.refused(5, f"{name}:1.4.2", PIN_DIGEST="true")
+    assert "ECR did not return its digest" in result.stdout

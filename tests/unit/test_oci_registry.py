@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 import requests
-from requests.adapters import BaseAdapter
 from urllib3.exceptions import NewConnectionError
-from urllib3.response import HTTPResponse
 
 from pipe import image
 from pipe.errors import Unreachable
@@ -24,38 +21,15 @@ from pipe.registry.oci import OciRegistry
 from pipe.secret import Mask, Secret
 from pipe.settings import ImageRules, Proxies, Verify
 from tests.support.fake_clock import FakeClock
+from tests.support.scripted_adapter import Response, Scripted
 
 IMAGE = image.parse("registry.example/team/web:1")
 MANIFEST = "/v2/team/web/manifests/1"
 TAGS = "/v2/team/web/tags/list?n=1000"
 UNKNOWN = json.dumps({"errors": [{"code": "MANIFEST_UNKNOWN"}]})
-Response = tuple[int, Mapping[str, str], str]
 DIGEST = f"sha256:{'0' * 64}"
 
 MANIFEST_BODY = '{"schemaVersion": 2}'
-
-
-class Scripted(BaseAdapter):
-    """Responds by method and path, from a list in turn; `requests` keeps the requests."""
-
-    def __init__(self, responses: Mapping[str, Response | list[Response]]) -> None:
-        super().__init__()
-        self._responses = responses
-        self.requests: list[requests.PreparedRequest] = []
-
-    def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:
-        """Return the prepared response to one request."""
-        self.requests.append(request)
-        scripted = self._responses[f"{request.method} {request.path_url}"]
-        status, headers, body = scripted.pop(0) if isinstance(scripted, list) else scripted
-        response = requests.Response()
-        response.status_code = status
-        response.raw = HTTPResponse(io.BytesIO(body.encode()), preload_content=False)
-        response.headers.update(headers)
-        return response
-
-    def close(self) -> None:
-        """Do nothing: nothing is open."""
 
 
 def registry_with(
