@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.aws.conftest import AwsHarness
@@ -193,6 +195,58 @@ def test_findings_of_every_platform_count(aws: AwsHarness) -> None:
     assert aws.cloud.door.log.count("DescribeImageScanFindings") == 2
     assert aws.deploy(f"{name}:1.4.2", PIN_DIGEST="true").code == 0
     assert aws.harness.world.service("web").image == f"{name}@{digest}"
+
+
+def test_findings_that_are_not_read_are_not_within_the_limit(aws: AwsHarness) -> None:
+    """Exit 5 where ECR still has pages after the last one that is read."""
+    name = aws.cloud.repository()
+    aws.cloud.push("1.4.2")
+    page = {**scan(CVE_2026_2="LOW"), "nextToken": "more"}
+    aws.cloud.door.answer("DescribeImageScanFindings", page, 21)
+    result = aws.refused(5, f"{name}:1.4.2", MAX_SEVERITY="HIGH")
+    assert "has findings beyond the 20 pages that are read" in result.stdout
+    assert aws.cloud.door.log.count("DescribeImageScanFindings") == 20
+
+
+def test_findings_on_the_last_page_that_is_read_count(aws: AwsHarness) -> None:
+    """Twenty pages are complete where the last one has no token."""
+    name = aws.cloud.repository()
+    aws.cloud.scanned(aws.cloud.push("1.4.2"), scan(CVE_2026_1="CRITICAL"))
+    page = {**scan(CVE_2026_2="LOW"), "nextToken": "more"}
+    aws.cloud.door.answer("DescribeImageScanFindings", page, 19)
+    result = aws.refused(5, f"{name}:1.4.2", MAX_SEVERITY="HIGH")
+    assert "CVE-2026-1 (CRITICAL)" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "manifests",
+    [
+        [],
+        [{"digest": OTHER, "platform": {"os": "unknown"}}],
+        [{"digest": 1}],
+        [{"digest": "latest"}],
+        [{"platform": {}}],
+        ["not an entry"],
+    ],
+)
+def test_an_index_without_scannable_images_is_refused(
+    aws: AwsHarness, manifests: list[object]
+) -> None:
+    """No findings would be read, and none is above any limit."""
+    name = aws.cloud.repository()
+    aws.cloud.push_index("1.4.2", [])
+    manifest = json.dumps({"manifests": manifests})
+    aws.cloud.door.answer("BatchGetImage", {"images": [{"imageManifest": manifest}]})
+    result = aws.refused(5, f"{name}:1.4.2", MAX_SEVERITY="HIGH")
+    assert "ECR did not return the images in its index" in result.stdout
+
+
+def test_the_scans_of_an_index_are_bounded(aws: AwsHarness) -> None:
+    """An index may list more images than a run can look up."""
+    name = aws.cloud.repository()
+    aws.cloud.push_index("1.4.2", [OTHER] * 51)
+    result = aws.refused(5, f"{name}:1.4.2", MAX_SEVERITY="HIGH")
+    assert "its index lists 51 images" in result.stdout
 
 
 def test_auto_deploys_unverified_without_access_to_ecr(aws: AwsHarness) -> None:
