@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import SequenceMatcher
+from itertools import islice
 
 from pipe.errors import ImageRefused, combined
 from pipe.hosts import ecr_address
-from pipe.image import Image
+from pipe.image import Image, is_tag
 from pipe.parallel import run_concurrently
 from pipe.registry import severity
 from pipe.registry.base import CannotVerify, Finding, ImageNotFound, Registry, RegistryImage
@@ -20,6 +21,8 @@ from pipe.settings import ImageRequest, ImageRules, Verify
 log = logging.getLogger(__name__)
 
 _SUGGESTIONS = 2
+_MOST_CANDIDATES = 5000
+"""Comparing them takes a second, ten if a hostile registry chooses them."""
 
 
 @dataclass(frozen=True)
@@ -155,12 +158,13 @@ def _missing(image: Image, missing: str, registry: Registry) -> ImageRefused:
 
 
 def _most_similar(missing_tag: str, tags: Sequence[str]) -> Sequence[str]:
-    """Return the tags most similar to the missing one."""
+    """Return the tags most similar to the missing one; a registry may list anything as a tag."""
+    candidates = [tag for tag in islice(tags, _MOST_CANDIDATES) if is_tag(tag)]
 
     def similarity(tag: str) -> tuple[float, str]:
         return SequenceMatcher(None, missing_tag, tag).ratio(), tag
 
-    return sorted(tags, key=similarity, reverse=True)[:_SUGGESTIONS]
+    return sorted(candidates, key=similarity, reverse=True)[:_SUGGESTIONS]
 
 
 def _check_findings(

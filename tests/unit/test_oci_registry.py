@@ -12,12 +12,13 @@ import requests
 from urllib3.exceptions import NewConnectionError
 
 from pipe import image
-from pipe.errors import Unreachable
+from pipe.errors import ImageRefused, Unreachable
 from pipe.hosts import ecr_address
 from pipe.http import Network
 from pipe.registry.address import oci_address
 from pipe.registry.base import CannotVerify, ImageNotFound
 from pipe.registry.oci import OciRegistry
+from pipe.registry.verification import verify
 from pipe.secret import Mask, Secret
 from pipe.settings import ImageRules, Proxies, Verify
 from tests.support.fake_clock import FakeClock
@@ -109,6 +110,22 @@ def test_an_empty_or_unexpected_list_of_tags_is_empty(body: str) -> None:
     """It only means that there is no tag to suggest."""
     registry, _, _ = registry_with({f"GET {TAGS}": (200, {}, body)})
     assert registry.tags(IMAGE) == []
+
+
+def test_only_valid_tags_are_suggested() -> None:
+    """A registry may list any text as a tag."""
+    listed = ["1-rc", "1\nERROR: forged", "1" * 1000, "", "1 a"]
+    registry, _, _ = registry_with(
+        {
+            f"HEAD {MANIFEST}": (404, {}, ""),
+            f"GET {MANIFEST}": (404, {}, UNKNOWN),
+            f"GET {TAGS}": (200, {}, json.dumps({"tags": listed})),
+        }
+    )
+    rules = ImageRules(Verify.AUTO, False, None, "", Secret(""))
+    with pytest.raises(ImageRefused) as refused:
+        verify(IMAGE, registry, rules)
+    assert refused.value.diagnosis.endswith("Did you mean 1-rc?")
 
 
 def test_a_token_is_fetched_from_the_challenges_realm() -> None:
