@@ -15,6 +15,7 @@ from pipe.registry import oci_reply
 from pipe.registry.address import OciAddress
 from pipe.registry.base import CannotVerify, ImageNotFound, RegistryImage
 from pipe.registry.oci_client import OciClient
+from pipe.registry.redirects import request_manifest
 from pipe.secret import Mask
 from pipe.settings import ImageRules
 
@@ -51,12 +52,12 @@ class OciRegistry:
         """
         path = self._path("manifests", image.digest or image.tag)
         if image.digest or not self._pin_digest:
-            head = self._client.request("HEAD", path)
+            head = request_manifest(self._client, self._address.name, "HEAD", path)
             digest = oci_reply.stated_digest(head)
             if head.ok and is_digest(digest):
                 return RegistryImage(digest, oci_reply.media_type(head))
         # The manifest itself: for its digest, or for the error code that HEAD has no body for.
-        reply = self._client.request("GET", path)
+        reply = request_manifest(self._client, self._address.name, "GET", path)
         self._check(reply, image)
         if not oci_reply.is_manifest(reply):
             raise CannotVerify(

@@ -28,6 +28,7 @@ class Scripted(BaseAdapter):
         scripted = self._responses[f"{request.method} {request.path_url}"]
         status, headers, body = scripted.pop(0) if isinstance(scripted, list) else scripted
         response = requests.Response()
+        response.request, response.url = request, str(request.url)
         response.status_code = status
         response.raw = HTTPResponse(io.BytesIO(body.encode()), preload_content=False)
         response.headers.update(headers)
