@@ -24,7 +24,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pipe import image
+from pipe import files, image
 from pipe.errors import ExitCode
 from pipe.model import MAIN, Snapshot, Target
 from pipe.report import RECORD
@@ -156,11 +156,12 @@ def _read(folder: Path | None) -> Mapping[str, Any] | None:
         return None
     path = folder / RECORD
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            return None
-        record = json.loads(path.read_text("utf-8"))
+        record = json.loads(files.read(path, _MAX_BYTES))
+    except FileNotFoundError:
+        return None
     except (OSError, ValueError, RecursionError) as error:
-        log.debug("no previous record in %s: %s", path, error)
+        reason = getattr(error, "strerror", None) or "it is not valid JSON"
+        log.warning("The record %s is not used: %s.", path, reason.lower())
         return None
     return record if isinstance(record, dict) and isinstance(record.get("targets"), list) else None
 

@@ -7,12 +7,12 @@ every text is masked here, before any format escapes it.
 from __future__ import annotations
 
 import logging
-import os
 import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from pipe import files
 from pipe.output import printable
 from pipe.report.html import page
 from pipe.report.json_record import to_json
@@ -33,12 +33,12 @@ def write(settings: Settings, recorder: Recorder, mask: Mask) -> None:
         return
     record = recorder.record().masked(mask)
     variables = {name: mask.text(value) for name, value in recorder.variables().items()}
-    files = {
+    texts = {
         RECORD: to_json(record),
         "deploy.env": _env(variables),
         "deploy.html": page(record),
     }
-    _save("report", settings.report_dir, files)
+    _save("report", settings.report_dir, texts)
 
 
 def write_tests(settings: Settings, recorder: Recorder, mask: Mask) -> None:
@@ -64,21 +64,12 @@ def _junit_name(record: RunRecord) -> str:
     return f"{re.sub(r'[^A-Za-z0-9._-]', '_', names)[:_LONGEST_NAME]}.xml"
 
 
-def _save(what: str, folder: Path, files: Mapping[str, str]) -> None:
+def _save(what: str, folder: Path, texts: Mapping[str, str]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            _replace(folder / name, text)
+        for name, text in texts.items():
+            # JSON can carry a lone surrogate, UTF-8 cannot; its escape is valid JSON.
+            files.replace(folder / name, text.encode("utf-8", "backslashreplace"))
     except OSError as error:
         reason = error.strerror or "unknown error"
         log.warning("Cannot write the %s to %s: %s.", what, folder, reason.lower())
-
-
-def _replace(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        # JSON can carry a lone surrogate, UTF-8 cannot; its escape is valid JSON.
-        temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
