@@ -239,3 +239,17 @@ def test_a_dry_run_verifies_the_image(aws: AwsHarness) -> None:
     result = aws.deploy(f"{name}:1.4.2", DRY_RUN="true")
     assert result.code == 5
     assert "Did you mean 1.4.1?" in result.stdout
+
+
+def test_a_rollback_to_an_image_that_is_gone_is_refused(aws: AwsHarness) -> None:
+    """A lifecycle rule may have removed the previous image of `ACTION: rollback`."""
+    name = aws.cloud.repository()
+    aws.cloud.push("1.4.1")
+    aws.cloud.push("1.4.2")
+    assert aws.deploy(f"{name}:1.4.1").code == 0
+    assert aws.deploy(f"{name}:1.4.2").code == 0
+    aws.cloud.client("ecr").batch_delete_image(
+        repositoryName="team/web", imageIds=[{"imageTag": "1.4.1"}]
+    )
+    result = aws.refused(5, "", ACTION="rollback")
+    assert f"The image {name}:1.4.1 does not exist" in result.stdout
