@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
-from pipe.actions.base import Action
+from pipe.actions.base import BaseAction
 from pipe.deploy import previous_run
 from pipe.deploy.sequence import Deploy
 from pipe.deploy_tests import DeployTests
@@ -19,13 +19,13 @@ from pipe.registry.verification import ImageVerifier
 log = logging.getLogger(__name__)
 
 
-class DeployAction(Action):
-    """See `Action`."""
+class DeployAction(BaseAction):
+    """See `BaseAction`."""
 
     _deploy: Deploy | None = None
 
     def execute(self) -> str:
-        """See `Action`."""
+        """See `BaseAction`."""
         run = self._run
         settings, network = run.settings, run.network
         identity = establish(settings, network, run.mask)
@@ -50,7 +50,7 @@ class DeployAction(Action):
         return self._deploy.run()
 
     def what_runs_now(self) -> str:
-        """See `Action`."""
+        """See `BaseAction`."""
         return self._deploy.what_runs_now() if self._deploy else super().what_runs_now()
 
     def _tests(self, identity: Identity) -> DeployTests:

@@ -28,8 +28,8 @@ counts as none, also one from before the token was changed. An authentic record 
   the restart is followed instead of repeated, or rolled it back, so that it is left alone;
 - identify the pods from before such a change, so that they are not taken for new ones.
 
-It decides nothing else. An older authentic record can still be planted. It says the truth about the
-past, so it can only choose a version that this pipe replaced by the present one at another time,
+It decides nothing else. An older authentic record can still be planted. What it states was true
+once, so it can only choose a version that this pipe replaced by the present one at another time,
 or, within one step, hide that a later attempt finished.
 """
 

@@ -102,7 +102,7 @@ def describe(verification: ImageVerification) -> str:
     image = verification.image
     if not verification.digest:
         reason = verification.unverified_reason
-        return f"{image}: not verified, because {reason}. (VERIFY_IMAGE: auto)"
+        return f"{image}: not verified (VERIFY_IMAGE: auto): {reason}."
     pushed, findings = "", ""
     if verification.pushed:
         pushed = f", pushed {verification.pushed:%Y-%m-%d %H:%M} UTC"

@@ -198,7 +198,7 @@ def test_auto_deploys_unverified_without_access_to_ecr(aws: AwsHarness) -> None:
     aws.cloud.fail("DescribeImages", "AccessDeniedException", "no", times=2)
     result = aws.deploy(f"{name}:1.4.2")
     assert result.code == 0, result.text
-    assert "not verified, because AWS does not allow arn:aws:iam::" in result.log
+    assert "not verified (VERIFY_IMAGE: auto): AWS does not allow arn:aws:iam::" in result.log
     assert "does not allow" in result.report["images"][0]["not_verified"]
 
 
