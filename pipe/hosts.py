@@ -10,9 +10,13 @@ from pipe.image import Image
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1", "host.docker.internal")
 """This machine: plain http is allowed, as in Docker, and no proxy is used."""
 
+AWS_REGION = r"[a-z]{2,4}(?:-[a-z]{1,16}){1,3}-[0-9]{1,2}"
+"""What may stand for a region in an address: boto3 fails with any other text."""
+
 _ECR = re.compile(
-    r"(?P<account>[0-9]{12})(?:\.dkr\.ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?"
-    r"|\.dkr-ecr(?:-fips)?\.(?P<region6>[a-z0-9-]+)\.on\.(?:aws|amazonwebservices\.com\.cn))"
+    rf"(?P<account>[0-9]{{12}})(?:\.dkr\.ecr(?:-fips)?\.(?P<region>{AWS_REGION})"
+    rf"\.amazonaws\.com(?:\.cn)?|\.dkr-ecr(?:-fips)?\.(?P<region6>{AWS_REGION})"
+    r"\.on\.(?:aws|amazonwebservices\.com\.cn))"
 )
 
 
