@@ -1,6 +1,7 @@
 """Probe an address until it responds as expected three times in a row.
 
-The portal's token is never sent, certificates are verified, and redirects are followed.
+The portal's token is never sent and certificates are verified. Redirects are followed on the same
+host and to public addresses.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from requests.adapters import BaseAdapter
 from requests.cookies import RequestsCookieJar
 
 from pipe.clock import Clock, Deadline
+from pipe.deploy_tests import redirects
 from pipe.deploy_tests.model import DeployTestResult
 from pipe.errors import PipeError
 from pipe.http import HttpClient, Limits, Reply
@@ -91,17 +93,16 @@ class Probe:
         for _ in range(_MOST_REDIRECTS):
             try:
                 reply = self._get(url, cookies, deadline)
+                location = reply.headers.get("Location", "")
+                if reply.status not in _REDIRECT_CODES or not location or self._expects_redirect():
+                    return self._judge(reply, url)
+                url = urljoin(url, location)
+                refusal = redirects.refusal(self._url, url)
             except (PipeError, ValueError) as error:
                 # An invalid address in a redirect is the server's fault, like a bad status.
                 return Attempt(passed=False, message=str(error))
-            location = reply.headers.get("Location", "")
-            if reply.status not in _REDIRECT_CODES or not location or self._expects_redirect():
-                return self._judge(reply, url)
-            url = urljoin(url, location)
-            if urlsplit(url).scheme not in ("http", "https"):
-                return Attempt(
-                    passed=False, message=f"redirects to {url[:_LONGEST_LINE]}, which is not http"
-                )
+            if refusal:
+                return Attempt(False, f"redirects to {url[:_LONGEST_LINE]}, {refusal}")
         return Attempt(passed=False, message=f"redirects more than {_MOST_REDIRECTS} times")
 
     def _get(self, url: str, cookies: RequestsCookieJar, deadline: Deadline) -> Reply:
@@ -121,7 +122,8 @@ class Probe:
             return client.once("GET", f"{parts.path[1:]}{query}")
 
     def _judge(self, reply: Reply, url: str) -> Attempt:
-        lines = _first_lines(reply)
+        # What another host answers is not shown: the application chose that host.
+        lines = _first_lines(reply) if redirects.same_host(self._url, url) else ()
         where = "" if url == self._url else f" from {url}"
         if not self._accepts(reply.status):
             expected = ", ".join(
