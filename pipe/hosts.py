@@ -15,9 +15,13 @@ DOCKER_HUB = "registry-1.docker.io"
 
 _DOCKER_HUB_NAMES = ("", "docker.io", "index.docker.io", DOCKER_HUB)
 
+AWS_REGION = r"[a-z]{2,4}(?:-[a-z]{1,16}){1,3}-[0-9]{1,2}"
+"""What may stand for a region in an address: boto3 fails with any other text."""
+
 _ECR = re.compile(
-    r"(?P<account>[0-9]{12})(?:\.dkr\.ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?"
-    r"|\.dkr-ecr(?:-fips)?\.(?P<region6>[a-z0-9-]+)\.on\.(?:aws|amazonwebservices\.com\.cn))"
+    rf"(?P<account>[0-9]{{12}})(?:\.dkr\.ecr(?:-fips)?\.(?P<region>{AWS_REGION})"
+    rf"\.amazonaws\.com(?:\.cn)?|\.dkr-ecr(?:-fips)?\.(?P<region6>{AWS_REGION})"
+    r"\.on\.(?:aws|amazonwebservices\.com\.cn))"
 )
 
 

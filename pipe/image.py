@@ -64,6 +64,21 @@ def parse(text: str) -> Image:
     return Image(registry, repository, tag, digest)
 
 
+def parse_deployed(text: str) -> Image:
+    """Parse a reference as a platform may hold it: `latest` where it has no tag."""
+    last = text.rpartition("/")[2]
+    return parse(text if ":" in last or "@" in last else f"{text}:latest")
+
+
+def is_deployable(text: str) -> bool:
+    """Return whether a platform can have this text as an image; `***` makes it a fragment."""
+    try:
+        parse_deployed(text)
+    except ImageError:
+        return False
+    return True
+
+
 def normalise(text: str) -> str:
     """Return the shortest form of a reference, for comparison; any text is accepted."""
     for prefix in _DEFAULT_PREFIXES:

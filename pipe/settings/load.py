@@ -167,5 +167,6 @@ def _step(environ: Mapping[str, str]) -> Step:
 
 
 def _in_table_order(problems: list[Problem]) -> list[Problem]:
-    order = list(BY_NAME)
-    return sorted(problems, key=lambda problem: order.index(problem.variable))
+    """Sort problems by the table of variables; those of other variables come last."""
+    order = {name: position for position, name in enumerate(BY_NAME)}
+    return sorted(problems, key=lambda problem: order.get(problem.variable, len(order)))

@@ -80,7 +80,8 @@ class Keys:
 class AwsSettings:
     """The AWS identity to use; without `role_arn` and `keys` there is none.
 
-    `region` is empty if unknown. `duration` is in seconds.
+    `region` is empty if unknown. `duration` is in seconds. `endpoints` holds the addresses of
+    services, by boto3's name, that are not at AWS's own.
     """
 
     role_arn: str
@@ -89,6 +90,7 @@ class AwsSettings:
     duration: int
     keys: Keys | None
     web_identity: Secret
+    endpoints: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def given(self) -> bool:

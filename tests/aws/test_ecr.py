@@ -357,3 +357,17 @@ def test_only_a_digest_from_ecr_is_pinned(aws: AwsHarness, digest: str) -> None:
     aws.cloud.door.answer("DescribeImages", {"imageDetails": [{"imageDigest": digest}]})
     result = aws.refused(5, f"{name}:1.4.2", PIN_DIGEST="true")
     assert "ECR did not return its digest" in result.stdout
+
+
+def test_a_rollback_to_an_image_that_is_gone_is_refused(aws: AwsHarness) -> None:
+    """A lifecycle rule may have removed the previous image of `ACTION: rollback`."""
+    name = aws.cloud.repository()
+    aws.cloud.push("1.4.1")
+    aws.cloud.push("1.4.2")
+    assert aws.deploy(f"{name}:1.4.1").code == 0
+    assert aws.deploy(f"{name}:1.4.2").code == 0
+    aws.cloud.client("ecr").batch_delete_image(
+        repositoryName="team/web", imageIds=[{"imageTag": "1.4.1"}]
+    )
+    result = aws.refused(5, "", ACTION="rollback")
+    assert f"The image {name}:1.4.1 does not exist" in result.stdout
