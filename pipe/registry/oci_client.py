@@ -25,7 +25,8 @@ _LIMITS = Limits(connect=3.0, read=15.0, whole=30.0, body=8 << 20, tries=4, pati
 _NO_TOKEN = (400, 401, 403, 404)
 """Statuses with which token services refuse a token."""
 _ACCEPT = {"Accept": ", ".join([*MANIFESTS, "application/json"])}
-_CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
+_CHALLENGE = re.compile(r'\b(\w+)="([^"]*)"')
+"""A parameter of a challenge. The boundary keeps the search for one linear."""
 
 
 class OciClient:
