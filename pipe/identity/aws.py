@@ -12,7 +12,6 @@ environment only AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_<SERVICE> count, which bo
 from __future__ import annotations
 
 import io
-import json
 import logging
 import os
 import re
@@ -24,6 +23,7 @@ from urllib.parse import urlsplit
 from pipe.errors import PlatformError, Refused
 from pipe.http import Limits, Network, Reply
 from pipe.http.excerpt import excerpt
+from pipe.http.json_body import loads
 from pipe.retry import Retryable, RetryPolicy
 from pipe.secret import Mask, Secret
 from pipe.settings import Keys
@@ -43,6 +43,16 @@ _RETRYABLE = (
     "ThrottlingException",
     "TooManyRequestsException",
 )
+_UNREADABLE = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What botocore raises for values that it does not expect, such as a date that is not one."""
 _XML = re.compile(r"(?:<\?xml[^>]*>\s*)?<(\w+Response)\b.*</\1>", re.DOTALL)
 _SECRETS_IN_XML = re.compile(r"<(AccessKeyId|SecretAccessKey|SessionToken)>([^<]+)</")
 _IGNORED_CONFIGURATION = {
@@ -121,7 +131,7 @@ class AwsClient:
             # Some services return the shape's full name: com.amazonaws...#AccessDeniedException.
             code = str(details.get("Code", "")).rpartition("#")[2]
             raise AwsRefusal(operation, code, str(details.get("Message", "")), status) from None
-        except (BotoCoreError, ResponseParserError) as error:
+        except (BotoCoreError, ResponseParserError, *_UNREADABLE) as error:
             raise AwsRefusal(operation, type(error).__name__, str(error), 0) from None
 
     def _client(self, service: str, region: str) -> Any:
@@ -189,8 +199,8 @@ def _is_from_aws(reply: Reply) -> bool:
     if not text.startswith("{"):
         return _XML.fullmatch(text) is not None
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError):
+        content = loads(text)
+    except ValueError:
         return False
     return reply.ok or "x-amzn-errortype" in reply.headers or "__type" in content
 
@@ -198,11 +208,11 @@ def _is_from_aws(reply: Reply) -> bool:
 def _secret_values(body: str) -> Iterator[str]:
     """Yield the secret in a response of Secrets Manager, and each text in a secret of JSON."""
     try:
-        value = str(json.loads(body)["SecretString"])
+        value = str(loads(body)["SecretString"])
         yield value
-        inner = json.loads(value)
+        inner = loads(value)
         yield from (text for text in inner.values() if isinstance(text, str))
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except (ValueError, LookupError, TypeError, AttributeError):
         return
 
 

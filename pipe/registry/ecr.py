@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain
@@ -11,6 +10,7 @@ from typing import Any
 from pipe.clock import Deadline
 from pipe.errors import PlatformError
 from pipe.hosts import EcrAddress
+from pipe.http.json_body import loads
 from pipe.identity import refusals
 from pipe.identity.aws import AwsClient, AwsRefusal
 from pipe.image import Image
@@ -67,8 +67,7 @@ class EcrRegistry:
         if not digest:
             raise CannotVerify("ECR did not return its digest")
         media_type = str(details[0].get("imageManifestMediaType", ""))
-        pushed: datetime | None = details[0].get("imagePushedAt")
-        return RegistryImage(digest, media_type, pushed and pushed.astimezone(UTC))
+        return RegistryImage(digest, media_type, _utc(details[0].get("imagePushedAt")))
 
     def tags(self, image: Image) -> Sequence[str]:
         """See `Registry`."""
@@ -180,8 +179,15 @@ class EcrRegistry:
         )
 
 
+def _utc(moment: datetime | None) -> datetime | None:
+    try:
+        return moment and moment.astimezone(UTC)
+    except OverflowError:  # at the ends of the calendar
+        return None
+
+
 def _platform_digests(index: str) -> list[str]:
-    manifests = json.loads(index)["manifests"]
+    manifests = loads(index)["manifests"]
     return [one["digest"] for one in manifests if one.get("platform", {}).get("os") != "unknown"]
 
 
