@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 
 from pipe import __version__, output, report
-from pipe.actions import Action, Run, choose
+from pipe.actions import BaseAction, Run, choose
 from pipe.actions.base import log_remedy
 from pipe.dependencies import Dependencies
 from pipe.errors import Cancelled, ConfigError, ExitCode, PipeError
@@ -66,7 +66,7 @@ def _run(settings: Settings, dependencies: Dependencies, mask: Mask) -> ExitCode
     return _end(mask, code, message)
 
 
-def _execute(action: Action, mask: Mask) -> tuple[ExitCode, str]:
+def _execute(action: BaseAction, mask: Mask) -> tuple[ExitCode, str]:
     """Return how the action ended, and the sentence to say so."""
     try:
         return ExitCode.DONE, action.execute()
@@ -84,7 +84,7 @@ def _execute(action: Action, mask: Mask) -> tuple[ExitCode, str]:
         return ExitCode.DEFECT, _defect(error, mask)
 
 
-def _failure(error: PipeError, action: Action) -> tuple[ExitCode, str]:
+def _failure(error: PipeError, action: BaseAction) -> tuple[ExitCode, str]:
     if isinstance(error, ConfigError):
         _log_problems(error)
     if error.remedy:

@@ -56,7 +56,7 @@ def test_a_private_image_needs_a_login(harness: Harness, registry: Registry) -> 
     assert "Give REGISTRY_USERNAME and REGISTRY_PASSWORD" in refused.log
     result = harness.deploy(image)
     assert result.code == 0, result.text
-    assert "not verified, because" in result.log
+    assert "not verified (VERIFY_IMAGE: auto): " in result.log
 
 
 def test_user_and_password_give_access(
