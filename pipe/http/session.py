@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import ssl
+from collections.abc import Iterator
 from functools import lru_cache
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -16,6 +17,18 @@ from requests.utils import should_bypass_proxies
 
 from pipe.hosts import LOCAL_HOSTS
 from pipe.settings import Proxies
+
+
+class BoundedSession(requests.Session):
+    """Leaves every redirect to its caller.
+
+    `requests` prepares the next request even if redirects are not followed. For that it reads the
+    whole body, without any limit, and parses the address that the server names.
+    """
+
+    def resolve_redirects(self, *_args: Any, **_options: Any) -> Iterator[Any]:
+        """Return no further requests, and touch nothing of the response."""
+        return iter(())
 
 
 class VerifyingAdapter(HTTPAdapter):
@@ -90,7 +103,7 @@ def open_session(
     The environment is ignored: `requests` would take proxies, certificates and even an
     Authorization header (from a .netrc file) from it.
     """
-    session = requests.Session()
+    session = BoundedSession()
     session.trust_env = False
     # Threads share the session, and only a cookie jar that stays empty is safe to share.
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))

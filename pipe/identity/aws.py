@@ -12,7 +12,6 @@ instance role. Addresses from AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_<SERVICE> ar
 from __future__ import annotations
 
 import io
-import json
 import logging
 import os
 import re
@@ -24,6 +23,7 @@ from urllib.parse import urlsplit
 from pipe.errors import PlatformError, Refused
 from pipe.http import Limits, Network, Reply
 from pipe.http.excerpt import excerpt
+from pipe.http.json_body import loads
 from pipe.retry import Retryable, RetryPolicy
 from pipe.secret import Mask, Secret
 from pipe.settings import Keys
@@ -203,8 +203,8 @@ def _is_from_aws(reply: Reply) -> bool:
     if not text.startswith("{"):
         return _XML.fullmatch(text) is not None
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError):
+        content = loads(text)
+    except ValueError:
         return False
     return reply.ok or "x-amzn-errortype" in reply.headers or "__type" in content
 
@@ -212,11 +212,11 @@ def _is_from_aws(reply: Reply) -> bool:
 def _secret_values(body: str) -> Iterator[str]:
     """Yield the secret in a response of Secrets Manager, and each text in a secret of JSON."""
     try:
-        value = str(json.loads(body)["SecretString"])
+        value = str(loads(body)["SecretString"])
         yield value
-        inner = json.loads(value)
+        inner = loads(value)
         yield from (text for text in inner.values() if isinstance(text, str))
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except (ValueError, LookupError, TypeError, AttributeError):
         return
 
 
