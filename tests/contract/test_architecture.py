@@ -12,7 +12,18 @@ import pytest
 from tests.contract.documents import ROOT
 
 LAYERS = (
-    ("clock", "hosts", "image", "kind", "parallel", "retry", "secret", "spelling", "errors"),
+    (
+        "clock",
+        "files",
+        "hosts",
+        "image",
+        "kind",
+        "parallel",
+        "retry",
+        "secret",
+        "spelling",
+        "errors",
+    ),
     ("model", "output"),
     ("settings",),
     ("http",),
