@@ -42,13 +42,17 @@ def main() -> int:
     # Loaded modules are never garbage; collecting among them would delay the first request.
     gc.disable()
     from pipe.dependencies import Dependencies  # noqa: PLC0415
+    from pipe.output import guard_process  # noqa: PLC0415
     from pipe.run import run  # noqa: PLC0415
+    from pipe.secret import Mask  # noqa: PLC0415
 
     gc.freeze()
     gc.enable()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _interrupt)
-    return run(environ, Dependencies())
+    mask = Mask()
+    guard_process(mask)
+    return run(environ, Dependencies(), mask)
 
 
 if __name__ == "__main__":

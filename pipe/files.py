@@ -33,11 +33,11 @@ def read(path: Path, most: int, *, follow: bool = False) -> bytes:
         descriptor = os.open(path, _READ if follow else _READ | os.O_NOFOLLOW)
     except OSError as error:
         if error.errno == errno.ELOOP and not follow:
-            raise OSError(errno.ELOOP, "A symbolic link") from error
+            raise OSError(errno.ELOOP, "a symbolic link") from error
         raise
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "Not a regular file")
+            raise OSError(errno.EINVAL, "not a regular file")
         return _read(descriptor, most)
     finally:
         os.close(descriptor)
@@ -61,5 +61,5 @@ def _read(descriptor: int, most: int) -> bytes:
     while part := os.read(descriptor, min(most + 1 - len(content), 1 << 20)):
         content += part
         if len(content) > most:
-            raise OSError(errno.EFBIG, f"Larger than {most >> 20} MiB")
+            raise OSError(errno.EFBIG, f"larger than {most >> 20} MiB")
     return bytes(content)

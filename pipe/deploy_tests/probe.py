@@ -1,6 +1,7 @@
 """Probe an address until it responds as expected three times in a row.
 
-The portal's token is never sent, certificates are verified, and redirects are followed.
+The portal's token is never sent and certificates are verified. Redirects are followed on the same
+host and to public addresses.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from requests.adapters import BaseAdapter
 from requests.cookies import RequestsCookieJar
 
 from pipe.clock import Clock, Deadline
+from pipe.deploy_tests import redirects
 from pipe.deploy_tests.model import DeployTestResult
 from pipe.deploy_tests.pattern import CannotMatch, matches
 from pipe.errors import PipeError
@@ -102,10 +104,12 @@ class Probe:
                 return self._judge(reply, url, deadline)
             try:
                 url = parse(location, url).geturl()
+                refusal = redirects.refusal(self._url, url)
             except ValueError:
                 # An invalid address in a redirect is the server's fault, like a bad status.
-                message = f"redirects to {location[:_LONGEST_LINE]}, which is not an http address"
-                return Attempt(passed=False, message=message)
+                url, refusal = location, "which is not http or not an address"
+            if refusal:
+                return Attempt(False, f"redirects to {url[:_LONGEST_LINE]}, {refusal}")
         return Attempt(passed=False, message=f"redirects more than {_MOST_REDIRECTS} times")
 
     def _get(self, url: str, cookies: RequestsCookieJar, deadline: Deadline) -> Reply:
@@ -130,7 +134,8 @@ class Probe:
             return client.once("GET", f"{parts.path[1:]}{query}")
 
     def _judge(self, reply: Reply, url: str, deadline: Deadline) -> Attempt:
-        lines = _first_lines(reply)
+        # What another host answers is not shown: the application chose that host.
+        lines = _first_lines(reply) if redirects.same_host(self._url, url) else ()
         where = "" if url == self._url else f" from {url}"
         if not self._accepts(reply.status):
             expected = ", ".join(

@@ -43,6 +43,12 @@ _RETRYABLE = (
     "ThrottlingException",
     "TooManyRequestsException",
 )
+_UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RuntimeError)
+"""What botocore's parser raises for values of another type than its models, such as dates."""
+_NOT_AWS_REMEDY = (
+    "Check which server responds in place of AWS: a proxy (HTTPS_PROXY), a firewall, or another "
+    "one behind AWS_ENDPOINT_URL."
+)
 _XML = re.compile(r"(?:<\?xml[^>]*>\s*)?<(\w+Response)\b.*</\1>", re.DOTALL)
 _SECRETS_IN_XML = re.compile(r"<(AccessKeyId|SecretAccessKey|SessionToken)>([^<]+)</")
 _OWN_CONFIGURATION = {
@@ -121,6 +127,12 @@ class AwsClient:
             raise AwsRefusal(operation, code, str(details.get("Message", "")), status) from None
         except (BotoCoreError, ResponseParserError) as error:
             raise AwsRefusal(operation, type(error).__name__, str(error), 0) from None
+        except _UNREADABLE as error:
+            raise Refused(
+                f"The reply to {operation} is a response that is not from AWS: botocore cannot "
+                f"read it ({type(error).__name__}).",
+                _NOT_AWS_REMEDY,
+            ) from error
 
     def _client(self, service: str, region: str) -> Any:
         if (service, region) not in self._clients:
@@ -180,8 +192,7 @@ def _require_aws(reply: Reply, host: str) -> None:
     quoted = f': "{body}"' if body else ""
     raise Refused(
         f"{host} returned status {reply.status} and a response that is not from AWS{quoted}.",
-        "Check which server responds in place of AWS: a proxy (HTTPS_PROXY), a firewall, or "
-        "another one behind AWS_ENDPOINT_URL.",
+        _NOT_AWS_REMEDY,
         retryable=reply.ok or reply.outage or "Rate exceeded" in body,
     )
 

@@ -63,14 +63,15 @@ class EcrRegistry:
     def find(self, image: Image) -> RegistryImage:
         """See `Registry`."""
         output = self._call("describe_images", image, imageIds=[_image_id(image)])
-        details = output.get("imageDetails") or []
-        if not details:
+        listed = output.get("imageDetails") or []
+        if not listed:
             raise ImageNotFound(_not_found(image))
-        digest = str(details[0].get("imageDigest", ""))
+        details = listed[0] or {}
+        digest = str(details.get("imageDigest", ""))
         if not is_digest(digest):
             raise CannotVerify("ECR did not return its digest")
-        media_type = str(details[0].get("imageManifestMediaType", ""))
-        pushed: datetime | None = details[0].get("imagePushedAt")
+        media_type = str(details.get("imageManifestMediaType", ""))
+        pushed: datetime | None = details.get("imagePushedAt")
         return RegistryImage(digest, media_type, pushed and pushed.astimezone(UTC))
 
     def tags(self, image: Image) -> Sequence[str]:
@@ -80,7 +81,7 @@ class EcrRegistry:
             entry["imageTag"]
             for page in pages
             for entry in page.get("imageIds") or []
-            if "imageTag" in entry
+            if entry and "imageTag" in entry
         ]
 
     def findings(self, image: Image, registry_image: RegistryImage) -> Sequence[Finding]:
@@ -228,9 +229,9 @@ def _check_last(page: Mapping[str, Any]) -> None:
 
 
 def _findings(scan: Mapping[str, Any]) -> Iterator[Finding]:
-    for entry in scan.get("findings") or []:
+    for entry in (listed or {} for listed in scan.get("findings") or []):
         yield Finding(str(entry.get("name", "?")), str(entry.get("severity", "UNDEFINED")))
-    for entry in scan.get("enhancedFindings") or []:
+    for entry in (listed or {} for listed in scan.get("enhancedFindings") or []):
         package = entry.get("packageVulnerabilityDetails") or {}
         name = package.get("vulnerabilityId") or entry.get("title") or "?"
         yield Finding(str(name), str(entry.get("severity", "UNDEFINED")))

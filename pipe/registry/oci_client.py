@@ -29,7 +29,8 @@ _TOKEN = re.compile(r"[\w.~+/-]{16,16384}={0,2}", re.ASCII)
 _NO_TOKEN = (400, 401, 403, 404)
 """Statuses with which token services refuse a token."""
 _ACCEPT = {"Accept": ", ".join([*MANIFESTS, "application/json"])}
-_CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
+_CHALLENGE = re.compile(r'\b(\w+)="([^"]*)"')
+"""A parameter of a challenge. The boundary keeps the search for one linear."""
 
 
 class OciClient:

@@ -241,6 +241,49 @@ def test_an_index_without_scannable_images_is_refused(
     assert "ECR did not return the images in its index" in result.stdout
 
 
+@pytest.mark.parametrize(
+    "details",
+    [
+        {"imageDigest": OTHER, "imagePushedAt": 1e30},
+        {"imageDigest": OTHER, "imagePushedAt": -1e11},
+        {"imageDigest": OTHER, "imagePushedAt": "yesterday"},
+        {"imageDigest": OTHER, "imagePushedAt": [1]},
+        {"imageDigest": {"value": OTHER}},
+        {"imageDigest": 7},
+        "not an entry",
+        None,
+    ],
+)
+def test_an_unreadable_answer_about_an_image_cannot_verify_it(
+    aws: AwsHarness, details: object
+) -> None:
+    """A date beyond the calendar, or a value of another type, is not a defect of the pipe."""
+    name = aws.cloud.repository()
+    aws.cloud.door.answer("DescribeImages", {"imageDetails": [details]})
+    result = aws.refused(5, f"{name}:1.4.2", VERIFY_IMAGE="true")
+    assert "could not be verified, which VERIFY_IMAGE: 'true' requires" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        7,
+        {"findings": 7},
+        {"findings": [7]},
+        {"findings": [None]},
+        {"findings": [], "imageScanCompletedAt": 1e30},
+        {"enhancedFindings": [{"packageVulnerabilityDetails": 7}]},
+    ],
+)
+def test_unreadable_findings_are_not_within_the_limit(aws: AwsHarness, found: object) -> None:
+    """Exit 5: what cannot be read may be critical."""
+    name = aws.cloud.repository()
+    aws.cloud.push("1.4.2")
+    page = {"imageScanStatus": {"status": "COMPLETE"}, "imageScanFindings": found}
+    aws.cloud.door.answer("DescribeImageScanFindings", page)
+    aws.refused(5, f"{name}:1.4.2", MAX_SEVERITY="NONE")
+
+
 def test_the_scans_of_an_index_are_bounded(aws: AwsHarness) -> None:
     """An index may list more images than a run can look up."""
     name = aws.cloud.repository()

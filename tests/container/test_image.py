@@ -180,6 +180,14 @@ def test_has_no_commands_that_administer_a_machine(agent: Agent) -> None:
     assert len(commands) > 150
 
 
+def test_no_file_gives_or_takes_rights(agent: Agent) -> None:
+    """Nothing is setuid or setgid, and only /tmp is writable for every user."""
+    done = agent.shell("find / -xdev '(' -perm -4000 -o -perm -2000 ')' -type f")
+    assert (done.stdout, done.returncode) == ("", 0)
+    done = agent.shell("find / -xdev -perm -0002 ! -type l ! -type c ! -path '/tmp*'")
+    assert done.stdout == ""
+
+
 def test_contains_its_documents(agent: Agent) -> None:
     """pipe.yml, README and LICENSE are those of the repository."""
     for name in ("pipe.yml", "README.md", "LICENSE"):

@@ -156,7 +156,7 @@ def test_a_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
     assert len(files.read(path, MIB)) == MIB
     with path.open("ab") as file:
         file.write(b"x")
-    with pytest.raises(OSError, match="Larger than 1 MiB"):
+    with pytest.raises(OSError, match="larger than 1 MiB"):
         files.read(path, MIB)
 
 

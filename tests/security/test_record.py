@@ -249,6 +249,15 @@ def test_every_record_of_a_run_is_signed(harness: Harness, monkeypatch: pytest.M
     assert all(is_authentic(one, Secret(harness.world.token)) for one in written)
 
 
+def test_the_record_of_a_run_without_a_token_is_no_reason_for_a_warning(harness: Harness) -> None:
+    """Such a run changed nothing; with DUPLO_TOKEN_SECRET every preflight check is one."""
+    harness.web()
+    plant(path_of(harness), record(), "")
+    result = harness.deploy()
+    assert result.code == 0
+    assert any(NOT_SIGNED in line for line in result.log.splitlines() if line.startswith("INFO"))
+
+
 def test_any_changed_byte_makes_a_record_unauthentic() -> None:
     """And any missing or additional one."""
     token = Secret("a-token-0123456789")

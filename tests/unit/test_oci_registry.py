@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -147,6 +148,17 @@ def test_a_token_is_fetched_from_the_challenges_realm() -> None:
     sent = [request.headers.get("Authorization") for request in adapter.requests]
     assert sent[:3] == [None, "Basic bWU6cGFzc3dvcmQ=", "Bearer fresh-token-0123"]
     assert mask.text("fresh-token-0123") == "***"
+
+
+@pytest.mark.parametrize("part", ["a", 'a="', "a=", '"'])
+def test_a_long_challenge_is_parsed_at_once(part: str) -> None:
+    """At the length that the HTTP client allows, a quadratic pattern takes half a minute."""
+    challenge = {"WWW-Authenticate": f"Bearer {part * (60_000 // len(part))}"}
+    registry, _, _ = registry_with({f"HEAD {MANIFEST}": (401, challenge, "")})
+    started = time.monotonic()
+    with pytest.raises(CannotVerify, match="as its token service"):
+        registry.find(IMAGE)
+    assert time.monotonic() - started < 8
 
 
 def test_a_password_is_never_sent_without_tls() -> None:
