@@ -107,7 +107,8 @@ class Probe:
                 refusal = redirects.refusal(self._url, url)
             except ValueError:
                 # An invalid address in a redirect is the server's fault, like a bad status.
-                url, refusal = location, "which is not http or not an address"
+                message = f"redirects to {location[:_LONGEST_LINE]}, which is not an http address"
+                return Attempt(passed=False, message=message)
             if refusal:
                 return Attempt(False, f"redirects to {url[:_LONGEST_LINE]}, {refusal}")
         return Attempt(passed=False, message=f"redirects more than {_MOST_REDIRECTS} times")

@@ -169,4 +169,4 @@ def test_a_hostile_application_cannot_prevent_its_rollback(harness: Harness) -> 
     with HttpServer(respond) as server:
         result = harness.deploy(POST_DEPLOY_URL=server.url, TEST_TIMEOUT="3", ROLLBACK="true")
     assert result.code == 8, result.text
-    assert "which is not http or not an address" in result.text
+    assert "which is not an http address" in result.text
