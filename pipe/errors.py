@@ -220,8 +220,12 @@ def _quoted(reason: str) -> str:
     return f': "{reason}".' if reason else "."
 
 
+_MOST_COMPARED = 5000
+"""Names that are compared with a misspelled one, which takes up to a millisecond each."""
+
+
 def _near(name: str, names: Sequence[str]) -> str:
-    by_fold = {known.casefold(): known for known in names}
+    by_fold = {known.casefold(): known for known in names[:_MOST_COMPARED] if len(known) < 256}
     near = [by_fold[fold] for fold in get_close_matches(name.casefold(), by_fold, 3, 0.6)]
     return f" Did you mean {' or '.join(near)}?" if near else ""
 

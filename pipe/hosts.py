@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
+import socket
 from dataclasses import dataclass
 
 from pipe.image import Image
@@ -31,6 +33,25 @@ class EcrAddress:
 
     account: str
     region: str
+
+
+def is_internal(host: str) -> bool:
+    """Return whether a host name alone shows an address that is not on the public internet.
+
+    Knows every spelling that a connection accepts, such as 127.1 and 0x7f000001.
+    """
+    name = host.strip("[]").rstrip(".").lower()
+    if name in LOCAL_HOSTS or name.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(name.partition("%")[0])
+    except ValueError:
+        try:
+            address = ipaddress.ip_address(socket.inet_aton(name))
+        except (OSError, ValueError):
+            return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return not (mapped or address).is_global
 
 
 def registry_host(image: Image) -> str:

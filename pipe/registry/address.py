@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
-from pipe.hosts import DOCKER_HUB, LOCAL_HOSTS, registry_host
+from pipe.hosts import DOCKER_HUB, LOCAL_HOSTS, is_internal, registry_host
 from pipe.image import Image
 
 
@@ -21,6 +22,11 @@ class OciAddress:
         """Whether the registry is on this machine, where plain http is allowed."""
         name = self.host.rpartition(":")[0] if self.host[-1].isdigit() else self.host
         return (name or self.host).strip("[]") in LOCAL_HOSTS
+
+    @property
+    def internal(self) -> bool:
+        """Whether its name alone shows that the registry is not on the public internet."""
+        return self.local or is_internal(urlsplit(f"//{self.host}").hostname or "")
 
 
 def oci_address(image: Image) -> OciAddress:

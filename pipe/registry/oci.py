@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from pipe.errors import Unreachable
 from pipe.http import Network, Reply
+from pipe.http.address import parse
 from pipe.http.excerpt import one_line
 from pipe.image import Image, is_digest
 from pipe.registry import oci_reply
@@ -86,9 +87,14 @@ class OciRegistry:
             next_page = _NEXT_PAGE.match(reply.headers.get("Link", ""))
             if not next_page:
                 break
-            parts = urlsplit(next_page[1])
+            try:
+                parts = parse(next_page[1], self.url)
+            except ValueError:
+                raise CannotVerify(
+                    f"{self._address.name} names the next page of its tags by an invalid address"
+                ) from None
             path = f"{parts.path.lstrip('/')}?{parts.query}"
-        return tags
+        return tags[: _MOST_PAGES * _TAGS_PER_PAGE]
 
     def _check(self, reply: Reply, image: Image) -> None:
         """Raise the error for a reply that is not a success."""

@@ -10,11 +10,13 @@ import base64
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import SplitResult, urlencode
 
 from pipe.errors import Unreachable
-from pipe.hosts import LOCAL_HOSTS
+from pipe.hosts import LOCAL_HOSTS, is_internal
 from pipe.http import HttpClient, Limits, Network, Reply
+from pipe.http.address import LONGEST, parse
+from pipe.http.excerpt import one_line
 from pipe.registry import oci_reply
 from pipe.registry.address import OciAddress
 from pipe.registry.base import MANIFESTS, CannotVerify
@@ -22,6 +24,8 @@ from pipe.secret import Mask, Secret
 from pipe.settings import ImageRules, Verify
 
 _LIMITS = Limits(connect=3.0, read=15.0, whole=30.0, body=8 << 20, tries=4, patience=20.0)
+_TOKEN = re.compile(r"[\w.~+/-]{16,16384}={0,2}", re.ASCII)
+"""The characters of RFC 6750; far shorter and longer than the tokens of any registry."""
 _NO_TOKEN = (400, 401, 403, 404)
 """Statuses with which token services refuse a token."""
 _ACCEPT = {"Accept": ", ".join([*MANIFESTS, "application/json"])}
@@ -117,6 +121,8 @@ class OciClient:
 
     def _authorize(self, challenge: str) -> str:
         """Return the Authorization header that satisfies a registry's challenge."""
+        if len(challenge) > LONGEST:
+            raise CannotVerify(f"{self._address.name} demands a login in more than {LONGEST} bytes")
         scheme, _, parameters = challenge.partition(" ")
         if scheme.lower() == "bearer":
             return f"Bearer {self._fetch_token(dict(_CHALLENGE.findall(parameters))).reveal()}"
@@ -128,12 +134,7 @@ class OciClient:
         )
 
     def _fetch_token(self, challenge: Mapping[str, str]) -> Secret:
-        realm = urlsplit(challenge.get("realm", ""))
-        if realm.scheme != "https" and realm.hostname not in LOCAL_HOSTS:
-            raise CannotVerify(
-                f'{self._address.name} names "{realm.geturl()}" as its token service; expected an '
-                "address with https://"
-            )
+        realm = self._realm(challenge.get("realm", ""))
         query = {"scope": f"repository:{self._address.repository}:pull"}
         if "service" in challenge:
             query["service"] = challenge["service"]
@@ -147,9 +148,36 @@ class OciClient:
             raise CannotVerify(f"{realm.netloc} returned status {reply.status} instead of a token")
         content = oci_reply.json_object(reply)
         token = content.get("token") or content.get("access_token")
-        if not token:
+        if not isinstance(token, str) or not token:
             raise CannotVerify(f"{realm.netloc} returned no token")
-        return self._mask.add(Secret(str(token)))
+        # It gets masked, which takes minutes for a huge one, and hides what reads the same.
+        name = f"{self._address.host}/{self._address.repository}"
+        if not _TOKEN.fullmatch(token) or token in name:
+            raise CannotVerify(f"{realm.netloc} returned a token that cannot be one")
+        return self._mask.add(Secret(token))
+
+    def _realm(self, address: str) -> SplitResult:
+        """Return the address of the token service, which gets the password.
+
+        Raises `CannotVerify` unless it uses TLS and is as public as the registry itself. A registry
+        elsewhere must not choose which service inside this network gets a request.
+        """
+        try:
+            realm = parse(address)
+            host = realm.hostname or ""
+            secure = realm.scheme == "https" or (self._address.local and host in LOCAL_HOSTS)
+            if (
+                secure
+                and realm.username is None
+                and (self._address.internal or not is_internal(host))
+            ):
+                return realm
+        except ValueError:
+            pass
+        raise CannotVerify(
+            f'{self._address.name} names "{one_line(address)}" as its token service; expected a '
+            "public address with https://"
+        )
 
     def _basic(self) -> str:
         pair = f"{self._user}:{self._password.reveal()}".encode()

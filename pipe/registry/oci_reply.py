@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipe.http import Reply
+from pipe.image import is_tag
 
 
 def is_temporary(reply: Reply) -> bool:
@@ -43,7 +44,9 @@ def stated_digest(reply: Reply) -> str:
 def tags(reply: Reply) -> list[str]:
     """Return one page of tags."""
     listed = json_object(reply).get("tags") or []
-    return [str(tag) for tag in listed] if isinstance(listed, list) else []
+    if not isinstance(listed, list):
+        return []
+    return [tag for tag in listed if isinstance(tag, str) and is_tag(tag)]
 
 
 def error_codes(reply: Reply) -> set[str]:

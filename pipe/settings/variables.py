@@ -186,7 +186,7 @@ VARIABLES = (
     Variable("POST_DEPLOY_STATUS", "Accepted status codes.", default="200-399"),
     Variable(
         "POST_DEPLOY_BODY",
-        "Regular expression to find in the response.",
+        "Regular expression to find in the first megabyte of the response.",
         may_hold_dollar=True,
     ),
     Variable("TEST_TIMEOUT", "Time limit for each test, in seconds.", default="300"),

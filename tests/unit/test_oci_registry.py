@@ -138,7 +138,7 @@ def test_a_token_is_fetched_from_the_challenges_realm() -> None:
     registry, adapter, mask = registry_with(
         {
             f"HEAD {MANIFEST}": (401, challenge, ""),
-            f"GET /t?a=b&{scope}": (200, {}, '{"access_token": "fresh-token"}'),
+            f"GET /t?a=b&{scope}": (200, {}, '{"access_token": "fresh-token-0123"}'),
             f"GET {MANIFEST}": (401, challenge, ""),
         },
         user="me",
@@ -146,8 +146,8 @@ def test_a_token_is_fetched_from_the_challenges_realm() -> None:
     with pytest.raises(CannotVerify, match="refuses team/web to the user of REGISTRY_USERNAME"):
         registry.find(IMAGE)
     sent = [request.headers.get("Authorization") for request in adapter.requests]
-    assert sent[:3] == [None, "Basic bWU6cGFzc3dvcmQ=", "Bearer fresh-token"]
-    assert mask.text("fresh-token") == "***"
+    assert sent[:3] == [None, "Basic bWU6cGFzc3dvcmQ=", "Bearer fresh-token-0123"]
+    assert mask.text("fresh-token-0123") == "***"
 
 
 @pytest.mark.parametrize("part", ["a", 'a="', "a=", '"'])

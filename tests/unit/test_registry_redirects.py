@@ -24,7 +24,7 @@ DIGEST = f"sha256:{'0' * 64}"
 FOUND: Response = (200, {"Docker-Content-Digest": DIGEST}, "")
 CHALLENGE: Response = (401, {"WWW-Authenticate": 'Bearer realm="https://auth.example/t"'}, "")
 UNKNOWN: Response = (404, {}, '{"errors": [{"code": "MANIFEST_UNKNOWN"}]}')
-TOKEN = {"GET /t?scope=repository%3Ateam%2Fweb%3Apull": (200, {}, '{"token": "fresh-token"}')}
+TOKEN = {"GET /t?scope=repository%3Ateam%2Fweb%3Apull": (200, {}, '{"token": "fresh-token-0123"}')}
 
 
 def to(location: str, status: int = 307) -> Response:
@@ -78,7 +78,7 @@ def test_credentials_stay_with_the_registry() -> None:
     elsewhere = Scripted({f"HEAD {MOVED}": to("https://registry.example/v2/third-party")})
     tokens = Scripted(TOKEN)
     assert find(registry, elsewhere, tokens).digest == DIGEST
-    bearer = "Bearer fresh-token"
+    bearer = "Bearer fresh-token-0123"
     assert authorizations(registry) == [None, bearer, bearer, None]
     assert authorizations(elsewhere) == [None]
     assert len(tokens.requests) == 1
