@@ -67,7 +67,7 @@ def rollout_error(verdicts: Mapping[Target, Verdict], advice: str) -> PipeError 
             theirs = "their" if verdict.replaced else "your"
             return Conflict(
                 f"{target}: {words(verdict)}; {stays}.",
-                f"Find out who deploys it. If {theirs} version is to serve, run {theirs} step again.",
+                f"Find out who deploys it. Run {theirs} step again if that version is to serve.",
             )
     return None
 
