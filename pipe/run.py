@@ -22,9 +22,14 @@ log = logging.getLogger(__name__)
 _DEFECT = "This is a defect of the pipe."
 
 
-def run(environ: Mapping[str, str], dependencies: Dependencies) -> ExitCode:
-    """Do what the variables ask for, report it, and return the exit code."""
-    mask = Mask()
+def run(
+    environ: Mapping[str, str], dependencies: Dependencies, mask: Mask | None = None
+) -> ExitCode:
+    """Do what the variables ask for, report it, and return the exit code.
+
+    Every secret of the run is added to `mask`.
+    """
+    mask = mask or Mask()
     for secret in secrets(environ):
         mask.add(secret)
     output.set_up(mask, debug=debug_wanted(environ))

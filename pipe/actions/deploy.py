@@ -8,6 +8,7 @@ from functools import partial
 
 from pipe import output
 from pipe.actions.base import BaseAction
+from pipe.deploy import previous_run
 from pipe.deploy.sequence import Deploy
 from pipe.deploy_tests import DeployTests
 from pipe.identity.establish import Identity, establish
@@ -30,6 +31,7 @@ class DeployAction(BaseAction):
         run = self._run
         settings, network = run.settings, run.network
         identity = establish(settings, network, run.mask)
+        run.recorder.token = identity.token
         portal = connect(settings.host, identity.token, network)
         tenant = choose(portal.tenants.list(), settings.tenant)
         log.info("Tenant %s", tenant.name)
@@ -38,6 +40,7 @@ class DeployAction(BaseAction):
         run.recorder.verified(verifier.results)
         self._deploy = Deploy(
             settings=settings,
+            previous_run=previous_run.find(settings, identity.token),
             drivers=open_drivers(portal.tenant(tenant), run.dependencies.clock),
             clock=run.dependencies.clock,
             recorder=run.recorder,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from pipe.deploy_tests import DeployTestResult
+from pipe.deploy_tests import DeployTestResult, redirects
 from pipe.deploy_tests.probe import Probe, address
 from pipe.settings import Settings, load
 from tests.support.fake_clock import FakeClock
@@ -104,7 +104,7 @@ def test_the_body_must_match_the_expression(serve: Serve) -> None:
 
 
 def test_redirects_are_followed_with_cookies_and_without_any_token(serve: Serve) -> None:
-    """Also to another host; the portal's token is never sent."""
+    """Also to another port of the host; the portal's token is never sent."""
     other = serve(lambda request: Answer(200 if request.path == "/in?x=1" else 500, "welcome"))
 
     def respond(request: Request) -> Answer:
@@ -121,6 +121,55 @@ def test_redirects_are_followed_with_cookies_and_without_any_token(serve: Serve)
     for request in [*server.requests, *other.requests]:
         assert "Authorization" not in request.headers
         assert "portal-token" not in str(request)
+
+
+def test_redirects_to_internal_addresses_of_other_hosts_are_not_followed(serve: Serve) -> None:
+    """An application cannot have the pipe read an address for it, and print the response."""
+    internal = serve(lambda _: Answer(body="SecretAccessKey: of-the-runner"))
+    target = internal.url.replace("localhost", "127.0.0.1")
+    server = serve(lambda _: Answer(302, headers={"Location": target}))
+    result = probe(server.url, POST_DEPLOY_BODY="^healthy", TEST_TIMEOUT="2")
+    assert not result.passed
+    assert f"redirects to {target}, an internal address of another host" in result.message
+    assert internal.requests == []
+
+
+def test_what_another_host_answers_is_not_shown(serve: Serve) -> None:
+    """Its redirect is followed, and its status counts."""
+
+    def respond(request: Request) -> Answer:
+        if request.path.startswith("http://web.invalid"):
+            return Answer(302, headers={"Location": "http://login.invalid/form"})
+        return Answer(500, "SecretAccessKey: of-the-runner")
+
+    proxy = serve(respond)
+    result = probe("http://web.invalid/", HTTP_PROXY=proxy.url, TEST_TIMEOUT="2")
+    assert "status 500 from http://login.invalid/form" in result.message
+    assert result.output == ()
+
+
+@pytest.mark.parametrize(
+    ("target", "followed"),
+    [
+        *((f"http://{host}/x", True) for host in ("93.184.216.34", "[2606:4700::1111]")),
+        ("https://web.example.com:8443/", True),
+        ("https://WEB.example.com./", True),
+        *(
+            (f"http://{host}/latest/meta-data", False)
+            for host in (
+                *("169.254.169.254", "127.0.0.1", "10.1.2.3", "192.168.1.1", "172.17.0.1"),
+                *("0.0.0.0", "100.64.0.1", "2130706433", "0x7f.1", "017700000001", "localhost"),
+                *("[::1]", "[::ffff:169.254.169.254]", "[fd00:ec2::254]", "[fe80::1]"),
+                *("[64:ff9b::a9fe:a9fe]", "[2002:a9fe:a9fe::]", "user@127.0.0.1"),
+            )
+        ),
+        ("file:///etc/passwd", False),
+        ("gopher://web.example.com/", False),
+    ],
+)
+def test_another_host_has_to_be_public(target: str, followed: bool) -> None:
+    """Every spelling of an internal address is refused."""
+    assert (not redirects.refusal("https://web.example.com/", target)) is followed
 
 
 def test_a_redirect_to_a_failing_page_fails(serve: Serve) -> None:

@@ -11,6 +11,7 @@ from pipe.rollout import Evidence, Failed, Verdict
 
 _PHASES_WITH_LOG = (Phase.RUNNING, Phase.WAITING, Phase.FAILED)
 _MAX_FAULTS = 5
+_MOST_LOGS = 10
 _SECONDS_PER_LOG = 5.0
 
 
@@ -59,7 +60,8 @@ def _log(pod: Pod, portal: TenantPortal, deadline: Deadline) -> tuple[str, ...]:
     if pod.phase not in _PHASES_WITH_LOG or not pod.host:
         return ()
     containers = (*pod.containers, *pod.init_containers)
-    for container in sorted(containers, key=lambda one: not (one.waiting or one.restarts)):
+    failing_first = sorted(containers, key=lambda one: not (one.waiting or one.restarts))
+    for container in failing_first[:_MOST_LOGS]:
         if not container.docker_id or deadline.passed():
             continue
         soon = Deadline.after(deadline.clock, min(_SECONDS_PER_LOG, deadline.left()))
