@@ -55,7 +55,6 @@ def test_silent_log_routes_do_not_delay_the_rollback(harness: Harness) -> None:
     run_result = harness.deploy(BAD, SERVICE=",".join(names), ROLLBACK="true", WAIT_TIMEOUT="60")
     assert run_result.code == 8
     assert harness.requests("findContainerLogs")
-    print(writes, len(harness.requests("findContainerLogs")))
     assert writes[5] - writes[4] < 15 + 10
 
 
