@@ -26,6 +26,8 @@ from difflib import get_close_matches
 from enum import IntEnum
 from typing import TypeVar
 
+ISSUES = "https://bitbucket.org/nholuongut/bitbucket-deploy-pipe/issues"
+
 
 class ExitCode(IntEnum):
     """The exit code of the step."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from pipe import __version__, output, report
 from pipe.actions import BaseAction, Run, choose
 from pipe.actions.base import log_remedy
 from pipe.dependencies import Dependencies
-from pipe.errors import Cancelled, ConfigError, ExitCode, PipeError
+from pipe.errors import ISSUES, Cancelled, ConfigError, ExitCode, PipeError
 from pipe.http import Network
 from pipe.notify.notifications import Notifications
 from pipe.report import Recorder
@@ -19,7 +19,7 @@ from pipe.settings.load import debug_wanted, secrets
 
 log = logging.getLogger(__name__)
 
-_ISSUES = "https://bitbucket.org/nholuongut/bitbucket-deploy-pipe/issues"
+_DEFECT = "This is a defect of the pipe."
 
 
 def run(
@@ -41,7 +41,8 @@ def run(
     except KeyboardInterrupt:
         return _end(mask, ExitCode.CANCELLED, "Cancelled. Nothing was changed.")
     except Exception as error:  # noqa: BLE001 - a bug is reported as one, whatever it is
-        return _end(mask, ExitCode.DEFECT, _defect(error, mask))
+        output.defect(mask, error)
+        return _end(mask, ExitCode.DEFECT, f"{_DEFECT} Please report it: {ISSUES}")
 
 
 def _run(settings: Settings, dependencies: Dependencies, mask: Mask) -> ExitCode:
@@ -59,24 +60,28 @@ def _run(settings: Settings, dependencies: Dependencies, mask: Mask) -> ExitCode
     log.info("Deploy pipe %s%s", __version__, portal)
 
     def save() -> None:
-        _save(settings, recorder, mask)
+        _guarded("Writing the report", lambda: report.write(settings, recorder, mask))
+
+    def notify_started() -> None:
+        _guarded("The notification", notifications.started)
 
     network = Network(settings.proxies, settings.ca_cert, dependencies.clock, dependencies.adapter)
-    action = choose(
-        Run(settings, dependencies, mask, network, recorder, save, notifications.started)
-    )
-    code, message = _execute(action, mask)
-    recorder.finished(code, message, dependencies.clock.now())
+    action = choose(Run(settings, dependencies, mask, network, recorder, save, notify_started))
+    code, message = _execute(action, settings, mask)
+    _guarded("The record", lambda: recorder.finished(code, message, dependencies.clock.now()))
     _report(settings, recorder, mask, notifications)
     return _end(mask, code, message)
 
 
-def _execute(action: BaseAction, mask: Mask) -> tuple[ExitCode, str]:
+def _execute(action: BaseAction, settings: Settings, mask: Mask) -> tuple[ExitCode, str]:
     """Return how the action ended, and the sentence to say so."""
     try:
-        return ExitCode.DONE, action.execute()
-    except PipeError as error:
-        return _failure(error, action)
+        try:
+            return ExitCode.DONE, action.execute()
+        except PipeError as error:
+            return _failure(error, action)
+        except Exception as error:  # noqa: BLE001 - a bug is reported as one, whatever it is
+            return _defect(error, action, settings, mask)
     except KeyboardInterrupt:
         return _failure(
             Cancelled(
@@ -85,8 +90,6 @@ def _execute(action: BaseAction, mask: Mask) -> tuple[ExitCode, str]:
             ),
             action,
         )
-    except Exception as error:  # noqa: BLE001 - a bug is reported as one, whatever it is
-        return ExitCode.DEFECT, _defect(error, mask)
 
 
 def _failure(error: PipeError, action: BaseAction) -> tuple[ExitCode, str]:
@@ -94,15 +97,34 @@ def _failure(error: PipeError, action: BaseAction) -> tuple[ExitCode, str]:
         _log_problems(error)
     if error.remedy:
         log_remedy(logging.ERROR, error.remedy, error.details)
-    return error.code, f"{error.diagnosis} {action.what_runs_now()}"
+    return error.code, f"{error.diagnosis} {_what_runs_now(action)}"
 
 
-def _save(settings: Settings, recorder: Recorder, mask: Mask) -> None:
-    """Write the record so far; a defect in that is no reason not to deploy."""
+def _defect(
+    error: Exception, action: BaseAction, settings: Settings, mask: Mask
+) -> tuple[ExitCode, str]:
+    """Report a bug; the code never denies a change."""
+    output.defect(mask, error)
+    code = ExitCode.DEFECT
+    if action.has_changed():
+        code = ExitCode.NOT_RESTORED if settings.rollback else ExitCode.FAILED
+    return code, f"{_DEFECT} {_what_runs_now(action)} Please report it: {ISSUES}"
+
+
+def _what_runs_now(action: BaseAction) -> str:
     try:
-        report.write(settings, recorder, mask)
+        return action.what_runs_now()
+    except Exception as error:  # noqa: BLE001 - the failure itself must be reported
+        log.warning("Finding out what runs now failed because of a defect: %r.", error)
+        return "What runs now is unknown: check the targets in the portal."
+
+
+def _guarded(what: str, action: Callable[[], None]) -> None:
+    """Do what is no reason to deploy, or not to: a defect in it is only logged."""
+    try:
+        action()
     except Exception as error:  # noqa: BLE001 - see above
-        log.warning("Writing the report failed because of a defect: %r.", error)
+        log.warning("%s failed because of a defect: %r.", what, error)
 
 
 def _report(
@@ -130,8 +152,3 @@ def _end(mask: Mask, code: ExitCode, message: str) -> ExitCode:
 def _log_problems(error: ConfigError) -> None:
     for problem in error.problems:
         log.error("%s %s. %s", problem.variable, problem.what, problem.fix)
-
-
-def _defect(error: Exception, mask: Mask) -> str:
-    output.defect(mask, error)
-    return f"This is a defect of the pipe; what runs now is unknown. Please report it: {_ISSUES}"

@@ -46,6 +46,10 @@ class BaseAction(ABC):
         Raises the `PipeError` that the run ends with.
         """
 
+    def has_changed(self) -> bool:
+        """Return whether the action changed any target, or may have."""
+        return False
+
     def what_runs_now(self) -> str:
         """Return the sentence that answers the first question after a failed step."""
         return "Nothing was changed."

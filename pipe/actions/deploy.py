@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 
+from pipe import output
 from pipe.actions.base import BaseAction
 from pipe.deploy import previous_run
 from pipe.deploy.sequence import Deploy
@@ -46,8 +48,13 @@ class DeployAction(BaseAction):
             tests=self._tests(identity),
             save=run.save,
             notify_started=run.notify_started,
+            log_defect=partial(output.defect, run.mask),
         )
         return self._deploy.run()
+
+    def has_changed(self) -> bool:
+        """See `BaseAction`."""
+        return self._deploy is not None and self._deploy.has_changed
 
     def what_runs_now(self) -> str:
         """See `BaseAction`."""

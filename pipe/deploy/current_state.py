@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from pipe.deploy.rollback import TargetRollback
-from pipe.model import Change, Target
+from pipe.deploy.rollback import Rollback
+from pipe.model import Change
 from pipe.rollout import Watcher
 
 log = logging.getLogger(__name__)
@@ -20,20 +20,27 @@ MAX_LISTED = 3
 class CurrentState:
     """The latest look at each changed target.
 
-    `watcher` has followed the rollout, None before that; `rollbacks` are those that ended.
+    `watcher` has followed the rollout, None before that; `rollback` is None until one begins.
     """
 
     watcher: Watcher | None = None
-    rollbacks: Mapping[Target, TargetRollback] = field(default_factory=dict)
+    rollback: Rollback | None = None
 
     def of(self, change: Change) -> str:
         """Return what a target runs, as the rest of a sentence about it."""
-        if rollback := self.rollbacks.get(change.target):
-            watcher = rollback.watcher
-            return f"({rollback.message})" if watcher is None else watcher.state(change.target)
+        target = change.target
+        ended = self.rollback.ended.get(target) if self.rollback else None
+        sent = self.rollback.sent.get(target) if self.rollback else None
+        if ended and ended.watcher:
+            return ended.watcher.state(target)
+        if sent:
+            progress = "was last set to" if ended else "is being rolled back to"
+            return f"{progress} {sent.image} (not verified)"
+        if ended:
+            return f"({ended.message})"
         if self.watcher is None:
             return f"was set to {change.image}"
-        return self.watcher.state(change.target)
+        return self.watcher.state(target)
 
     def describe(self, made: Sequence[Change]) -> str:
         """Return the sentence about the changes that were made; many go to the log instead."""

@@ -1,15 +1,36 @@
-"""Showing people why a target failed."""
+"""Finding out and showing why targets failed, without holding up the rollback."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
-from pipe.rollout import Evidence
+from pipe.clock import Clock, Deadline
+from pipe.model import Target
+from pipe.report import Recorder
+from pipe.rollout import Evidence, Verdict, Watcher
 
 log = logging.getLogger(__name__)
 
+_SECONDS = 15.0
+"""For the evidence of all targets together: until the rollback, the bad version serves."""
 
-def log_evidence(evidence: Evidence) -> None:
+
+def gather(
+    watcher: Watcher, verdicts: Mapping[Target, Verdict], recorder: Recorder, clock: Clock
+) -> None:
+    """Record and log why each target failed; never raises an `Exception`."""
+    deadline = Deadline.after(clock, _SECONDS)
+    for target, verdict in verdicts.items():
+        try:
+            evidence = watcher.evidence(target, verdict, deadline)
+            recorder.explained(evidence)
+            _log(evidence)
+        except Exception as error:  # noqa: BLE001 - must not replace the failure itself
+            log.warning("%s: no evidence because of %s.", target, type(error).__name__)
+
+
+def _log(evidence: Evidence) -> None:
     """Write faults and last log lines to the log."""
     for text in evidence.faults:
         log.error("  fault: %s", text)

@@ -7,7 +7,15 @@ from collections.abc import Mapping, Sequence
 from pipe.deploy.current_state import MAX_LISTED
 from pipe.deploy.rollback import RollbackOutcome, TargetRollback
 from pipe.deploy_tests import DeployTestResult
-from pipe.errors import Conflict, DeployFailed, ExitCode, PipeError
+from pipe.errors import (
+    ISSUES,
+    ConfigError,
+    Conflict,
+    DeployFailed,
+    ExitCode,
+    PipeError,
+    PlatformError,
+)
 from pipe.model import Change, Plan, Restart, Target, Update
 from pipe.rollout import Failed, Ready, Superseded, TimedOut, Verdict, words
 
@@ -53,11 +61,13 @@ def rollout_error(verdicts: Mapping[Target, Verdict], advice: str) -> PipeError 
     if failed := failed_rollouts(verdicts):
         reasons = "; ".join(f"{target}: {words(verdict)}" for target, verdict in failed.items())
         return DeployFailed(ExitCode.FAILED, f"{reasons}.", advice)
-    for target in verdicts:
-        if target in superseded(verdicts):
+    for target, verdict in verdicts.items():
+        if isinstance(verdict, Superseded):
+            stays = "this run's version stays" if verdict.replaced else "this run leaves it alone"
+            theirs = "their" if verdict.replaced else "your"
             return Conflict(
-                f"{target}: {words(verdicts[target])}; this run leaves it alone.",
-                "Find out who deploys it, and run the step again if your version is to serve.",
+                f"{target}: {words(verdict)}; {stays}.",
+                f"Find out who deploys it. Run {theirs} step again if that version is to serve.",
             )
     return None
 
@@ -85,6 +95,38 @@ def advice(made: Sequence[Change], *, rollback: bool) -> str:
     return (
         f"Fix the image, or restore the previous version with IMAGE: '{images}'. "
         "ROLLBACK: 'true' does that automatically."
+    )
+
+
+def lost_sight(error: PipeError) -> PlatformError:
+    """Return the error for a rollout that cannot be followed because of `error`."""
+    return PlatformError(
+        f"The change was made, but its rollout cannot be followed: {error.diagnosis}",
+        error.remedy,
+    )
+
+
+def after_change(error: Exception) -> PipeError:
+    """Return the error that `error` amounts to once a target was changed.
+
+    Some exit codes promise that nothing was changed; a defect would promise nothing at all.
+    """
+    match error:
+        case DeployFailed() | Conflict() | PlatformError():
+            return error
+        case ConfigError():
+            diagnosis = "; ".join(
+                f"{problem.variable} {problem.what}" for problem in error.problems
+            )
+            remedy = " ".join(f"{problem.fix}." for problem in error.problems if problem.fix)
+            diagnosis = f"{diagnosis}."
+        case PipeError():
+            diagnosis, remedy = error.diagnosis, error.remedy
+        case _:
+            diagnosis = f"this is a defect of the pipe ({type(error).__name__})."
+            remedy = f"Check the targets in the portal, and report the traceback above: {ISSUES}"
+    return DeployFailed(
+        ExitCode.FAILED, f"The deploy stopped after the change: {diagnosis}", remedy
     )
 
 

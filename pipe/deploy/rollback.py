@@ -7,8 +7,8 @@ together.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pipe import image
@@ -16,7 +16,7 @@ from pipe.clock import Clock, Deadline
 from pipe.deploy import plan as planning
 from pipe.errors import PipeError
 from pipe.kinds import Drivers
-from pipe.model import Change, Restart, Resumption, Snapshot, Update
+from pipe.model import Change, Restart, Resumption, Snapshot, Target, Update
 from pipe.rollout import Ready, Superseded, Verdict, Watcher, words
 from pipe.rollout.loop import follow
 from pipe.settings import Settings
@@ -36,7 +36,7 @@ class RollbackOutcome(StrEnum):
 class TargetRollback:
     """The rollback of one target; `message` is the rest of a sentence about the target.
 
-    `watcher` has seen what the target runs now, None when it was not followed.
+    `watcher` has seen what the target runs now, None when it was not followed to the end.
     """
 
     change: Change
@@ -53,54 +53,103 @@ class _Step:
     update: Update
 
 
-def roll_back(
-    made: Sequence[Change], drivers: Drivers, settings: Settings, clock: Clock
-) -> tuple[TargetRollback, ...]:
-    """Restore the previous images, last change first, and verify that they run.
+@dataclass
+class Rollback:
+    """One rollback; `log_defect` logs the traceback of an unexpected exception.
 
-    Never raises a `PipeError`: a failure is the rollback's outcome.
+    `sent` holds the updates that were sent or may have been, `ended` the rollbacks that are over.
+    Both are kept up to date, for a run that is interrupted in between.
     """
-    newest_first = tuple(reversed(made))
-    try:
-        ended, steps = _plan(newest_first, drivers)
-    except PipeError as error:
-        return tuple(_failed(change, error) for change in newest_first)
-    sent: list[_Step] = []
-    for step in steps:
+
+    drivers: Drivers
+    settings: Settings
+    clock: Clock
+    log_defect: Callable[[Exception], None]
+    sent: dict[Target, Update] = field(default_factory=dict)
+    ended: dict[Target, TargetRollback] = field(default_factory=dict)
+
+    def run(self, made: Sequence[Change]) -> tuple[TargetRollback, ...]:
+        """Restore the previous images, last change first, and verify that they run.
+
+        Never raises an `Exception`: a failure is the rollback's outcome.
+        """
+        newest_first = tuple(reversed(made))
         try:
-            _send(step.update, drivers)
+            sent = [step for step in self._plan(newest_first) if self._has_sent(step)]
+            if sent:
+                self._verify(sent)
+        except Exception as error:  # noqa: BLE001 - see above
+            self._fail(newest_first, error)
+        return tuple(self.ended[change.target] for change in newest_first)
+
+    def _plan(self, made: Sequence[Change]) -> list[_Step]:
+        """Return a step for each change that can be undone; end the other rollbacks."""
+        now = self.drivers.read([change.target for change in made])
+        steps: list[_Step] = []
+        for change in made:
+            decided = _decide(change, now.get(change.target))
+            if isinstance(decided, TargetRollback):
+                self.ended[change.target] = decided
+            else:
+                steps.append(_Step(change, decided))
+        prepared = self._prepared([step.update for step in steps]) if steps else ()
+        # Preparing takes time: nothing may come between the last look and the write.
+        conflicts = planning.conflicts(prepared, self.drivers)
+        still_ours = []
+        for step, update in zip(steps, prepared, strict=True):
+            if conflict := conflicts.get(update.target):
+                reason = conflict.diagnosis.rstrip(".")
+                self.ended[update.target] = TargetRollback(
+                    step.change, RollbackOutcome.SUPERSEDED, reason
+                )
+            elif isinstance(update, Update):
+                still_ours.append(_Step(step.change, update))
+        return still_ours
+
+    def _prepared(self, updates: Sequence[Update]) -> Sequence[Change]:
+        """Return the updates prepared, or as they are: unreadable pods must not prevent them."""
+        try:
+            return self.drivers.prepare(updates)
         except PipeError as error:
-            ended.append(_failed(step.change, error))
-        else:
-            sent.append(step)
-    if not sent:
-        return tuple(ended)
-    watcher = drivers.watch([step.update for step in sent], settings.stable_seconds)
-    return (*ended, *_verify(sent, watcher, settings, clock))
+            log.warning("%s Rolling back without a look at the present pods.", error)
+            return updates
 
+    def _has_sent(self, step: _Step) -> bool:
+        """Send one update; return False where that failed."""
+        target = step.update.target
+        # Noted first: a run that ends in the middle of a change must not deny it.
+        self.sent[target] = step.update
+        try:
+            _send(step.update, self.drivers)
+        except Exception as error:  # noqa: BLE001 - the others are to be rolled back all the same
+            if isinstance(error, PipeError) and not error.may_have_applied:
+                del self.sent[target]
+            self._fail([step.change], error)
+            return False
+        return True
 
-def _plan(made: Sequence[Change], drivers: Drivers) -> tuple[list[TargetRollback], list[_Step]]:
-    """Return the rollbacks that ended before they began, and a step for each other change."""
-    now = drivers.read([change.target for change in made])
-    ended: list[TargetRollback] = []
-    steps: list[_Step] = []
-    for change in made:
-        decided = _decide(change, now.get(change.target))
-        if isinstance(decided, TargetRollback):
-            ended.append(decided)
+    def _verify(self, sent: Sequence[_Step]) -> None:
+        stable, timeout = self.settings.stable_seconds, self.settings.wait_timeout
+        watcher = self.drivers.watch([step.update for step in sent], stable)
+        log.info("Following the rollback for at most %g s.", timeout)
+        deadline = Deadline.after(self.clock, timeout)
+        verdicts = follow([watcher], deadline, self.clock, to_the_end=True)
+        for step in sent:
+            verdict = verdicts[step.update.target]
+            self.ended[step.change.target] = TargetRollback(
+                step.change, _outcome(verdict), words(verdict), watcher
+            )
+
+    def _fail(self, changes: Sequence[Change], error: Exception) -> None:
+        """End the rollbacks of these changes that have not ended."""
+        if isinstance(error, PipeError):
+            reason = error.diagnosis
         else:
-            steps.append(_Step(change, decided))
-    prepared = drivers.prepare([step.update for step in steps]) if steps else ()
-    # Preparing takes time: nothing may come between the last look and the write.
-    conflicts = planning.conflicts(prepared, drivers)
-    still_ours = []
-    for step, update in zip(steps, prepared, strict=True):
-        if conflict := conflicts.get(update.target):
-            reason = conflict.diagnosis.rstrip(".")
-            ended.append(TargetRollback(step.change, RollbackOutcome.SUPERSEDED, reason))
-        elif isinstance(update, Update):
-            still_ours.append(_Step(step.change, update))
-    return ended, still_ours
+            self.log_defect(error)
+            reason = f"a defect of the pipe interrupted it ({type(error).__name__})"
+        for change in changes:
+            if change.target not in self.ended:
+                self.ended[change.target] = TargetRollback(change, RollbackOutcome.FAILED, reason)
 
 
 def _decide(change: Change, now: Snapshot | None) -> TargetRollback | Update:
@@ -137,26 +186,6 @@ def _no_previous_image(change: Change) -> str:
         "its previous image is unknown: an earlier run made the change, and the portal keeps no "
         "history of images"
     )
-
-
-def _verify(
-    sent: Sequence[_Step], watcher: Watcher, settings: Settings, clock: Clock
-) -> list[TargetRollback]:
-    log.info("Following the rollback for at most %g s.", settings.wait_timeout)
-    deadline = Deadline.after(clock, settings.wait_timeout)
-    try:
-        verdicts = follow([watcher], deadline, clock, to_the_end=True)
-    except PipeError as error:
-        return [_failed(step.change, error, watcher) for step in sent]
-    return [
-        TargetRollback(step.change, _outcome(verdict), words(verdict), watcher)
-        for step in sent
-        for verdict in [verdicts[step.update.target]]
-    ]
-
-
-def _failed(change: Change, error: PipeError, watcher: Watcher | None = None) -> TargetRollback:
-    return TargetRollback(change, RollbackOutcome.FAILED, error.diagnosis, watcher)
 
 
 def _outcome(verdict: Verdict) -> RollbackOutcome:

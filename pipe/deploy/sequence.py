@@ -7,25 +7,26 @@ moment.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pipe.clock import Clock, Deadline
-from pipe.deploy import outcome
+from pipe.clock import Clock
+from pipe.deploy import evidence, outcome
 from pipe.deploy import plan as planning
 from pipe.deploy.changes import AppliedChanges
 from pipe.deploy.current_state import CurrentState
-from pipe.deploy.evidence import log_evidence
+from pipe.deploy.following import follow_changes
 from pipe.deploy.previous_run import PreviousRun
-from pipe.deploy.rollback import RollbackOutcome, roll_back
+from pipe.deploy.rollback import Rollback, RollbackOutcome, TargetRollback
 from pipe.deploy_tests import DeployTests
-from pipe.errors import PipeError, PlatformError
+from pipe.errors import PipeError
 from pipe.kinds import Drivers
 from pipe.model import Change, Plan, Target
 from pipe.report import Recorder
 from pipe.rollout import Ready, Verdict
-from pipe.rollout.loop import follow
 from pipe.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,8 @@ class Deploy:
     """One run of the sequence.
 
     `previous_run` is the run whose place this one takes, `resolve` proves images, `save` writes
-    the record so far to disk, and `notify_started` announces that the targets are about to change.
+    the record so far to disk, `notify_started` announces that the targets are about to change, and
+    `log_defect` logs an unexpected exception.
     """
 
     settings: Settings
@@ -48,6 +50,7 @@ class Deploy:
     tests: DeployTests
     save: Callable[[], None]
     notify_started: Callable[[], None]
+    log_defect: Callable[[Exception], None]
     _state: CurrentState = field(default_factory=CurrentState)
     _superseded: frozenset[Target] = frozenset()
 
@@ -72,11 +75,15 @@ class Deploy:
         planning.confirm(changes, self.drivers)
         try:
             return self._change_and_follow(changes)
-        except PipeError as error:
-            ours = [one for one in self._applied.made if one.target not in self._superseded]
-            if self.settings.rollback and ours:
-                raise self._roll_back(error, ours) from error
-            raise
+        except Exception as error:
+            if not self._applied.made:
+                raise
+            raise self._after_change(error) from error
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether any change took hold, or may have."""
+        return bool(self._applied.made)
 
     def what_runs_now(self) -> str:
         """Return what is known of the changed targets, from the last look at them."""
@@ -108,41 +115,17 @@ class Deploy:
         self._applied.apply(changes)
         if not self.settings.wait:
             return f"Changed without following the rollout: WAIT is 'false'. {self.what_runs_now()}"
-        verdicts = self._follow(changes)
+        self._state.watcher = self.drivers.watch(changes, self.settings.stable_seconds)
+        verdicts = follow_changes(
+            self._state.watcher, changes, self.settings, self.clock, self.recorder
+        )
         self._check(verdicts)
         self._test_after()
         return outcome.success(changes, verdicts)
 
-    def _follow(self, changes: Sequence[Change]) -> Mapping[Target, Verdict]:
-        timeout, stable = self.settings.wait_timeout, self.settings.stable_seconds
-        log.info(
-            "Following the rollout for at most %g s; new pods must stay up for %g s.",
-            timeout,
-            stable,
-        )
-        self._state.watcher = watcher = self.drivers.watch(changes, stable)
-        started = self.clock.monotonic()
-        try:
-            verdicts = follow([watcher], Deadline.after(self.clock, timeout), self.clock)
-            self.recorder.judged(verdicts)
-        except PipeError as error:
-            self.recorder.lost_sight(error.diagnosis)
-            raise PlatformError(
-                f"The change was made, but its rollout cannot be followed: {error.diagnosis}",
-                error.remedy,
-            ) from error
-        finally:
-            seconds = self.clock.monotonic() - started
-            for target in (change.target for change in changes):
-                self.recorder.followed(
-                    target, watcher.state(target), watcher.pod_counts(target), seconds
-                )
-        return verdicts
-
     def _check(self, verdicts: Mapping[Target, Verdict]) -> None:
         """Raise the error that the verdicts deserve, once evidence was gathered."""
-        for target, failed in outcome.failed_rollouts(verdicts).items():
-            self._gather_evidence(target, failed)
+        self._gather_evidence(outcome.failed_rollouts(verdicts))
         self._superseded = outcome.superseded(verdicts)
         if error := outcome.rollout_error(verdicts, self._advice()):
             raise error
@@ -151,30 +134,52 @@ class Deploy:
         failed = self.tests.after(self.recorder.variables())
         if failed is None:
             return
-        for change in self._applied.made:
-            self._gather_evidence(change.target, Ready("but a test failed"))
+        verdict = Ready("but a test failed")
+        self._gather_evidence({change.target: verdict for change in self._applied.made})
         raise outcome.deploy_test_error(failed, self._advice())
 
-    def _gather_evidence(self, target: Target, verdict: Verdict) -> None:
+    def _gather_evidence(self, verdicts: Mapping[Target, Verdict]) -> None:
         if watcher := self._state.watcher:
-            evidence = watcher.evidence(target, verdict)
-            self.recorder.explained(evidence)
-            log_evidence(evidence)
+            evidence.gather(watcher, verdicts, self.recorder, self.clock)
 
     def _advice(self) -> str:
         return outcome.advice(self._applied.made, rollback=self.settings.rollback)
 
-    def _roll_back(self, error: PipeError, ours: Sequence[Change]) -> PipeError:
+    def _after_change(self, error: Exception) -> PipeError:
+        """Return what the run ends with, after the rollback where one was asked for."""
+        if not isinstance(error, PipeError):
+            self._log_defect(error)
+        ours = [one for one in self._applied.made if one.target not in self._superseded]
+        # Before any words about it: nothing that can fail may come before the rollback.
+        rollbacks = self._roll_back(ours) if self.settings.rollback and ours else ()
+        failure = outcome.after_change(error)
+        if not rollbacks:
+            return failure
+        return outcome.rollback_error(failure, rollbacks, any_superseded=bool(self._superseded))
+
+    def _roll_back(self, ours: Sequence[Change]) -> Sequence[TargetRollback]:
         log.info("Rolling back to the previous version (ROLLBACK: 'true').")
-        rollbacks = roll_back(ours, self.drivers, self.settings, self.clock)
-        self._state.rollbacks = {rollback.change.target: rollback for rollback in rollbacks}
-        for rollback in rollbacks:
-            target, watcher = rollback.change.target, rollback.watcher
-            followed = watcher and rollback.outcome is not RollbackOutcome.SUPERSEDED
-            self.recorder.rolled_back(
-                target,
-                f"{rollback.outcome}: {rollback.message}",
-                self._state.of(rollback.change),
-                watcher.pod_counts(target) if watcher and followed else (),
-            )
-        return outcome.rollback_error(error, rollbacks, any_superseded=bool(self._superseded))
+        self._state.rollback = Rollback(self.drivers, self.settings, self.clock, self._log_defect)
+        rollbacks = self._state.rollback.run(ours)
+        try:
+            for rollback in rollbacks:
+                self._note_rollback(rollback)
+        except Exception as error:  # noqa: BLE001 - what the rollback achieved stays true
+            self._log_defect(error)
+        return rollbacks
+
+    def _note_rollback(self, rollback: TargetRollback) -> None:
+        target, watcher = rollback.change.target, rollback.watcher
+        followed = watcher and rollback.outcome is not RollbackOutcome.SUPERSEDED
+        self.recorder.rolled_back(
+            target,
+            f"{rollback.outcome}: {rollback.message}",
+            self._state.of(rollback.change),
+            watcher.pod_counts(target) if watcher and followed else (),
+        )
+
+    def _log_defect(self, error: Exception) -> None:
+        """Log the traceback, then release what its frames hold: memory may be short."""
+        with contextlib.suppress(Exception):
+            self.log_defect(error)
+        traceback.clear_frames(error.__traceback__)

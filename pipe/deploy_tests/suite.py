@@ -11,7 +11,7 @@ from requests.adapters import BaseAdapter
 from pipe.clock import Clock
 from pipe.deploy_tests import probe
 from pipe.deploy_tests.environment import environment
-from pipe.deploy_tests.model import Command, DeployTestResult, Runner, describe
+from pipe.deploy_tests.model import Command, CommandResult, DeployTestResult, Runner, describe
 from pipe.deploy_tests.probe import Probe
 from pipe.errors import ConfigError, PreDeployTestFailed, Problem
 from pipe.image import Image
@@ -82,7 +82,13 @@ class DeployTests:
         command = self._command(name, deploy)
         where = f"in {command.image}" if command.image else "in the clone folder"
         log.info("%s: running %s, for at most %g s.", name, where, command.seconds)
-        result = self.runner.run(command, lambda line: log.info("%s | %s", name, line))
+        try:
+            result = self.runner.run(command, lambda line: log.info("%s | %s", name, line))
+        except ConfigError as error:
+            if name == BEFORE:
+                raise
+            # After the change, a Docker service that went away is not a matter of the variables.
+            result = CommandResult(0.0, error=_not_started(error))
         message = describe(result, command.seconds)
         log.log(logging.INFO if result.passed else logging.ERROR, "%s %s.", name, message)
         kind = "container" if command.image else "command"
@@ -120,6 +126,11 @@ class DeployTests:
             setting=f"{name}_IMAGE",
             login=self.login(image) if image else None,
         )
+
+
+def _not_started(error: ConfigError) -> str:
+    problems = "; ".join(f"{problem.variable} {problem.what}" for problem in error.problems)
+    return f"could not be started: {problems}"
 
 
 def _no_address(targets: str) -> Problem:

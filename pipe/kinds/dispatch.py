@@ -108,8 +108,8 @@ class _Watchers(Watcher):
     def state(self, target: Target) -> str:
         return self.by_kind[target.kind].state(target)
 
-    def evidence(self, target: Target, verdict: Verdict) -> Evidence:
-        return self.by_kind[target.kind].evidence(target, verdict)
+    def evidence(self, target: Target, verdict: Verdict, deadline: Deadline) -> Evidence:
+        return self.by_kind[target.kind].evidence(target, verdict, deadline)
 
     def pod_counts(self, target: Target) -> Sequence[PodCounts]:
         return self.by_kind[target.kind].pod_counts(target)

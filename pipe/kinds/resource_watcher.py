@@ -79,7 +79,7 @@ class ResourceWatcher(Watcher, Generic[Resource]):
         """See `Watcher`."""
         return self.describe(self._changes[target], self._resources[target])
 
-    def evidence(self, target: Target, verdict: Verdict) -> Evidence:
+    def evidence(self, target: Target, verdict: Verdict, deadline: Deadline) -> Evidence:
         """See `Watcher`."""
-        del verdict
+        del verdict, deadline
         return Evidence(target, faults=self.faults(self._resources[target]))

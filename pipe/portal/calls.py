@@ -35,7 +35,8 @@ class Calls:
         limits = self._http.limits
         # At most half of the time left, so that one silent reply does not use up all of it.
         read = min(limits.read, max(_SHORTEST_READ, left / 2))
-        return Calls(self._http.limited(replace(limits, tries=1, read=read)))
+        whole = min(limits.whole, max(2 * _SHORTEST_READ, left))
+        return Calls(self._http.limited(replace(limits, tries=1, read=read, whole=whole)))
 
     def read(
         self,

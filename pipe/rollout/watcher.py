@@ -46,8 +46,11 @@ class Watcher(ABC):
         """Return what the target runs as of the last look, as the rest of a sentence about it."""
 
     @abstractmethod
-    def evidence(self, target: Target, verdict: Verdict) -> Evidence:
-        """Return the faults and last log lines that explain a failure."""
+    def evidence(self, target: Target, verdict: Verdict, deadline: Deadline) -> Evidence:
+        """Return the faults and last log lines that explain a failure.
+
+        No request begins after `deadline`, and none takes more than a few seconds.
+        """
 
     def pod_counts(self, target: Target) -> Sequence[PodCounts]:
         """Return one entry for each look, none for a kind without pods."""

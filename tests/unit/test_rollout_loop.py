@@ -39,7 +39,7 @@ class Script(Watcher):
     def state(self, target: Target) -> str:
         return str(target)
 
-    def evidence(self, target: Target, verdict: Verdict) -> Evidence:
+    def evidence(self, target: Target, verdict: Verdict, deadline: Deadline) -> Evidence:
         return Evidence(target)
 
 

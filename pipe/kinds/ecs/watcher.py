@@ -55,9 +55,9 @@ class EcsWatcher(Watcher):
         revision = service.definition.rpartition("/")[2]
         return f"is set to {revision}, with {running or 'no deployment'}"
 
-    def evidence(self, target: Target, verdict: Verdict) -> Evidence:
+    def evidence(self, target: Target, verdict: Verdict, deadline: Deadline) -> Evidence:
         """See `Watcher`; returns the service's events, newest first."""
-        del verdict
+        del verdict, deadline
         return Evidence(target, faults=self._rollouts[target].service.events)
 
     def pod_counts(self, target: Target) -> Sequence[PodCounts]:

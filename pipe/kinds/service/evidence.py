@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipe.clock import Deadline
 from pipe.kinds.service import problems
 from pipe.kinds.service.rollout import ServiceRollout
 from pipe.model import Target
@@ -11,16 +12,22 @@ from pipe.rollout import Evidence, Failed, Verdict
 _PHASES_WITH_LOG = (Phase.RUNNING, Phase.WAITING, Phase.FAILED)
 _MAX_FAULTS = 5
 _MOST_LOGS = 10
+_SECONDS_PER_LOG = 5.0
 
 
 def gather(
-    target: Target, rollout: ServiceRollout, verdict: Verdict, portal: TenantPortal
+    target: Target,
+    rollout: ServiceRollout,
+    verdict: Verdict,
+    portal: TenantPortal,
+    deadline: Deadline,
 ) -> Evidence:
     """Return the worst faults of a rollout, and the last log lines of one of its pods."""
     pod = _pod_to_blame(rollout, verdict)
     if pod is None:
         return Evidence(target, faults=_faults(rollout, frozenset()))
-    return Evidence(target, pod.name, _faults(rollout, frozenset({pod.name})), _log(pod, portal))
+    faults = _faults(rollout, frozenset({pod.name}))
+    return Evidence(target, pod.name, faults, _log(pod, portal, deadline))
 
 
 def _pod_to_blame(rollout: ServiceRollout, verdict: Verdict) -> Pod | None:
@@ -48,13 +55,16 @@ def _faults(rollout: ServiceRollout, names: frozenset[str]) -> tuple[str, ...]:
     return tuple(distinct)[:_MAX_FAULTS]
 
 
-def _log(pod: Pod, portal: TenantPortal) -> tuple[str, ...]:
+def _log(pod: Pod, portal: TenantPortal, deadline: Deadline) -> tuple[str, ...]:
     """Return the first log that a container of the pod has, trying failing containers first."""
     if pod.phase not in _PHASES_WITH_LOG or not pod.host:
         return ()
     containers = (*pod.containers, *pod.init_containers)
     failing_first = sorted(containers, key=lambda one: not (one.waiting or one.restarts))
     for container in failing_first[:_MOST_LOGS]:
-        if container.docker_id and (lines := portal.pods.log_tail(pod, container.docker_id)):
+        if not container.docker_id or deadline.passed():
+            continue
+        soon = Deadline.after(deadline.clock, min(_SECONDS_PER_LOG, deadline.left()))
+        if lines := portal.until(soon).pods.log_tail(pod, container.docker_id):
             return lines
     return ()

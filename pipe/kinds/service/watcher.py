@@ -59,9 +59,9 @@ class ServiceWatcher(Watcher):
         """See `Watcher`."""
         return state(self._rollouts[target])
 
-    def evidence(self, target: Target, verdict: Verdict) -> Evidence:
+    def evidence(self, target: Target, verdict: Verdict, deadline: Deadline) -> Evidence:
         """See `Watcher`."""
-        return evidence.gather(target, self._rollouts[target], verdict, self._portal)
+        return evidence.gather(target, self._rollouts[target], verdict, self._portal, deadline)
 
     def pod_counts(self, target: Target) -> Sequence[PodCounts]:
         """See `Watcher`."""

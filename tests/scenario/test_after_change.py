@@ -1,0 +1,100 @@
+"""What a run does, and what it states, when something unexpected happens after the change."""
+
+from typing import Any
+
+import pytest
+
+from pipe.deploy_tests.model import Command, CommandResult, WriteLine
+from pipe.errors import ConfigError, Problem
+from tests.sandbox import ApiFault, Behaviour
+from tests.support.harness import Harness
+
+BAD = "team/web:bad"
+
+
+class DockerGone:
+    """A runner whose Docker service disappears before the test after the change."""
+
+    def check_ready(self, command: Command) -> None:
+        """Find the service still there."""
+
+    def run(self, command: Command, write_line: WriteLine) -> CommandResult:
+        """Find the service gone."""
+        del write_line
+        raise ConfigError([Problem(command.setting, "needs a Docker service", "Add one")])
+
+
+@pytest.mark.parametrize(
+    ("rollback", "code", "image"), [("true", 8, "team/web:1.4.1"), ("false", 10, "team/web:1.4.2")]
+)
+def test_a_test_image_that_cannot_run_after_the_change_is_a_failed_test(
+    harness: Harness, rollback: str, code: int, image: str
+) -> None:
+    """Exit 8 or 10, never 2, which states that nothing was changed."""
+    web = harness.web()
+    harness.dependencies["runner"] = DockerGone()
+    run_result = harness.deploy(
+        POST_DEPLOY_TEST="./smoke.sh", POST_DEPLOY_TEST_IMAGE="curl:8", ROLLBACK=rollback
+    )
+    assert (run_result.code, web.image) == (code, image)
+    assert "POST_DEPLOY_TEST could not be started" in run_result.stdout
+    assert "othing was changed" not in run_result.stdout
+
+
+def test_silent_log_routes_do_not_delay_the_rollback(harness: Harness) -> None:
+    """All evidence together takes 15 seconds, however many logs do not respond."""
+    names = [f"web{number}" for number in range(5)]
+    for name in names:
+        harness.world.add_service(name, "team/web:1.4.1", replicas=1)
+    harness.world.behave(BAD, Behaviour("crash"))
+    harness.world.script(ApiFault("POST", "findContainerLogs", kind="silence", times=1000))
+    writes: list[float] = []
+    harness.world.listeners.append(
+        lambda record: writes.append(harness.clock.elapsed) if record.method == "PUT" else None
+    )
+    run_result = harness.deploy(BAD, SERVICE=",".join(names), ROLLBACK="true", WAIT_TIMEOUT="60")
+    assert run_result.code == 8
+    assert harness.requests("findContainerLogs")
+    assert writes[5] - writes[4] < 15 + 10
+
+
+def test_a_stop_after_the_rollback_was_sent_names_its_image(harness: Harness) -> None:
+    """Exit 11; the target is set to the previous image by then."""
+    web = harness.web()
+    harness.world.behave(BAD, Behaviour("crash"))
+    sleep = harness.clock.sleep
+
+    def interrupt_rollback(seconds: float) -> None:
+        sleep(seconds)
+        if len(harness.world.writes()) == 2:
+            raise KeyboardInterrupt
+
+    harness.clock.sleep = interrupt_rollback  # type: ignore[method-assign]
+    run_result = harness.deploy(BAD, ROLLBACK="true")
+    assert (run_result.code, web.image) == (11, "team/web:1.4.1")
+    assert "Now: web is being rolled back to team/web:1.4.1" in run_result.stdout
+
+
+def test_a_token_refused_for_the_second_target_does_not_deny_the_first_change(
+    harness: Harness,
+) -> None:
+    """Exit 10 instead of 3, which states that nothing was changed."""
+    web: Any = harness.web()
+    harness.world.add_service("api", "team/web:1.4.1")
+    harness.world.script(ApiFault("PUT", "api/containerimage", status=401, times=99))
+    run_result = harness.deploy(SERVICE="web,api")
+    assert (run_result.code, web.image) == (10, "team/web:1.4.2")
+    assert "The deploy stopped after the change" in run_result.stdout
+    assert "Now: web was set to team/web:1.4.2" in run_result.stdout
+
+
+def test_the_rollback_is_sent_although_pods_cannot_be_read(harness: Harness) -> None:
+    """Exit 9, because it cannot be verified; the portal is set to the previous image."""
+    web = harness.web()
+    harness.world.intrude(
+        lambda world: world.script(ApiFault("GET", "GetPods", status=500, times=10_000)),
+        when=("PUT", "containerimage", 1),
+    )
+    run_result = harness.deploy(ROLLBACK="true", WAIT_TIMEOUT="60")
+    assert (run_result.code, web.image) == (9, "team/web:1.4.1")
+    assert "Now: web was last set to team/web:1.4.1 (not verified)" in run_result.stdout
