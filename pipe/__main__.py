@@ -20,13 +20,19 @@ def main() -> int:
     # Loaded modules are never garbage; collecting among them would delay the first request.
     gc.disable()
     from pipe.dependencies import Dependencies  # noqa: PLC0415
+    from pipe.deploy_tests import isolation  # noqa: PLC0415
     from pipe.run import run  # noqa: PLC0415
+    from pipe.settings.deploy_tests import secret_names  # noqa: PLC0415
 
     gc.freeze()
     gc.enable()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _interrupt)
-    return run(os.environ, Dependencies())
+    isolation.protect_process()
+    isolation.protect_root_folder()
+    environ = dict(os.environ)
+    isolation.erase_variables(secret_names(environ))
+    return run(environ, Dependencies())
 
 
 if __name__ == "__main__":
