@@ -1,6 +1,10 @@
 # The first stage collects what the pipe needs from an official Python image (image/assemble.py;
 # image/left_out.py lists what is left out and why). The second stage contains nothing else.
-FROM python:3.13-slim-trixie AS build
+#
+# Renovate pins the digest here (renovate.json). Where no registry can be reached, a local image
+# replaces it: docker build --build-arg BASE=...
+ARG BASE=python:3.13-slim-trixie
+FROM ${BASE} AS build
 
 # Debian keeps only one version of a package, so a pinned one would break the build later.
 # hadolint ignore=DL3008

@@ -9,11 +9,12 @@ DEV    := $(VENV)/.dev-installed
 INSTALL = $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r
 VERSION = $(shell sed -n 's/^image: .*:\([0-9.]*\).*/\1/p' pipe.yml)
 IMAGE   = nholuongut/bitbucket-deploy-pipe:$(VERSION)
-# Builds are dated by the commit, so that two builds of one commit are identical.
+# Builds are dated by the commit, so that two builds of one commit are identical. BASE replaces the
+# base image: make image BASE=mirror.example/python:3.13-slim-trixie
 COMMIT  = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 EPOCH   = $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 LABELS  = --build-arg VERSION=$(VERSION) --build-arg REVISION=$(COMMIT) \
-	  --build-arg SOURCE_DATE_EPOCH=$(EPOCH)
+	  --build-arg SOURCE_DATE_EPOCH=$(EPOCH) $(if $(BASE),--build-arg BASE=$(BASE))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo sandbox test bench fuzz reliability lint audit format docs picture version next \

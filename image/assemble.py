@@ -124,9 +124,10 @@ def add_certificates(root: Path) -> None:
 def add_busybox(root: Path) -> None:
     """Install a shell and common tools, because deploy tests run with `sh -c`."""
     shutil.copy(find_busybox(), root / "usr/bin/busybox")
+    unwanted = [pattern for patterns in left_out.APPLETS for pattern in patterns.split()]
     for applet in output("busybox", "--list").split():
         link = root / "usr/bin" / applet
-        if not link.exists():
+        if not link.exists() and not any(fnmatchcase(applet, pattern) for pattern in unwanted):
             link.symlink_to("busybox")
 
 

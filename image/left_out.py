@@ -72,5 +72,20 @@ PACKAGES = {
     "*.dist-info/INSTALLER": "written by the installer",
 }
 
+APPLETS = {
+    "acpid adjtimex devmem hwclock i2c* setkeycodes watchdog": "hardware",
+    "blkdiscard blockdev fdisk findfs freeramdisk fsfreeze fstrim losetup lsscsi mdev": "disks",
+    "mkdosfs mke2fs mkswap mount mt nbd-client partprobe swapoff swapon ubirename umount": "disks",
+    "brctl dumpleases ifdown ifup nameif rdate tunctl udhcp* vconfig": "network configuration",
+    "chroot nsenter nuke pivot_root resume run-init setpriv switch_root unshare": "other roots",
+    "chvt cttyhack deallocvt dumpkmap getty loadfont loadkmap microcom openvt": "consoles",
+    "cron* httpd klogd logread start-stop-daemon svc svok syslogd uevent": "services",
+    "depmod insmod lsmod modinfo modprobe rmmod": "kernel modules",
+    "dpkg dpkg-deb rpm rpm2cpio": "installing packages",
+    "halt init linuxrc poweroff reboot": "starting and stopping a machine",
+    "last login mkpasswd passwd su sulogin": "accounts, of which the image has none",
+}
+"""Busybox has them, but the image has no command of that name: they administer a machine."""
+
 AWS_SERVICES = ("ecr", "secretsmanager", "sts")
 """The only service models of botocore in the image; all of them are 15 MB compressed."""

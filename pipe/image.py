@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_DOMAIN = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?\.?)+|\[[0-9a-fA-F:]+\]"
+# Labels are separated by dots, and letters from hyphens, so that each text matches in one way only:
+# the pattern is as slow as the text is long.
+_LABEL = r"[a-zA-Z0-9]+(?:-+[a-zA-Z0-9]+)*"
+_DOMAIN = rf"{_LABEL}(?:\.{_LABEL})*\.?|\[[0-9a-fA-F:]+\]"
 _REPOSITORY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _REGISTRY = re.compile(rf"(?:{_DOMAIN})(?::[0-9]+)?")
 _TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
@@ -61,6 +64,21 @@ def parse(text: str) -> Image:
     return Image(registry, repository, tag, digest)
 
 
+def parse_deployed(text: str) -> Image:
+    """Parse a reference as a platform may hold it: `latest` where it has no tag."""
+    last = text.rpartition("/")[2]
+    return parse(text if ":" in last or "@" in last else f"{text}:latest")
+
+
+def is_deployable(text: str) -> bool:
+    """Return whether a platform can have this text as an image; `***` makes it a fragment."""
+    try:
+        parse_deployed(text)
+    except ImageError:
+        return False
+    return True
+
+
 def normalise(text: str) -> str:
     """Return the shortest form of a reference, for comparison; any text is accepted."""
     for prefix in _DEFAULT_PREFIXES:
@@ -84,6 +102,16 @@ def digest(text: str) -> str:
     """Return the digest in a reference, empty without one."""
     candidate = text.rpartition("@")[2]
     return candidate if _DIGEST.fullmatch(candidate) else ""
+
+
+def is_tag(text: str) -> bool:
+    """Return whether a text is a valid tag."""
+    return bool(_TAG.fullmatch(text))
+
+
+def is_digest(text: str) -> bool:
+    """Return whether a text is a digest, and nothing else."""
+    return bool(_DIGEST.fullmatch(text))
 
 
 def _without_tag(text: str) -> str:

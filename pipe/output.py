@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import sys
+import threading
 import traceback
 from collections.abc import Iterable
 
@@ -16,35 +17,61 @@ from pipe.secret import Mask
 log = logging.getLogger(__name__)
 
 _LONGEST = 4000
+_MOST_LINES = 200
 _STYLE = "%(log_color)s%(levelname)s: %(message)s"
 
 
 class LineFormatter(ColoredFormatter):
-    """Masks secrets and keeps every message on one line, whatever it quotes."""
+    """Masks secrets and keeps every record on one line, whatever it quotes."""
 
     def __init__(self, mask: Mask) -> None:
         super().__init__(_STYLE)
         self._mask = mask
 
     def format(self, record: logging.LogRecord) -> str:
-        """See `logging.Formatter`."""
+        """See `logging.Formatter`; it would add tracebacks unmasked, as lines of their own."""
         record = copy.copy(record)
-        record.msg = one_line(self._mask.text(record.getMessage()))
-        record.args = None
+        message = record.getMessage()
+        if record.exc_info and (error := record.exc_info[1]):
+            message = f"{message} ({type(error).__name__}: {error})"
+        record.msg = one_line(self._mask.text(message))
+        record.args = record.exc_info = record.exc_text = record.stack_info = None
         return str(super().format(record))
 
 
 def set_up(mask: Mask, *, debug: bool) -> None:
     """Set this run's mask and standard error on the toolkit's log handler."""
     root = get_logger()
+    formatter = LineFormatter(mask)
     for handler in root.handlers:
         if type(handler) is logging.StreamHandler:
             # setStream would flush the old stream, which may be closed already.
             handler.stream = sys.stderr
-            handler.setFormatter(LineFormatter(mask))
+            handler.setFormatter(formatter)
+    if logging.lastResort:
+        logging.lastResort.setFormatter(formatter)
+    # For a record that cannot be formatted, logging would print its arguments unmasked.
+    logging.raiseExceptions = False
     # Libraries log warnings only, through the same mask.
     root.setLevel(logging.WARNING)
     logging.getLogger("pipe").setLevel(logging.DEBUG if debug else logging.INFO)
+
+
+def guard_process(mask: Mask) -> None:
+    """Send whatever Python itself would print to standard error through the log and the mask."""
+    logging.captureWarnings(capture=True)
+    sys.excepthook = lambda _kind, error, _trace: defect(mask, error)
+
+    def in_thread(details: threading.ExceptHookArgs) -> None:
+        if details.exc_value and not issubclass(details.exc_type, SystemExit):
+            defect(mask, details.exc_value)
+
+    def unraisable(details: sys.UnraisableHookArgs) -> None:
+        if details.exc_value:
+            defect(mask, details.exc_value)
+
+    threading.excepthook = in_thread
+    sys.unraisablehook = unraisable
 
 
 def result(mask: Mask, text: str, *, good: bool) -> None:
@@ -65,7 +92,11 @@ def document(mask: Mask, lines: Iterable[str]) -> None:
 
 def defect(mask: Mask, error: BaseException) -> None:
     """Log the traceback of a bug, with secrets masked."""
-    for line in "".join(traceback.format_exception(error)).splitlines():
+    lines = mask.text("".join(traceback.format_exception(error))).rstrip("\n").split("\n")
+    half = _MOST_LINES // 2
+    if len(lines) > _MOST_LINES:
+        lines = [*lines[:half], f"[{len(lines) - 2 * half:,} lines omitted]", *lines[-half:]]
+    for line in lines:
         log.error("%s", mask.text(line))
 
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 
 from pipe import __version__, output, report
-from pipe.actions import Action, Run, choose
+from pipe.actions import BaseAction, Run, choose
 from pipe.actions.base import log_remedy
 from pipe.dependencies import Dependencies
 from pipe.errors import Cancelled, ConfigError, ExitCode, PipeError
@@ -22,9 +22,14 @@ log = logging.getLogger(__name__)
 _ISSUES = "https://bitbucket.org/nholuongut/bitbucket-deploy-pipe/issues"
 
 
-def run(environ: Mapping[str, str], dependencies: Dependencies) -> ExitCode:
-    """Do what the variables ask for, report it, and return the exit code."""
-    mask = Mask()
+def run(
+    environ: Mapping[str, str], dependencies: Dependencies, mask: Mask | None = None
+) -> ExitCode:
+    """Do what the variables ask for, report it, and return the exit code.
+
+    Every secret of the run is added to `mask`.
+    """
+    mask = mask or Mask()
     for secret in secrets(environ):
         mask.add(secret)
     output.set_up(mask, debug=debug_wanted(environ))
@@ -66,7 +71,7 @@ def _run(settings: Settings, dependencies: Dependencies, mask: Mask) -> ExitCode
     return _end(mask, code, message)
 
 
-def _execute(action: Action, mask: Mask) -> tuple[ExitCode, str]:
+def _execute(action: BaseAction, mask: Mask) -> tuple[ExitCode, str]:
     """Return how the action ended, and the sentence to say so."""
     try:
         return ExitCode.DONE, action.execute()
@@ -84,7 +89,7 @@ def _execute(action: Action, mask: Mask) -> tuple[ExitCode, str]:
         return ExitCode.DEFECT, _defect(error, mask)
 
 
-def _failure(error: PipeError, action: Action) -> tuple[ExitCode, str]:
+def _failure(error: PipeError, action: BaseAction) -> tuple[ExitCode, str]:
     if isinstance(error, ConfigError):
         _log_problems(error)
     if error.remedy:

@@ -1,6 +1,6 @@
 """What a run can be for: one module for each value of `ACTION`."""
 
-from pipe.actions.base import Action, Run
+from pipe.actions.base import BaseAction, Run
 from pipe.actions.choose import choose
 
-__all__ = ["Action", "Run", "choose"]
+__all__ = ["BaseAction", "Run", "choose"]

@@ -33,7 +33,7 @@ class Run:
     notify_started: Callable[[], None]
 
 
-class Action(ABC):
+class BaseAction(ABC):
     """One thing a run can be for."""
 
     def __init__(self, run: Run) -> None:

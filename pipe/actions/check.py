@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from pipe.actions.base import Action, log_remedy
+from pipe.actions.base import BaseAction, log_remedy
 from pipe.errors import ChecksFailed
 from pipe.kinds import Drivers, open_drivers
 from pipe.portal import TenantPortal
@@ -14,11 +14,11 @@ from pipe.preflight.result import CheckResult, CheckStatus
 log = logging.getLogger(__name__)
 
 
-class CheckAction(Action):
-    """See `Action`."""
+class CheckAction(BaseAction):
+    """See `BaseAction`."""
 
     def execute(self) -> str:
-        """See `Action`; raises `ChecksFailed` with the exit code a deploy would end with."""
+        """See `BaseAction`; raises `ChecksFailed` with the exit code a deploy would end with."""
         run = self._run
         Preflight(run.settings, run.network, run.mask, self._open_drivers, self._report).run()
         results = run.recorder.checks

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from pipe import settings
-from pipe.actions.base import Action, Run
+from pipe.actions.base import BaseAction, Run
 from pipe.actions.check import CheckAction
 from pipe.actions.deploy import DeployAction
 from pipe.actions.trust_policy import TrustPolicyAction
+from pipe.settings import Action
 
 
-def choose(run: Run) -> Action:
+def choose(run: Run) -> BaseAction:
     """Return the action that the settings ask for."""
     match run.settings.action:
-        case settings.Action.DEPLOY | settings.Action.ROLLBACK:
+        case Action.DEPLOY | Action.ROLLBACK:
             return DeployAction(run)
-        case settings.Action.CHECK:
+        case Action.CHECK:
             return CheckAction(run)
-        case settings.Action.TRUST_POLICY:
+        case Action.TRUST_POLICY:
             return TrustPolicyAction(run)
         case action:
             assert_never(action)

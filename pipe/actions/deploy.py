@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
-from pipe.actions.base import Action
+from pipe.actions.base import BaseAction
+from pipe.deploy import previous_run
 from pipe.deploy.sequence import Deploy
 from pipe.deploy_tests import DeployTests
 from pipe.identity.establish import Identity, establish
@@ -18,16 +19,17 @@ from pipe.registry.verification import ImageVerifier
 log = logging.getLogger(__name__)
 
 
-class DeployAction(Action):
-    """See `Action`."""
+class DeployAction(BaseAction):
+    """See `BaseAction`."""
 
     _deploy: Deploy | None = None
 
     def execute(self) -> str:
-        """See `Action`."""
+        """See `BaseAction`."""
         run = self._run
         settings, network = run.settings, run.network
         identity = establish(settings, network, run.mask)
+        run.recorder.token = identity.token
         portal = connect(settings.host, identity.token, network)
         tenant = choose(portal.tenants.list(), settings.tenant)
         log.info("Tenant %s", tenant.name)
@@ -36,6 +38,7 @@ class DeployAction(Action):
         run.recorder.verified(verifier.results)
         self._deploy = Deploy(
             settings=settings,
+            previous_run=previous_run.find(settings, identity.token),
             drivers=open_drivers(portal.tenant(tenant), run.dependencies.clock),
             clock=run.dependencies.clock,
             recorder=run.recorder,
@@ -47,7 +50,7 @@ class DeployAction(Action):
         return self._deploy.run()
 
     def what_runs_now(self) -> str:
-        """See `Action`."""
+        """See `BaseAction`."""
         return self._deploy.what_runs_now() if self._deploy else super().what_runs_now()
 
     def _tests(self, identity: Identity) -> DeployTests:

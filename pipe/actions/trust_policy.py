@@ -5,17 +5,17 @@ from __future__ import annotations
 import logging
 
 from pipe import output
-from pipe.actions.base import Action
+from pipe.actions.base import BaseAction
 from pipe.identity import claims, trust
 
 log = logging.getLogger(__name__)
 
 
-class TrustPolicyAction(Action):
-    """See `Action`."""
+class TrustPolicyAction(BaseAction):
+    """See `BaseAction`."""
 
     def execute(self) -> str:
-        """See `Action`; the policy goes to standard output."""
+        """See `BaseAction`; the policy goes to standard output."""
         aws, step = self._run.settings.aws, self._run.settings.step
         if aws.web_identity:
             needed = trust.from_claims(claims.read(aws.web_identity), aws.role_arn)

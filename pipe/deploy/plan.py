@@ -34,7 +34,7 @@ def build(
     found = drivers.read(targets)
     _check_names(settings, targets, found, drivers)
     if settings.action is Action.ROLLBACK:
-        wanted = previous_images(settings, found, drivers, previous_run)
+        wanted = _verified(previous_images(settings, found, drivers, previous_run), found, resolve)
     else:
         requests = resolve(settings.image_requests)
         wanted = {target: _wanted(found[target], requests) for target in targets}
@@ -137,6 +137,28 @@ def _wanted(now: Snapshot, requests: Sequence[ImageRequest]) -> Mapping[str, str
     return found
 
 
+def _verified(
+    wanted: Mapping[Target, Mapping[str, str]],
+    found: Mapping[Target, Snapshot],
+    resolve: Resolve,
+) -> Mapping[Target, Mapping[str, str]]:
+    """Return the images to roll back to as they are to be deployed, once each is verified.
+
+    Images that run already are not verified: nothing deploys them.
+    """
+    requests = [
+        ImageRequest(target, image.parse_deployed(text), name)
+        for target, images in wanted.items()
+        for name, text in images.items()
+        if not image.same(text, found[target].images.get(name, ""))
+    ]
+    resolved = {target: dict(images) for target, images in wanted.items()}
+    for request, verified in zip(requests, resolve(requests), strict=True):
+        if verified.image != request.image:
+            resolved[request.target][request.container] = str(verified.image)
+    return resolved
+
+
 def _change(
     before: Snapshot,
     wanted: Mapping[str, str],
@@ -175,9 +197,9 @@ def _rolled_out(
 
 
 def _with_rollback(change: Change, drivers: Drivers, previous_run: PreviousRun) -> Change:
-    """Fill in what a resumed update rolls back to, as far as record or portal show it."""
+    """Fill in what a resumed update rolls back to, as far as portal or record show it."""
     if isinstance(change, Restart) or not change.resumes:
         return change
     before = change.before
-    rollback_to = previous_run.rollback_images(before) or drivers.previous_images(before)
+    rollback_to = drivers.previous_images(before) or previous_run.rollback_images(before)
     return replace(change, rollback_to=rollback_to)

@@ -1,13 +1,13 @@
-"""`ACTION: rollback`: which images a target ran before the present ones, and who says so.
+"""`ACTION: rollback`: the images that a target ran before the present ones, and their source.
 
-The portal's own history comes first, then the record that this pipe left in the step's storage,
-then `IMAGE`. A record counts only where it describes what runs now. Nothing is guessed.
+The portal's own history comes first, then `IMAGE`, then the record that this pipe left in the
+step's storage (`pipe/deploy/previous_run.py` has its limits). Nothing is guessed.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from pipe import image
 from pipe.deploy.previous_run import PreviousRun
@@ -47,22 +47,37 @@ def _of_target(
     if begun := previous_run.images_rolled_back_to(now):
         log.info("%s: an earlier run of this step has begun to roll back.", now.target)
         return begun
-    sources = (
-        ("the portal's history", drivers.previous_images(now)),
-        ("the record of an earlier run", previous_run.images_before(now)),
-        ("IMAGE", _requested(now, requests)),
+    requested = _requested(now, requests)
+    sources: tuple[tuple[str, Callable[[], Mapping[str, str] | None]], ...] = (
+        ("the portal's history", lambda: drivers.previous_images(now)),
+        ("IMAGE", lambda: requested),
+        ("the record of an earlier run", lambda: previous_run.images_before(now)),
     )
     only = {now.container(request.container) for request in requests if request.container}
-    for source, images in sources:
-        chosen = {name: then for name, then in (images or {}).items() if not only or name in only}
-        if chosen:
+    for source, read in sources:
+        known = read() or {}
+        chosen = {name: then for name, then in known.items() if not only or name in only}
+        if chosen and all(map(image.is_deployable, chosen.values())):
             log.info("%s: rolling back to the image in %s.", now.target, source)
+            _warn_of_other(now, requested, chosen)
             return chosen
     return {}
 
 
+def _warn_of_other(now: Snapshot, requested: Mapping[str, str], chosen: Mapping[str, str]) -> None:
+    """Log the images given in the variables that the portal's history outweighs."""
+    for name, wanted in requested.items():
+        if not image.same(wanted, chosen.get(name, wanted)):
+            log.warning(
+                "%s: the variables give %s, but the portal's history shows that it ran %s before.",
+                now.target,
+                wanted,
+                chosen[name],
+            )
+
+
 def _requested(now: Snapshot, requests: Sequence[ImageRequest]) -> Mapping[str, str]:
-    """Return the images given as a last resort, without those that run already."""
+    """Return the images given in the variables, without those that run already."""
     given = {
         now.container(request.container): str(request.image)
         for request in requests

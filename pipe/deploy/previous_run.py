@@ -1,4 +1,4 @@
-"""What a previous run left behind, for the run that takes its place.
+"""Find out what a previous run left behind, for the run that takes its place.
 
 Bitbucket kills a step with SIGKILL, and the step may be run again. The portal itself shows which
 image a target was given, but a restart leaves only a time there. So two sources are used, in this
@@ -12,6 +12,25 @@ order:
 
 Without a record it stays unknown whether another deployment restarted the target within that
 hour, or whether the previous run had ended; the plan says what was assumed.
+
+What a record may decide
+------------------------
+Everyone who can commit a file or write to the report folder can plant a record. Therefore it counts
+only if it is authentic (`pipe/report/authenticity.py`: a MAC made with the portal token of this
+run), a regular file of limited size (`pipe/files.py`), and about this portal and tenant. Any other
+counts as none, also one from before the token was changed. An authentic record may
+
+- name the images that a target is rolled back to, where the portal's history names none, and in
+  `ACTION: rollback` only after `IMAGE`. The target must be set to exactly what the recorded run
+  changed it to, and each text must be an image reference: a masked one is not. `ACTION: rollback`
+  verifies them like any other image;
+- show, for the same step of the same pipeline, that an earlier attempt restarted a target, so that
+  the restart is followed instead of repeated, or rolled it back, so that it is left alone;
+- identify the pods from before such a change, so that they are not taken for new ones.
+
+It decides nothing else. An older authentic record can still be planted. What it states was true
+once, so it can only choose a version that this pipe replaced by the present one at another time,
+or, within one step, hide that a later attempt finished.
 """
 
 from __future__ import annotations
@@ -24,10 +43,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pipe import image
+from pipe import files, image
 from pipe.errors import ExitCode
 from pipe.model import MAIN, Snapshot, Target
 from pipe.report import RECORD
+from pipe.report.authenticity import is_authentic, is_signed
+from pipe.secret import Secret
 from pipe.settings import Action, Settings, Step
 
 log = logging.getLogger(__name__)
@@ -88,17 +109,20 @@ class PreviousRun:
     def rollback_images(self, now: Snapshot) -> Mapping[str, str] | None:
         """Return the images from before an unfinished change to the present ones, if recorded."""
         left = self._unfinished_change_of(now.target)
-        return left.rollback_to if left and left.after == now.images else None
+        if left is None or left.after != now.images:
+            return None
+        return _deployable(now.target, left.rollback_to or {}) or None
 
     def images_before(self, now: Snapshot) -> Mapping[str, str]:
         """Return what the target ran before the recorded run made it what it is now."""
         for left in self._changed_entries(now.target):
             if left.after and _same(left.after, now.images):
-                return {
+                before = {
                     name: then
                     for name, then in left.before.items()
                     if name in now.images and not image.same(then, now.images[name])
                 }
+                return _deployable(now.target, before)
         return {}
 
     def images_rolled_back_to(self, now: Snapshot) -> Mapping[str, str]:
@@ -130,10 +154,10 @@ class PreviousRun:
         return (left for left in self.targets if (left.kind, left.name) == names)
 
 
-def find(settings: Settings) -> PreviousRun:
-    """Look for a previous run; an unusable record counts as none."""
+def find(settings: Settings, token: Secret) -> PreviousRun:
+    """Look for a previous run; a record that is not authentic or not usable counts as none."""
     repeated = _number(settings.step.run_number) > 1
-    record = _read(settings.report_dir)
+    record = _read(settings.report_dir, token)
     if record is None or not _is_about(record, settings):
         return PreviousRun(repeated=repeated)
     same_step = _is_of_step(record, settings.step)
@@ -150,17 +174,31 @@ def find(settings: Settings) -> PreviousRun:
     )
 
 
-def _read(folder: Path | None) -> Mapping[str, Any] | None:
+def _read(folder: Path | None, token: Secret) -> Mapping[str, Any] | None:
     """Return the record in a report folder as JSON, None when it cannot be used."""
     if folder is None:
         return None
     path = folder / RECORD
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            return None
-        record = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        log.debug("no previous record in %s: %s", path, error)
+        content = files.read(path, _MAX_BYTES)
+    except (FileNotFoundError, ValueError):
+        return None
+    except OSError as error:
+        reason = (error.strerror or "it cannot be read").lower()
+        log.warning("The record %s is not used: %s.", path, reason)
+        return None
+    if not is_authentic(content, token):
+        # Runs that end before they know the token cannot sign, and change nothing.
+        log.log(
+            logging.WARNING if is_signed(content) else logging.INFO,
+            "The record %s is not used: it is not signed with the portal token of this run. Either "
+            "the token was changed since, or the file was not written by a deploy.",
+            path,
+        )
+        return None
+    try:
+        record = json.loads(content)
+    except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) and isinstance(record.get("targets"), list) else None
 
@@ -193,6 +231,19 @@ def _target(entry: Mapping[str, Any]) -> PreviousTarget:
 
 def _images(value: Any) -> Mapping[str, str]:
     return {name: text for name, text in _object(value).items() if isinstance(text, str) and text}
+
+
+def _deployable(target: Target, images: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the recorded images, none of them if one cannot be deployed."""
+    for text in images.values():
+        if not image.is_deployable(text):
+            log.warning(
+                "%s: the record of an earlier run is not used, because %s is not an image.",
+                target,
+                text,
+            )
+            return {}
+    return images
 
 
 def _same(images: Mapping[str, str], now: Mapping[str, str]) -> bool:

@@ -12,11 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipe.clock import Clock, Deadline
-from pipe.deploy import outcome, previous_run
+from pipe.deploy import outcome
 from pipe.deploy import plan as planning
 from pipe.deploy.changes import AppliedChanges
 from pipe.deploy.current_state import CurrentState
 from pipe.deploy.evidence import log_evidence
+from pipe.deploy.previous_run import PreviousRun
 from pipe.deploy.rollback import RollbackOutcome, roll_back
 from pipe.deploy_tests import DeployTests
 from pipe.errors import PipeError, PlatformError
@@ -34,11 +35,12 @@ log = logging.getLogger(__name__)
 class Deploy:
     """One run of the sequence.
 
-    `resolve` proves images, `save` writes the record so far to disk, and `notify_started`
-    announces that the targets are about to change.
+    `previous_run` is the run whose place this one takes, `resolve` proves images, `save` writes
+    the record so far to disk, and `notify_started` announces that the targets are about to change.
     """
 
     settings: Settings
+    previous_run: PreviousRun
     drivers: Drivers
     clock: Clock
     recorder: Recorder
@@ -81,9 +83,8 @@ class Deploy:
         return self._state.describe(self._applied.made)
 
     def _plan(self) -> Plan:
-        previous = previous_run.find(self.settings)
         now = self.clock.now()
-        plan = planning.build(self.settings, self.drivers, self.resolve, previous, now)
+        plan = planning.build(self.settings, self.drivers, self.resolve, self.previous_run, now)
         self.recorder.planned(plan.changes, plan.unchanged)
         for change in plan.changes:
             log.info("Plan: %s", planning.describe(change))

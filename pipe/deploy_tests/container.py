@@ -121,7 +121,8 @@ def _pull(client: DockerClient, command: Command) -> None:
     client.api.timeout = _PULL_SECONDS
     reason = "it was not pulled"
     try:
-        client.api.pull(name, auth_config=dict(command.login) if command.login else None)
+        # None would have the library search for a login in DOCKER_CONFIG and run its helpers.
+        client.api.pull(name, auth_config=dict(command.login or {}))
     except _docker_errors() as error:
         reason = _message(error)
         if _has(client, name):
@@ -169,6 +170,7 @@ def _container(client: DockerClient, command: Command) -> Iterator[Container]:
         working_dir=folder,
         extra_hosts=_hosts(command.environment),
         labels={_LABEL: "test"},
+        use_config_proxy=False,
     )
     try:
         yield container

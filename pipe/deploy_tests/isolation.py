@@ -13,7 +13,7 @@ import os
 import pkgutil
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -35,22 +35,6 @@ def protect_process() -> None:
     """Make memory and environment of this process readable only with CAP_SYS_PTRACE."""
     if _LINUX and ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0):
         raise _os_error()
-
-
-def erase_variables(names: Iterable[str]) -> None:
-    """Remove variables from this process, and their values from its `/proc/self/environ`."""
-    erased = {os.fsencode(name) for name in names}
-    if _LINUX:
-        # Unsetting a variable leaves its text where the kernel put it at the start.
-        entries = ctypes.POINTER(ctypes.c_void_p).in_dll(ctypes.CDLL(None), "environ")
-        index = 0
-        while address := entries[index]:
-            name, _, value = ctypes.string_at(address).partition(b"=")
-            if name in erased:
-                ctypes.memset(address + len(name) + 1, 0, len(value))
-            index += 1
-    for name in erased:
-        os.environb.pop(name, None)
 
 
 def load_everything() -> None:

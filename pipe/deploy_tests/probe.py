@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from requests.adapters import BaseAdapter
 from requests.cookies import RequestsCookieJar
@@ -16,8 +16,10 @@ from requests.cookies import RequestsCookieJar
 from pipe.clock import Clock, Deadline
 from pipe.deploy_tests import redirects
 from pipe.deploy_tests.model import DeployTestResult
+from pipe.deploy_tests.pattern import CannotMatch, matches
 from pipe.errors import PipeError
 from pipe.http import HttpClient, Limits, Reply
+from pipe.http.address import parse
 from pipe.http.session import open_session
 from pipe.settings import Settings
 
@@ -31,6 +33,8 @@ _MOST_REDIRECTS = 10
 _REDIRECT_CODES = (301, 302, 303, 307, 308)
 _LIMITS = Limits(connect=5.0, read=10.0, whole=20.0)
 _SHORTEST_READ = 1.0
+_LONGEST_MATCH = 5.0
+_FIRST_BYTES = 1 << 16
 _LINES = 5
 _LONGEST_LINE = 300
 
@@ -93,14 +97,18 @@ class Probe:
         for _ in range(_MOST_REDIRECTS):
             try:
                 reply = self._get(url, cookies, deadline)
-                location = reply.headers.get("Location", "")
-                if reply.status not in _REDIRECT_CODES or not location or self._expects_redirect():
-                    return self._judge(reply, url)
-                url = urljoin(url, location)
-                refusal = redirects.refusal(self._url, url)
-            except (PipeError, ValueError) as error:
-                # An invalid address in a redirect is the server's fault, like a bad status.
+            except PipeError as error:
                 return Attempt(passed=False, message=str(error))
+            location = reply.headers.get("Location", "")
+            if reply.status not in _REDIRECT_CODES or not location or self._expects_redirect():
+                return self._judge(reply, url, deadline)
+            try:
+                url = parse(location, url).geturl()
+                refusal = redirects.refusal(self._url, url)
+            except ValueError:
+                # An invalid address in a redirect is the server's fault, like a bad status.
+                message = f"redirects to {location[:_LONGEST_LINE]}, which is not an http address"
+                return Attempt(passed=False, message=message)
             if refusal:
                 return Attempt(False, f"redirects to {url[:_LONGEST_LINE]}, {refusal}")
         return Attempt(passed=False, message=f"redirects more than {_MOST_REDIRECTS} times")
@@ -109,19 +117,24 @@ class Probe:
         settings, parts = self._settings, urlsplit(url)
         session = open_session(url, settings.proxies, settings.ca_cert, self._adapter)
         session.cookies = cookies
-        read = min(_LIMITS.read, max(_SHORTEST_READ, deadline.left()))
+        left = max(_SHORTEST_READ, deadline.left())
         client = HttpClient(
             f"{parts.scheme}://{parts.netloc}",
             session,
             self._clock,
             setting=_NAME,
-            limits=replace(_LIMITS, read=read),
+            limits=replace(
+                _LIMITS,
+                connect=min(_LIMITS.connect, left),
+                read=min(_LIMITS.read, left),
+                whole=min(_LIMITS.whole, left),
+            ),
         )
         with session:
             query = f"?{parts.query}" if parts.query else ""
             return client.once("GET", f"{parts.path[1:]}{query}")
 
-    def _judge(self, reply: Reply, url: str) -> Attempt:
+    def _judge(self, reply: Reply, url: str, deadline: Deadline) -> Attempt:
         # What another host answers is not shown: the application chose that host.
         lines = _first_lines(reply) if redirects.same_host(self._url, url) else ()
         where = "" if url == self._url else f" from {url}"
@@ -131,11 +144,22 @@ class Probe:
                 for first, last in self._settings.tests.status
             )
             return Attempt(False, f"status {reply.status}{where}, expected {expected}", lines)
-        body = self._settings.tests.body
-        if body and not body.search(reply.text()):
-            message = f'status {reply.status}{where}, but the body does not match "{body.pattern}"'
-            return Attempt(False, message, lines)
+        problem = self._compare(reply.body, deadline)
+        if problem:
+            return Attempt(False, f"status {reply.status}{where}, but the body {problem}", lines)
         return Attempt(True, f"status {reply.status}{where}", lines)
+
+    def _compare(self, body: bytes, deadline: Deadline) -> str:
+        """Return what is wrong with a body, as the rest of a sentence; empty if it matches."""
+        pattern = self._settings.tests.body
+        if pattern is None:
+            return ""
+        seconds = min(_LONGEST_MATCH, max(_SHORTEST_READ, deadline.left()))
+        try:
+            found = matches(pattern, body, seconds)
+        except CannotMatch as reason:
+            return str(reason)
+        return "" if found else f'does not match "{pattern.pattern}"'
 
     def _expects_redirect(self) -> bool:
         """Return whether only redirects are accepted; then they are not followed."""
@@ -154,5 +178,6 @@ def address(settings: Settings, own: str) -> str:
 
 
 def _first_lines(reply: Reply) -> tuple[str, ...]:
-    lines = (line.strip() for line in reply.text()[: 1 << 16].splitlines())
+    text = reply.body[:_FIRST_BYTES].decode("utf-8", "replace")
+    lines = (line.strip() for line in text.splitlines())
     return tuple(line[:_LONGEST_LINE] for line in lines if line)[:_LINES]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-import json
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,12 +16,15 @@ import urllib3
 from pipe.clock import Clock
 from pipe.errors import Unreachable
 from pipe.http.diagnosis import explain
+from pipe.http.json_body import loads
 from pipe.http.limits import BodyTooLarge, Limits, ResponseTooSlow
 from pipe.retry import Retryable
 
 log = logging.getLogger(__name__)
 
 _CHUNK = 1 << 14
+_SECONDS = re.compile("[0-9]{1,9}")
+"""Only these digits: `str.isdigit` accepts some that `float` does not."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Reply:
     status: int
     headers: Mapping[str, str]
     body: bytes
-    decode: Callable[[bytes], Any] = json.loads
+    decode: Callable[[bytes], Any] = loads
 
     @property
     def ok(self) -> bool:
@@ -44,7 +47,7 @@ class Reply:
         return self.status in (429, 500, 502, 503, 504)
 
     def json(self) -> Any:
-        """Return the decoded body; raise `ValueError` unless it is JSON of a sane depth."""
+        """Return the decoded body; raise `ValueError` unless it is JSON within the limits."""
         return self._decoded
 
     @cached_property
@@ -54,8 +57,8 @@ class Reply:
         `decode` is for the requested content only; an error body is plain JSON.
         """
         try:
-            return self.decode(self.body) if self.ok else json.loads(self.body)
-        except RecursionError as error:
+            return self.decode(self.body) if self.ok else loads(self.body)
+        except (RecursionError, MemoryError) as error:
             raise ValueError(str(error)) from None
 
     def text(self) -> str:
@@ -98,7 +101,7 @@ class HttpClient:
         method: str,
         path: str,
         body: object = None,
-        decode: Callable[[bytes], Any] = json.loads,
+        decode: Callable[[bytes], Any] = loads,
         *,
         data: bytes | None = None,
         headers: Mapping[str, str] | None = None,
@@ -138,7 +141,7 @@ class HttpClient:
         body: object = None,
         *,
         transient: ReplyPredicate,
-        decode: Callable[[bytes], Any] = json.loads,
+        decode: Callable[[bytes], Any] = loads,
         headers: Mapping[str, str] | None = None,
         must_connect: bool = True,
     ) -> Reply:
@@ -182,4 +185,4 @@ class HttpClient:
 def _retry_after(reply: Reply) -> float | None:
     """Return the pause in seconds that the server requests, None without one."""
     seconds = reply.headers.get("Retry-After", "")
-    return float(seconds) if seconds.isdigit() else None
+    return float(seconds) if _SECONDS.fullmatch(seconds) else None

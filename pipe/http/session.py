@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import ssl
+from collections.abc import Iterator
 from functools import lru_cache
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -14,6 +17,18 @@ from requests.utils import should_bypass_proxies
 
 from pipe.hosts import LOCAL_HOSTS
 from pipe.settings import Proxies
+
+
+class BoundedSession(requests.Session):
+    """Leaves every redirect to its caller.
+
+    `requests` prepares the next request even if redirects are not followed. For that it reads the
+    whole body, without any limit, and parses the address that the server names.
+    """
+
+    def resolve_redirects(self, *_args: Any, **_options: Any) -> Iterator[Any]:
+        """Return no further requests, and touch nothing of the response."""
+        return iter(())
 
 
 class VerifyingAdapter(HTTPAdapter):
@@ -38,8 +53,13 @@ class VerifyingAdapter(HTTPAdapter):
         conn.cert_reqs = "CERT_REQUIRED"
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        """Use the same context for connections through a proxy."""
-        return super().proxy_manager_for(*args, ssl_context=self._context, **kwargs)
+        """Use the same context for connections through a proxy, and to a proxy that uses TLS.
+
+        Without one, urllib3 would trust the authorities that SSL_CERT_FILE names.
+        """
+        return super().proxy_manager_for(
+            *args, ssl_context=self._context, proxy_ssl_context=self._context, **kwargs
+        )
 
 
 @lru_cache(maxsize=1)
@@ -47,17 +67,32 @@ def tls_context(ca_cert: str) -> ssl.SSLContext:
     """Return a context for TLS 1.2 or newer with the usual authorities and those in `ca_cert`.
 
     `ca_cert` is PEM text. All connections of a run share the context: loading the authorities
-    takes longer than a handshake.
+    takes longer than a handshake. `ssl.create_default_context` would also read SSL_CERT_FILE,
+    SSL_CERT_DIR and SSLKEYLOGFILE.
     """
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
     context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
+    _load_system_authorities(context)
     if ca_cert:
         context.load_verify_locations(cadata=ca_cert)
         # From 3.13 on Python rejects authorities without an extension of RFC 5280, which those of
         # companies often lack. Trust, names and dates are still verified.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
+
+
+def _load_system_authorities(context: ssl.SSLContext) -> None:
+    """Trust the authorities at the paths that OpenSSL was built with, whatever variables name."""
+    paths = ssl.get_default_verify_paths()
+    # In the image the file is certifi's, and loading it takes longer than a handshake.
+    if os.path.realpath(paths.openssl_cafile) != os.path.realpath(DEFAULT_CA_BUNDLE_PATH):
+        # A machine may have a file, a folder of hashed names, both or neither.
+        with contextlib.suppress(OSError):
+            context.load_verify_locations(cafile=paths.openssl_cafile)
+    with contextlib.suppress(OSError):
+        context.load_verify_locations(capath=paths.openssl_capath)
 
 
 def open_session(
@@ -68,7 +103,7 @@ def open_session(
     The environment is ignored: `requests` would take proxies, certificates and even an
     Authorization header (from a .netrc file) from it.
     """
-    session = requests.Session()
+    session = BoundedSession()
     session.trust_env = False
     # Threads share the session, and only a cookie jar that stays empty is safe to share.
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))

@@ -5,14 +5,13 @@ boto3 signs requests and parses responses. The run's own network sends them, fro
 without a file, the run's proxies, limits on responses, secrets masked before botocore logs them,
 the injected clock, and a gateway's page that botocore takes for an empty response.
 
-Nothing of the machine's AWS configuration is used: no file, profile or instance role. Of its
-environment only AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_<SERVICE> count, which boto3 reads itself.
+Nothing of the machine's AWS configuration is used: no file, profile, service model, variable or
+instance role. Addresses from AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_<SERVICE> are settings.
 """
 
 from __future__ import annotations
 
 import io
-import json
 import logging
 import os
 import re
@@ -24,6 +23,7 @@ from urllib.parse import urlsplit
 from pipe.errors import PlatformError, Refused
 from pipe.http import Limits, Network, Reply
 from pipe.http.excerpt import excerpt
+from pipe.http.json_body import loads
 from pipe.retry import Retryable, RetryPolicy
 from pipe.secret import Mask, Secret
 from pipe.settings import Keys
@@ -43,17 +43,20 @@ _RETRYABLE = (
     "ThrottlingException",
     "TooManyRequestsException",
 )
+_UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RuntimeError)
+"""What botocore's parser raises for values of another type than its models, such as dates."""
+_NOT_AWS_REMEDY = (
+    "Check which server responds in place of AWS: a proxy (HTTPS_PROXY), a firewall, or another "
+    "one behind AWS_ENDPOINT_URL."
+)
 _XML = re.compile(r"(?:<\?xml[^>]*>\s*)?<(\w+Response)\b.*</\1>", re.DOTALL)
 _SECRETS_IN_XML = re.compile(r"<(AccessKeyId|SecretAccessKey|SessionToken)>([^<]+)</")
-_IGNORED_CONFIGURATION = {
-    "profile": None,
+_OWN_CONFIGURATION = {
     "config_file": os.devnull,
     "credentials_file": os.devnull,
-    "data_path": None,
-    "ca_bundle": None,
-    "csm_enabled": False,
-    "user_agent_appid": None,
+    "ignore_configured_endpoint_urls": True,
 }
+"""Where botocore's defaults would read the machine's configuration."""
 
 
 class AwsRefusal(Exception):
@@ -80,12 +83,13 @@ class AwsClient:
     mask: Mask
     region: str
     keys: Keys | None = None
+    endpoints: Mapping[str, str] = field(default_factory=dict)
     _session: Any = None
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def with_keys(self, keys: Keys) -> AwsClient:
         """Return a client with other keys that shares the loaded service models."""
-        return AwsClient(self.network, self.mask, self.region, keys, self._session)
+        return AwsClient(self.network, self.mask, self.region, keys, self.endpoints, self._session)
 
     def call(self, service: str, operation: str, region: str = "", **arguments: Any) -> Any:
         """Return a call's output as boto3's dictionary; `operation` is a method of boto3's client.
@@ -123,12 +127,23 @@ class AwsClient:
             raise AwsRefusal(operation, code, str(details.get("Message", "")), status) from None
         except (BotoCoreError, ResponseParserError) as error:
             raise AwsRefusal(operation, type(error).__name__, str(error), 0) from None
+        except _UNREADABLE as error:
+            raise Refused(
+                f"The reply to {operation} is a response that is not from AWS: botocore cannot "
+                f"read it ({type(error).__name__}).",
+                _NOT_AWS_REMEDY,
+            ) from error
 
     def _client(self, service: str, region: str) -> Any:
         if (service, region) not in self._clients:
             self._session = self._session or _open_session()
             client = self._session.client(
-                service, region_name=region, config=_config(self.keys), **_credentials(self.keys)
+                service,
+                region_name=region,
+                endpoint_url=self.endpoints.get(service),
+                verify=True,  # of a connection that is never made; None would read a variable
+                config=_config(self.keys),
+                **_credentials(self.keys),
             )
             client.meta.events.register("before-send", self._send)
             self._clients[service, region] = client
@@ -177,8 +192,7 @@ def _require_aws(reply: Reply, host: str) -> None:
     quoted = f': "{body}"' if body else ""
     raise Refused(
         f"{host} returned status {reply.status} and a response that is not from AWS{quoted}.",
-        "Check which server responds in place of AWS: a proxy (HTTPS_PROXY), a firewall, or "
-        "another one behind AWS_ENDPOINT_URL.",
+        _NOT_AWS_REMEDY,
         retryable=reply.ok or reply.outage or "Rate exceeded" in body,
     )
 
@@ -189,8 +203,8 @@ def _is_from_aws(reply: Reply) -> bool:
     if not text.startswith("{"):
         return _XML.fullmatch(text) is not None
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError):
+        content = loads(text)
+    except ValueError:
         return False
     return reply.ok or "x-amzn-errortype" in reply.headers or "__type" in content
 
@@ -198,11 +212,11 @@ def _is_from_aws(reply: Reply) -> bool:
 def _secret_values(body: str) -> Iterator[str]:
     """Yield the secret in a response of Secrets Manager, and each text in a secret of JSON."""
     try:
-        value = str(json.loads(body)["SecretString"])
+        value = str(loads(body)["SecretString"])
         yield value
-        inner = json.loads(value)
+        inner = loads(value)
         yield from (text for text in inner.values() if isinstance(text, str))
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except (ValueError, LookupError, TypeError, AttributeError):
         return
 
 
@@ -211,12 +225,18 @@ def _open_session() -> Any:
     import boto3.session  # noqa: PLC0415 - takes 0.25 s, and most runs do not need it
     import botocore.session  # noqa: PLC0415
     from botocore.credentials import CredentialResolver  # noqa: PLC0415
+    from botocore.loaders import Loader  # noqa: PLC0415
 
     core = botocore.session.Session()
     settings = core.get_component("config_store")
-    for name, value in _IGNORED_CONFIGURATION.items():
+    # A value that is set goes before the variables and files that botocore would read for it.
+    defaults = {name: entry[2] for name, entry in core.SESSION_VARIABLES.items()}
+    for name, value in (defaults | _OWN_CONFIGURATION).items():
         settings.set_config_variable(name, value)
     core.register_component("credential_provider", CredentialResolver(providers=[]))
+    # The default loader prefers models in ~/.aws/models, which can name any address.
+    own = Loader([Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
+    core.register_component("data_loader", own)
     return boto3.session.Session(botocore_session=core)
 
 

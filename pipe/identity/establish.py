@@ -44,10 +44,11 @@ def in_aws(settings: Settings, network: Network, mask: Mask) -> Identity:
     if aws.role_arn:
         if aws.keys:
             log.info("AWS_OIDC_ROLE_ARN is set, so AWS_ACCESS_KEY_ID is not used.")
-        anonymous = AwsClient(network, mask, aws.region)
+        anonymous = AwsClient(network, mask, aws.region, endpoints=aws.endpoints)
         role = sts.assume(anonymous, aws, network.clock.now())
         log.info("AWS role %s, account %s", role.arn.partition("assumed-role/")[2], role.account)
         return Identity(settings.token, anonymous.with_keys(role.keys), role)
     if aws.keys:
-        return Identity(settings.token, AwsClient(network, mask, aws.region, aws.keys))
+        client = AwsClient(network, mask, aws.region, aws.keys, aws.endpoints)
+        return Identity(settings.token, client)
     return Identity(settings.token)

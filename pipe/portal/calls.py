@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -10,8 +9,9 @@ from urllib.parse import urlsplit
 
 from pipe.clock import Deadline
 from pipe.errors import IdentityError, PlatformError, Refused
-from pipe.http import HttpClient, Reply
+from pipe.http import HttpClient, Reply, address
 from pipe.http.excerpt import excerpt
+from pipe.http.json_body import TooComplex, loads
 from pipe.portal import error_body
 from pipe.portal.fields import UnexpectedShape
 
@@ -41,7 +41,7 @@ class Calls:
         self,
         path: str,
         final: tuple[int, ...] = (),
-        decode: Callable[[bytes], Any] = json.loads,
+        decode: Callable[[bytes], Any] = loads,
     ) -> Reply:
         """Send a GET, retried on transient failures; raise `IdentityError` on status 401.
 
@@ -79,6 +79,8 @@ class Calls:
             return read(reply.json())
         except UnexpectedShape as expected:
             raise self._unexpected(what, f"expected {expected}", retryable=False) from None
+        except TooComplex as expected:
+            raise self._unexpected(what, f"expected {expected}", retryable=True) from None
         except ValueError:
             problem = f'expected JSON, got "{excerpt(reply)}"'
             # Truncated JSON, or a gateway's page: an outage that may be over soon.
@@ -114,7 +116,7 @@ class Calls:
 
     def _refusal(self, reply: Reply, what: str) -> PlatformError:
         if 300 <= reply.status < 400:
-            target = urlsplit(reply.headers.get("Location", "")).netloc or "another address"
+            target = address.target(reply.headers.get("Location", "")) or "another address"
             return Refused(
                 f"{self.host} redirects to {target} for {what}; the token is not sent there.",
                 "Set DUPLO_HOST to the portal's own address.",

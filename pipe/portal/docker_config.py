@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pipe.http.json_body import loads
 from pipe.portal.fields import items
 
 _SECTIONS = ("initcontainers", "additionalcontainers")
@@ -18,8 +19,8 @@ _SECTIONS = ("initcontainers", "additionalcontainers")
 def images(config: str) -> dict[str, str]:
     """Return the images of side and init containers by name, none for an unreadable text."""
     try:
-        parsed = json.loads(config or "{}")
-    except (ValueError, RecursionError):
+        parsed = loads(config or "{}")
+    except ValueError:
         return {}
     return {
         container[name]: container[image]
@@ -49,10 +50,10 @@ def with_images(config: str, wanted: Mapping[str, str]) -> str:
 
 def _parse(config: str) -> dict[str, Any]:
     try:
-        parsed = json.loads(config or "{}")
+        parsed = loads(config or "{}")
         # Refuses numbers that JSON has no form for, such as NaN, before they get sent.
         json.dumps(parsed, allow_nan=False)
-    except (ValueError, RecursionError):
+    except ValueError:
         raise ValueError("it is not valid JSON") from None
     if not isinstance(parsed, dict):
         raise ValueError("it is not a JSON object")  # noqa: TRY004 - a wrong value, not a wrong call

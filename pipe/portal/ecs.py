@@ -20,6 +20,7 @@ from pipe.portal.fields import (
     listed,
     nested,
     objects,
+    prose,
     required_object,
     text,
 )
@@ -178,7 +179,7 @@ def _events(status: Mapping[str, Any]) -> Iterator[str]:
         objects(status, "Events"), key=lambda event: text(event, "CreatedAt"), reverse=True
     )
     for event in newest_first[:_MOST_EVENTS]:
-        if message := text(event, "Message"):
+        if message := prose(event, "Message"):
             yield message
 
 
@@ -187,7 +188,7 @@ def _deployment(item: Mapping[str, Any]) -> Deployment:
         definition=text(item, "TaskDefinition"),
         primary=enum_text(item, "Status").upper() == "PRIMARY",
         state=enum_text(item, "RolloutState").upper(),
-        reason=text(item, "RolloutStateReason"),
+        reason=prose(item, "RolloutStateReason"),
         desired=count(item, "DesiredCount") or 0,
         running=count(item, "RunningCount") or 0,
         pending=count(item, "PendingCount") or 0,

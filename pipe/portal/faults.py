@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipe.portal.fields import code, listed, nested, text
+from pipe.portal.fields import code, listed, nested, prose, text
 from pipe.portal.scope import Scope
 
 # The platform's codes, 0 critical, 1 high, 2 error, 3 warning, 4 info, 5 fatal, 6 verbose,
@@ -53,6 +53,6 @@ def _fault(item: Mapping[str, Any]) -> Fault:
     names = (text(resource, "Name"), text(resource, "NativeId"), text(item, "ResourceName"))
     return Fault(
         resources=frozenset(name for name in names if name),
-        text=text(item, "Description"),
+        text=prose(item, "Description"),
         severity=_SEVERITY.get(code(item, "Severity"), 0),
     )

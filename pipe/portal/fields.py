@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
 
+_LONGEST = 4000
+
 
 class UnexpectedShape(ValueError):
     """A body that does not have the shape the API promises; the text names the expected shape."""
@@ -50,6 +52,16 @@ def text(item: Mapping[str, Any], key: str) -> str:
     """Return the text under a key, or an empty one."""
     value = item.get(key)
     return value if isinstance(value, str) else ""
+
+
+def prose(item: Mapping[str, Any], key: str) -> str:
+    """Return the text for people under a key, cut to a readable length, or an empty one."""
+    return cut(text(item, key))
+
+
+def cut(line: str) -> str:
+    """Return at most 4,000 characters, with the mark by which the mask finds a cut secret."""
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
 
 
 def enum_text(item: Mapping[str, Any], key: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from pipe.errors import Refused
 from pipe.http import Reply
 from pipe.portal import error_body
-from pipe.portal.fields import enum_text, listed, nested, required_object, text
+from pipe.portal.fields import enum_text, listed, nested, prose, required_object, text
 from pipe.portal.scope import Scope
 
 _BUSY = re.compile(r"in progress|conflict", re.IGNORECASE)
@@ -88,7 +88,7 @@ def _function(item: Mapping[str, Any], image: str = "") -> Function:
     return Function(
         name=text(item, "FunctionName"),
         status=enum_text(item, "LastUpdateStatus"),
-        reason=text(item, "LastUpdateStatusReason"),
+        reason=prose(item, "LastUpdateStatusReason"),
         state=enum_text(item, "State"),
         package=enum_text(item, "PackageType"),
         version="|".join(text(item, key) for key in ("LastModified", "CodeSha256")),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from pipe.http.json_body import TooComplex, check_size, loads
 from pipe.portal.fields import UnexpectedShape
 
 T = TypeVar("T")
@@ -18,14 +19,18 @@ _NEXT = re.compile(rb"[ \t\r\n]*+(?:,[ \t\r\n]*+(?!\])|(?=\]))")
 _CLOSE = re.compile(rb"\][ \t\r\n]*+")
 _WINDOW = 1 << 13
 """Bytes that are decoded to parse one value; nearly all are smaller."""
+_MOST_ITEMS = 50_000
+_MOST_OBJECTS = 500_000
+"""Objects in all items together: what an item is built from takes far more memory than its JSON."""
 _decode = json.JSONDecoder().raw_decode
 
 
 class _Entry(NamedTuple, Generic[T]):
-    """An object of the list: its JSON, and what was built from it."""
+    """An object of the list: its JSON, what was built from it, and how many objects it holds."""
 
     raw: bytes
     value: T
+    objects: int
 
 
 @dataclass(frozen=True)
@@ -59,11 +64,12 @@ class ListReader(Generic[T]):
     def read(self, body: bytes) -> tuple[T, ...]:
         """Return the values in the list's order, none for null.
 
-        Raises `ValueError` for invalid JSON and `UnexpectedShape` for anything but a list.
+        Raises `ValueError` for invalid JSON, `TooComplex` for a list beyond the limits, and
+        `UnexpectedShape` for anything but a list.
         """
         opening = _OPEN.match(body)
         if opening is None:
-            if json.loads(body) is not None:
+            if loads(body) is not None:
                 raise UnexpectedShape("a list")
             return ()
         entries, end = self._entries(body, opening.end())
@@ -76,17 +82,24 @@ class ListReader(Generic[T]):
         """Return the entries of the list that begins at `start`, and the index of its end."""
         last, expected, at = self._last, 0, start
         entries: list[_Entry[T]] = []
+        items = objects = 0
         while not body.startswith(b"]", at):
             known = last.entries[expected] if expected < len(last.entries) else None
             if known and body.startswith(known.raw, at):
                 entries.append(known)
                 end, expected = at + len(known.raw), expected + 1
+                objects += known.objects
             else:
                 item, end = _parse(body, at)
                 if isinstance(item, dict):
-                    entry = _Entry(body[at:end], self._build(item))
+                    raw = body[at:end]
+                    entry = _Entry(raw, self._build(item), raw.count(b"{"))
                     entries.append(entry)
                     expected = last.places.get(last.name(entry.value), expected - 1) + 1
+                    objects += entry.objects
+            items += 1
+            if items > _MOST_ITEMS or objects > _MOST_OBJECTS:
+                raise TooComplex(f"at most {_MOST_ITEMS:,} entries with {_MOST_OBJECTS:,} objects")
             at = end + 1 if body.startswith(b",{", end) else _after_separator(body, end)
         return entries, at
 
@@ -97,6 +110,8 @@ def _parse(body: bytes, start: int) -> tuple[Any, int]:
     while True:
         # A character that is cut in two lies behind the value, or the value is cut as well.
         text = body[start : start + size].decode("utf-8", "ignore")
+        if size > _WINDOW:
+            check_size(text)
         try:
             value, length = _decode(text)
         except ValueError:

@@ -12,12 +12,13 @@ from sys import intern
 from typing import Any
 
 from pipe.errors import Unreachable
-from pipe.portal.fields import UnexpectedShape, count, is_integer, nested, objects, text
+from pipe.portal.fields import UnexpectedShape, count, cut, is_integer, nested, objects, prose, text
 from pipe.portal.scope import Scope
 
 log = logging.getLogger(__name__)
 
 _LOG_LINES = 50
+"""Requested, and kept: an older portal returns the whole log."""
 
 
 class Phase(IntEnum):
@@ -137,7 +138,10 @@ def without_jobs(pods: Any) -> tuple[Pod, ...]:
 
 def decode_log(body: Any) -> tuple[str, ...]:
     """Decode `findContainerLogs`, whose `Data` may be missing or null."""
-    return tuple(text(body, "Data").splitlines()) if isinstance(body, dict) else ()
+    data = text(body, "Data").removesuffix("\n") if isinstance(body, dict) else ""
+    # `splitlines` also splits at characters that an application may write a million of in a line.
+    lines = data.rsplit("\n", _LOG_LINES)[-_LOG_LINES:] if data else []
+    return tuple(cut(line.removesuffix("\r")) for line in lines)
 
 
 def decode_pod(item: Mapping[str, Any]) -> Pod:
@@ -170,8 +174,8 @@ def _container(item: Mapping[str, Any]) -> Container:
     exit_code = terminated.get("exitCode")
     return replace(
         container,
-        waiting=text(waiting, "reason"),
-        message=text(waiting, "message") or text(terminated, "message"),
+        waiting=prose(waiting, "reason"),
+        message=prose(waiting, "message") or prose(terminated, "message"),
         exit_code=exit_code if is_integer(exit_code) else None,
     )
 

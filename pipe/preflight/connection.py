@@ -47,7 +47,7 @@ def check_connection(name: str, url: str, setting: str, network: Network) -> Che
         return unknown(check, f"{parts.netloc} is reached {through}; TLS in TLS is not checked")
     try:
         handshake = _connect(url, proxy, network.ca_cert)
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         return failed(
             check, explain(_classified(error, proxy), url, setting, Limits(connect=_SECONDS))
         )
@@ -89,7 +89,7 @@ def _prepare(url: str, proxy: str, ca_cert: str) -> http.client.HTTPConnection:
     return http.client.HTTPConnection(first.hostname or "", first.port or 80, timeout=_SECONDS)
 
 
-def _classified(error: OSError, proxy: str) -> Exception:
+def _classified(error: Exception, proxy: str) -> Exception:
     """Return the error that `explain` knows: behind a proxy, all but TLS errors are the proxy's."""
     if proxy and not isinstance(error, ssl.SSLError):
         return requests.exceptions.ProxyError(error)

@@ -19,7 +19,9 @@ def check_identity(checker: Checker) -> Identity | None:
     if not settings.aws.given:
         return Identity(settings.token)
     if settings.aws.region:
-        anonymous = AwsClient(checker.network, checker.mask, settings.aws.region)
+        anonymous = AwsClient(
+            checker.network, checker.mask, settings.aws.region, endpoints=settings.aws.endpoints
+        )
         checker.connection("STS", anonymous.endpoint("sts"), "AWS_DEFAULT_REGION")
     identity = checker.attempt(
         "AWS identity", lambda: in_aws(settings, checker.network, checker.mask)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipe.hosts import LOCAL_HOSTS
+from pipe.hosts import DOCKER_HUB, LOCAL_HOSTS, registry_host
 from pipe.image import Image
-
-_DOCKER_HUB = ("docker.io", "index.docker.io", "registry-1.docker.io")
 
 
 @dataclass(frozen=True)
@@ -26,8 +24,9 @@ class OciAddress:
 
 
 def oci_address(image: Image) -> OciAddress:
-    """Return the registry API of `image`; without a registry it is Docker Hub, as for Docker."""
-    if image.registry and image.registry not in _DOCKER_HUB:
-        return OciAddress(image.registry, image.repository, image.registry)
+    """Return the registry API of `image`."""
+    host = registry_host(image)
+    if host != DOCKER_HUB:
+        return OciAddress(host, image.repository, image.registry)
     repository = image.repository if "/" in image.repository else f"library/{image.repository}"
-    return OciAddress("registry-1.docker.io", repository, "Docker Hub")
+    return OciAddress(host, repository, "Docker Hub")

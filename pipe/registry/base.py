@@ -64,7 +64,10 @@ class Registry(Protocol):
     """
 
     def find(self, image: Image) -> RegistryImage:
-        """Return the image as the registry describes it; raise `ImageNotFound`."""
+        """Return the image as the registry describes it; raise `ImageNotFound`.
+
+        The digest may differ from the one in `image`: the caller compares them.
+        """
 
     def tags(self, image: Image) -> Sequence[str]:
         """Return the tags in the image's repository; raise `ImageNotFound` without a repository."""

@@ -13,7 +13,7 @@ from pipe.errors import PlatformError
 from pipe.hosts import EcrAddress
 from pipe.identity import refusals
 from pipe.identity.aws import AwsClient, AwsRefusal
-from pipe.image import Image
+from pipe.image import Image, is_digest
 from pipe.registry.base import (
     INDEXES,
     MANIFESTS,
@@ -27,6 +27,9 @@ from pipe.settings import AwsSettings
 _SCAN_PATIENCE = 180.0
 _SCAN_PAUSE = 5.0
 _MOST_PAGES = 20
+_PAGE_SIZE = 1000
+"""Findings in one page; 1000 is the most that ECR allows, 100 its default."""
+_MOST_PLATFORMS = 50
 _UNFINISHED = ("IN_PROGRESS", "PENDING")
 _FINISHED = ("COMPLETE", "ACTIVE")
 
@@ -60,14 +63,15 @@ class EcrRegistry:
     def find(self, image: Image) -> RegistryImage:
         """See `Registry`."""
         output = self._call("describe_images", image, imageIds=[_image_id(image)])
-        details = output.get("imageDetails") or []
-        if not details:
+        listed = output.get("imageDetails") or []
+        if not listed:
             raise ImageNotFound(_not_found(image))
-        digest = str(details[0].get("imageDigest", ""))
-        if not digest:
+        details = listed[0] or {}
+        digest = str(details.get("imageDigest", ""))
+        if not is_digest(digest):
             raise CannotVerify("ECR did not return its digest")
-        media_type = str(details[0].get("imageManifestMediaType", ""))
-        pushed: datetime | None = details[0].get("imagePushedAt")
+        media_type = str(details.get("imageManifestMediaType", ""))
+        pushed: datetime | None = details.get("imagePushedAt")
         return RegistryImage(digest, media_type, pushed and pushed.astimezone(UTC))
 
     def tags(self, image: Image) -> Sequence[str]:
@@ -77,7 +81,7 @@ class EcrRegistry:
             entry["imageTag"]
             for page in pages
             for entry in page.get("imageIds") or []
-            if "imageTag" in entry
+            if entry and "imageTag" in entry
         ]
 
     def findings(self, image: Image, registry_image: RegistryImage) -> Sequence[Finding]:
@@ -96,7 +100,9 @@ class EcrRegistry:
     def _scan(self, image: Image, digest: str, deadline: Deadline) -> Iterator[Finding]:
         def read() -> Iterator[Mapping[str, Any]]:
             image_id = {"imageDigest": digest}
-            return self._pages("describe_image_scan_findings", image, imageId=image_id)
+            return self._pages(
+                "describe_image_scan_findings", image, imageId=image_id, maxResults=_PAGE_SIZE
+            )
 
         pages = read()
         first = next(pages)
@@ -112,6 +118,7 @@ class EcrRegistry:
             )
         for page in chain([first], pages):
             yield from _findings(page.get("imageScanFindings") or {})
+        _check_last(page)
 
     def _platforms(self, image: Image, registry_image: RegistryImage) -> list[str]:
         """Return the digests of the images in an index, without build attestations."""
@@ -121,12 +128,10 @@ class EcrRegistry:
             imageIds=[{"imageDigest": registry_image.digest}],
             acceptedMediaTypes=list(MANIFESTS),
         )
-        try:
-            return _platform_digests(output["images"][0]["imageManifest"])
-        except (ValueError, LookupError, TypeError, AttributeError):
-            raise CannotVerify("ECR did not return the images in its index") from None
+        return _platform_digests(output)
 
     def _pages(self, operation: str, image: Image, **arguments: Any) -> Iterator[Mapping[str, Any]]:
+        """Yield at most 20 pages; the last one has a `nextToken` if there are more."""
         token: Mapping[str, str] = {}
         for _ in range(_MOST_PAGES):
             page = self._call(operation, image, **arguments, **token)
@@ -180,9 +185,24 @@ class EcrRegistry:
         )
 
 
-def _platform_digests(index: str) -> list[str]:
-    manifests = json.loads(index)["manifests"]
-    return [one["digest"] for one in manifests if one.get("platform", {}).get("os") != "unknown"]
+def _platform_digests(output: Any) -> list[str]:
+    """Return the digests in an index; raise `CannotVerify` unless each can be looked up."""
+    try:
+        listed = json.loads(output["images"][0]["imageManifest"])["manifests"]
+        digests = [
+            str(one["digest"]) for one in listed if one.get("platform", {}).get("os") != "unknown"
+        ]
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        digests = []
+    if not digests or not all(map(is_digest, digests)):
+        raise CannotVerify("ECR did not return the images in its index")
+    if len(digests) > _MOST_PLATFORMS:
+        raise CannotVerify(
+            f"its index lists {len(digests)} images; the scans of at most {_MOST_PLATFORMS} are "
+            "read",
+            "Push an index with fewer platforms.",
+        )
+    return digests
 
 
 def _image_id(image: Image) -> Mapping[str, str]:
@@ -200,10 +220,18 @@ def _status(page: Mapping[str, Any]) -> str:
     return str((page.get("imageScanStatus") or {}).get("status", ""))
 
 
+def _check_last(page: Mapping[str, Any]) -> None:
+    if page.get("nextToken"):
+        raise CannotVerify(
+            f"its scan in ECR has findings beyond the {_MOST_PAGES} pages that are read",
+            "Rebuild it on a base image with fewer findings.",
+        )
+
+
 def _findings(scan: Mapping[str, Any]) -> Iterator[Finding]:
-    for entry in scan.get("findings") or []:
+    for entry in (listed or {} for listed in scan.get("findings") or []):
         yield Finding(str(entry.get("name", "?")), str(entry.get("severity", "UNDEFINED")))
-    for entry in scan.get("enhancedFindings") or []:
+    for entry in (listed or {} for listed in scan.get("enhancedFindings") or []):
         package = entry.get("packageVulnerabilityDetails") or {}
         name = package.get("vulnerabilityId") or entry.get("title") or "?"
         yield Finding(str(name), str(entry.get("severity", "UNDEFINED")))

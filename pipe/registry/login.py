@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 
 from pipe.errors import PlatformError
-from pipe.hosts import EcrAddress, ecr_address
+from pipe.hosts import EcrAddress, ecr_address, registry_host
 from pipe.identity.aws import AwsClient, AwsRefusal
 from pipe.identity.establish import Identity
 from pipe.image import Image
@@ -25,18 +25,17 @@ def logins(settings: Settings, identity: Identity, mask: Mask) -> Login:
     REGISTRY_PASSWORD is only sent to the registry of the deployed images.
     """
     rules = settings.image_rules
-    deployed_from = {request.image.registry for request in settings.image_requests}
 
     def login(image: Image) -> Mapping[str, str] | None:
         ecr = ecr_address(image)
-        if ecr is not None and identity.aws is not None:
-            return _ecr_login(identity.aws, ecr, mask)
-        if ecr is None and rules.registry_username and image.registry in deployed_from:
-            return {
-                "username": rules.registry_username,
-                "password": rules.registry_password.reveal(),
-            }
-        return None
+        if ecr is not None:
+            return _ecr_login(identity.aws, ecr, mask) if identity.aws else None
+        if not rules.registry_username or registry_host(image) not in settings.password_hosts:
+            return None
+        return {
+            "username": rules.registry_username,
+            "password": rules.registry_password.reveal(),
+        }
 
     return login
 

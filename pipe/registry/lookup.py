@@ -46,7 +46,10 @@ def registry_lookup(
         ecr = ecr_address(image)
         if ecr is None:
             address = oci_address(image)
-            return OciRegistry(network, mask, address, settings.image_rules, unreachable)
+            rules = settings.image_rules
+            if address.host not in settings.password_hosts:
+                rules = rules.without_login()
+            return OciRegistry(network, mask, address, rules, unreachable)
         if identity.aws is None:
             return Unauthenticated()
         account = identity.role.account if identity.role else ""

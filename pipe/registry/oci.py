@@ -9,15 +9,16 @@ from urllib.parse import quote, urlsplit
 
 from pipe.errors import Unreachable
 from pipe.http import Network, Reply
-from pipe.image import Image
+from pipe.http.excerpt import one_line
+from pipe.image import Image, is_digest
 from pipe.registry import oci_reply
 from pipe.registry.address import OciAddress
 from pipe.registry.base import CannotVerify, ImageNotFound, RegistryImage
 from pipe.registry.oci_client import OciClient
+from pipe.registry.redirects import request_manifest
 from pipe.secret import Mask
 from pipe.settings import ImageRules
 
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _NEXT_PAGE = re.compile(r"<([^>]+)>")
 _TAGS_PER_PAGE = 1000
 _MOST_PAGES = 5
@@ -35,6 +36,7 @@ class OciRegistry:
         unreachable: dict[str, Unreachable],
     ) -> None:
         self._address = address
+        self._pin_digest = rules.pin_digest
         self._client = OciClient(network, mask, address, rules, unreachable)
 
     @property
@@ -43,14 +45,19 @@ class OciRegistry:
         return self._client.http.base
 
     def find(self, image: Image) -> RegistryImage:
-        """See `Registry`."""
+        """See `Registry`.
+
+        One request is enough: HEAD, which Docker Hub does not count as a pull, where only existence
+        matters, or GET where the digest will be deployed, which has to be the content's own hash.
+        """
         path = self._path("manifests", image.digest or image.tag)
-        head = self._client.request("HEAD", path)
-        digest = head.headers.get("Docker-Content-Digest", "")
-        if head.ok and _DIGEST.fullmatch(digest):
-            return RegistryImage(digest, oci_reply.media_type(head))
+        if image.digest or not self._pin_digest:
+            head = request_manifest(self._client, self._address.name, "HEAD", path)
+            digest = oci_reply.stated_digest(head)
+            if head.ok and is_digest(digest):
+                return RegistryImage(digest, oci_reply.media_type(head))
         # The manifest itself: for its digest, or for the error code that HEAD has no body for.
-        reply = self._client.request("GET", path)
+        reply = request_manifest(self._client, self._address.name, "GET", path)
         self._check(reply, image)
         if not oci_reply.is_manifest(reply):
             raise CannotVerify(
@@ -58,6 +65,14 @@ class OciRegistry:
                 "Check the registry's name in IMAGE, and which server responds there.",
             )
         digest = f"sha256:{hashlib.sha256(reply.body).hexdigest()}"
+        stated = oci_reply.stated_digest(reply) or digest
+        if stated != digest:
+            raise CannotVerify(
+                f"{self._address.name} states the digest {one_line(stated)} for a manifest whose "
+                f"digest is {digest}",
+                "Find out which server changes the manifest or its headers: a proxy, a mirror or "
+                "the registry.",
+            )
         return RegistryImage(digest, oci_reply.media_type(reply))
 
     def tags(self, image: Image) -> Sequence[str]:

@@ -24,7 +24,9 @@ from pipe.settings import ImageRules, Verify
 _LIMITS = Limits(connect=3.0, read=15.0, whole=30.0, body=8 << 20, tries=4, patience=20.0)
 _NO_TOKEN = (400, 401, 403, 404)
 """Statuses with which token services refuse a token."""
-_CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
+_ACCEPT = {"Accept": ", ".join([*MANIFESTS, "application/json"])}
+_CHALLENGE = re.compile(r'\b(\w+)="([^"]*)"')
+"""A parameter of a challenge. The boundary keeps the search for one linear."""
 
 
 class OciClient:
@@ -67,6 +69,11 @@ class OciClient:
             reply = self._send_authorized(method, path)
         return reply
 
+    def request_elsewhere(self, url: str, method: str, path: str) -> Reply:
+        """Send a request without credentials to the host of `url`, a redirect's address."""
+        http = self._network.client(url, setting="IMAGE", limits=_LIMITS)
+        return self._send(http, method, path, _ACCEPT)
+
     def denied(self, status: int) -> CannotVerify:
         """Return the error for a registry that does not let the user, or anonymous ones, in."""
         if self._user:
@@ -82,7 +89,7 @@ class OciClient:
         )
 
     def _send_authorized(self, method: str, path: str) -> Reply:
-        headers = {"Accept": ", ".join([*MANIFESTS, "application/json"])}
+        headers = dict(_ACCEPT)
         if self._authorization:
             headers["Authorization"] = self._authorization
         if error := self._unreachable.get(self._address.host):

@@ -35,6 +35,11 @@ def media_type(reply: Reply) -> str:
     return reply.headers.get("Content-Type", "").partition(";")[0].strip()
 
 
+def stated_digest(reply: Reply) -> str:
+    """Return the digest that the registry states, unchecked; empty if it states none."""
+    return reply.headers.get("Docker-Content-Digest", "")
+
+
 def tags(reply: Reply) -> list[str]:
     """Return one page of tags."""
     listed = json_object(reply).get("tags") or []

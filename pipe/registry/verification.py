@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import SequenceMatcher
+from itertools import islice
 
 from pipe.errors import ImageRefused, combined
 from pipe.hosts import ecr_address
-from pipe.image import Image
+from pipe.image import Image, is_tag
 from pipe.parallel import run_concurrently
 from pipe.registry import severity
 from pipe.registry.base import CannotVerify, Finding, ImageNotFound, Registry, RegistryImage
@@ -20,6 +21,8 @@ from pipe.settings import ImageRequest, ImageRules, Verify
 log = logging.getLogger(__name__)
 
 _SUGGESTIONS = 2
+_MOST_CANDIDATES = 5000
+"""Comparing them takes a second, ten if a hostile registry chooses them."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ def verify(image: Image, registry: Registry, rules: ImageRules) -> ImageVerifica
         if _required(image, rules):
             raise _unverified(image, error, rules) from None
         return ImageVerification(image, image, unverified_reason=str(error))
+    if image.digest and registry_image.digest != image.digest:
+        raise _other_image(image, registry_image.digest)
     findings = None
     if rules.max_severity:
         findings = _check_findings(image, registry_image, registry, rules)
@@ -102,7 +107,7 @@ def describe(verification: ImageVerification) -> str:
     image = verification.image
     if not verification.digest:
         reason = verification.unverified_reason
-        return f"{image}: not verified, because {reason}. (VERIFY_IMAGE: auto)"
+        return f"{image}: not verified (VERIFY_IMAGE: auto): {reason}."
     pushed, findings = "", ""
     if verification.pushed:
         pushed = f", pushed {verification.pushed:%Y-%m-%d %H:%M} UTC"
@@ -128,6 +133,14 @@ def _unverified(image: Image, error: CannotVerify, rules: ImageRules) -> ImageRe
     )
 
 
+def _other_image(image: Image, digest: str) -> ImageRefused:
+    return ImageRefused(
+        f"The registry returned another image for {image}: its digest is {digest}, expected "
+        f"{image.digest}.",
+        "Correct the digest in IMAGE, or find out which server responds in the registry's place.",
+    )
+
+
 def _missing(image: Image, missing: str, registry: Registry) -> ImageRefused:
     similar: Sequence[str] = ()
     if image.tag and not image.digest:
@@ -145,12 +158,13 @@ def _missing(image: Image, missing: str, registry: Registry) -> ImageRefused:
 
 
 def _most_similar(missing_tag: str, tags: Sequence[str]) -> Sequence[str]:
-    """Return the tags most similar to the missing one."""
+    """Return the tags most similar to the missing one; a registry may list anything as a tag."""
+    candidates = [tag for tag in islice(tags, _MOST_CANDIDATES) if is_tag(tag)]
 
     def similarity(tag: str) -> tuple[float, str]:
         return SequenceMatcher(None, missing_tag, tag).ratio(), tag
 
-    return sorted(tags, key=similarity, reverse=True)[:_SUGGESTIONS]
+    return sorted(candidates, key=similarity, reverse=True)[:_SUGGESTIONS]
 
 
 def _check_findings(

@@ -7,13 +7,14 @@ every text is masked here, before any format escapes it.
 from __future__ import annotations
 
 import logging
-import os
 import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from pipe import files
 from pipe.output import printable
+from pipe.report.authenticity import sign
 from pipe.report.html import page
 from pipe.report.json_record import to_json
 from pipe.report.record import RunRecord
@@ -33,12 +34,12 @@ def write(settings: Settings, recorder: Recorder, mask: Mask) -> None:
         return
     record = recorder.record().masked(mask)
     variables = {name: mask.text(value) for name, value in recorder.variables().items()}
-    files = {
-        RECORD: to_json(record),
-        "deploy.env": _env(variables),
-        "deploy.html": page(record),
+    contents = {
+        RECORD: sign(_encoded(to_json(record)), recorder.token),
+        "deploy.env": _encoded(_env(variables)),
+        "deploy.html": _encoded(page(record)),
     }
-    _save("report", settings.report_dir, files)
+    _save("report", settings.report_dir, contents)
 
 
 def write_tests(settings: Settings, recorder: Recorder, mask: Mask) -> None:
@@ -50,7 +51,7 @@ def write_tests(settings: Settings, recorder: Recorder, mask: Mask) -> None:
 
     record = recorder.record().masked(mask)
     if text := junit(record):
-        _save("test report", folder, {_junit_name(record): text})
+        _save("test report", folder, {_junit_name(record): _encoded(text)})
 
 
 def _env(values: Mapping[str, str]) -> str:
@@ -64,21 +65,16 @@ def _junit_name(record: RunRecord) -> str:
     return f"{re.sub(r'[^A-Za-z0-9._-]', '_', names)[:_LONGEST_NAME]}.xml"
 
 
-def _save(what: str, folder: Path, files: Mapping[str, str]) -> None:
+def _encoded(text: str) -> bytes:
+    # JSON can carry a lone surrogate, UTF-8 cannot; its escape is valid JSON.
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _save(what: str, folder: Path, contents: Mapping[str, bytes]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            _replace(folder / name, text)
+        for name, content in contents.items():
+            files.replace(folder / name, content)
     except OSError as error:
         reason = error.strerror or "unknown error"
         log.warning("Cannot write the %s to %s: %s.", what, folder, reason.lower())
-
-
-def _replace(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        # JSON can carry a lone surrogate, UTF-8 cannot; its escape is valid JSON.
-        temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

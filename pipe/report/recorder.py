@@ -17,13 +17,18 @@ from pipe.registry.verification import ImageVerification
 from pipe.report.link import step_page
 from pipe.report.record import ImageRecord, RunRecord, StepRecord, TargetRecord
 from pipe.rollout import Evidence, PodCounts, Ready, Verdict, Waiting, words
+from pipe.secret import Secret
 from pipe.settings import Settings, Step
 
 
 class Recorder:
-    """Collects every event of a run; `record` returns what is known so far."""
+    """Collects every event of a run; `record` returns what is known so far.
+
+    `token` is the portal token, with which the record is signed; it is empty until it is known.
+    """
 
     def __init__(self, settings: Settings, started: datetime) -> None:
+        self.token: Secret = settings.token
         self._settings = settings
         self._started = started
         self._targets: dict[Target, TargetRecord] = {}

@@ -11,6 +11,7 @@ from pipe.secret import Secret
 from pipe.settings.parsers import LONGEST_NAME, short
 
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
+_PATH = re.compile(r"[\w/.~-]*", re.ASCII)
 _LONGEST_LABEL = 63
 """Characters between two dots of a host name, as DNS allows."""
 _SHORTEST_PATH = 12
@@ -34,6 +35,24 @@ def portal(value: str) -> str:
         raise ValueError(message)
     bracketed = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{bracketed}" + (f":{parts.port}" if parts.port else "")
+
+
+def aws_endpoint(value: str) -> str:
+    """Return the address of an AWS service: https, or http on this machine, and maybe a path."""
+    parts = _split(value)
+    if parts.scheme not in ("http", "https") or parts.username is not None:
+        message = "must begin with https:// and contain no user name or password"
+        raise ValueError(message)
+    if parts.scheme == "http" and parts.hostname not in LOCAL_HOSTS:
+        message = (
+            "must begin with https://: plain http would send credentials to "
+            f"{parts.hostname} in clear text"
+        )
+        raise ValueError(message)
+    if parts.query or parts.fragment or "%" in parts.netloc or not _PATH.fullmatch(parts.path):
+        message = "must be an address without a query, a fragment and encoded characters"
+        raise ValueError(message)
+    return value
 
 
 def proxy(value: str) -> str:

@@ -5,15 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from pipe.hosts import ecr_address
+from pipe.hosts import AWS_REGION, ecr_address
 from pipe.secret import Secret
-from pipe.settings import parsers
+from pipe.settings import addresses, parsers
 from pipe.settings.model import AwsSettings, ImageRequest, ImageRules, Keys, Severity, Step, Verify
 from pipe.settings.reader import Reader
 
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]{1,576}", re.ASCII)
 _SECRET = re.compile(r"[\w/+=.@:-]{1,2048}", re.ASCII)
-_REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]+)+-[0-9]{1,2}")
+_SECRET_ARN = re.compile(
+    rf"arn:aws[a-z-]*:secretsmanager:(?P<region>{AWS_REGION}):[0-9]{{12}}:secret:[\w/+=.@-]{{1,512}}",
+    re.ASCII,
+)
+_REGION = re.compile(AWS_REGION)
+_ENDPOINTS = {"sts": "STS", "ecr": "ECR", "secretsmanager": "SECRETS_MANAGER"}
+"""Services that the pipe calls, and the ends of the variables that give them another address."""
 _SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
 _NOT_IN_SESSION_NAMES = re.compile(r"[^\w+=,.@-]+", re.ASCII)
 _LONGEST_SESSION_NAME = 64
@@ -28,15 +34,18 @@ def read_aws(
 ) -> AwsSettings:
     """Return the AWS settings; `secret` is DUPLO_TOKEN_SECRET, whose ARN names a region."""
     region = reader.read("AWS_DEFAULT_REGION", _region, "")
+    role_arn = reader.read("AWS_OIDC_ROLE_ARN", _role, "")
+    keys = _keys(reader)
     return AwsSettings(
-        role_arn=reader.read("AWS_OIDC_ROLE_ARN", _role, ""),
+        role_arn=role_arn,
         region=region or _implied_region(image_requests, secret),
         session_name=reader.read(
             "AWS_ROLE_SESSION_NAME", _session_name, _default_session_name(step)
         ),
         duration=int(reader.read("AWS_ROLE_DURATION", parsers.seconds(900, 43200), 3600.0)),
-        keys=_keys(reader),
+        keys=keys,
         web_identity=Secret(environ.get("BITBUCKET_STEP_OIDC_TOKEN", "").strip()),
+        endpoints=_endpoints(reader, environ) if role_arn or keys else {},
     )
 
 
@@ -55,6 +64,12 @@ def secret_name(value: str) -> str:
     """Parse the name or ARN of a secret."""
     if not _SECRET.fullmatch(value):
         message = "is neither the name nor the ARN of a secret: it contains invalid characters"
+        raise ValueError(message)
+    if value.startswith("arn:") and not _SECRET_ARN.fullmatch(value):
+        message = (
+            f'is not the ARN of a secret: "{parsers.short(value)}"; expected a name, or '
+            "arn:aws:secretsmanager:<region>:<account>:secret:<name>"
+        )
         raise ValueError(message)
     return value
 
@@ -90,6 +105,13 @@ def _keys(reader: Reader) -> Keys | None:
     key_id = reader.value("AWS_ACCESS_KEY_ID")
     secret = reader.value("AWS_SECRET_ACCESS_KEY")
     session = reader.value("AWS_SESSION_TOKEN")
+    for name, value in (
+        ("AWS_ACCESS_KEY_ID", key_id),
+        ("AWS_SECRET_ACCESS_KEY", secret),
+        ("AWS_SESSION_TOKEN", session),
+    ):
+        if not (value.isascii() and value.isprintable()) or " " in value:
+            reader.refuse(name, "contains characters that no key has; copy it again")
     if bool(key_id) != bool(secret):
         missing = "AWS_SECRET_ACCESS_KEY" if key_id else "AWS_ACCESS_KEY_ID"
         reader.refuse(missing, "is missing: the two keys must be set together")
@@ -102,8 +124,22 @@ def _implied_region(image_requests: Sequence[ImageRequest], secret: str) -> str:
     for request in image_requests:
         if address := ecr_address(request.image):
             return address.region
-    parts = secret.split(":")
-    return parts[3] if len(parts) > 3 and parts[0] == "arn" else ""
+    matched = _SECRET_ARN.fullmatch(secret)
+    return matched["region"] if matched else ""
+
+
+def _endpoints(reader: Reader, environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the addresses of services that variables replace, as the AWS tools read them."""
+    endpoints = {}
+    for service, suffix in _ENDPOINTS.items():
+        own = f"AWS_ENDPOINT_URL_{suffix}"
+        name = own if environ.get(own, "").strip() else "AWS_ENDPOINT_URL"
+        if value := environ.get(name, "").strip():
+            try:
+                endpoints[service] = addresses.aws_endpoint(value)
+            except ValueError as error:
+                reader.refuse(name, str(error), f"Remove {name}, or give it an https:// address")
+    return endpoints
 
 
 def _default_session_name(step: Step) -> str:

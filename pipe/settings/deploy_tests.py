@@ -72,13 +72,8 @@ def _without_secrets(environ: Mapping[str, str]) -> Mapping[str, str]:
 
     Proxies stay, including their passwords: a test may need them to reach anything.
     """
-    hidden = secret_names(environ)
+    hidden = {*_SECRETS, *_HALF_CREDENTIALS, *_quoting_secrets(environ)}
     return {name: value for name, value in environ.items() if name not in hidden}
-
-
-def secret_names(environ: Mapping[str, str]) -> frozenset[str]:
-    """Return the names of the variables that no test may see."""
-    return frozenset((*_SECRETS, *_HALF_CREDENTIALS, *_quoting_secrets(environ)))
 
 
 def _quoting_secrets(environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -114,6 +114,7 @@ def _cross_check(settings: Settings, reader: Reader) -> None:
             f"Remove WAIT: 'false', or remove {name}",
         )
     if settings.action is not Action.TRUST_POLICY:
+        _refuse_several_registries(settings, reader)
         cross_check(reader, settings.aws, settings.image_rules, settings.token_secret)
 
 
@@ -129,6 +130,18 @@ def _refuse_restarts(settings: Settings, reader: Reader) -> None:
                 f"cannot be used with {', '.join(refused)}: {restart.reason}",
                 "Remove RESTART: 'true'",
             )
+
+
+def _refuse_several_registries(settings: Settings, reader: Reader) -> None:
+    """Report a login that would be sent to more than the one registry it is for."""
+    hosts = sorted(settings.password_hosts)
+    if settings.image_rules.registry_username and len(hosts) > 1:
+        reader.refuse(
+            "REGISTRY_USERNAME",
+            f"is a login for one registry, but the images are in {len(hosts)}: {', '.join(hosts)}",
+            "Deploy the images of each registry in a step of its own, with the login only where "
+            "its registry needs one",
+        )
 
 
 def _step(environ: Mapping[str, str]) -> Step:
@@ -154,5 +167,6 @@ def _step(environ: Mapping[str, str]) -> Step:
 
 
 def _in_table_order(problems: list[Problem]) -> list[Problem]:
-    order = list(BY_NAME)
-    return sorted(problems, key=lambda problem: order.index(problem.variable))
+    """Sort problems by the table of variables; those of other variables come last."""
+    order = {name: position for position, name in enumerate(BY_NAME)}
+    return sorted(problems, key=lambda problem: order.get(problem.variable, len(order)))

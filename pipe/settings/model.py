@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
-from pipe.image import Image
+from pipe.hosts import ecr_address, registry_host
+from pipe.image import NONE, Image
 from pipe.model import Target
 from pipe.secret import Secret
 
@@ -61,6 +62,10 @@ class ImageRules:
     registry_username: str
     registry_password: Secret
 
+    def without_login(self) -> ImageRules:
+        """Return the same rules for a registry that must not get the password."""
+        return replace(self, registry_username="", registry_password=Secret(""))
+
 
 @dataclass(frozen=True)
 class Keys:
@@ -75,7 +80,8 @@ class Keys:
 class AwsSettings:
     """The AWS identity to use; without `role_arn` and `keys` there is none.
 
-    `region` is empty if unknown. `duration` is in seconds.
+    `region` is empty if unknown. `duration` is in seconds. `endpoints` holds the addresses of
+    services, by boto3's name, that are not at AWS's own.
     """
 
     role_arn: str
@@ -84,6 +90,7 @@ class AwsSettings:
     duration: int
     keys: Keys | None
     web_identity: Secret
+    endpoints: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def given(self) -> bool:
@@ -193,6 +200,15 @@ class Settings:
     step: Step
     tests: DeployTestSettings
     notifications: NotificationSettings
+
+    @property
+    def password_hosts(self) -> frozenset[str]:
+        """The registries of the images to deploy that are not in ECR; at most one with a login.
+
+        REGISTRY_PASSWORD is sent to no other registry.
+        """
+        images = {request.image for request in self.image_requests} - {NONE}
+        return frozenset(registry_host(image) for image in images if not ecr_address(image))
 
     @property
     def tests_again(self) -> bool:

@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
+from pipe import files
 from pipe import image as reference
 from pipe.image import NONE, Image
 from pipe.kind import Kind
@@ -31,6 +32,8 @@ LITERAL = re.compile(r"\$\{?\w+\}?")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _LONGEST_QUOTE = 60
 _PEM = "-----BEGIN CERTIFICATE-----"
+_MOST_PEM = 1 << 20
+"""Bytes; the authorities of a whole operating system take a quarter of that."""
 
 
 def boolean(value: str) -> bool:
@@ -188,10 +191,8 @@ def literal(value: str) -> str:
 
 def _read_pem(path: Path) -> str:
     try:
-        # Reading a named pipe or a device may never end.
-        if path.exists() and not path.is_file():
-            raise OSError(0, "not a regular file")  # noqa: TRY301 - reported like errors of the OS
-        text = path.read_text("utf-8")
+        # Files of authorities often are links: in /etc/ssl, and wherever Kubernetes mounts them.
+        text = files.read(path, _MOST_PEM, follow=True).decode("utf-8")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a text file"
         message = f'is neither PEM text nor a readable file: "{short(str(path))}": {reason}'

@@ -105,10 +105,10 @@ VARIABLES = (
         "Refuse an image whose ECR scan has findings above this severity: `NONE`, `LOW`, `MEDIUM`, "
         "`HIGH`.",
     ),
-    Variable("REGISTRY_USERNAME", "User name for a private registry other than ECR."),
+    Variable("REGISTRY_USERNAME", "User name for the image's registry, other than ECR."),
     Variable(
         "REGISTRY_PASSWORD",
-        "Password for a private registry other than ECR.",
+        "Password for the image's registry; sent to no other one.",
         example="$REGISTRY_PASSWORD",
         secret=True,
     ),

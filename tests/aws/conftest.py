@@ -19,11 +19,9 @@ def _server() -> Iterator[Cloud]:
 
 
 @pytest.fixture
-def cloud(_server: Cloud, harness: Harness, monkeypatch: pytest.MonkeyPatch) -> Cloud:
-    """A new account on the harness's clock, at the address where boto3 looks for it."""
+def cloud(_server: Cloud, harness: Harness) -> Cloud:
+    """A new account on the harness's clock."""
     _server.reset(harness.clock)
-    for name, value in _server.endpoints().items():
-        monkeypatch.setenv(name, value)
     return _server
 
 
@@ -37,7 +35,8 @@ class AwsHarness:
 
     def deploy(self, image: str = "team/web:1.4.2", **variables: str) -> RunResult:
         """Deploy `web` with the role; `variables` are added to those of the step."""
-        return self.harness.deploy(image, **{**self.cloud.environ(), **variables})
+        step = self.cloud.environ() | self.cloud.endpoints()
+        return self.harness.deploy(image, **{**step, **variables})
 
     def refused(self, code: int, image: str = "team/web:1.4.2", **variables: str) -> RunResult:
         """Deploy; check that the run ends with `code` and has changed nothing."""

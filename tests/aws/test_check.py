@@ -29,6 +29,7 @@ class CheckRuns:
         harness = self.aws.harness
         variables = {
             **self.aws.cloud.environ(),
+            **self.aws.cloud.endpoints(),
             "ACTION": "check",
             "DUPLO_HOST": self.server.url,
             "DUPLO_TOKEN": harness.world.token,

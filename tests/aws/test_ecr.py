@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.aws.conftest import AwsHarness
 from tests.sandbox.aws import ACCOUNT, REGION
 from tests.sandbox.aws.cloud import scan
 from tests.sandbox.service import MAIN_CONTAINER
+
+REQUESTED = f"sha256:{'a' * 64}"
+OTHER = f"sha256:{'b' * 64}"
 
 
 def test_an_image_is_verified_and_recorded(aws: AwsHarness) -> None:
@@ -192,13 +197,108 @@ def test_findings_of_every_platform_count(aws: AwsHarness) -> None:
     assert aws.harness.world.service("web").image == f"{name}@{digest}"
 
 
+def test_findings_that_are_not_read_are_not_within_the_limit(aws: AwsHarness) -> None:
+    """Exit 5 where ECR still has pages after the last one that is read."""
+    name = aws.cloud.repository()
+    aws.cloud.push("1.4.2")
+    page = {**scan(CVE_2026_2="LOW"), "nextToken": "more"}
+    aws.cloud.door.answer("DescribeImageScanFindings", page, 21)
+    result = aws.refused(5, f"{name}:1.4.2", MAX_SEVERITY="HIGH")
+    assert "has findings beyond the 20 pages that are read" in result.stdout
+    assert aws.cloud.door.log.count("DescribeImageScanFindings") == 20
+
+
+def test_findings_on_the_last_page_that_is_read_count(aws: AwsHarness) -> None:
+    """Twenty pages are complete where the last one has no token."""
+    name = aws.cloud.repository()
+    aws.cloud.scanned(aws.cloud.push("1.4.2"), scan(CVE_2026_1="CRITICAL"))
+    page = {**scan(CVE_2026_2="LOW"), "nextToken": "more"}
+    aws.cloud.door.answer("DescribeImageScanFindings", page, 19)
+    result = aws.refused(5, f"{name}:1.4.2", MAX_SEVERITY="HIGH")
+    assert "CVE-2026-1 (CRITICAL)" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "manifests",
+    [
+        [],
+        [{"digest": OTHER, "platform": {"os": "unknown"}}],
+        [{"digest": 1}],
+        [{"digest": "latest"}],
+        [{"platform": {}}],
+        ["not an entry"],
+    ],
+)
+def test_an_index_without_scannable_images_is_refused(
+    aws: AwsHarness, manifests: list[object]
+) -> None:
+    """No findings would be read, and none is above any limit."""
+    name = aws.cloud.repository()
+    aws.cloud.push_index("1.4.2", [])
+    manifest = json.dumps({"manifests": manifests})
+    aws.cloud.door.answer("BatchGetImage", {"images": [{"imageManifest": manifest}]})
+    result = aws.refused(5, f"{name}:1.4.2", MAX_SEVERITY="HIGH")
+    assert "ECR did not return the images in its index" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        {"imageDigest": OTHER, "imagePushedAt": 1e30},
+        {"imageDigest": OTHER, "imagePushedAt": -1e11},
+        {"imageDigest": OTHER, "imagePushedAt": "yesterday"},
+        {"imageDigest": OTHER, "imagePushedAt": [1]},
+        {"imageDigest": {"value": OTHER}},
+        {"imageDigest": 7},
+        "not an entry",
+        None,
+    ],
+)
+def test_an_unreadable_answer_about_an_image_cannot_verify_it(
+    aws: AwsHarness, details: object
+) -> None:
+    """A date beyond the calendar, or a value of another type, is not a defect of the pipe."""
+    name = aws.cloud.repository()
+    aws.cloud.door.answer("DescribeImages", {"imageDetails": [details]})
+    result = aws.refused(5, f"{name}:1.4.2", VERIFY_IMAGE="true")
+    assert "could not be verified, which VERIFY_IMAGE: 'true' requires" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        7,
+        {"findings": 7},
+        {"findings": [7]},
+        {"findings": [None]},
+        {"findings": [], "imageScanCompletedAt": 1e30},
+        {"enhancedFindings": [{"packageVulnerabilityDetails": 7}]},
+    ],
+)
+def test_unreadable_findings_are_not_within_the_limit(aws: AwsHarness, found: object) -> None:
+    """Exit 5: what cannot be read may be critical."""
+    name = aws.cloud.repository()
+    aws.cloud.push("1.4.2")
+    page = {"imageScanStatus": {"status": "COMPLETE"}, "imageScanFindings": found}
+    aws.cloud.door.answer("DescribeImageScanFindings", page)
+    aws.refused(5, f"{name}:1.4.2", MAX_SEVERITY="NONE")
+
+
+def test_the_scans_of_an_index_are_bounded(aws: AwsHarness) -> None:
+    """An index may list more images than a run can look up."""
+    name = aws.cloud.repository()
+    aws.cloud.push_index("1.4.2", [OTHER] * 51)
+    result = aws.refused(5, f"{name}:1.4.2", MAX_SEVERITY="HIGH")
+    assert "its index lists 51 images" in result.stdout
+
+
 def test_auto_deploys_unverified_without_access_to_ecr(aws: AwsHarness) -> None:
     """The missing rights are logged."""
     name = aws.cloud.repository()
     aws.cloud.fail("DescribeImages", "AccessDeniedException", "no", times=2)
     result = aws.deploy(f"{name}:1.4.2")
     assert result.code == 0, result.text
-    assert "not verified, because AWS does not allow arn:aws:iam::" in result.log
+    assert "not verified (VERIFY_IMAGE: auto): AWS does not allow arn:aws:iam::" in result.log
     assert "does not allow" in result.report["images"][0]["not_verified"]
 
 
@@ -239,3 +339,35 @@ def test_a_dry_run_verifies_the_image(aws: AwsHarness) -> None:
     result = aws.deploy(f"{name}:1.4.2", DRY_RUN="true")
     assert result.code == 5
     assert "Did you mean 1.4.1?" in result.stdout
+
+
+@pytest.mark.parametrize("pin", ["true", "false"])
+def test_ecr_cannot_replace_a_requested_digest(aws: AwsHarness, pin: str) -> None:
+    """Exit 5 names both digests."""
+    name = aws.cloud.repository()
+    aws.cloud.door.answer("DescribeImages", {"imageDetails": [{"imageDigest": OTHER}]})
+    result = aws.refused(5, f"{name}@{REQUESTED}", PIN_DIGEST=pin)
+    assert f"its digest is {OTHER}, expected {REQUESTED}" in result.stdout
+
+
+@pytest.mark.parametrize("digest", ["", "sha256:short", f"{OTHER}@{REQUESTED}"])
+def test_only_a_digest_from_ecr_is_pinned(aws: AwsHarness, digest: str) -> None:
+    """Any other text cannot become part of an image reference."""
+    name = aws.cloud.repository()
+    aws.cloud.door.answer("DescribeImages", {"imageDetails": [{"imageDigest": digest}]})
+    result = aws.refused(5, f"{name}:1.4.2", PIN_DIGEST="true")
+    assert "ECR did not return its digest" in result.stdout
+
+
+def test_a_rollback_to_an_image_that_is_gone_is_refused(aws: AwsHarness) -> None:
+    """A lifecycle rule may have removed the previous image of `ACTION: rollback`."""
+    name = aws.cloud.repository()
+    aws.cloud.push("1.4.1")
+    aws.cloud.push("1.4.2")
+    assert aws.deploy(f"{name}:1.4.1").code == 0
+    assert aws.deploy(f"{name}:1.4.2").code == 0
+    aws.cloud.client("ecr").batch_delete_image(
+        repositoryName="team/web", imageIds=[{"imageTag": "1.4.1"}]
+    )
+    result = aws.refused(5, "", ACTION="rollback")
+    assert f"The image {name}:1.4.1 does not exist" in result.stdout

@@ -95,12 +95,11 @@ def test_static_keys_sign_when_there_is_no_role(aws: AwsHarness) -> None:
     assert aws.cloud.door.signers == ["AKIAIOSFODNN7EXAMPLE"]
 
 
-def test_the_proxy_is_used_for_aws(aws: AwsHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only the proxy can resolve the name."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://sts.elsewhere.example")
-    result = aws.deploy(HTTP_PROXY=aws.cloud.url)
-    assert result.code == 0, result.text
-    assert aws.cloud.door.log == ["AssumeRoleWithWebIdentity"]
+def test_the_proxy_is_used_for_aws(aws: AwsHarness) -> None:
+    """A proxy that is down is the reason why STS is not reached."""
+    elsewhere = {"AWS_ENDPOINT_URL_STS": "https://sts.elsewhere.example"}
+    result = aws.refused(4, **elsewhere, HTTPS_PROXY="http://127.0.0.1:9")
+    assert "The proxy did not connect to sts.elsewhere.example" in result.stdout
 
 
 def test_ca_cert_is_trusted_for_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

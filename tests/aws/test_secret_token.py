@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from pipe.report.authenticity import is_authentic
+from pipe.secret import Secret
 from tests.aws.conftest import AwsHarness
 
 NAME = "deploy/portal-token"
@@ -105,3 +107,12 @@ def test_wrong_static_keys_are_explained(aws: AwsHarness) -> None:
     result = aws.refused(3, **VARIABLES, **keys, AWS_OIDC_ROLE_ARN="")
     assert "AWS does not accept the keys" in result.stdout
     assert "Check AWS_ACCESS_KEY_ID" in result.log
+
+
+def test_the_record_is_signed_with_the_token_in_the_secret(aws: AwsHarness) -> None:
+    """The next run finds it authentic."""
+    store(aws, SecretString=aws.harness.world.token)
+    assert aws.deploy(**VARIABLES).code == 0
+    content = (aws.harness.report_dir / "deploy.json").read_bytes()
+    assert is_authentic(content, Secret(aws.harness.world.token))
+    assert "is not used" not in aws.deploy(**VARIABLES).log

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import subprocess
 import zlib
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import pipe
+from image.left_out import APPLETS
 from tests.container.bitbucket import Agent
 from tests.support.docker import ROOT
 
@@ -166,6 +168,24 @@ def test_has_a_shell_and_common_tools(agent: Agent) -> None:
     tools = ("awk", "cat", "env", "find", "grep", "sed", "sleep", "tar", "timeout", "wget")
     found = agent.shell(f"for tool in {' '.join(tools)}; do command -v $tool; done")
     assert [Path(line).name for line in found.stdout.splitlines()] == list(tools)
+
+
+def test_has_no_commands_that_administer_a_machine(agent: Agent) -> None:
+    """Disks, kernel modules, accounts, services: no deploy test needs them."""
+    listed = agent.shell("busybox --list; echo; ls /usr/bin")
+    applets, commands = (part.split() for part in listed.stdout.split("\n\n"))
+    for pattern in " ".join(APPLETS).split():
+        assert fnmatch.filter(applets, pattern), f"busybox has no {pattern}"
+        assert not fnmatch.filter(commands, pattern), pattern
+    assert len(commands) > 150
+
+
+def test_no_file_gives_or_takes_rights(agent: Agent) -> None:
+    """Nothing is setuid or setgid, and only /tmp is writable for every user."""
+    done = agent.shell("find / -xdev '(' -perm -4000 -o -perm -2000 ')' -type f")
+    assert (done.stdout, done.returncode) == ("", 0)
+    done = agent.shell("find / -xdev -perm -0002 ! -type l ! -type c ! -path '/tmp*'")
+    assert done.stdout == ""
 
 
 def test_contains_its_documents(agent: Agent) -> None:

@@ -92,7 +92,7 @@ def test_the_environment_of_the_process_holds_no_secret(
         wait_until(server.world.writes)
         read = "tr '\\0' '\\n' </proc/1/environ"
         done = agent.docker("exec", "--user=0:0", name, "sh", "-c", read)
-        assert "BITBUCKET_BUILD_NUMBER=42" in done.stdout, done.stderr
+        assert "BITBUCKET_BUILD_NUMBER=" in done.stdout, done.stderr
         assert server.world.token not in done.stdout
         assert "internal-token" not in done.stdout
     finally:

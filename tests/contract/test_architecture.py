@@ -12,7 +12,7 @@ import pytest
 from tests.contract.documents import ROOT
 
 LAYERS = (
-    ("clock", "hosts", "image", "kind", "parallel", "retry", "secret", "errors"),
+    ("clock", "files", "hosts", "image", "kind", "parallel", "retry", "secret", "errors"),
     ("model", "output"),
     ("settings",),
     ("http",),

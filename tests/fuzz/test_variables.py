@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from tests.fuzz.share import Tally, cases
 from tests.reliability.scenarios import DEPLOY, ScenarioHarness
 from tests.support.environment import STEP
 from tests.support.harness import RunResult
+from tests.support.records import plant
 
 LOG_LINE = re.compile(r"(DEBUG|INFO|WARNING|ERROR): .*|")
 # Variables that act on this machine: folders stay below the test's own, commands come from a list.
@@ -104,13 +104,13 @@ def test_each_variable_alone(name: str, tmp_path: Path, tally: Tally) -> None:
 
 
 def test_any_record_of_an_earlier_run(tmp_path: Path, tally: Tally) -> None:
-    """The storage folder may contain anything."""
+    """An authentic record may contain anything."""
     values: Any = st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=10),
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
         max_leaves=5,
     )
-    keys = ("name", "version", "restart", "after", "back", "previous_pods", "resumed")
+    keys = ("name", "version", "restart", "after", "rollback_to", "previous_pods", "resumed")
     targets = st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(keys, values)) | values)
 
     @cases(1000)
@@ -122,8 +122,11 @@ def test_any_record_of_an_earlier_run(tmp_path: Path, tally: Tally) -> None:
         about = {"portal": "https://portal.example", "tenant": "dev01", "changed": True}
         harness.report_dir.mkdir(exist_ok=True)
         named = [{"name": "web", **one} if isinstance(one, dict) else one for one in entries]
-        text = json.dumps({**about, "exit_code": code, "step": step, "targets": named})
-        (harness.report_dir / "deploy.json").write_text(text, "utf-8")
+        plant(
+            harness.report_dir / "deploy.json",
+            {**about, "exit_code": code, "step": step, "targets": named},
+            harness.world.token,
+        )
         result = harness.run(BITBUCKET_STEP_RUN_NUMBER="2", **environ)
         assert result.code == 0, result.text
 

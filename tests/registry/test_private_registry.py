@@ -56,7 +56,7 @@ def test_a_private_image_needs_a_login(harness: Harness, registry: Registry) -> 
     assert "Give REGISTRY_USERNAME and REGISTRY_PASSWORD" in refused.log
     result = harness.deploy(image)
     assert result.code == 0, result.text
-    assert "not verified, because" in result.log
+    assert "not verified (VERIFY_IMAGE: auto): " in result.log
 
 
 def test_user_and_password_give_access(
@@ -105,3 +105,19 @@ def test_a_registry_may_demand_the_password_itself(harness: Harness, tmp_path: P
         refused = harness.deploy(image, VERIFY_IMAGE="true")
         assert refused.code == 5
         assert "requires a user and a password" in refused.stdout
+
+
+def test_a_rollback_logs_in_only_where_a_variable_names_the_registry(
+    harness: Harness, registry: Registry
+) -> None:
+    """The portal's history does not decide which registry gets the password."""
+    image = f"{registry.host}/team/web"
+    web = harness.web(f"{image}:1.4.2")
+    assert harness.deploy(f"{image}:new", VERIFY_IMAGE="false").code == 0
+    variables = {"ACTION": "rollback", "VERIFY_IMAGE": "true", **LOGIN}
+    refused = harness.deploy("", **variables)
+    assert refused.code == 5
+    assert "does not show team/web without a login" in refused.stdout
+    result = harness.deploy(f"{image}:new", **variables)
+    assert result.code == 0, result.text
+    assert web.image == f"{image}:1.4.2"

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from pipe.report.authenticity import sign
+from pipe.secret import Secret
 from tests.sandbox import Behaviour
 from tests.support.harness import Harness, RunResult, at_time
 
@@ -149,11 +151,14 @@ def test_the_record_holds_the_images_to_roll_back_to(harness: Harness) -> None:
         ),
     ],
 )
-def test_an_unusable_record_is_ignored(harness: Harness, text: str) -> None:
+@pytest.mark.parametrize("signed", [True, False], ids=["signed", "unsigned"])
+def test_an_unusable_record_is_ignored(harness: Harness, text: str, signed: bool) -> None:
     """The run goes on and writes its own."""
     harness.web()
     harness.report_dir.mkdir()
-    (harness.report_dir / "deploy.json").write_text(text, "utf-8")
+    token = Secret(harness.world.token)
+    content = sign(text.encode(), token) if signed else text.encode()
+    (harness.report_dir / "deploy.json").write_bytes(content)
     result = harness.deploy(**STEP, BITBUCKET_STEP_RUN_NUMBER="1")
     assert result.code == 0
     assert result.report["exit_code"] == 0

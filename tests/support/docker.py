@@ -16,7 +16,7 @@ from typing import NoReturn
 import pytest
 
 ROOT = Path(__file__).parents[2]
-_FROM = re.search(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text("utf-8"), re.MULTILINE)
+_FROM = re.search(r"^ARG BASE=(\S+)", (ROOT / "Dockerfile").read_text("utf-8"), re.MULTILINE)
 assert _FROM
 BASE_IMAGE = _FROM[1]
 """The Dockerfile's own base image, which every container test makes do with."""

@@ -32,7 +32,7 @@ class Answer:
     """The response to send."""
 
     status: int = 200
-    body: str = "ok"
+    body: str | bytes | Iterable[bytes] = "ok"
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -53,5 +53,11 @@ class HttpServer(Listener):
         )
         self.requests.append(request)
         answer = self._respond(request)
-        response = wrappers.Response(answer.body, answer.status, dict(answer.headers))
-        return response(environ, start_response)
+        # Without werkzeug's response, which corrects headers.
+        headers = {"Content-Type": "text/plain; charset=utf-8", **answer.headers}
+        body = answer.body.encode() if isinstance(answer.body, str) else answer.body
+        if isinstance(body, bytes):
+            headers["Content-Length"] = str(len(body))
+            body = [body]
+        start_response(f"{answer.status} Status", list(headers.items()))
+        return body

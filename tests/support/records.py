@@ -1,14 +1,19 @@
-"""Build records for tests of reports: complete, with only the fields of interest given."""
+"""Build records for tests: complete, with only the fields of interest given, or signed files."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from pipe.deploy_tests.model import DeployTestResult
 from pipe.model import Kind, Target
+from pipe.report.authenticity import sign
 from pipe.report.record import RunRecord, StepRecord, TargetRecord
+from pipe.secret import Secret
 from pipe.settings import Action
 
 STARTED = datetime(2026, 2, 3, 10, 0, tzinfo=UTC)
@@ -78,3 +83,9 @@ def deploy_test_result(**given: Any) -> DeployTestResult:
 def step_record(text: str = "") -> StepRecord:
     """Return a step with the same text in every field."""
     return StepRecord(**{field.name: text for field in fields(StepRecord)})
+
+
+def plant(path: Path, record: Mapping[str, Any], token: str) -> None:
+    """Write a record as a run with this token would, with any content."""
+    unsigned = {key: value for key, value in record.items() if key != "mac"}
+    path.write_bytes(sign(json.dumps(unsigned).encode(), Secret(token)))

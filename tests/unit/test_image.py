@@ -1,5 +1,10 @@
 """Image references."""
 
+import re
+import subprocess
+import sys
+from itertools import product
+
 import pytest
 
 from pipe import image
@@ -75,3 +80,37 @@ def test_an_invalid_reference_is_explained(text: str, why: str) -> None:
 def test_equivalent_references_are_the_same_image(wanted: str, actual: str, same: bool) -> None:
     """Canonical prefixes do not matter, and a wanted digest decides."""
     assert image.same(wanted, actual) is same
+
+
+# As in the grammar; exponential, because a run of letters is also several parts without a dot.
+GRAMMAR = re.compile(r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?\.?)+(?::[0-9]+)?")
+
+
+@pytest.mark.parametrize("length", range(1, 7))
+def test_a_registry_is_what_the_grammar_calls_one(length: int) -> None:
+    """Every short text of the characters that matter is accepted or refused alike."""
+    for characters in product("aZ-.:0_"[: 7 if length < 6 else 4], repeat=length):
+        # The part after the slash makes it a reference, the dot or colon a registry.
+        host = "".join(characters)
+        if "." not in host and ":" not in host:
+            continue
+        try:
+            accepted = image.parse(f"{host}/web:1").registry == host
+        except ImageError:
+            accepted = False
+        assert accepted is bool(GRAMMAR.fullmatch(host)), host
+
+
+@pytest.mark.parametrize("part", ["a", "a-", "a.", "a-a.", "1"])
+def test_a_long_invalid_host_is_refused_at_once(part: str) -> None:
+    """In another process, because a pattern that takes years cannot be interrupted."""
+    program = """import sys
+from pipe import image
+try:
+    image.parse(sys.argv[1] * 20_000 + "_.example/web:1")
+except image.ImageError:
+    print("refused")
+"""
+    command = [sys.executable, "-c", program, part]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "refused\n"

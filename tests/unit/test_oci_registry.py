@@ -3,59 +3,35 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 import requests
-from requests.adapters import BaseAdapter
 from urllib3.exceptions import NewConnectionError
-from urllib3.response import HTTPResponse
 
 from pipe import image
-from pipe.errors import Unreachable
+from pipe.errors import ImageRefused, Unreachable
 from pipe.hosts import ecr_address
 from pipe.http import Network
 from pipe.registry.address import oci_address
 from pipe.registry.base import CannotVerify, ImageNotFound
 from pipe.registry.oci import OciRegistry
+from pipe.registry.verification import verify
 from pipe.secret import Mask, Secret
 from pipe.settings import ImageRules, Proxies, Verify
 from tests.support.fake_clock import FakeClock
+from tests.support.scripted_adapter import Response, Scripted
 
 IMAGE = image.parse("registry.example/team/web:1")
 MANIFEST = "/v2/team/web/manifests/1"
 TAGS = "/v2/team/web/tags/list?n=1000"
 UNKNOWN = json.dumps({"errors": [{"code": "MANIFEST_UNKNOWN"}]})
-Response = tuple[int, Mapping[str, str], str]
 DIGEST = f"sha256:{'0' * 64}"
 
 MANIFEST_BODY = '{"schemaVersion": 2}'
-
-
-class Scripted(BaseAdapter):
-    """Responds by method and path, from a list in turn; `requests` keeps the requests."""
-
-    def __init__(self, responses: Mapping[str, Response | list[Response]]) -> None:
-        super().__init__()
-        self._responses = responses
-        self.requests: list[requests.PreparedRequest] = []
-
-    def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:
-        """Return the prepared response to one request."""
-        self.requests.append(request)
-        scripted = self._responses[f"{request.method} {request.path_url}"]
-        status, headers, body = scripted.pop(0) if isinstance(scripted, list) else scripted
-        response = requests.Response()
-        response.status_code = status
-        response.raw = HTTPResponse(io.BytesIO(body.encode()), preload_content=False)
-        response.headers.update(headers)
-        return response
-
-    def close(self) -> None:
-        """Do nothing: nothing is open."""
 
 
 def registry_with(
@@ -137,6 +113,22 @@ def test_an_empty_or_unexpected_list_of_tags_is_empty(body: str) -> None:
     assert registry.tags(IMAGE) == []
 
 
+def test_only_valid_tags_are_suggested() -> None:
+    """A registry may list any text as a tag."""
+    listed = ["1-rc", "1\nERROR: forged", "1" * 1000, "", "1 a"]
+    registry, _, _ = registry_with(
+        {
+            f"HEAD {MANIFEST}": (404, {}, ""),
+            f"GET {MANIFEST}": (404, {}, UNKNOWN),
+            f"GET {TAGS}": (200, {}, json.dumps({"tags": listed})),
+        }
+    )
+    rules = ImageRules(Verify.AUTO, False, None, "", Secret(""))
+    with pytest.raises(ImageRefused) as refused:
+        verify(IMAGE, registry, rules)
+    assert refused.value.diagnosis.endswith("Did you mean 1-rc?")
+
+
 def test_a_token_is_fetched_from_the_challenges_realm() -> None:
     """Service and scope are sent, and both names of the token are accepted."""
     challenge = {
@@ -156,6 +148,17 @@ def test_a_token_is_fetched_from_the_challenges_realm() -> None:
     sent = [request.headers.get("Authorization") for request in adapter.requests]
     assert sent[:3] == [None, "Basic bWU6cGFzc3dvcmQ=", "Bearer fresh-token"]
     assert mask.text("fresh-token") == "***"
+
+
+@pytest.mark.parametrize("part", ["a", 'a="', "a=", '"'])
+def test_a_long_challenge_is_parsed_at_once(part: str) -> None:
+    """At the length that the HTTP client allows, a quadratic pattern takes half a minute."""
+    challenge = {"WWW-Authenticate": f"Bearer {part * (60_000 // len(part))}"}
+    registry, _, _ = registry_with({f"HEAD {MANIFEST}": (401, challenge, "")})
+    started = time.monotonic()
+    with pytest.raises(CannotVerify, match="as its token service"):
+        registry.find(IMAGE)
+    assert time.monotonic() - started < 8
 
 
 def test_a_password_is_never_sent_without_tls() -> None:

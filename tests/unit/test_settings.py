@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,53 @@ def test_an_invalid_address_is_refused(given: str, why: str) -> None:
     what = problem(DUPLO_HOST=given)
     assert why in what
     assert "pw" not in what
+
+
+LOGIN = {"REGISTRY_USERNAME": "ci", "REGISTRY_PASSWORD": "a-password"}
+ECR = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/web:1"
+
+
+def in_registries(*images: str, **changes: str) -> Settings:
+    """Return the settings of a deploy of these images."""
+    entries = " ".join(f"web{number}={image}" for number, image in enumerate(images))
+    return settings(SERVICE="", IMAGE="", SERVICES=entries, **changes)
+
+
+def test_a_login_for_several_registries_is_refused_with_every_other_problem() -> None:
+    """It names them; the password would go to the wrong one."""
+    images = ("a.example/web:1", "team/web:1", "b.example:5000/web:1")
+    with pytest.raises(ConfigError) as caught:
+        in_registries(*images, WAIT="never", **LOGIN)
+    login, wait = caught.value.problems
+    assert (login.variable, wait.variable) == ("REGISTRY_USERNAME", "WAIT")
+    assert "in 3: a.example, b.example:5000, registry-1.docker.io" in login.what
+    assert "in a step of its own" in login.fix
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        ("a.example/web:1", "a.example/api:1", "A.example/web:2", ECR),
+        ("web:1", "docker.io/team/web:1", "index.docker.io/team/web:1"),
+        (ECR,),
+    ],
+)
+def test_a_login_is_for_the_one_registry_of_all_images_outside_ecr(images: Sequence[str]) -> None:
+    """However its name is written."""
+    assert len(in_registries(*images, **LOGIN).password_hosts) <= 1
+
+
+def test_images_in_several_registries_need_no_login() -> None:
+    """Only a password can go to the wrong one."""
+    assert in_registries("a.example/web:1", "web:1").password_hosts == {
+        "a.example",
+        "registry-1.docker.io",
+    }
+
+
+def test_a_rollback_without_an_image_sends_no_password() -> None:
+    """There is no image to be the login's registry, not even at Docker Hub."""
+    assert not settings(ACTION="rollback", IMAGE="", **LOGIN).password_hosts
 
 
 @pytest.mark.parametrize("value", ["true", "TRUE", "True", "tRuE"])

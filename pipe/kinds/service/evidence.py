@@ -10,6 +10,7 @@ from pipe.rollout import Evidence, Failed, Verdict
 
 _PHASES_WITH_LOG = (Phase.RUNNING, Phase.WAITING, Phase.FAILED)
 _MAX_FAULTS = 5
+_MOST_LOGS = 10
 
 
 def gather(
@@ -52,7 +53,8 @@ def _log(pod: Pod, portal: TenantPortal) -> tuple[str, ...]:
     if pod.phase not in _PHASES_WITH_LOG or not pod.host:
         return ()
     containers = (*pod.containers, *pod.init_containers)
-    for container in sorted(containers, key=lambda one: not (one.waiting or one.restarts)):
+    failing_first = sorted(containers, key=lambda one: not (one.waiting or one.restarts))
+    for container in failing_first[:_MOST_LOGS]:
         if container.docker_id and (lines := portal.pods.log_tail(pod, container.docker_id)):
             return lines
     return ()
