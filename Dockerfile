@@ -25,7 +25,9 @@ RUN PYTHONHASHSEED=0 python3 /source/image/assemble.py /site /source /rootfs
 
 
 FROM scratch
-COPY --from=build /rootfs /
+# No user of a step owns these files: deploy tests without capabilities cannot change them, not even
+# as root.
+COPY --from=build --chown=65533:65533 /rootfs /
 
 ARG VERSION=unknown
 ARG REVISION=unknown

@@ -6,6 +6,7 @@ addresses (AWS_*, DOCKER_CONFIG, NETRC), and files in HOME. So the pipe takes a 
 environment, leaves libraries nothing of it, and passes on what counts.
 """
 
+import ctypes
 import gc
 import os
 import signal
@@ -29,10 +30,23 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
 def take_environment() -> dict[str, str]:
     """Return a copy of the environment, and hide the environment from libraries."""
     environ = dict(os.environ)
+    _erase_variables()
     os.environ.clear()
     seen = {name: environ[name] for name in _SEEN_BY_LIBRARIES if name in environ}
     os.environ.update(seen, HOME=_NO_HOME)
     return environ
+
+
+def _erase_variables() -> None:
+    """Erase the values that `/proc/<pid>/environ` shows: unsetting a variable leaves its text."""
+    if sys.platform != "linux":
+        return
+    entries = ctypes.POINTER(ctypes.c_void_p).in_dll(ctypes.CDLL(None), "environ")
+    index = 0
+    while address := entries[index]:
+        name, _, value = ctypes.string_at(address).partition(b"=")
+        ctypes.memset(address + len(name) + 1, 0, len(value))
+        index += 1
 
 
 def main() -> int:
@@ -42,6 +56,7 @@ def main() -> int:
     # Loaded modules are never garbage; collecting among them would delay the first request.
     gc.disable()
     from pipe.dependencies import Dependencies  # noqa: PLC0415
+    from pipe.deploy_tests import isolation  # noqa: PLC0415
     from pipe.output import guard_process  # noqa: PLC0415
     from pipe.run import run  # noqa: PLC0415
     from pipe.secret import Mask  # noqa: PLC0415
@@ -50,6 +65,8 @@ def main() -> int:
     gc.enable()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _interrupt)
+    isolation.protect_process()
+    isolation.protect_root_folder()
     mask = Mask()
     guard_process(mask)
     return run(environ, Dependencies(), mask)

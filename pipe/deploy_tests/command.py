@@ -10,7 +10,8 @@ import subprocess
 from collections.abc import Iterator
 
 from pipe.clock import Clock, Deadline
-from pipe.deploy_tests import processes
+from pipe.deploy_tests import isolation, processes
+from pipe.deploy_tests.environment import without_engine
 from pipe.deploy_tests.lines import Lines
 from pipe.deploy_tests.model import Command, CommandResult, WriteLine
 
@@ -53,20 +54,12 @@ def run_locally(command: Command, write_line: WriteLine, clock: Clock) -> Comman
 @contextlib.contextmanager
 def _started(command: Command, clock: Clock) -> Iterator[subprocess.Popen[bytes]]:
     """Start the command's shell in a session of its own; kill all its processes afterwards."""
+    isolation.load_everything()
     processes.adopt_orphans()
     before = processes.children()
     process = None
     try:
-        process = subprocess.Popen(
-            ["sh", "-c", command.text],  # noqa: S607 - whichever shell the system has
-            cwd=command.folder,
-            env=dict(command.environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            bufsize=0,
-            start_new_session=True,
-        )
+        process = isolation.without_privileges(lambda: _start(command))
         yield process
     finally:
         if process is not None:
@@ -76,6 +69,19 @@ def _started(command: Command, clock: Clock) -> Iterator[subprocess.Popen[bytes]
                 process.stdout.close()
         # If an interrupt came before Popen returned, the shell itself is among the children.
         processes.kill_children(before, Deadline.after(clock, _CLEANUP))
+
+
+def _start(command: Command) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        ["sh", "-c", command.text],  # noqa: S607 - whichever shell the system has
+        cwd=command.folder,
+        env=without_engine(command.environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        bufsize=0,
+        start_new_session=True,
+    )
 
 
 def _read_output(process: subprocess.Popen[bytes], lines: Lines, deadline: Deadline) -> bool:

@@ -15,6 +15,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pipe.clock import Clock, Deadline
+from pipe.deploy_tests import container_limits
+from pipe.deploy_tests.environment import without_engine
 from pipe.deploy_tests.lines import Lines
 from pipe.deploy_tests.model import Command, CommandResult, WriteLine
 from pipe.errors import ConfigError, Problem
@@ -154,11 +156,16 @@ def _has(client: DockerClient, name: str) -> bool:
 @contextlib.contextmanager
 def _container(client: DockerClient, command: Command) -> Iterator[Container]:
     folder = str(command.folder)
+    memory = container_limits.memory(client.info())
     container = client.containers.create(
         _name(command),
         command=[command.text],
         # Replaced, because the image's own entry point may be any program.
-        entrypoint=["sh", "-c"],
+        entrypoint=["sh", "-c", container_limits.WATCHED],
+        stdin_open=True,
+        mem_limit=memory,
+        memswap_limit=memory,
+        pids_limit=container_limits.MOST_PROCESSES,
         environment=_passed_on(command.environment),
         volumes={folder: {"bind": folder, "mode": "rw"}},
         working_dir=folder,
@@ -181,6 +188,7 @@ def _follow(container: Container, lines: Lines, deadline: Deadline) -> Mapping[s
     reader = threading.Thread(target=_read_output, args=(stream, lines), daemon=True)
     reader.start()
     state: dict[str, Any] = {}
+    lifeline = container.attach_socket(params={"stdin": 1, "stream": 1})
     try:
         container.start()
         state = dict(container.wait(timeout=deadline.left()))
@@ -193,6 +201,7 @@ def _follow(container: Container, lines: Lines, deadline: Deadline) -> Mapping[s
         reader.join(_LOG_SECONDS)
     finally:
         _close(stream)
+        getattr(lifeline, "_response", lifeline).close()
         reader.join(_LOG_SECONDS)
     lines.close()
     if state.get("StatusCode") == 137:
@@ -219,7 +228,7 @@ def _read_output(stream: Iterator[bytes], lines: Lines) -> None:
 def _passed_on(environment: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
-        for name, value in environment.items()
+        for name, value in without_engine(environment).items()
         if name not in _OWN and not name.startswith(_OWN_PREFIXES)
     }
 

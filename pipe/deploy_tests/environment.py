@@ -13,6 +13,8 @@ _DEPLOY_VARIABLES = (
     "DEPLOY_PREVIOUS_IMAGE",
     "DEPLOY_URL",
 )
+_ENGINE = frozenset(("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_CONTEXT"))
+"""Lead to the step's Docker service, which shows the environment of the pipe's own container."""
 
 
 def environment(
@@ -26,3 +28,8 @@ def environment(
     """
     of_the_run = {name: deploy.get(name, "") for name in _DEPLOY_VARIABLES}
     return {**settings.tests.environment, **credentials, **of_the_run}
+
+
+def without_engine(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that a test's processes get: not those of the Docker service."""
+    return {name: value for name, value in environment.items() if name not in _ENGINE}

@@ -28,6 +28,7 @@ def test_commands_run_in_the_image(agent: Agent, server: Server, user: str) -> N
     assert run.code == 8, run.text
     assert "PRE_DEPLOY_TEST | DEPLOY_IMAGE=team/web:1.4.2" in run.text
     assert "PIPELINES_JWT_TOKEN" not in run.text
+    assert " DOCKER_HOST=" not in run.text, "the service shows the environment of the pipe"
     assert "POST_DEPLOY_TEST | hello" in run.text
     assert "failed with exit status 4" in run.result
     assert run.left_behind("deploy.html").read_text().startswith("<!doctype html>")

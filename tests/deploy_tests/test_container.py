@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import subprocess
+import sys
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +17,11 @@ import pytest
 
 from pipe import image
 from pipe.clock import SystemClock
-from pipe.deploy_tests import CommandResult, StepRunner
+from pipe.deploy_tests import CommandResult, StepRunner, container_limits
 from pipe.deploy_tests.model import describe
 from pipe.errors import ConfigError
 from tests.deploy_tests.commands import command
-from tests.support.docker import BASE_IMAGE, require_base_image
+from tests.support.docker import BASE_IMAGE, ROOT, require_base_image
 
 pytestmark = [
     pytest.mark.container,
@@ -186,3 +189,66 @@ def test_a_local_copy_of_the_image_is_used(tmp_path: Path, logged: list[str]) ->
     finally:
         subprocess.run(["docker", "rmi", name], capture_output=True, check=False)
     assert "Using the local copy" in "\n".join(logged)
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from pipe import image
+from pipe.deploy_tests import Command, StepRunner
+folder = Path(sys.argv[1])
+wanted = Command("echo started > started; sleep 600 & sleep 600", folder, dict(os.environ), 300.0,
+    lambda line: line, image=image.parse(sys.argv[2]))
+StepRunner().run(wanted, print)
+"""
+
+
+def test_a_container_ends_when_the_pipe_is_killed(tmp_path: Path) -> None:
+    """SIGKILL leaves the pipe no time; the container notices that the connection is gone."""
+    arguments = [sys.executable, "-c", KILLED, str(tmp_path), str(DEBIAN)]
+    with subprocess.Popen(arguments, cwd=ROOT) as process:
+        wait_until((tmp_path / "started").exists)
+        process.kill()
+    (container,) = containers(tmp_path)
+    try:
+        wait_until(lambda: not running(tmp_path))
+    finally:
+        subprocess.run(["docker", "rm", "-f", container], capture_output=True, check=False)
+
+
+def test_a_container_is_limited(tmp_path: Path) -> None:
+    """It cannot take all of the step's memory or process ids."""
+    limits: list[Any] = []
+
+    def write_line(_: str) -> None:
+        inspect = ["docker", "inspect", *containers(tmp_path)]
+        shown = subprocess.run(inspect, capture_output=True, text=True, check=True).stdout
+        limits.append(json.loads(shown)[0]["HostConfig"])
+
+    wanted = command("echo x; sleep 1", tmp_path, image=DEBIAN, seconds=120.0)
+    assert StepRunner().run(wanted, write_line).passed
+    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert limits[0]["PidsLimit"] == container_limits.MOST_PROCESSES
+    assert 0 < limits[0]["Memory"] == limits[0]["MemorySwap"] < whole
+
+
+def test_variables_of_the_docker_service_are_not_passed_on(tmp_path: Path) -> None:
+    """The service shows the environment of the pipe's own container."""
+    variables = {"DOCKER_TLS_VERIFY": "", "DOCKER_CERT_PATH": "/certs", "DOCKER_CONTEXT": "x"}
+    result, lines = run("printenv", tmp_path, environment=variables)
+    assert result.passed
+    assert not [line for line in lines if line.startswith("DOCKER_")]
+
+
+def running(folder: Path) -> list[str]:
+    """Return the running containers that mount the folder."""
+    listed = ["docker", "ps", "-q", "--filter", f"volume={folder}"]
+    return subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:
+    """Wait until the condition holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"nothing happened within {seconds:g} s"
+        time.sleep(0.1)
