@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -132,7 +133,8 @@ while time.monotonic() < end:
 def test_a_chain_of_forks_ends_with_its_command(tmp_path: Path) -> None:
     """Each process forks and ends at once, so that its id is never valid for long."""
     (tmp_path / "chain.py").write_text(FORK_CHAIN)
-    result, _ = run(f"{sys.executable} chain.py; until [ -s forks ]; do sleep 0.05; done", tmp_path)
+    python = shlex.quote(sys.executable)
+    result, _ = run(f"{python} chain.py; until [ -s forks ]; do sleep 0.05; done", tmp_path)
     assert result.passed
     forks = (tmp_path / "forks").stat().st_size
     time.sleep(0.3)
