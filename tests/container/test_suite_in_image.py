@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.container, pytest.mark.slow]
 PARTS = (
     # AWS and registries are servers beside the image; tests/container/test_identity.py uses them.
     ("tests/reliability", "--ignore=tests/reliability/test_other_services.py"),
-    ("tests/security",),
+    ("tests/security", "--ignore=tests/security/test_ambient_settings.py"),
     ("tests/process", "tests/deploy_tests"),
     ("tests/unit", "tests/kinds", "tests/report", "tests/scenario"),
 )

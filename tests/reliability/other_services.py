@@ -32,7 +32,7 @@ USER, PASSWORD = "puller", "cAnArY-registry-password"
 TAG = "1.4.2"
 SECRET = "deploy/portal-token"
 HOOK = "/services/cAnArY/hook-0123456789"
-_REGISTRY = "registry.example"
+_REGISTRY, _TOKENS = "registry.example", "auth.example"
 _PAGE = "app.example"
 _SLACK = "hooks.example"
 _BITBUCKET = "api.bitbucket.org"
@@ -107,8 +107,8 @@ class IntegrationHarness(ScenarioHarness):
 def _faulty_apps(integration: Integration, services: Services) -> Iterator[tuple[str, FaultyApp]]:
     apps: dict[str, WsgiApp] = {
         **dict.fromkeys(map(aws, ("sts", "api.ecr", "secretsmanager")), services.cloud.door),
-        _REGISTRY: forward(services.registry) if services.registry else accept_all,
-        "127.0.0.1": services.tokens.app,
+        _REGISTRY: forward(services.registry, services.tokens) if services.registry else accept_all,
+        _TOKENS: services.tokens.app,
     }
     for host in {*apps, *integration.hosts}:
         yield host, FaultyApp(apps.get(host, accept_all))
@@ -119,8 +119,8 @@ def _secrets(variables: Mapping[str, str]) -> dict[str, str]:
     login = f"{variables.get('REGISTRY_USERNAME')}:{variables.get('REGISTRY_PASSWORD')}"
     secrets = {
         variables.get("BITBUCKET_STEP_OIDC_TOKEN", ""): aws("sts"),
-        variables.get("REGISTRY_PASSWORD", ""): "127.0.0.1",
-        base64.b64encode(login.encode()).decode(): "127.0.0.1",
+        variables.get("REGISTRY_PASSWORD", ""): _TOKENS,
+        base64.b64encode(login.encode()).decode(): _TOKENS,
         HOOK: _SLACK,
         SECRET_KEY: "nowhere",
     }
@@ -137,8 +137,11 @@ def accept_all(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     return Response("{}", content_type="application/json")(environ, start_response)
 
 
-def forward(registry: Registry) -> WsgiApp:
-    """Return an application that forwards to a registry in another process."""
+def forward(registry: Registry, tokens: TokenService) -> WsgiApp:
+    """Return an application that forwards to a registry in another process.
+
+    The address of its token service is a public one: from another the pipe wants no token.
+    """
 
     def forwarder(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         request = Request(environ)
@@ -147,7 +150,7 @@ def forward(registry: Registry) -> WsgiApp:
             request.method, f"http://{registry.host}{request.full_path}", headers=headers, timeout=9
         )
         reply_headers = [
-            (name, value)
+            (name, value.replace(tokens.url, f"https://{_TOKENS}"))
             for name, value in reply.headers.items()
             if name.lower() not in _NOT_FORWARDED
         ]
@@ -211,7 +214,7 @@ def with_missing_tag(services: Services) -> dict[str, str]:
     return {**with_registry(services), "IMAGE": f"{_REGISTRY}/team/web:{TAG}-typo"}
 
 
-_PRIVATE = (_REGISTRY, "127.0.0.1")
+_PRIVATE = (_REGISTRY, _TOKENS)
 INTEGRATIONS = (
     Integration("role", (aws("sts"),), frozenset({3, 4}), with_role),
     Integration("token-secret", (aws("secretsmanager"),), frozenset({3, 4}), with_secret),

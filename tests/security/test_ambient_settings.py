@@ -321,6 +321,8 @@ def answer_as_engine(request: Request) -> Answer:
     """Answer as a Docker engine that has every image and starts no container."""
     if request.path.startswith("/version"):
         return Answer(200, '{"ApiVersion": "1.41"}')
+    if request.path.endswith("/info"):
+        return Answer(200, json.dumps({"MemTotal": 8 << 30}))
     if "/images/create" in request.path:
         return Answer(200, '{"status": "ok"}')
     if "/images/" in request.path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -151,14 +150,12 @@ def test_a_token_is_fetched_from_the_challenges_realm() -> None:
 
 
 @pytest.mark.parametrize("part", ["a", 'a="', "a=", '"'])
-def test_a_long_challenge_is_parsed_at_once(part: str) -> None:
-    """At the length that the HTTP client allows, a quadratic pattern takes half a minute."""
+def test_a_long_challenge_is_not_parsed(part: str) -> None:
+    """At the length that the HTTP client allows, a quadratic pattern would take half a minute."""
     challenge = {"WWW-Authenticate": f"Bearer {part * (60_000 // len(part))}"}
     registry, _, _ = registry_with({f"HEAD {MANIFEST}": (401, challenge, "")})
-    started = time.monotonic()
-    with pytest.raises(CannotVerify, match="as its token service"):
+    with pytest.raises(CannotVerify, match="more than 4096 bytes"):
         registry.find(IMAGE)
-    assert time.monotonic() - started < 8
 
 
 def test_a_password_is_never_sent_without_tls() -> None:
