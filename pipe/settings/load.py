@@ -69,7 +69,8 @@ def secrets(environ: Mapping[str, str]) -> tuple[Secret, ...]:
     found = [*values, *addresses.webhook_secrets(webhook)]
     for name in ("HTTP_PROXY", "HTTPS_PROXY"):
         found += addresses.proxy_secrets(environ.get(name, "").strip())
-    return tuple(Secret(value) for value in found if value and not parsers.LITERAL.fullmatch(value))
+    is_name = parsers.SECRET_LITERAL.fullmatch
+    return tuple(Secret(value) for value in found if value and not is_name(value))
 
 
 def _optional(action: Action, token_secret: str) -> frozenset[str]:

@@ -29,6 +29,8 @@ LONGEST_NAME = 253
 """Characters in a host name, as DNS allows; names of targets become part of one."""
 LITERAL = re.compile(r"\$\{?\w+\}?")
 """A reference that Bitbucket passed on as text, because the variable has no value."""
+SECRET_LITERAL = re.compile(r"\$\{?[A-Z]+(?:_[A-Z0-9]+)*\}?")
+"""The same for a secret, which may begin with a dollar sign: only what reads like a name."""
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _LONGEST_QUOTE = 60
 _PEM = "-----BEGIN CERTIFICATE-----"

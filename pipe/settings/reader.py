@@ -9,7 +9,7 @@ from typing import TypeVar
 from bitbucket_pipes_toolkit import Pipe
 
 from pipe.errors import Problem
-from pipe.settings.parsers import LITERAL, Parser
+from pipe.settings.parsers import LITERAL, SECRET_LITERAL, Parser
 from pipe.settings.variables import BY_NAME, VARIABLES, Variable
 
 T = TypeVar("T")
@@ -32,7 +32,8 @@ class Reader:
     def value(self, name: str) -> str:
         """Return the value or its default; a missing or unreplaced one is a problem."""
         variable, value = BY_NAME[name], self.raw(name)
-        if value and not variable.may_hold_dollar and LITERAL.fullmatch(value):
+        literal = SECRET_LITERAL if variable.secret else LITERAL
+        if value and not variable.may_hold_dollar and literal.fullmatch(value):
             self._refuse_literal(variable, value)
         elif not value and variable.required and name not in self.optional:
             self._refuse_missing(variable)

@@ -9,6 +9,7 @@ import pytest
 import trustme
 
 from pipe.errors import ConfigError
+from pipe.secret import Secret
 from pipe.settings import Settings, load
 from pipe.settings.load import secrets
 from pipe.settings.variables import VARIABLES
@@ -175,6 +176,13 @@ def test_a_literal_variable_names_the_line_to_write(name: str, value: str) -> No
     (only,) = caught.value.problems
     assert value in only.what
     assert f"Write under variables:   {name}: " in only.fix
+
+
+@pytest.mark.parametrize("token", ["$ecret-0123456789", "$f00Bar9Qx7", "${a1b2c3}"])
+def test_a_secret_may_begin_with_a_dollar_sign(token: str) -> None:
+    """It is neither taken for the name of a variable nor shown."""
+    assert settings(DUPLO_TOKEN=token).token.reveal() == token
+    assert Secret(token) in secrets({"DUPLO_TOKEN": token})
 
 
 def test_a_literal_inside_a_value_is_found() -> None:
