@@ -31,12 +31,16 @@ class Capabilities:
     `can_restart`: `RESTART` replaces what runs although the image is unchanged.
     `keeps_history`: the portal remembers earlier images, so a rollback finds the previous one.
     `has_pods`: pods (for ECS: tasks) are counted while a rollout is followed.
+    `sets_environment`: `ENV` changes variables in the same write as the image.
+    `sets_replicas`: `REPLICAS` changes the number of pods in the same write.
     """
 
     title: str
     can_restart: Capability
     keeps_history: Capability
     has_pods: Capability
+    sets_environment: Capability
+    sets_replicas: Capability
 
 
 class Kind(StrEnum):
@@ -51,6 +55,8 @@ class Kind(StrEnum):
             can_restart=_YES,
             keeps_history=_YES,
             has_pods=_YES,
+            sets_environment=_YES,
+            sets_replicas=_YES,
         ),
     )
     ECS = (
@@ -60,6 +66,8 @@ class Kind(StrEnum):
             can_restart=_YES,
             keeps_history=_no("the portal keeps no image history of ECS services"),
             has_pods=_YES,
+            sets_environment=_YES,
+            sets_replicas=_YES,
         ),
     )
     LAMBDA = (
@@ -69,6 +77,10 @@ class Kind(StrEnum):
             can_restart=_YES,
             keeps_history=_no("the portal keeps no image history of functions"),
             has_pods=_no("a function has no pods"),
+            sets_environment=_no(
+                "AWS changes a function's image and its environment by separate requests"
+            ),
+            sets_replicas=_no("AWS scales a function by itself"),
         ),
     )
     CRONJOB = (
@@ -78,6 +90,8 @@ class Kind(StrEnum):
             can_restart=_no("a CronJob has no pods to restart"),
             keeps_history=_no("the portal keeps no image history of CronJobs"),
             has_pods=_no("the next scheduled run starts the new image"),
+            sets_environment=_YES,
+            sets_replicas=_no("a CronJob has no replicas"),
         ),
     )
 

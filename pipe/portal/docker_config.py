@@ -1,19 +1,23 @@
-"""Side and init containers in `OtherDockerConfig`.
+"""`OtherDockerConfig`: the environment of a service, and its side and init containers.
 
-Older portals keep them in a JSON text that people typed, with keys in any letter case and
-keys unknown here. Everything but the images is written as it was read.
+It is a JSON text that people typed, with keys in any letter case and keys unknown here.
+Everything but what is changed is written as it was read.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from pipe.configuration import EnvironmentEdit, Variables
 from pipe.http.json_body import loads
+from pipe.model import MAIN
+from pipe.portal import environment as env
 from pipe.portal.fields import items
 
 _SECTIONS = ("initcontainers", "additionalcontainers")
+_ENV = "env"
 
 
 def images(config: str) -> dict[str, str]:
@@ -46,6 +50,63 @@ def with_images(config: str, wanted: Mapping[str, str]) -> str:
     if missing:
         raise ValueError(f"it has no image for {', '.join(missing)}")
     return json.dumps(parsed, ensure_ascii=False)
+
+
+def environments(config: str) -> Mapping[str, Variables]:
+    """Return the variables of every container, by name.
+
+    Raises `ValueError` with the reason when the text cannot be edited.
+    """
+    return {
+        name: env.variables(env.entries_of(holder, env.key_of(holder, _ENV)))
+        for name, holder in _holders(_parse(config))
+    }
+
+
+def with_environments(config: str, edits: Mapping[str, EnvironmentEdit]) -> str:
+    """Return the text with the environments of containers edited.
+
+    Raises `ValueError` as `environments` does.
+    """
+    parsed = _parse(config)
+    for name, holder in _holders(parsed):
+        if name not in edits:
+            continue
+        key = env.key_of(holder, _ENV)
+        entries = env.entries_of(holder, key)
+        keys = ("Name", "Value") if name == MAIN else ("name", "value")
+        if (edited := env.edited(entries, edits[name], keys)) != entries:
+            holder[key or ("Env" if name == MAIN else _ENV)] = edited
+    return json.dumps(parsed, ensure_ascii=False)
+
+
+def with_former_environments(config: str, former: str, containers: Callable[[str], bool]) -> str:
+    """Return the text with the environments that some containers had in a former text.
+
+    Raises `ValueError` as `environments` does.
+    """
+    parsed = _parse(config)
+    before = dict(_holders(_parse(former)))
+    for name, holder in _holders(parsed):
+        if containers(name) and name in before:
+            _restore(holder, before[name])
+    return json.dumps(parsed, ensure_ascii=False)
+
+
+def _restore(holder: dict[str, Any], before: Mapping[str, Any]) -> None:
+    key, former = env.key_of(holder, _ENV), env.key_of(before, _ENV)
+    if key and key != former:
+        del holder[key]
+    if former:
+        holder[former] = before[former]
+
+
+def _holders(config: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the objects that hold an environment, by container; the text itself is the main's."""
+    yield MAIN, config
+    for container in _containers(config):
+        if name := _key(container, "name"):
+            yield container[name], container
 
 
 def _parse(config: str) -> dict[str, Any]:

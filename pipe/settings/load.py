@@ -10,6 +10,7 @@ from pipe.kind import Kind
 from pipe.secret import Secret
 from pipe.settings import addresses, parsers
 from pipe.settings.aws import cross_check, read_aws, read_image_rules, secret_name
+from pipe.settings.configuration import read_configurations
 from pipe.settings.deploy_tests import read_notifications, read_tests
 from pipe.settings.model import Action, Proxies, Settings, Step
 from pipe.settings.reader import Reader
@@ -49,6 +50,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         step=step,
         tests=read_tests(reader, environ),
         notifications=read_notifications(reader, environ, step),
+        configurations=read_configurations(reader, environ, image_requests, step.clone_dir),
     )
     _cross_check(settings, reader)
     if reader.problems:

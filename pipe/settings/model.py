@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
+from pipe.configuration import Configuration
 from pipe.hosts import ecr_address, registry_host
 from pipe.image import NONE, Image
 from pipe.model import Target
@@ -200,6 +201,7 @@ class Settings:
     step: Step
     tests: DeployTestSettings
     notifications: NotificationSettings
+    configurations: Mapping[Target, Configuration] = field(default_factory=dict)
 
     @property
     def password_hosts(self) -> frozenset[str]:

@@ -21,7 +21,7 @@ def read_image_requests(
 ) -> tuple[ImageRequest, ...]:
     """Return every target with its image; problems go to the reader."""
     kind = reader.read("KIND", parsers.choice(Kind), Kind.SERVICE)
-    entries = _list_entries(environ, "SERVICES")
+    entries = list_entries(environ, "SERVICES")
     if isinstance(entries, str):
         reader.refuse("SERVICES", entries)
         return ()
@@ -43,14 +43,16 @@ def read_image_requests(
     return image_requests
 
 
-def _list_entries(environ: Mapping[str, str], name: str) -> list[str] | str:
+def list_entries(environ: Mapping[str, str], name: str, separator: str = r"\s+") -> list[str] | str:
     """Return the entries of a list variable, or what is wrong with it.
 
-    Bitbucket passes a list as `X_COUNT`, `X_0`, `X_1`, ..., and text as `X`.
+    Bitbucket passes a list as `X_COUNT`, `X_0`, `X_1`, ..., and text as `X`, in which `separator`
+    (a regular expression) is between two entries.
     """
     counted = environ.get(f"{name}_COUNT", "").strip()
     if not counted:
-        return environ.get(name, "").split()
+        parts = re.split(separator, environ.get(name, ""))
+        return [entry for part in parts if (entry := part.strip())]
     if not re.fullmatch("[0-9]{1,4}", counted) or int(counted) > _MOST_ENTRIES:
         return f"has {name}_COUNT, which must be a number up to {_MOST_ENTRIES}"
     entries = [environ.get(f"{name}_{number}", "").strip() for number in range(int(counted))]

@@ -39,11 +39,10 @@ def _listed(kinds: Iterable[Kind], last: str) -> str:
     return f"{', '.join(others)} {last} {final}" if others else final
 
 
-def _restart_usage() -> str:
-    """Return the usage of RESTART, with the kinds it does not apply to."""
-    refused = [kind for kind in Kind if not kind.capabilities.can_restart]
-    exception = f" Not for {_listed(refused, 'and')}." if refused else ""
-    return f"Restart the targets even if their image is unchanged.{exception}"
+def _refused(capability: str) -> str:
+    """Return the sentence that names the kinds without a capability, empty if all have it."""
+    refused = [kind for kind in Kind if not getattr(kind.capabilities, capability)]
+    return f"Not for {_listed(refused, 'and')}." if refused else ""
 
 
 VARIABLES = (
@@ -88,6 +87,24 @@ VARIABLES = (
         "KIND",
         f"Kind of the targets: {_listed(Kind, 'or')}. An entry in `SERVICES` may name its own.",
         default=str(Kind.SERVICE),
+    ),
+    Variable(
+        "ENV",
+        "Environment variables to set in the same change as the image: a list of "
+        "`[[kind:]name[/container]:]NAME=value`, or `@path` of a file. "
+        f"{_refused('sets_environment')}",
+        example="['LOG_LEVEL=info', 'web/sidecar:PORT=8080']",
+        may_hold_dollar=True,
+    ),
+    Variable(
+        "ENV_REMOVE",
+        "Environment variables to remove in the same change: names, in the form of `ENV`.",
+        example="['OLD_FLAG']",
+    ),
+    Variable(
+        "REPLICAS",
+        f"Number of replicas to set in the same change. {_refused('sets_replicas')}",
+        example="'3'",
     ),
     # Image
     Variable(
@@ -165,7 +182,11 @@ VARIABLES = (
         "that it runs.",
         default="false",
     ),
-    Variable("RESTART", _restart_usage(), default="false"),
+    Variable(
+        "RESTART",
+        f"Restart the targets even if their image is unchanged. {_refused('can_restart')}",
+        default="false",
+    ),
     # Tests
     Variable(
         "PRE_DEPLOY_TEST",

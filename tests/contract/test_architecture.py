@@ -14,6 +14,7 @@ from tests.contract.documents import ROOT
 LAYERS = (
     (
         "clock",
+        "configuration",
         "files",
         "hosts",
         "image",
