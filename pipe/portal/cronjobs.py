@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipe.configuration import EnvironmentEdit, Variables
 from pipe.model import MAIN
+from pipe.portal import environment as env
 from pipe.portal.fields import listed, nested, objects, text
 from pipe.portal.scope import Scope
 
@@ -48,10 +50,13 @@ class CronJobs:
         self._scope.calls.write("PUT", path, body, f"the change of {job.name}")
 
 
-def replacement(job: CronJob, images: Mapping[str, str]) -> dict[str, Any]:
-    """Return the whole object with nothing but images changed.
+def replacement(
+    job: CronJob, images: Mapping[str, str], edits: Mapping[str, EnvironmentEdit] | None = None
+) -> dict[str, Any]:
+    """Return the whole object with nothing but images and environments changed, by container.
 
     A read returns `IsAnyHostAllowed` only as an annotation, while a write expects the field.
+    Raises `ValueError` with the reason when an environment cannot be edited.
     """
     body: dict[str, Any] = copy.deepcopy(dict(job.document))
     annotations = nested(nested(body, "metadata"), "annotations")
@@ -61,7 +66,37 @@ def replacement(job: CronJob, images: Mapping[str, str]) -> dict[str, Any]:
         key = MAIN if name == job.main else name
         if key in images:
             container["image"] = images[key]
+        if edits and key in edits:
+            entries = env.entries_of(container, "env")
+            if (edited := env.edited(entries, edits[key], ("name", "value"))) != entries:
+                container["env"] = edited
     return body
+
+
+def restored(job: CronJob, images: Mapping[str, str], former: CronJob) -> dict[str, Any]:
+    """Return the whole object with images, and the environments that a former one had."""
+    body = replacement(job, images)
+    before = {text(container, "name"): container for container in _containers(former.document)}
+    for container in _containers(body):
+        if (known := before.get(text(container, "name"))) is None:
+            continue
+        container.pop("env", None)
+        if "env" in known:
+            container["env"] = copy.deepcopy(known["env"])
+    return body
+
+
+def environments(job: CronJob) -> Mapping[str, Variables]:
+    """Return the variables of every container.
+
+    Raises `ValueError` with the reason when an environment cannot be read.
+    """
+    return {
+        MAIN if (name := text(container, "name")) == job.main else name: env.variables(
+            env.entries_of(container, "env")
+        )
+        for container in _containers(job.document)
+    }
 
 
 def _jobs(body: Any) -> tuple[CronJob, ...]:

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipe.configuration import EnvironmentEdit, Variables
+from pipe.portal import environment as env
 from pipe.portal.calls import NO_ROUTE
 from pipe.portal.fields import (
     UnexpectedShape,
@@ -123,8 +125,15 @@ class Ecs:
         self._scope.calls.write("POST", path, body, f"the change of {service.name}")
 
 
-def registration(definition: TaskDefinition, images: Mapping[str, str]) -> dict[str, Any]:
-    """Return the body that registers `definition` again with other images, by container."""
+def registration(
+    definition: TaskDefinition,
+    images: Mapping[str, str],
+    edits: Mapping[str, EnvironmentEdit] | None = None,
+) -> dict[str, Any]:
+    """Return the body that registers `definition` again, with images and edits by container.
+
+    Raises `ValueError` with the reason when an environment cannot be edited.
+    """
     body = {
         key: copy.deepcopy(value)
         for key, value in definition.document.items()
@@ -135,9 +144,36 @@ def registration(definition: TaskDefinition, images: Mapping[str, str]) -> dict[
         _drop_zeros(nested(container, "LinuxParameters"), ("SharedMemorySize",))
         if text(container, "Name") in images:
             container["Image"] = images[text(container, "Name")]
+        if edits and (edit := edits.get(text(container, "Name"))):
+            _edit(container, edit)
     for volume in objects(body, "Volumes"):
         _drop_zeros(nested(volume, "EfsVolumeConfiguration"), ("TransitEncryptionPort",))
     return body
+
+
+def environments(definition: TaskDefinition) -> Mapping[str, Variables]:
+    """Return the variables of every container; those from secrets are in a list of their own.
+
+    Raises `ValueError` with the reason when an environment cannot be read.
+    """
+    return {
+        text(container, "Name"): {
+            **dict.fromkeys(env.variables(container.get("Secrets"))),
+            **env.variables(env.entries_of(container, "Environment")),
+        }
+        for container in objects(definition.document, "ContainerDefinitions")
+    }
+
+
+def _edit(container: dict[str, Any], edit: EnvironmentEdit) -> None:
+    entries = env.entries_of(container, "Environment")
+    if (edited := env.edited(entries, edit, ("Name", "Value"))) != entries:
+        container["Environment"] = edited
+    # AWS refuses a variable that is in both lists.
+    secrets = env.entries_of(container, "Secrets")
+    moved = EnvironmentEdit(removed=edit.removed | edit.values.keys())
+    if (kept := env.edited(secrets, moved, ("Name", "ValueFrom"))) != secrets:
+        container["Secrets"] = kept
 
 
 def _drop_zeros(item: dict[str, Any], keys: tuple[str, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 from typing import Any
@@ -16,7 +17,9 @@ from pipe.configuration import (
     remaining,
 )
 from pipe.model import MAIN
-from pipe.portal import docker_config
+from pipe.portal import cronjobs, docker_config, ecs
+from pipe.portal.cronjobs import CronJob
+from pipe.portal.ecs import TaskDefinition
 from pipe.secret import Secret
 
 NAMES = ("LOG_LEVEL", "PORT", "url", "FEATURE.X", "A-B", "DB_PASSWORD")
@@ -168,3 +171,56 @@ def test_nothing_remains_of_a_configuration_in_place() -> None:
     present = Present({MAIN: {"A": Secret("1")}}, 2)
     assert not remaining(present, Configuration({MAIN: edit(("B",), A="1")}, 2))
     assert remaining(present, Configuration({MAIN: edit(A="2")}, 2)).replicas is None
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_a_registered_revision_differs_only_by_the_edit(seed: int) -> None:
+    """A variable from a secret moves to the plain ones; the revision read is left as it was."""
+    rng = random.Random(seed)
+    container = {
+        "Name": "default",
+        "Image": "a:1",
+        "Environment": [
+            {"Name": name, "Value": "x"} for name in rng.sample(NAMES[:4], rng.randrange(4))
+        ],
+        "Secrets": [{"Name": "DB_PASSWORD", "ValueFrom": "arn:x"}, {"Name": "K", "ValueFrom": "y"}],
+    }
+    document = {"Family": "f", "ContainerDefinitions": [container, {"Name": "log", "Image": "l:1"}]}
+    original = copy.deepcopy(document)
+    definition = TaskDefinition("arn:1", "f", {"default": "a:1", "log": "l:1"}, document)
+    before = ecs.environments(definition)["default"]
+    changes = edit(("PORT",), DB_PASSWORD="plain", NEW="n")
+    body = ecs.registration(definition, {"default": "a:2"}, {"default": changes})
+    after = ecs.environments(TaskDefinition("arn:2", "f", {}, body))["default"]
+    wanted = {name: value for name, value in before.items() if name != "PORT"} | changes.values
+    assert after == wanted
+    assert body["ContainerDefinitions"][0]["Secrets"] == [{"Name": "K", "ValueFrom": "y"}]
+    assert body["ContainerDefinitions"][1] == {"Name": "log", "Image": "l:1"}
+    assert document == original
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_a_cronjob_is_changed_and_restored_without_loss(seed: int) -> None:
+    """Every other part of the object stays as it was read."""
+    rng = random.Random(seed)
+    containers: list[dict[str, Any]] = [
+        {"name": "job", "image": "a:1"},
+        {"name": "s", "image": "s:1"},
+    ]
+    for container in containers:
+        if rng.random() < 0.8:
+            container["env"] = [
+                {"name": name, "value": "x"} for name in rng.sample(NAMES, rng.randrange(4))
+            ] or None
+    pod = {"containers": containers, "restartPolicy": "Never"}
+    spec = {"schedule": "* * * * *", "jobTemplate": {"spec": {"template": {"spec": pod}}}}
+    document = {"metadata": {"name": "job"}, "spec": spec}
+    job = CronJob("job", "job", {MAIN: "a:1", "s": "s:1"}, "", "", document)
+    edits = {MAIN: edit((NAMES[0],), NEW="n"), "s": edit(url="u")}
+    body = cronjobs.replacement(job, {MAIN: "a:2"}, edits)
+    changed = CronJob("job", "job", {}, "", "", body)
+    assert cronjobs.environments(changed)[MAIN]["NEW"] == Secret("n")
+    assert NAMES[0] not in cronjobs.environments(changed)[MAIN]
+    back = cronjobs.restored(changed, {MAIN: "a:1"}, job)
+    assert back.pop("IsAnyHostAllowed") is False
+    assert back == document
