@@ -72,7 +72,7 @@ class Deploy:
         if self.settings.wait:
             changes = tuple(self.drivers.prepare(changes))
         # Last of all that takes time: nothing may come between this look and the change.
-        planning.confirm(changes, self.drivers)
+        changes = tuple(planning.confirm(changes, self.drivers))
         try:
             return self._change_and_follow(changes)
         except Exception as error:

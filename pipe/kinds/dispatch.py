@@ -65,6 +65,10 @@ class Drivers:
             prepared.update({change.target: change for change in self.by_kind[kind].prepare(own)})
         return [prepared[change.target] for change in changes]
 
+    def renewed(self, change: Change, fresh: Snapshot) -> Change:
+        """See `Driver`."""
+        return self.by_kind[change.target.kind].renewed(change, fresh)
+
     def is_rolled_out(self, snapshots: Sequence[Snapshot]) -> Mapping[Target, bool]:
         """See `Driver`."""
         rolled_out: dict[Target, bool] = {}

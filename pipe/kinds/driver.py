@@ -36,6 +36,10 @@ class Driver(ABC):
         """Return the changes with what distinguishes previous pods from new ones later."""
         return changes
 
+    def renewed(self, change: Change, fresh: Snapshot) -> Change:
+        """Return a prepared change based on a fresher look, for the write to be built from."""
+        return change.with_snapshot(fresh)
+
     def address(self, snapshot: Snapshot) -> str:
         """Return the scheme and host users reach the target at, empty when unknown."""
         del snapshot

@@ -45,6 +45,11 @@ class ServiceDriver(Driver):
         pods, faults = by_owner(self._portal.pods.list()), self._portal.faults.list()
         return [_prepared(change, pods[change.target.name], faults) for change in changes]
 
+    def renewed(self, change: Change, fresh: Snapshot) -> Change:
+        """See `Driver`; keeps what was noted of the pods."""
+        noted = replace(detail(change.before), service=detail(fresh).service)
+        return change.with_snapshot(replace(fresh, detail=noted))
+
     def is_rolled_out(self, snapshots: Sequence[Snapshot]) -> Mapping[Target, bool]:
         """See `Driver`."""
         pods, faults = by_owner(self._portal.pods.list()), self._portal.faults.list()
