@@ -13,11 +13,12 @@ from typing import Any
 import requests
 import urllib3
 
-from pipe.clock import Clock
+from pipe.clock import Clock, Deadline
 from pipe.errors import Unreachable
 from pipe.http.diagnosis import explain
 from pipe.http.json_body import loads
 from pipe.http.limits import BodyTooLarge, Limits, ResponseTooSlow
+from pipe.http.time_limit import time_limit
 from pipe.retry import Retryable
 
 log = logging.getLogger(__name__)
@@ -29,12 +30,13 @@ _SECONDS = re.compile("[0-9]{1,9}")
 
 @dataclass(frozen=True)
 class Reply:
-    """A complete response; header names are case-insensitive."""
+    """A complete response, which took `seconds`; header names are case-insensitive."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     decode: Callable[[bytes], Any] = loads
+    seconds: float = 0.0
 
     @property
     def ok(self) -> bool:
@@ -111,19 +113,23 @@ class HttpClient:
         `body` is sent as JSON, `data` unchanged. `decode` parses the body for `Reply.json`.
         """
         started = self._clock.monotonic()
+        deadline = Deadline(self._clock, started + self.limits.whole)
         url = f"{self.base}/{path}"
         try:
-            with self._session.request(
-                method,
-                url,
-                json=body,
-                data=data,
-                headers=headers,
-                timeout=(self.limits.connect, self.limits.read),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                content = self._read_body(response, started)
+            with (
+                time_limit(deadline),
+                self._session.request(
+                    method,
+                    url,
+                    json=body,
+                    data=data,
+                    headers=headers,
+                    timeout=(self.limits.connect, self.limits.read),
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
+                content = self._read_body(response, deadline)
                 status, headers = response.status_code, response.headers
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             proxy = self._session.proxies.get("https", "")
@@ -132,7 +138,7 @@ class HttpClient:
             raise unreachable from error
         seconds = self._clock.monotonic() - started
         log.debug("%s %s: %s, %d bytes, %.3f s", method, path, status, len(content), seconds)
-        return Reply(status, headers, content, decode)
+        return Reply(status, headers, content, decode, seconds)
 
     def repeatable(
         self,
@@ -170,14 +176,14 @@ class HttpClient:
             classify_reply,
         )
 
-    def _read_body(self, response: requests.Response, started: float) -> bytes:
+    def _read_body(self, response: requests.Response, deadline: Deadline) -> bytes:
         # getvalue() does not copy; lists of pods take many megabytes.
         received = io.BytesIO()
         # read1 returns what has arrived, however little: a server that drips must hit the limit.
         while chunk := response.raw.read1(_CHUNK, decode_content=True):
             if received.tell() + received.write(chunk) > self.limits.body:
                 raise BodyTooLarge
-            if self._clock.monotonic() - started > self.limits.whole:
+            if deadline.passed():
                 raise ResponseTooSlow
         return received.getvalue()
 

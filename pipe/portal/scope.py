@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from pipe.clock import Deadline
 from pipe.errors import Refused
-from pipe.portal.calls import Calls
+from pipe.portal.calls import GRACE, Calls
 from pipe.portal.list_reader import ListReader
 from pipe.portal.tenants import Tenant
 
@@ -48,9 +48,9 @@ class Scope:
     tenant: Tenant
     memory: PortalMemory = field(default_factory=PortalMemory)
 
-    def until(self, deadline: Deadline) -> Scope:
+    def until(self, deadline: Deadline, grace: float = GRACE) -> Scope:
         """Return the same scope with the calls of `Calls.until`, sharing what was learned."""
-        return replace(self, calls=self.calls.until(deadline))
+        return replace(self, calls=self.calls.until(deadline, grace))
 
     def v2(self, *parts: str) -> str:
         """Return the path of an older route."""
