@@ -89,13 +89,13 @@ class HttpClient:
         self.base = base
         self._setting = setting
         self._session = session
-        self._clock = clock
+        self.clock = clock
         self.limits = limits or Limits()
 
     def limited(self, limits: Limits) -> HttpClient:
         """Return a client with other limits that shares this one's connections."""
         return HttpClient(
-            self.base, self._session, self._clock, setting=self._setting, limits=limits
+            self.base, self._session, self.clock, setting=self._setting, limits=limits
         )
 
     def once(
@@ -112,8 +112,8 @@ class HttpClient:
 
         `body` is sent as JSON, `data` unchanged. `decode` parses the body for `Reply.json`.
         """
-        started = self._clock.monotonic()
-        deadline = Deadline(self._clock, started + self.limits.whole)
+        started = self.clock.monotonic()
+        deadline = Deadline(self.clock, started + self.limits.whole)
         url = f"{self.base}/{path}"
         try:
             with (
@@ -136,7 +136,7 @@ class HttpClient:
             unreachable = explain(error, self.base, self._setting, self.limits, proxy)
             log.debug("%s %s: %s", method, path, unreachable.diagnosis)
             raise unreachable from error
-        seconds = self._clock.monotonic() - started
+        seconds = self.clock.monotonic() - started
         log.debug("%s %s: %s, %d bytes, %.3f s", method, path, status, len(content), seconds)
         return Reply(status, headers, content, decode, seconds)
 
@@ -170,7 +170,7 @@ class HttpClient:
             return Retryable(f"{self.base} returned status {reply.status}.", _retry_after(reply))
 
         return self.limits.retry_policy.call(
-            self._clock,
+            self.clock,
             lambda: self.once(method, path, body, decode, headers=headers),
             classify_error,
             classify_reply,

@@ -41,6 +41,7 @@ class Calls:
         self._pace = _Pace()
         self._deadline: Deadline | None = None
         self._grace = 0.0
+        self._tries = http.limits.tries
 
     def until(self, deadline: Deadline, grace: float = GRACE) -> Calls:
         """Return calls for a loop that retries by itself: one try each.
@@ -48,7 +49,15 @@ class Calls:
         They end with `Unreachable` at the latest `grace` seconds after `deadline`.
         """
         calls = copy(self)
-        calls._deadline, calls._grace = deadline, grace  # noqa: SLF001 - of the same class
+        calls._deadline, calls._grace, calls._tries = deadline, grace, 1  # noqa: SLF001 - own class
+        return calls
+
+    def within(self, seconds: float) -> Calls:
+        """Return calls for what is not worth a long wait, retried within that time."""
+        calls = copy(self)
+        soon = Deadline.after(self._http.clock, max(seconds, 2 * self._pace.slowest))
+        if self._deadline is None or soon.at < self._deadline.at + self._grace:
+            calls._deadline, calls._grace = soon, 0.0  # noqa: SLF001 - own class
         return calls
 
     def _limited(self) -> HttpClient:
@@ -67,7 +76,16 @@ class Calls:
         read = min(limits.read, whole, max(_SHORTEST_READ, left / 2, slow))
         # A host may have several addresses, and each of them is tried for as long.
         connect = min(limits.connect, whole / 3)
-        return self._http.limited(replace(limits, tries=1, connect=connect, read=read, whole=whole))
+        return self._http.limited(
+            replace(
+                limits,
+                tries=self._tries,
+                patience=min(limits.patience, most),
+                connect=connect,
+                read=read,
+                whole=whole,
+            )
+        )
 
     def read(
         self,

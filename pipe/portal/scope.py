@@ -18,14 +18,28 @@ T = TypeVar("T")
 _INVALID_NAMES = ("", ".", "..")
 
 
+@dataclass
+class FailedReads:
+    """What is known of reads that may fail: how many of the next ones to leave out.
+
+    `left_out` of them have been; `is_known` is true once a failure was logged.
+    """
+
+    to_leave_out: int = 0
+    left_out: int = 0
+    is_known: bool = False
+
+
 @dataclass(frozen=True)
 class PortalMemory:
     """What one call learned about the portal and later calls use.
 
-    `missing_routes` names routes that this portal is too old to have.
+    `missing_routes` names routes that this portal is too old to have, `faults` holds the reads of
+    faults that failed.
     """
 
     missing_routes: set[str] = field(default_factory=set)
+    faults: FailedReads = field(default_factory=FailedReads)
     _readers: dict[str, ListReader[Any]] = field(default_factory=dict)
 
     def list_reader(

@@ -19,6 +19,8 @@ _PAUSE_PER_LOOK = 9.0
 """A pause is at least this many times as long as the look before: looks take 10% of the time."""
 LOST_SIGHT = 60.0
 """Seconds without a look that say nothing about a rollout: a portal may be upgraded meanwhile."""
+_LAST_LOOK = 30.0
+"""Seconds before the deadline in which a last good look may lie."""
 
 
 @dataclass
@@ -112,7 +114,7 @@ class _Loop:
         elif self._refused_since is None:
             self._refused_since = now
         if self._deadline.passed():
-            if seen_at is None or now - seen_at >= LOST_SIGHT:
+            if seen_at is None or self._deadline.at - seen_at >= self._most_blind():
                 raise error
             self._time_out()
             self.progress.show(self._verdicts)
@@ -121,6 +123,10 @@ class _Loop:
             raise error
         self.progress.failed_look(error)
         return None
+
+    def _most_blind(self) -> float:
+        """Return the seconds before the deadline after which the last look is too old to count."""
+        return min(_LAST_LOOK, (self._deadline.at - self._started) / 2)
 
     def _time_out(self) -> None:
         seconds = self._deadline.at - self._started
