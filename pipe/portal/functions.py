@@ -18,7 +18,11 @@ _BUSY = re.compile(r"in progress|conflict", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """One function. `version` changes with every update; only `Functions.get` sets `image`."""
+    """One function. `version` changes with every update; only `Functions.get` sets `image`.
+
+    AWS's own list shows neither `status`, which is the last update's, nor `state`, nor their
+    reasons.
+    """
 
     name: str
     status: str
@@ -27,11 +31,22 @@ class Function:
     package: str
     version: str
     image: str = ""
+    state_reason: str = ""
 
     @property
     def updating(self) -> bool:
         """Whether an update is in progress."""
         return self.status == "InProgress" or self.state == "Pending"
+
+    @property
+    def settled(self) -> bool:
+        """Whether the last update has succeeded, and the function can run."""
+        return self.status == "Successful" and not self.updating and not self.failed
+
+    @property
+    def failed(self) -> bool:
+        """Whether the last update has failed, or AWS could not start the function."""
+        return self.status == "Failed" or (self.state == "Failed" and not self.updating)
 
 
 class Functions:
@@ -93,4 +108,5 @@ def _function(item: Mapping[str, Any], image: str = "") -> Function:
         package=enum_text(item, "PackageType"),
         version="|".join(text(item, key) for key in ("LastModified", "CodeSha256")),
         image=image,
+        state_reason=prose(item, "StateReason"),
     )
