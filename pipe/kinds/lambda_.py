@@ -168,4 +168,4 @@ def _snapshot(target: Target, function: Function) -> Snapshot:
             "Name a function whose package type is Image.",
         )
     version = f"{function.image}|{function.version}"
-    return Snapshot(target, {MAIN: function.image}, version, function)
+    return Snapshot(target, {MAIN: function.image}, version, function, function.modified)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pipe.errors import Refused
 from pipe.http import Reply
 from pipe.portal import error_body
-from pipe.portal.fields import enum_text, listed, nested, prose, required_object, text
+from pipe.portal.fields import enum_text, listed, moment, nested, prose, required_object, text
 from pipe.portal.scope import Scope
 
 _BUSY = re.compile(r"in progress|conflict", re.IGNORECASE)
@@ -32,6 +33,7 @@ class Function:
     version: str
     image: str = ""
     state_reason: str = ""
+    modified: datetime | None = None
 
     @property
     def updating(self) -> bool:
@@ -109,4 +111,5 @@ def _function(item: Mapping[str, Any], image: str = "") -> Function:
         version="|".join(text(item, key) for key in ("LastModified", "CodeSha256")),
         image=image,
         state_reason=prose(item, "StateReason"),
+        modified=moment(item, "LastModified"),
     )

@@ -325,3 +325,25 @@ def test_a_rollback_corrects_what_the_portal_shows_after_one_by_aws(harness: Har
     harness.clock.advance(120)
     assert harness.run(SERVICES="ecs:api=team/api:1").code == 0
     assert api.definition == first
+
+
+def test_a_deployment_that_failed_is_made_again(harness: Harness) -> None:
+    """AWS starts no more tasks of it, although what they lacked may be there now."""
+    api = harness.world.ecs.add("api", "team/api:1", breaker=(True, False))
+    harness.world.behave("team/api:2", Behaviour("config-error"))
+    assert harness.run(SERVICES="ecs:api=team/api:2").code == 10
+    harness.world.behave("team/api:2", Behaviour())
+    assert harness.run(SERVICES="ecs:api=team/api:2").code == 0
+    assert "its last deployment failed; it is deployed again" in harness.output
+    assert (api.image, api.primary.state) == ("team/api:2", "COMPLETED")
+
+
+def test_a_repeated_step_does_not_restart_the_service_again(harness: Harness) -> None:
+    """The run before it may have been killed."""
+    harness.world.ecs.add("api", "team/api:1")
+    restart = {"SERVICES": "ecs:api=team/api:1", "RESTART": "true"}
+    assert harness.run(**restart).code == 0
+    assert harness.run(**restart, BITBUCKET_STEP_RUN_NUMBER="2").code == 0
+    assert len(harness.requests("UpdateEcsService")) == 1
+    assert harness.run(**restart).code == 0
+    assert len(harness.requests("UpdateEcsService")) == 2

@@ -167,3 +167,15 @@ def test_the_two_names_of_a_function_are_one_target(harness: Harness) -> None:
     assert harness.run(SERVICES=both).code == 4
     assert "are one and the same resource" in harness.output
     assert harness.world.writes() == []
+
+
+def test_a_repeated_step_does_not_update_the_function_again(harness: Harness) -> None:
+    """The run before it may have been killed."""
+    function = harness.world.functions.add("resize", "t:1")
+    harness.clock.advance(7200)
+    restart = {"SERVICES": "lambda:resize=t:1", "RESTART": "true"}
+    assert harness.run(**restart).code == 0
+    assert harness.run(**restart, BITBUCKET_STEP_RUN_NUMBER="2").code == 0
+    assert function.updates == 1
+    assert harness.run(**restart).code == 0
+    assert function.updates == 2

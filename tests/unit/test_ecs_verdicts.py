@@ -122,6 +122,13 @@ def test_without_a_rollout_state_the_previous_tasks_must_be_gone(left: int, kind
     assert isinstance(verdict(watch(service(ours, theirs))), kind)
 
 
+def test_a_service_that_is_no_longer_listed_is_not_ready() -> None:
+    """It was deleted, or the list is incomplete for a moment."""
+    rollout = observe(watch(service(DONE)), None, 20.0)
+    assert verdict(rollout) == Waiting("the portal does not list it")
+    assert isinstance(verdict(observe(rollout, service(DONE), 21.0)), Ready)
+
+
 def test_of_two_deployments_of_the_revision_the_primary_one_decides() -> None:
     """A forced deployment begins another one of the same revision."""
     forced = replace(RUNNING, id="ecs-svc/3")

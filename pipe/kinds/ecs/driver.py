@@ -53,13 +53,11 @@ class EcsDriver(Driver):
     def prepare(self, changes: Sequence[Change]) -> Sequence[Change]:
         """See `Driver`.
 
-        A service that AWS has rolled back is set to a revision even where AWS runs it already:
-        the portal must not go on to show another one.
+        A deployment that failed cannot be followed to a good end: it is made again. A service that
+        AWS has rolled back is set to a revision even where AWS runs it already, because the portal
+        must not go on to show another one.
         """
-        return [
-            replace(change, resumes=None) if detail(change.before).is_reverted else change
-            for change in changes
-        ]
+        return [_again(change) for change in changes]
 
     def is_rolled_out(self, snapshots: Sequence[Snapshot]) -> Mapping[Target, bool]:
         """See `Driver`."""
@@ -76,6 +74,9 @@ class EcsDriver(Driver):
         """
         before = detail(change.before)
         arn = None if isinstance(change, Restart) else self._existing(before, change.images)
+        if arn is not None and before.has_failed(arn):
+            # AWS starts no deployment of the revision that it has.
+            arn = None
         if arn is not None:
             try:
                 self._point(change.target, before.service, arn)
@@ -176,3 +177,15 @@ def _has_arrived(arn: str, before: EcsService, now: EcsService) -> bool:
     return now.definition == arn or any(
         one.definition == arn and (arn, one.id, one.primary) not in past for one in now.deployments
     )
+
+
+def _again(change: Change) -> Change:
+    """Return a change to make instead of one that an earlier run made, where that is no use."""
+    before = detail(change.before)
+    if change.resumes is None:
+        return change
+    if before.has_failed(before.definition.arn):
+        log.info("%s: its last deployment failed; it is deployed again.", change.target)
+    elif not before.is_reverted:
+        return change
+    return replace(change, resumes=None)

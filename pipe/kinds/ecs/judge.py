@@ -54,6 +54,8 @@ def _progress(rollout: EcsRollout, stable_seconds: float) -> Waiting | Ready:
         if ours.desired == 0:
             return Ready("its deployment is complete; its number of tasks is set to 0")
         return Ready(f"its deployment is complete, {counts(ours)}")
+    if not rollout.listed:
+        return Waiting("the portal does not list it")
     detail = "AWS has not started the deployment"
     if ours is not None:
         detail = counts(ours) + (f", {rollout.crashes} failed" if rollout.crashes else "")

@@ -22,7 +22,8 @@ class EcsRollout:
     `past_events` the events, that are not of this rollout.
 
     `ours` is the deployment of the wanted revision as last seen, None before AWS started it and
-    once it is no longer listed; `since` is when AWS started it. `was_set` is true once the service
+    once it is no longer listed; `since` is when AWS started it. `listed` is whether the last look
+    found the service at all. `was_set` is true once the service
     was seen to be set to the wanted revision, `was_deployed` once AWS was seen to deploy it.
     `complete_since` is None while it is not complete.
 
@@ -42,6 +43,7 @@ class EcsRollout:
     past_events: frozenset[Event] = frozenset()
     ours: Deployment | None = None
     since: datetime | None = None
+    listed: bool = True
     was_set: bool = False
     was_deployed: bool = False
     complete_since: float | None = None
@@ -126,8 +128,10 @@ def start(
     )
 
 
-def observe(rollout: EcsRollout, service: EcsService, at: float) -> EcsRollout:
-    """Return the rollout with one more look added."""
+def observe(rollout: EcsRollout, service: EcsService | None, at: float) -> EcsRollout:
+    """Return the rollout with one more look added; None for a service that was not listed."""
+    if service is None:
+        return replace(rollout, at=at, listed=False, complete_since=None)
     ours = _ours(rollout, service)
     before, now = rollout.ours or _NONE, ours or _NONE
     # Scaling down takes away only what is more than desired.
@@ -137,6 +141,7 @@ def observe(rollout: EcsRollout, service: EcsService, at: float) -> EcsRollout:
         rollout,
         service=service,
         at=at,
+        listed=True,
         ours=ours,
         since=(now.created if ours else None) or rollout.since,
         was_set=rollout.was_set or service.definition == rollout.wanted or ours is not None,

@@ -28,13 +28,22 @@ class EcsDetail:
         """Whether the portal still names a revision that AWS has left."""
         return self.service.definition != self.definition.arn
 
+    def has_failed(self, arn: str) -> bool:
+        """Return whether AWS has given up deploying a revision: it starts no more tasks of it."""
+        ours = [one for one in self.service.deployments if one.definition == arn]
+        return any(one.state == "FAILED" for one in ours) and not any(
+            one.state != "FAILED" for one in ours
+        )
+
 
 def snapshot(target: Target, service: EcsService, definition: TaskDefinition) -> Snapshot:
     """Return the snapshot of a service that runs `definition`."""
     main = main_container(definition, service)
     images = {MAIN if name == main else name: i for name, i in definition.images.items()}
     details = EcsDetail(service, definition, main)
-    return Snapshot(target, images, definition.arn, details, main=main)
+    primary = service.primary
+    changed_at = primary.created if primary and primary.definition == definition.arn else None
+    return Snapshot(target, images, definition.arn, details, changed_at, main=main)
 
 
 def detail(found: Snapshot) -> EcsDetail:

@@ -50,7 +50,7 @@ class EcsWatcher(Watcher):
         at = self._clock.monotonic()
         verdicts = {}
         for target, rollout in self._rollouts.items():
-            fresh = observe(rollout, services.get(target, rollout.service), at)
+            fresh = observe(rollout, services.get(target), at)
             fresh = self._with_images(portal, fresh)
             if has_lost_tasks(rollout, fresh):
                 fresh = with_tasks(fresh, _tasks(portal, fresh))

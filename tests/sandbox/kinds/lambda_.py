@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.sandbox.world import Tenant, World
 
 
-_UNLISTED = ("State", "StateReason", "LastUpdateStatus", "LastUpdateStatusReason")
+UNLISTED = ("State", "StateReason", "LastUpdateStatus", "LastUpdateStatusReason")
 """What AWS leaves out of the list of functions."""
 
 
@@ -100,7 +100,7 @@ class Function:
         if self.lists_status:
             return shown
         # A client of AWS has fields for them all the same.
-        return {**shown, **dict.fromkeys(_UNLISTED)}
+        return {**shown, **dict.fromkeys(UNLISTED)}
 
     def body(self) -> dict[str, Any]:
         """Return the configuration, which does not include the image."""
