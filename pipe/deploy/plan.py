@@ -34,7 +34,8 @@ def build(
     found = drivers.read(targets)
     _check_names(settings, targets, found, drivers)
     if settings.action is Action.ROLLBACK:
-        wanted = _verified(previous_images(settings, found, drivers, previous_run), found, resolve)
+        previous = previous_images(settings, found, drivers, previous_run, moment)
+        wanted = _verified(previous, found, resolve)
     else:
         requests = resolve(settings.image_requests)
         wanted = {target: _wanted(found[target], requests) for target in targets}
@@ -217,9 +218,14 @@ def _rolled_out(
 
 
 def _with_rollback(change: Change, drivers: Drivers, previous_run: PreviousRun) -> Change:
-    """Fill in what a resumed update rolls back to, as far as portal or record show it."""
+    """Note on a resumed update whether this step made it, and what to roll back to if so."""
     if isinstance(change, Restart) or not change.resumes:
         return change
     before = change.before
-    rollback_to = drivers.previous_images(before) or previous_run.rollback_images(before)
-    return replace(change, rollback_to=rollback_to)
+    recorded = previous_run.rollback_images(before)
+    if recorded is None:
+        return change
+    own = {name: then for name, then in recorded.items() if name in change.images}
+    rollback_to = drivers.previous_images(before, change.images) or own
+    proven = replace(change.resumes, is_proven=True)
+    return replace(change, resumes=proven, rollback_to=rollback_to)

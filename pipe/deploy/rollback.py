@@ -7,6 +7,7 @@ together.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -132,7 +133,7 @@ class Rollback:
         watcher = self.drivers.watch([step.update for step in sent], stable)
         log.info("Following the rollback for at most %g s.", timeout)
         deadline = Deadline.after(self.clock, timeout)
-        verdicts = follow([watcher], deadline, self.clock, to_the_end=True)
+        verdicts = follow([watcher], deadline, self.clock, to_the_end=True, patience=math.inf)
         for step in sent:
             verdict = verdicts[step.update.target]
             self.ended[step.change.target] = TargetRollback(

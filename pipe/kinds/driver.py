@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from pipe.model import Change, Snapshot, Target
 from pipe.rollout import Watcher
@@ -45,7 +45,12 @@ class Driver(ABC):
         del snapshot
         return ""
 
-    def previous_images(self, snapshot: Snapshot) -> Mapping[str, str] | None:
-        """Return the images before the present ones, None where the portal keeps no history."""
-        del snapshot
+    def previous_images(
+        self, snapshot: Snapshot, containers: Collection[str] = ()
+    ) -> Mapping[str, str] | None:
+        """Return the images before the present ones, None where the portal keeps no history.
+
+        With `containers`, only theirs.
+        """
+        del snapshot, containers
         return None
