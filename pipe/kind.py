@@ -101,3 +101,9 @@ class Kind(StrEnum):
         member._value_ = name
         member.capabilities = capabilities
         return member
+
+    @property
+    def noun(self) -> str:
+        """What one target of this kind is called in the middle of a sentence."""
+        title = self.capabilities.title
+        return title.lower() if self is Kind.SERVICE else title

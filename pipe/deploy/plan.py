@@ -131,7 +131,7 @@ def _check_names(
     by_name = all(not request.container for request in settings.image_requests)
     variable = "SERVICE" if by_name else "SERVICES"
     errors = [
-        NotFound.named(str(target.kind), variable, target.name, known[target.kind])
+        NotFound.named(target.kind.noun, variable, target.name, known[target.kind])
         for target in missing
     ]
     for request in settings.image_requests:
