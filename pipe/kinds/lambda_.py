@@ -100,7 +100,9 @@ class LambdaWatcher(ResourceWatcher[Function]):
         listed = {function.name: function for function in portal.functions.list()}
         functions = {}
         for change in changes:
-            function = listed.get(last[change.target].name, last[change.target])
+            function = listed.get(last[change.target].name)
+            if function is None:
+                continue
             if _has_changed(change, function) and function.status != "InProgress":
                 function = portal.functions.get(function.name)
                 if is_updated(change, function):
