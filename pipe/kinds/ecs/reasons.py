@@ -10,15 +10,11 @@ from pipe.portal import EcsTask, Event, TaskContainer
 
 _CRASHES = ("TaskFailedToStart", "EssentialContainerExited")
 _SCHEDULER = "ServiceSchedulerInitiated"
-_FAILED_CHECKS = re.compile(r"failed .*health checks", re.IGNORECASE)
 _CRASH_REASONS = re.compile(
     r"essential container|CannotPull|CannotStart|CannotCreate|ResourceInitialization|OutOfMemory",
     re.IGNORECASE,
 )
-_ABSENT = re.compile(
-    r"CannotPull.*(not found|manifest unknown|does not exist|invalid reference)",
-    re.IGNORECASE | re.DOTALL,
-)
+_ABSENT = re.compile(r"not found|manifest unknown|does not exist|invalid reference", re.IGNORECASE)
 # What AWS reports while everything goes well; its documentation lists the messages.
 _ORDINARY = re.compile(
     r"has (started|stopped) \d+ (running |pending )?tasks?\b"
@@ -40,16 +36,16 @@ def is_crash(task: EcsTask) -> bool:
     if not task.stopped:
         return False
     if task.stop_code == _SCHEDULER:
-        return bool(_FAILED_CHECKS.search(task.stopped_reason))
+        return _failed_checks(task)
     if task.stop_code:
         return task.stop_code in _CRASHES
-    return any(one.search(task.stopped_reason) for one in (_CRASH_REASONS, _FAILED_CHECKS))
+    return bool(_CRASH_REASONS.search(task.stopped_reason)) or _failed_checks(task)
 
 
 def is_image_absent(task: EcsTask) -> bool:
     """Return whether a task could not start because its image does not exist."""
     texts = (task.stopped_reason, *(container.reason for container in task.containers))
-    return is_crash(task) and any(_ABSENT.search(text) for text in texts)
+    return is_crash(task) and any("CannotPull" in text and _ABSENT.search(text) for text in texts)
 
 
 def why(task: EcsTask) -> str:
@@ -77,6 +73,11 @@ def faults(events: Sequence[Event]) -> tuple[str, ...]:
         _short(event.message) for event in events if not _ORDINARY.search(event.message)
     )
     return tuple(messages)[:_MOST]
+
+
+def _failed_checks(task: EcsTask) -> bool:
+    reason = task.stopped_reason.lower()
+    return "failed" in reason and "health checks" in reason
 
 
 def _how(container: TaskContainer, known: str) -> str:
