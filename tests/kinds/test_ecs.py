@@ -61,6 +61,15 @@ def test_a_rollback_by_aws_is_a_failure(harness: Harness) -> None:
     assert "Essential container in task exited (default: exit code 1)" in harness.output
 
 
+def test_a_single_task_is_left_to_the_circuit_breaker(harness: Harness) -> None:
+    """CRASH_LIMIT would end the wait a moment before AWS rolls back."""
+    api = harness.world.ecs.add("api", "team/api:1", replicas=1)
+    harness.world.behave("team/api:2", Behaviour("crash"))
+    assert harness.run(SERVICES="ecs:api=team/api:2").code == 10
+    assert "circuit breaker" in harness.output
+    assert api.image == "team/api:1"
+
+
 def test_a_rollback_by_aws_is_verified_and_not_repeated(harness: Harness) -> None:
     """ROLLBACK has nothing to change then."""
     api = harness.world.ecs.add("api", "team/api:1")
@@ -129,7 +138,7 @@ def test_a_second_run_changes_nothing(harness: Harness) -> None:
 
 
 def test_settings_changed_during_the_pre_deploy_test_stay(harness: Harness) -> None:
-    """The write is built from the last look before it: somewhere else it was scaled to six."""
+    """The write is built from the last look before it; someone scaled it to six meanwhile."""
     api = harness.world.ecs.add("api", "team/api:1", replicas=2)
 
     def scale(_: World) -> None:

@@ -109,6 +109,9 @@ def _failed(rollout: EcsRollout, crash_limit: int) -> Failed | None:
     if absent := next(filter(reasons.is_image_absent, rollout.crashed.values()), None):
         return Failed(f"its image cannot be pulled: {reasons.why(absent)}")
     crashes, desired = rollout.crashes, max(1, ours.desired if ours else 1)
+    if rollout.service.has_breaker and crashes <= rollout.failed:
+        # AWS counts these itself, and then rolls back or not: only its decision shows which.
+        return None
     # As soon as one of the tasks side by side must have ended for the n-th time.
     if crash_limit and crashes > (crash_limit - 1) * desired:
         return Failed(f"no stable start: {_because(rollout, f'{_tasks(crashes)} have failed')}")
