@@ -130,7 +130,8 @@ class Rollback:
 
     def _verify(self, sent: Sequence[_Step]) -> None:
         stable, timeout = self.settings.stable_seconds, self.settings.wait_timeout
-        watcher = self.drivers.watch([step.update for step in sent], stable)
+        updates = [step.update for step in sent]
+        watcher = self.drivers.watch(updates, stable, self.settings.crash_limit)
         log.info("Following the rollback for at most %g s.", timeout)
         deadline = Deadline.after(self.clock, timeout)
         verdicts = follow([watcher], deadline, self.clock, to_the_end=True)

@@ -62,9 +62,11 @@ class ServiceDriver(Driver):
             str(change.target), lambda: self._send(change), lambda: self._has_arrived(change)
         )
 
-    def watch(self, changes: Sequence[Change], stable_seconds: float) -> ServiceWatcher:
+    def watch(
+        self, changes: Sequence[Change], stable_seconds: float, crash_limit: int
+    ) -> ServiceWatcher:
         """See `Driver`."""
-        return ServiceWatcher(self._portal, self._clock, changes, stable_seconds)
+        return ServiceWatcher(self._portal, self._clock, changes, stable_seconds, crash_limit)
 
     def address(self, snapshot: Snapshot) -> str:
         """See `Driver`."""

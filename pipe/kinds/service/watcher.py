@@ -31,10 +31,12 @@ class ServiceWatcher(Watcher):
         clock: Clock,
         changes: Sequence[Change],
         stable_seconds: float,
+        crash_limit: int,
     ) -> None:
         self._portal = portal
         self._clock = clock
         self._stable_seconds = stable_seconds
+        self._crash_limit = crash_limit
         now = clock.monotonic()
         self._rollouts = {change.target: start(change, now) for change in changes}
         self._pod_counts: dict[Target, list[PodCounts]] = defaultdict(list)
