@@ -16,7 +16,7 @@ import pytest
 from pipe.rollout import Failed, Ready, Superseded, TimedOut, Verdict
 from pipe.rollout.verdict import words
 from tests.kubernetes.portal_view import VARIANTS
-from tests.kubernetes.recordings import load, names
+from tests.kubernetes.recordings import FOLDER, load, names
 from tests.kubernetes.replay import Outcome, play
 
 BLIND = ("older", "last-states", "phases-alone", "bare")
@@ -169,3 +169,9 @@ def check(row: Row, variant: str, outcome: Outcome) -> None:
 
 def test_every_recording_has_a_row() -> None:
     assert {row.recording for row in ROWS} == set(names())
+
+
+def test_every_recording_is_described() -> None:
+    lines = (FOLDER / "README.md").read_text().splitlines()
+    described = [line.split(" | ")[0].removeprefix("| ") for line in lines if line.startswith("| ")]
+    assert described == ["Recording", "---", *names()]
