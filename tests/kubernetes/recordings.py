@@ -7,12 +7,16 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import takewhile
+from math import inf
 from pathlib import Path
 from typing import Any
 
 from tests.kubernetes.portal_view import K8s
 
 FOLDER = Path(__file__).parent / "traces"
+JUST_AFTER = 0.2
+"""The first look at a recorded change came within this many seconds of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,17 +50,25 @@ class Recording:
         index = bisect_right(self.moments, seconds, key=lambda moment: moment.at)
         return self.moments[max(0, index - 1)]
 
-    def available_since(self, after: float = 0.0, *, fully: bool) -> float | None:
-        """Return when Kubernetes first called the workload available in its wanted revision.
+    def rollout(self, start: float) -> tuple[Moment, ...]:
+        """Return the moments of the change made at `start`, until another change replaced it."""
+        if len(self.moments) == 1:
+            return self.moments
+        template = self.at(start + JUST_AFTER).workload["spec"]["template"]
+        later = (moment for moment in self.moments if moment.at > start)
+        return tuple(takewhile(lambda one: one.workload["spec"]["template"] == template, later))
 
-        `after` skips what it said before a change. See `is_available` for `fully`.
+    def available_since(self, start: float, *, fully: bool) -> float:
+        """Return when Kubernetes first called the revision set at `start` available, or infinity.
+
+        See `is_available` for `fully`.
         """
         found = (
             moment.at
-            for moment in self.moments
-            if moment.at > after and is_available(moment.workload, self.kind, fully=fully)
+            for moment in self.rollout(start)
+            if is_available(moment.workload, self.kind, fully=fully)
         )
-        return next(found, None)
+        return next(found, inf)
 
 
 def names() -> list[str]:
