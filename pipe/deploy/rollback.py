@@ -165,7 +165,7 @@ def _decide(change: Change, now: Snapshot | None) -> TargetRollback | Update:
         return TargetRollback(change, RollbackOutcome.SUPERSEDED, message)
     if rollback_to is None:
         return TargetRollback(change, RollbackOutcome.FAILED, _no_previous_image(change))
-    return Update(now, rollback_to)
+    return Update(now, rollback_to, surviving_pods=change.previous_pods)
 
 
 def _send(update: Update, drivers: Drivers) -> None:

@@ -24,6 +24,7 @@ from tests.support.fake_clock import FakeClock
 
 NAME = "web"
 STABLE_SECONDS = 5.0
+CRASH_LIMIT = 3
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,7 @@ def play(
     (change,) = driver.prepare([_change(driver, portal, start, restart=restart)])
     first_look = start if frozen_at is None else frozen_at
     portal.begin(first_look, inf if frozen_at is None else frozen_at)
-    watcher = driver.watch([change], STABLE_SECONDS)
+    watcher = driver.watch([change], STABLE_SECONDS, CRASH_LIMIT)
     limit = (recording.length if end is None else end) - first_look
     verdicts = follow([watcher], Deadline.after(clock, limit), clock)
     return Outcome(verdicts[change.target], first_look + clock.elapsed)
