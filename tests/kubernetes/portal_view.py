@@ -174,7 +174,7 @@ def fault_list(
 def fault_view(event: K8s, services: Collection[str], variant: Variant = DEFAULT) -> Json:
     """Return a warning as an element of `GetFaultsByTenant`.
 
-    Only faults of pods are known from clients. Those of a ReplicaSet (a quota, say) are taken to
+    Only faults of pods are known from clients. Those of a ReplicaSet (for example of a quota) are taken to
     be filed under its own name [C].
     """
     subject = event["involvedObject"]

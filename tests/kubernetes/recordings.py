@@ -1,4 +1,4 @@
-"""Read the recordings in `traces`, and what Kubernetes itself says in them."""
+"""Read the recordings in `traces`, and what Kubernetes itself reports in them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What holds for every recording, under every variant of the portal, whatever the table says."""
+"""What holds for every recording, under every variant of the portal, whatever the table holds."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ ROWS = (
     ready("evicted", 6.5, 13.0),
     # Back to the image before, beside three objects of evicted pods.
     ready("evicted", 85.0, 91.5, start=80.0),
-    # A pod whose status had said Evicted for seven seconds.
+    # A pod whose status was Evicted for seven seconds.
     ready("evicted-patched", 27.0, 33.5, start=20.0),
     # The previous ReplicaSet never went below its count.
     ready("rollback", 25.5, 31.5, start=25.0),
