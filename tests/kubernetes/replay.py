@@ -177,23 +177,41 @@ def play(
     restart: bool = False,
     autoscaled: bool = False,
     frozen_at: float | None = None,
+    resumed_at: float | None = None,
 ) -> Outcome:
     """Follow the change that was made at `start`, until a verdict or the time limit at `end`.
 
     A change that sets the images that run already is one that an earlier run made. Without
     `end` the limit is the end of the recording. With `frozen_at` every look shows the state at
-    that second.
+    that second. With `resumed_at` the run that made the change was killed, and another one that
+    knows nothing from before it follows from that second on.
     """
     clock = FakeClock()
     portal = RecordedPortal(recording, variant, clock, start, autoscaled=autoscaled)
     driver = ServiceDriver(cast("TenantPortal", portal), clock)
-    (change,) = driver.prepare([_change(driver, portal, start, restart=restart)])
-    first_look = start if frozen_at is None else frozen_at
+    change = _change(driver, portal, start, restart=restart)
+    if resumed_at is not None:
+        portal.begin(resumed_at, inf)
+        now = driver.read([change.target])[change.target]
+        change = Update(now, change.images, Resumption())
+    (change,) = driver.prepare([change])
+    given = [moment for moment in (frozen_at, resumed_at) if moment is not None]
+    first_look = given[0] if given else start
     portal.begin(first_look, inf if frozen_at is None else frozen_at)
     watcher = driver.watch([change], STABLE_SECONDS, CRASH_LIMIT)
     limit = (recording.length if end is None else end) - first_look
     verdicts = follow([watcher], Deadline.after(clock, limit), clock)
     return Outcome(verdicts[change.target], first_look + clock.elapsed)
+
+
+def is_rolled_out(recording: Recording, variant: Variant, at: float) -> bool:
+    """Return whether a run that wants what is set already finds nothing to follow at a second."""
+    clock = FakeClock()
+    portal = RecordedPortal(recording, variant, clock, at)
+    portal.begin(at, at)
+    driver = ServiceDriver(cast("TenantPortal", portal), clock)
+    target = Target(Kind.SERVICE, NAME)
+    return driver.is_rolled_out(list(driver.read([target]).values()))[target]
 
 
 def _change(
