@@ -89,7 +89,7 @@ class EcsDriver(Driver):
         self._point(change.target, before.service, self._register(change, before))
 
     def watch(
-        self, changes: Sequence[Change], stable_seconds: float, crash_limit: int = 3
+        self, changes: Sequence[Change], stable_seconds: float, crash_limit: int
     ) -> EcsWatcher:
         """See `Driver`."""
         rollouts = {change.target: self._start(change) for change in changes}
