@@ -216,6 +216,20 @@ def test_tasks_that_do_not_stay_up_are_a_failure_with_their_reason(
     assert reason in harness.output.split("ecs:api: failed: ")[1].splitlines()[0]
 
 
+@pytest.mark.parametrize(("limit", "failed", "seconds"), [("1", 2, 10), ("2", 4, 20), ("0", 0, 61)])
+def test_the_crash_limit_may_be_changed(
+    harness: Harness, limit: str, failed: int, seconds: float
+) -> None:
+    """With 0, the time limit alone ends the wait."""
+    harness.world.ecs.add("api", "team/api:1", breaker=(False, False))
+    harness.world.behave("team/api:2", Behaviour("crash"))
+    result = harness.run(SERVICES="ecs:api=team/api:2", CRASH_LIMIT=limit, WAIT_TIMEOUT="60")
+    assert result.code == 10
+    assert result.seconds < seconds
+    assert ("did not finish within 60 s" in harness.output) is (limit == "0")
+    assert limit == "0" or f"{failed} tasks have failed" in harness.output
+
+
 def test_tasks_that_fail_at_first_do_not_end_the_wait(harness: Harness) -> None:
     """They come up once what they need does."""
     api = harness.world.ecs.add("api", "team/api:1", breaker=(False, False))
