@@ -279,6 +279,12 @@ def test_failures_count_after_aws_has_reset_its_own_count() -> None:
     assert isinstance(verdict(watch(*looks)), Failed)
 
 
+def test_failures_count_once_although_the_deployment_is_not_listed_for_a_moment() -> None:
+    """The portal may be without an answer from AWS."""
+    failing = service(replace(STARTING, failed=3))
+    assert watch(failing, service(), failing, service(), failing).crashes == 3
+
+
 def test_a_complete_deployment_is_ready_however_often_it_failed_before() -> None:
     """AWS calls it steady: it serves."""
     looks = service(replace(STARTING, failed=9)), service(DONE)
