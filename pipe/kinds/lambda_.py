@@ -9,7 +9,7 @@ from pipe import image
 from pipe.clock import Clock
 from pipe.errors import Refused
 from pipe.kinds.driver import Driver
-from pipe.kinds.names import check_distinct, full_name, short_name
+from pipe.kinds.full_names import check_distinct, full_name, short_name
 from pipe.kinds.resource_watcher import ResourceWatcher
 from pipe.kinds.send_once import SendOnce
 from pipe.model import MAIN, Change, Snapshot, Target

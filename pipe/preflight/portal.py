@@ -67,5 +67,5 @@ def _check_targets(checker: Checker, drivers: Drivers) -> None:
 
 def _report_missing(checker: Checker, target: Target, drivers: Drivers) -> None:
     names = checker.attempt("targets", lambda: tuple(drivers.names(target.kind))) or ()
-    error = NotFound.named(target.kind.noun, "SERVICE", target.name, names)
+    error = NotFound.named(target.kind, "SERVICE", target.name, names)
     checker.failed(f"{target.kind} {target.name}", error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipe.kinds.names import full_name
+from pipe.kinds.full_names import full_name
 from tests.sandbox import ApiFault, Behaviour
 from tests.support.harness import Harness
 
