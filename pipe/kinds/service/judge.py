@@ -9,7 +9,7 @@ from pipe.kinds.service import problems
 from pipe.kinds.service.pods import needed
 from pipe.kinds.service.rollout import ServiceRollout, is_set_to
 from pipe.kinds.service.snapshot import detail, images
-from pipe.model import MAIN, Restart, Update
+from pipe.model import Restart, Update
 from pipe.portal import Phase
 from pipe.rollout import Failed, Ready, Superseded, TimedOut, Verdict, Waiting
 
@@ -147,7 +147,8 @@ def state(rollout: ServiceRollout) -> str:
         f"{_pods(number)} {condition} on {current}"
         for (current, condition), number in sorted(counts.items())
     ]
-    set_to = images(rollout.service).get(MAIN, "")
+    by_container = images(rollout.service)
+    set_to = ", ".join(by_container.get(name, "") for name in rollout.change.images)
     return f"is set to {set_to}, with {', '.join(listed) or 'no pods'}"
 
 
