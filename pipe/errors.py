@@ -97,12 +97,13 @@ class IdentityError(PipeError):
     code = ExitCode.IDENTITY
 
     @classmethod
-    def token_refused(cls, host: str, reason: str) -> IdentityError:
-        """Build the error for a 401, or a 403 for the list of tenants."""
+    def token_refused(cls, host: str, variable: str, reason: str) -> IdentityError:
+        """Build the error for a 401, or a 403 for the tenants; `variable` gave the token."""
+        where = "in the AWS secret" if variable.endswith("SECRET") else "as the secured variable"
         return cls(
-            f"The portal {host} refuses the token in DUPLO_TOKEN{_quoted(reason)}",
+            f"The portal {host} refuses the token from {variable}{_quoted(reason)}",
             "Create a token for a service account in the portal (permanent tokens expire after "
-            "one year) and store it as the secured variable DUPLO_TOKEN.",
+            f"one year) and store it {where} {variable}.",
         )
 
 

@@ -49,7 +49,7 @@ def verify(image: Image, registry: Registry, rules: ImageRules) -> ImageVerifica
     except ImageNotFound as error:
         raise _missing(image, str(error), registry) from None
     except CannotVerify as error:
-        if _required(image, rules):
+        if is_required(image, rules):
             raise _unverified(image, error, rules) from None
         return ImageVerification(image, image, unverified_reason=str(error))
     if image.digest and registry_image.digest != image.digest:
@@ -116,7 +116,8 @@ def describe(verification: ImageVerification) -> str:
     return f"{image}: exists, {verification.digest}{pushed}{findings}"
 
 
-def _required(image: Image, rules: ImageRules) -> bool:
+def is_required(image: Image, rules: ImageRules) -> bool:
+    """Return whether an image that cannot be verified must not be deployed."""
     limited = rules.max_severity is not None and ecr_address(image) is not None
     return rules.verify is Verify.ALWAYS or rules.pin_digest or limited
 
