@@ -18,6 +18,7 @@ from pipe.errors import (
 )
 from pipe.model import MAIN, Change, Plan, Restart, Target, Update
 from pipe.rollout import Failed, Ready, Superseded, TimedOut, Verdict, words
+from pipe.secret import clause
 from pipe.settings import ImageRequest
 
 
@@ -68,7 +69,9 @@ def rollout_error(verdicts: Mapping[Target, Verdict], advice: str) -> PipeError 
     A failure outweighs a conflict.
     """
     if failed := failed_rollouts(verdicts):
-        reasons = "; ".join(f"{target}: {words(verdict)}" for target, verdict in failed.items())
+        reasons = "; ".join(
+            f"{target}: {clause(words(verdict))}" for target, verdict in failed.items()
+        )
         return DeployFailed(ExitCode.FAILED, f"{reasons}.", advice)
     for target, verdict in verdicts.items():
         if isinstance(verdict, Superseded):
@@ -144,7 +147,9 @@ def rollback_error(
 ) -> PipeError:
     """Return the error that `error` turns into once the targets were rolled back."""
     outcomes = {rollback.outcome for rollback in rollbacks}
-    parts = "; ".join(f"{rollback.change.target}: {rollback.message}" for rollback in rollbacks)
+    parts = "; ".join(
+        f"{rollback.change.target}: {clause(rollback.message)}" for rollback in rollbacks
+    )
     if outcomes == {RollbackOutcome.RESTORED} and not any_superseded:
         return DeployFailed(
             ExitCode.RESTORED,

@@ -21,6 +21,7 @@ from tests.sandbox import RequestRecord, World, WsgiAdapter, create_app
 from tests.sandbox.hosts import Hosts
 from tests.support.environment import NEW_IMAGE, OLD_IMAGE, TENANT, environment, report_dir
 from tests.support.fake_clock import FakeClock
+from tests.support.prose import check_prose
 from tests.support.transcript import watch, watch_files
 
 HOST = "https://portal.example"
@@ -102,6 +103,7 @@ class Harness:
         dependencies = Dependencies(self.clock, None if sockets else hosts, **self.dependencies)
         result = run_pipe(environ, dependencies, self.report_dir)
         self.output = result.text
+        check_prose(result.stdout, result.log)
         self._check_conformance()
         self._check_secrecy(result)
         return result
