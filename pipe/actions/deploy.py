@@ -71,6 +71,7 @@ class DeployAction(BaseAction):
             credentials=self._credentials(identity),
             login=logins(run.settings, identity, run.mask),
             adapter=run.dependencies.adapter,
+            resolve=run.dependencies.resolve,
         )
 
     def _credentials(self, identity: Identity) -> Mapping[str, str]:
