@@ -88,7 +88,7 @@ class ConfigError(PipeError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        super().__init__(f"The variables have {count}; nothing was changed.")
+        super().__init__(f"The variables have {count}.")
 
 
 class IdentityError(PipeError):
