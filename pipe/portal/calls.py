@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from copy import copy
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from pipe.clock import Deadline
-from pipe.errors import IdentityError, PlatformError, Refused
+from pipe.errors import IdentityError, PlatformError, Refused, Unreachable
 from pipe.http import HttpClient, Reply, address
 from pipe.http.excerpt import excerpt
 from pipe.http.json_body import TooComplex, loads
@@ -19,24 +20,72 @@ T = TypeVar("T")
 
 NO_ROUTE = (404, 405)
 """Statuses that mean the portal is too old to have the route."""
+GRACE = 15.0
+"""Seconds that calls may take beyond the deadline of a rollout, whatever the portal does."""
 _SHORTEST_READ = 5.0
+
+
+@dataclass
+class _Pace:
+    """The seconds of the slowest good answer so far: a read must be allowed to take longer."""
+
+    slowest: float = 0.0
 
 
 class Calls:
     """Calls to one portal."""
 
     def __init__(self, http: HttpClient) -> None:
-        self._http = http
         self.host = urlsplit(http.base).netloc
+        self._http = http
+        self._pace = _Pace()
+        self._deadline: Deadline | None = None
+        self._grace = 0.0
+        self._tries = http.limits.tries
 
-    def until(self, deadline: Deadline) -> Calls:
-        """Return calls for a loop that retries by itself: one try each, cut off at `deadline`."""
-        left = max(_SHORTEST_READ, deadline.left())
-        limits = self._http.limits
+    def until(self, deadline: Deadline, grace: float = GRACE) -> Calls:
+        """Return calls for a loop that retries by itself: one try each.
+
+        They end with `Unreachable` at the latest `grace` seconds after `deadline`.
+        """
+        calls = copy(self)
+        calls._deadline, calls._grace, calls._tries = deadline, grace, 1  # noqa: SLF001 - own class
+        return calls
+
+    def within(self, seconds: float) -> Calls:
+        """Return calls for what is not worth a long wait, retried within that time."""
+        calls = copy(self)
+        soon = Deadline.after(self._http.clock, max(seconds, 2 * self._pace.slowest))
+        if self._deadline is None or soon.at < self._deadline.at + self._grace:
+            calls._deadline, calls._grace = soon, 0.0  # noqa: SLF001 - own class
+        return calls
+
+    def _limited(self) -> HttpClient:
+        """Return the client for one call, with the limits that the deadline leaves."""
+        if self._deadline is None:
+            return self._http
+        left, limits = self._deadline.left(), self._http.limits
+        most = self._deadline.at + self._grace - self._deadline.clock.monotonic()
+        if most <= 0.0:
+            raise Unreachable(
+                f"The time limit passed before {self.host} could be asked.", may_have_applied=False
+            )
+        slow = 2 * self._pace.slowest
+        whole = min(limits.whole, most, max(2 * _SHORTEST_READ, left, slow))
         # At most half of the time left, so that one silent reply does not use up all of it.
-        read = min(limits.read, max(_SHORTEST_READ, left / 2))
-        whole = min(limits.whole, max(2 * _SHORTEST_READ, left))
-        return Calls(self._http.limited(replace(limits, tries=1, read=read, whole=whole)))
+        read = min(limits.read, whole, max(_SHORTEST_READ, left / 2, slow))
+        # A host may have several addresses, and each of them is tried for as long.
+        connect = min(limits.connect, whole / 3)
+        return self._http.limited(
+            replace(
+                limits,
+                tries=self._tries,
+                patience=min(limits.patience, most),
+                connect=connect,
+                read=read,
+                whole=whole,
+            )
+        )
 
     def read(
         self,
@@ -53,19 +102,21 @@ class Calls:
         def transient(reply: Reply) -> bool:
             return reply.status not in final and error_body.transient(reply)
 
-        reply = self._http.repeatable("GET", path, transient=transient, decode=decode)
+        reply = self._limited().repeatable("GET", path, transient=transient, decode=decode)
         self._check_token(reply)
+        if reply.ok:
+            self._pace.slowest = max(self._pace.slowest, reply.seconds)
         return reply
 
     def query(self, path: str, body: object) -> Reply:
         """Send a POST that only reads, retried like a GET."""
-        reply = self._http.repeatable("POST", path, body, transient=error_body.transient)
+        reply = self._limited().repeatable("POST", path, body, transient=error_body.transient)
         self._check_token(reply)
         return reply
 
     def send(self, method: str, path: str, body: object) -> Reply:
         """Send a request once, and return its reply unchecked; raise `Unreachable`."""
-        return self._http.once(method, path, body)
+        return self._limited().once(method, path, body)
 
     def write(self, method: str, path: str, body: object, what: str) -> Reply:
         """Send a write once; raise the error its refusal deserves, or `Unreachable`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipe.clock import Deadline
-from pipe.portal.calls import Calls
+from pipe.portal.calls import GRACE, Calls
 from pipe.portal.cronjobs import CronJobs
 from pipe.portal.ecs import Ecs
 from pipe.portal.faults import Faults
@@ -43,6 +43,6 @@ class TenantPortal:
         self.functions = Functions(scope)
         self.cronjobs = CronJobs(scope)
 
-    def until(self, deadline: Deadline) -> TenantPortal:
+    def until(self, deadline: Deadline, grace: float = GRACE) -> TenantPortal:
         """Return the same portal with the calls of `Calls.until`, sharing what was learned."""
-        return TenantPortal(self.scope.until(deadline))
+        return TenantPortal(self.scope.until(deadline, grace))
