@@ -65,11 +65,6 @@ class OciClient:
             return self._connect("http")
         return secure
 
-    @property
-    def is_internal(self) -> bool:
-        """Whether the registry's name alone shows that it is inside this network."""
-        return self._address.internal
-
     def request(self, method: str, path: str) -> Reply:
         """Send a request, again with credentials if the registry demands them."""
         reply = self._send_authorized(method, path)

@@ -22,10 +22,11 @@ def request_manifest(client: OciClient, name: str, method: str, path: str) -> Re
     """
     reply, address = client.request(method, path), f"{client.http.base}/{path}"
     own = True
+    internal = is_internal(urlsplit(client.http.base).hostname or "")
     for _ in range(_MOST_REDIRECTS):
         if not (location := _location(reply)):
             return reply
-        target = _target(address, location, name, internal=client.is_internal)
+        target = _target(address, location, name, internal=internal)
         own = own and _origin(target) == _origin(urlsplit(address))
         address = target.geturl()
         where = f"{target.path.lstrip('/')}?{target.query}".rstrip("?")
