@@ -112,7 +112,9 @@ class Rollback:
             return self.drivers.prepare(updates)
         except PipeError as error:
             log.warning("%s Rolling back without a look at the present pods.", error)
-            return updates
+        except Exception as error:  # noqa: BLE001 - nor does a defect
+            self.log_defect(error)
+        return updates
 
     def _has_sent(self, step: _Step) -> bool:
         """Send one update; return False where that failed."""
@@ -143,7 +145,7 @@ class Rollback:
     def _fail(self, changes: Sequence[Change], error: Exception) -> None:
         """End the rollbacks of these changes that have not ended."""
         if isinstance(error, PipeError):
-            reason = error.diagnosis
+            reason = error.diagnosis.rstrip(".")
         else:
             self.log_defect(error)
             reason = f"a defect of the pipe interrupted it ({type(error).__name__})"

@@ -9,6 +9,8 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from importlib import import_module
 from itertools import cycle
 from pathlib import Path
 
@@ -29,7 +31,15 @@ from tests.reliability.scenarios import (
     WatchedHosts,
     share,
 )
-from tests.reliability.tracing import LAST, Phase, Point, Tracer
+from tests.reliability.tracing import (
+    HARMLESS,
+    LAST,
+    RECOVERY,
+    SEQUENCE,
+    Phase,
+    Point,
+    Tracer,
+)
 from tests.support.harness import RunResult, run_pipe
 
 Error = Callable[[], Exception]
@@ -51,6 +61,12 @@ def _injected() -> Exception:
     return RuntimeError("injected")
 
 
+PHASES: dict[str, tuple[Phase, ...]] = {
+    "good": (Phase.DEPLOYING, Phase.ENDING),
+    "bad-test": (Phase.ROLLING_BACK,),
+    "failed": (Phase.HARMLESS, Phase.ENDING),
+}
+"""What a scenario adds to the others; all phases where none are named."""
 OWN_MODULES = {
     "ecs": ("kinds.ecs", "kinds.resource_watcher", "portal.ecs"),
     "lambda": ("kinds.lambda_", "kinds.resource_watcher", "portal.functions"),
@@ -107,21 +123,25 @@ def run(folder: Path, scenario: Scenario, at: Point | None = None, error: Error 
     return Run(harness, result, tracer)
 
 
-def cells(points: Sequence[Point], kind: str) -> Sequence[Cell]:
+def cells(points: Sequence[Point], scenario: Scenario) -> Sequence[Cell]:
     """Return a defect at the first call of every function in each phase, and others at the last.
 
     What all kinds share is called for services; for another kind only its own modules count.
     """
+    phases = PHASES.get(scenario.name, tuple(Phase))
+    modules = OWN_MODULES.get(scenario.kind, "")
     same: dict[tuple[str, str, Phase], list[Point]] = {}
     for point in points:
-        if point.function not in LAST and point.function.startswith(OWN_MODULES.get(kind, "")):
+        if point.function in LAST or point.phase not in phases:
+            continue
+        if point.function.startswith(modules):
             same.setdefault((point.function, point.event, point.phase), []).append(point)
     others = cycle(OTHERS)
     every = [
         cell for each in same.values() for cell in ((each[0], _injected), (each[-1], next(others)))
     ]
     # A prime step reaches every exception and both moments.
-    return share(every, 37)
+    return share(every, 97)
 
 
 def _is_tolerated(point: Point, error: Exception) -> bool:
@@ -163,6 +183,14 @@ def problems(cell: Cell, model: Run, run: Run) -> Iterator[str]:
         yield f"the result is not a single line: {result.stdout}"
 
 
+@pytest.mark.parametrize("name", sorted({SEQUENCE, RECOVERY, *HARMLESS, *LAST}))
+def test_the_functions_that_are_named_here_exist(name: str) -> None:
+    """After they are renamed, the phases would be wrong."""
+    module, _, path = name.partition(":")
+    function = reduce(getattr, path.split("."), import_module(f"pipe.{module}"))
+    assert callable(function)
+
+
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
 def test_an_exception_after_the_change_ends_with_the_requested_rollback(
     scenario: Scenario,
@@ -174,7 +202,7 @@ def test_an_exception_after_the_change_ends_with_the_requested_rollback(
     run(tmp_path / "first", scenario)
     model = run(tmp_path / "model", scenario)
     assert model.result.code == scenario.code
-    every = cells(model.tracer.points, scenario.kind)
+    every = cells(model.tracer.points, scenario)
     wrong, reached = [], 0
     for number, cell in enumerate(every):
         folder = tmp_path / str(number)

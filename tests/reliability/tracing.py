@@ -21,11 +21,15 @@ import pipe
 _PACKAGE = Path(pipe.__file__).parent
 _START, _RETURN = "call", "return"
 
+LOG_RECORD = "output:LineFormatter.format"
+SEQUENCE = "deploy.sequence:Deploy.run"
+RECOVERY = "deploy.recovery:Recovery.after"
+LAST_LINE = "run:_end"
 HARMLESS = frozenset(
     (
         "deploy.evidence:gather",
-        "deploy.sequence:Deploy._log_defect",
-        "output:LineFormatter.format",
+        "deploy.recovery:Recovery._log_defect",
+        LOG_RECORD,
         "run:_guarded",
         "run:_report",
         "run:_what_runs_now",
@@ -131,12 +135,12 @@ def _callers(frame: FrameType) -> Iterator[str]:
 
 
 def _phase(function: str, callers: tuple[str, ...]) -> Phase:
-    if HARMLESS.intersection(callers) or function == "output:LineFormatter.format":
+    if HARMLESS.intersection(callers) or function == LOG_RECORD:
         return Phase.HARMLESS
-    if "run:_end" in callers:
+    if LAST_LINE in callers:
         return Phase.HARMLESS
-    if "deploy.sequence:Deploy._after_change" in (function, *callers):
+    if RECOVERY in (function, *callers):
         return Phase.ROLLING_BACK
-    if "deploy.sequence:Deploy.run" in callers:
+    if SEQUENCE in callers:
         return Phase.DEPLOYING
     return Phase.ENDING
