@@ -33,13 +33,10 @@ def follow_changes(
 
     `state` is kept up to date.
     """
-    timeout = settings.wait_timeout
+    timeout, stable = settings.wait_timeout, settings.stable_seconds
     state.watcher = watcher
-    log.info(
-        "Following the rollout for at most %g s; new pods must stay up for %g s.",
-        timeout,
-        settings.stable_seconds,
-    )
+    line = "Following the rollout for at most %g s; new pods must stay up for %g s."
+    log.info(line, timeout, stable)
     started = clock.monotonic()
 
     def note() -> None:
@@ -48,9 +45,7 @@ def follow_changes(
             counts = watcher.pod_counts(change.target)
             recorder.followed(change.target, state.of(change), counts, seconds)
 
-    # Where the end means a rollback, refusals alone must not bring it about before the time is up.
-    patience = math.inf if settings.rollback else LOST_SIGHT
-    deadline = Deadline.after(clock, timeout)
+    deadline, patience = Deadline.after(clock, timeout), _patience(settings)
     try:
         verdicts = follow([watcher], deadline, clock, patience=patience, sight=state.sight)
     except BaseException as error:
@@ -64,3 +59,11 @@ def follow_changes(
     note()
     recorder.judged(verdicts)
     return verdicts
+
+
+def _patience(settings: Settings) -> float:
+    """Return how many seconds of refusals end the wait.
+
+    Where the end means a rollback, they alone must not bring it about before the time is up.
+    """
+    return math.inf if settings.rollback else LOST_SIGHT

@@ -115,18 +115,13 @@ class HttpClient:
         started = self.clock.monotonic()
         deadline = Deadline(self.clock, started + self.limits.whole)
         url = f"{self.base}/{path}"
+        options: dict[str, Any] = {"json": body, "data": data, "headers": headers}
+        timeout = (self.limits.connect, self.limits.read)
         try:
             with (
                 time_limit(deadline),
                 self._session.request(
-                    method,
-                    url,
-                    json=body,
-                    data=data,
-                    headers=headers,
-                    timeout=(self.limits.connect, self.limits.read),
-                    allow_redirects=False,
-                    stream=True,
+                    method, url, **options, timeout=timeout, allow_redirects=False, stream=True
                 ) as response,
             ):
                 content = self._read_body(response, deadline)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import copy
-from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -15,77 +13,50 @@ from pipe.http.excerpt import excerpt
 from pipe.http.json_body import TooComplex, loads
 from pipe.portal import error_body
 from pipe.portal.fields import UnexpectedShape
+from pipe.portal.pace import GRACE, Pace, TimeLeft
 
 T = TypeVar("T")
 
 NO_ROUTE = (404, 405)
 """Statuses that mean the portal is too old to have the route."""
-GRACE = 15.0
-"""Seconds that calls may take beyond the deadline of a rollout, whatever the portal does."""
-_SHORTEST_READ = 5.0
-
-
-@dataclass
-class _Pace:
-    """The seconds of the slowest good answer so far: a read must be allowed to take longer."""
-
-    slowest: float = 0.0
 
 
 class Calls:
-    """Calls to one portal."""
+    """Calls to one portal; `time_left` limits them where it is given."""
 
-    def __init__(self, http: HttpClient) -> None:
+    def __init__(
+        self, http: HttpClient, pace: Pace | None = None, time_left: TimeLeft | None = None
+    ) -> None:
         self.host = urlsplit(http.base).netloc
         self._http = http
-        self._pace = _Pace()
-        self._deadline: Deadline | None = None
-        self._grace = 0.0
-        self._tries = http.limits.tries
+        self._pace = pace or Pace()
+        self._time_left = time_left
 
     def until(self, deadline: Deadline, grace: float = GRACE) -> Calls:
         """Return calls for a loop that retries by itself: one try each.
 
         They end with `Unreachable` at the latest `grace` seconds after `deadline`.
         """
-        calls = copy(self)
-        calls._deadline, calls._grace, calls._tries = deadline, grace, 1  # noqa: SLF001 - own class
-        return calls
+        return Calls(self._http, self._pace, TimeLeft(deadline, grace, tries=1))
 
     def within(self, seconds: float) -> Calls:
         """Return calls for what is not worth a long wait, retried within that time."""
-        calls = copy(self)
-        soon = Deadline.after(self._http.clock, max(seconds, 2 * self._pace.slowest))
-        if self._deadline is None or soon.at < self._deadline.at + self._grace:
-            calls._deadline, calls._grace = soon, 0.0  # noqa: SLF001 - own class
-        return calls
+        soon = Deadline.after(self._http.clock, max(seconds, self._pace.enough))
+        if self._time_left is None:
+            return Calls(self._http, self._pace, TimeLeft(soon, 0.0, self._http.limits.tries))
+        if self._time_left.seconds() < soon.left():
+            return self
+        return self.until(soon, grace=0.0)
 
     def _limited(self) -> HttpClient:
-        """Return the client for one call, with the limits that the deadline leaves."""
-        if self._deadline is None:
+        """Return the client for a call that begins now."""
+        if self._time_left is None:
             return self._http
-        left, limits = self._deadline.left(), self._http.limits
-        most = self._deadline.at + self._grace - self._deadline.clock.monotonic()
-        if most <= 0.0:
+        if self._time_left.seconds() <= 0.0:
             raise Unreachable(
                 f"The time limit passed before {self.host} could be asked.", may_have_applied=False
             )
-        slow = 2 * self._pace.slowest
-        whole = min(limits.whole, most, max(2 * _SHORTEST_READ, left, slow))
-        # At most half of the time left, so that one silent reply does not use up all of it.
-        read = min(limits.read, whole, max(_SHORTEST_READ, left / 2, slow))
-        # A host may have several addresses, and each of them is tried for as long.
-        connect = min(limits.connect, whole / 3)
-        return self._http.limited(
-            replace(
-                limits,
-                tries=self._tries,
-                patience=min(limits.patience, most),
-                connect=connect,
-                read=read,
-                whole=whole,
-            )
-        )
+        return self._http.limited(self._time_left.limits(self._http.limits, self._pace))
 
     def read(
         self,

@@ -9,8 +9,9 @@ from urllib.parse import quote
 
 from pipe.clock import Deadline
 from pipe.errors import Refused
-from pipe.portal.calls import GRACE, Calls
+from pipe.portal.calls import Calls
 from pipe.portal.list_reader import ListReader
+from pipe.portal.pace import GRACE
 from pipe.portal.tenants import Tenant
 
 T = TypeVar("T")
