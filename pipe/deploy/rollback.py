@@ -145,7 +145,7 @@ class Rollback:
     def _fail(self, changes: Sequence[Change], error: Exception) -> None:
         """End the rollbacks of these changes that have not ended."""
         if isinstance(error, PipeError):
-            reason = error.diagnosis.rstrip(".")
+            reason = error.diagnosis
         else:
             self.log_defect(error)
             reason = f"a defect of the pipe interrupted it ({type(error).__name__})"
