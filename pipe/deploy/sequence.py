@@ -64,7 +64,7 @@ class Deploy:
         """
         plan = self._plan()
         if not plan.changes:
-            return outcome.nothing_to_do(plan)
+            return outcome.nothing_to_do(plan, self.settings.image_requests)
         if self.settings.dry_run:
             return "This was a dry run: the plan was printed and nothing was changed."
         self._test_before(plan)
