@@ -68,12 +68,17 @@ def is_complete(rollout: ServiceRollout) -> bool:
     """
     if not rollout.was_set or rollout.pods.previous or _is_mixed(rollout):
         return False
-    new = rollout.pods.new
-    count, _ = needed(rollout.service, None)
-    if rollout.active is not None and has_fixed_count(rollout.service):
+    new, service = rollout.pods.new, rollout.service
+    if not new:
+        may_be_none = not has_fixed_count(service) and not rollout.active
+        return service.replicas == 0 or (may_be_none and not rollout.pods.leaving)
+    if _is_replacing(rollout):
+        return False
+    count, _ = needed(service, None)
+    if rollout.active is not None and has_fixed_count(service):
         count = min(count, rollout.active)
     without_node = sum(pod.phase is Phase.SCHEDULING_FAILED for pod in new)
-    return rollout.up + without_node == len(new) and (rollout.up >= count or not new)
+    return rollout.up + without_node == len(new) and rollout.up >= count
 
 
 def _superseded(rollout: ServiceRollout) -> Superseded | None:
@@ -132,16 +137,22 @@ def _progress(rollout: ServiceRollout, stable_seconds: float) -> Verdict:
         return _without_pods(rollout)
     count, exact = needed(rollout.service, rollout.active)
     all_up = 0 < rollout.up == len(new)
-    is_replacing = rollout.pods.leaving > 0 and any(is_in_set(pod) for pod in new)
     wait, enough = _stable_seconds(rollout, stable_seconds), rollout.up >= count
     if all_up and not enough and _is_scaled_down(rollout):
         enough, wait = True, max(wait, _SCALED_DOWN_AFTER)
-    if previous or not (all_up and enough) or is_replacing or _is_mixed(rollout):
+    if previous or not (all_up and enough) or _is_replacing(rollout) or _is_mixed(rollout):
         return Waiting(_missing(rollout, count, exact=exact), _stuck(rollout))
-    pods_up, since = f"{_pods(rollout.up)} up", max(rollout.up_since.values())
+    # Whether new pods are ready shows in the last previous one leaving.
+    since = max([*rollout.up_since.values(), rollout.alone_since or 0.0])
+    pods_up = f"{_pods(rollout.up)} up"
     if rollout.at - since < wait:
         return Waiting(f"{pods_up}; must stay up for {wait:g} s", until=since + wait)
     return Ready(f"{pods_up} for {wait:g} s" if wait else pods_up)
+
+
+def _is_replacing(rollout: ServiceRollout) -> bool:
+    """Return whether the successor of a pod is still to come, as in a set."""
+    return rollout.pods.leaving > 0 and any(is_in_set(pod) for pod in rollout.pods.new)
 
 
 def _without_pods(rollout: ServiceRollout) -> Verdict:

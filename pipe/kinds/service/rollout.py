@@ -52,10 +52,11 @@ class ServiceRollout:
     the service was seen to be set to the wanted images. `active` is the portal's last count of
     pods. `listed` are all pods of the last look, `pods` the same by version. `had_pods` is true
     once any was alive, `overlapped` once a new pod was up beside a previous one, as in a rolling
-    update. `shows_state` is true once the portal was seen to show present states of containers.
-    `up` counts the new pods that are up, `up_since` holds since when, by incarnation. `seen`
-    counts restarts on portals that do not; `ends` counts how often a container of a new pod ended,
-    by pod name; `problems` are by pod name too.
+    update; `alone_since` is since when no previous pod is left. `shows_state` is true once the
+    portal was seen to show present states of containers. `up` counts the new pods that are up,
+    `up_since` holds since when, by incarnation. `seen` counts restarts on portals that do not;
+    `ends` counts how often a container of a new pod ended, by pod name; `problems` are by pod
+    name too.
     """
 
     change: Change
@@ -69,6 +70,7 @@ class ServiceRollout:
     pods: VersionedPods = field(default_factory=VersionedPods)
     had_pods: bool = False
     overlapped: bool = False
+    alone_since: float | None = None
     shows_state: bool = False
     up: int = 0
     up_since: Mapping[str, float] = field(default_factory=dict)
@@ -131,6 +133,7 @@ def _with_pods(rollout: ServiceRollout, look: Look) -> ServiceRollout:
     up = [pod.incarnation for pod in pods.new if problems.is_up(pod, shows_state=shows_state)]
     restarts = crashes.without_recreated(rollout.restarts, pods.new)
     seen = crashes.seen_restarts(rollout.seen, rollout.pods.new, pods.new)
+    alone_since = look.at if rollout.alone_since is None else rollout.alone_since
     return replace(
         rollout,
         restarts=restarts,
@@ -138,6 +141,7 @@ def _with_pods(rollout: ServiceRollout, look: Look) -> ServiceRollout:
         pods=pods,
         had_pods=rollout.had_pods or bool(pods.new or pods.previous or pods.leaving),
         overlapped=rollout.overlapped or bool(up and pods.previous),
+        alone_since=None if pods.previous else alone_since,
         shows_state=shows_state,
         up=len(up),
         up_since={one: rollout.up_since.get(one, look.at) for one in up},
