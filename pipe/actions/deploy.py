@@ -42,7 +42,8 @@ class DeployAction(BaseAction):
         self._deploy = Deploy(
             settings=settings,
             previous_run=replace(
-                previous_run.find(settings, identity.token), user=portal.tenants.user
+                previous_run.find(settings, identity.token),
+                user=lambda: portal.tenants.user().name,
             ),
             drivers=open_drivers(portal.tenant(tenant), run.dependencies.clock),
             clock=run.dependencies.clock,
