@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pipe.clock import Clock, Deadline
 from pipe.deploy import outcome
 from pipe.deploy.current_state import CurrentState
-from pipe.errors import PipeError
+from pipe.errors import IdentityError, PlatformError
 from pipe.model import Change, Target
 from pipe.report import Recorder
 from pipe.rollout import Verdict, Watcher
@@ -52,7 +52,7 @@ def follow_changes(
         # A defect in noting it must not turn an interruption into a failure.
         with contextlib.suppress(Exception):
             note()
-        if not isinstance(error, PipeError):
+        if not isinstance(error, (PlatformError, IdentityError)):
             raise
         recorder.lost_sight(error.diagnosis)
         raise outcome.lost_sight(error) from error

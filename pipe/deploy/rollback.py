@@ -20,6 +20,7 @@ from pipe.kinds import Drivers
 from pipe.model import Change, Restart, Resumption, Snapshot, Target, Update
 from pipe.rollout import Ready, Superseded, Verdict, Watcher, words
 from pipe.rollout.loop import follow
+from pipe.secret import clause
 from pipe.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ class Rollback:
         again = planning.look_again(prepared, self.drivers)
         changes = {step.change.target: step.change for step in steps}
         for target, conflict in again.conflicts.items():
-            reason = conflict.diagnosis.rstrip(".")
+            reason = clause(conflict.diagnosis)
             self.ended[target] = TargetRollback(changes[target], RollbackOutcome.SUPERSEDED, reason)
         return [
             _Step(changes[update.target], update)
@@ -112,7 +113,9 @@ class Rollback:
             return self.drivers.prepare(updates)
         except PipeError as error:
             log.warning("%s Rolling back without a look at the present pods.", error)
-            return updates
+        except Exception as error:  # noqa: BLE001 - nor does a defect
+            self.log_defect(error)
+        return updates
 
     def _has_sent(self, step: _Step) -> bool:
         """Send one update; return False where that failed."""
@@ -144,7 +147,7 @@ class Rollback:
     def _fail(self, changes: Sequence[Change], error: Exception) -> None:
         """End the rollbacks of these changes that have not ended."""
         if isinstance(error, PipeError):
-            reason = error.diagnosis
+            reason = clause(error.diagnosis)
         else:
             self.log_defect(error)
             reason = f"a defect of the pipe interrupted it ({type(error).__name__})"

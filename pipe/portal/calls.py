@@ -19,14 +19,24 @@ T = TypeVar("T")
 
 NO_ROUTE = (404, 405)
 """Statuses that mean the portal is too old to have the route."""
+_QUICK = 5.0
+"""Seconds for an answer that the run can do without."""
 
 
 class Calls:
-    """Calls to one portal; `time_left` limits them where it is given."""
+    """Calls to one portal; `variable` is the one that the token comes from.
+
+    `time_left` limits the calls where it is given.
+    """
 
     def __init__(
-        self, http: HttpClient, pace: Pace | None = None, time_left: TimeLeft | None = None
+        self,
+        http: HttpClient,
+        variable: str = "DUPLO_TOKEN",
+        pace: Pace | None = None,
+        time_left: TimeLeft | None = None,
     ) -> None:
+        self._variable = variable
         self.host = urlsplit(http.base).netloc
         self._http = http
         self._pace = pace or Pace()
@@ -37,16 +47,33 @@ class Calls:
 
         They end with `Unreachable` at the latest `grace` seconds after `deadline`.
         """
-        return Calls(self._http, self._pace, TimeLeft(deadline, grace, tries=1))
+        return Calls(self._http, self._variable, self._pace, TimeLeft(deadline, grace, tries=1))
 
     def within(self, seconds: float) -> Calls:
         """Return calls for what is not worth a long wait, retried within that time."""
         soon = Deadline.after(self._http.clock, max(seconds, self._pace.enough))
         if self._time_left is None:
-            return Calls(self._http, self._pace, TimeLeft(soon, 0.0, self._http.limits.tries))
+            left = TimeLeft(soon, 0.0, self._http.limits.tries)
+            return Calls(self._http, self._variable, self._pace, left)
         if self._time_left.seconds() < soon.left():
             return self
         return self.until(soon, grace=0.0)
+
+    def quick(self) -> Calls:
+        """Return calls for what the run can do without: one try each, of a few seconds."""
+        return self.until(Deadline.after(self._http.clock, _QUICK), grace=0.0)
+
+    def token_refused(self, reply: Reply) -> IdentityError:
+        """Return the error for a reply that refuses the token."""
+        reason = error_body.message(reply)
+        return IdentityError.token_refused(self.host, self._variable, reason)
+
+    def lacks_permission(self, what: str) -> Refused:
+        """Return the error for a token that does not permit a change; `what` gives the reason."""
+        return Refused(
+            f"The token lacks permission: {what}.",
+            f"Give the service account of {self._variable} write access to the tenant.",
+        )
 
     def _limited(self) -> HttpClient:
         """Return the client for a call that begins now."""
@@ -101,13 +128,13 @@ class Calls:
         try:
             return read(reply.json())
         except UnexpectedShape as expected:
-            raise self._unexpected(what, f"expected {expected}", retryable=False) from None
+            raise _unexpected(self.host, what, f"expected {expected}", retryable=False) from None
         except TooComplex as expected:
-            raise self._unexpected(what, f"expected {expected}", retryable=True) from None
+            raise _unexpected(self.host, what, f"expected {expected}", retryable=True) from None
         except ValueError:
             problem = f'expected JSON, got "{excerpt(reply)}"'
             # Truncated JSON, or a gateway's page: an outage that may be over soon.
-            raise self._unexpected(what, problem, retryable=True) from None
+            raise _unexpected(self.host, what, problem, retryable=True) from None
 
     def check_done(self, reply: Reply, what: str) -> None:
         """Check the reply to a call without a result: a success must be empty or JSON.
@@ -117,7 +144,7 @@ class Calls:
         self.check(reply, what)
         if error_body.transient(reply):
             problem = f'expected an empty body or JSON, got "{excerpt(reply)}"'
-            raise self._unexpected(what, problem, retryable=True)
+            raise _unexpected(self.host, what, problem, retryable=True)
 
     def check(self, reply: Reply, what: str) -> None:
         """Raise the error that an unsuccessful reply deserves."""
@@ -128,33 +155,35 @@ class Calls:
 
     def _check_token(self, reply: Reply) -> None:
         if reply.status == 401:
-            raise IdentityError.token_refused(self.host, error_body.message(reply))
-
-    def _unexpected(self, what: str, problem: str, *, retryable: bool) -> Refused:
-        return Refused(
-            f"The portal {self.host} returned an unexpected response for {what}: {problem}.",
-            "Check that DUPLO_HOST is the portal itself, with nothing in between.",
-            retryable=retryable,
-        )
+            raise self.token_refused(reply)
 
     def _refusal(self, reply: Reply, what: str) -> PlatformError:
         if 300 <= reply.status < 400:
-            target = address.target(reply.headers.get("Location", "")) or "another address"
-            return Refused(
-                f"{self.host} redirects to {target} for {what}; the token is not sent there.",
-                "Set DUPLO_HOST to the portal's own address.",
-                may_have_applied=True,
-            )
+            return _redirected(self.host, what, reply)
         message = error_body.message(reply)
         because = f': "{message}"' if message else ""
         if reply.status == 403:
-            return Refused(
-                f"The token lacks permission: {what} was refused{because}.",
-                "Give the service account of DUPLO_TOKEN write access to the tenant.",
-            )
+            return self.lacks_permission(f"{what} was refused{because}")
         return Refused(
             f"The portal {self.host} answered {reply.status} for {what}{because}.",
             "Run the step again; if the error persists, send this line to the portal's "
             "administrators.",
             retryable=error_body.transient(reply),
         )
+
+
+def _unexpected(host: str, what: str, problem: str, *, retryable: bool) -> Refused:
+    return Refused(
+        f"The portal {host} returned an unexpected response for {what}: {problem}.",
+        "Check that DUPLO_HOST is the portal itself, with nothing in between.",
+        retryable=retryable,
+    )
+
+
+def _redirected(host: str, what: str, reply: Reply) -> Refused:
+    target = address.target(reply.headers.get("Location", "")) or "another address"
+    return Refused(
+        f"{host} redirects to {target} for {what}; the token is not sent there.",
+        "Set DUPLO_HOST to the portal's own address.",
+        may_have_applied=True,
+    )

@@ -8,6 +8,7 @@ from pipe.kinds.ecs import reasons
 from pipe.kinds.ecs.rollout import EcsRollout, revision
 from pipe.portal import Deployment
 from pipe.rollout import Failed, Ready, Superseded, TimedOut, Verdict, Waiting
+from pipe.secret import clause
 
 
 def judge(rollout: EcsRollout, stable_seconds: float, crash_limit: int, deadline: float) -> Verdict:
@@ -130,7 +131,7 @@ def _because(rollout: EcsRollout, reason: str) -> str:
 
 
 def _reason(deployment: Deployment) -> str:
-    return deployment.reason.rstrip(".") or "AWS gives no reason"
+    return clause(deployment.reason) or "AWS gives no reason"
 
 
 def _tasks(number: int) -> str:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from pipe.portal import EcsTask, Event, TaskContainer
+from pipe.secret import clause
 
 _CRASHES = ("TaskFailedToStart", "EssentialContainerExited")
 _SCHEDULER = "ServiceSchedulerInitiated"
@@ -50,7 +51,7 @@ def is_image_absent(task: EcsTask) -> bool:
 
 def why(task: EcsTask) -> str:
     """Return why a task stopped, with the containers that are to blame."""
-    reason = task.stopped_reason.strip().rstrip(".") or task.stop_code or "AWS gives no reason"
+    reason = clause(task.stopped_reason.strip()) or task.stop_code or "AWS gives no reason"
     blamed = [one for one in task.containers if one.exit_code or one.reason]
     if not blamed and task.stop_code == "EssentialContainerExited":
         blamed = [one for one in task.containers if one.exit_code is not None]
@@ -83,7 +84,7 @@ def _failed_checks(task: EcsTask) -> bool:
 def _how(container: TaskContainer, known: str) -> str:
     """Return how a container ended; `known` is what was reported before."""
     parts = [f"exit code {container.exit_code}"] if container.exit_code is not None else []
-    reason = container.reason.strip().rstrip(".")
+    reason = clause(container.reason.strip())
     # The portal shows 0 for a container that never ran.
     if reason and container.exit_code == 0:
         parts.clear()
