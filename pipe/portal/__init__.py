@@ -7,18 +7,22 @@ further.
 from pipe.portal.client import Portal, TenantPortal
 from pipe.portal.connect import connect
 from pipe.portal.cronjobs import CronJob
-from pipe.portal.ecs import Deployment, EcsService, TaskDefinition
+from pipe.portal.ecs import Deployment, EcsService, Event, TaskDefinition
+from pipe.portal.ecs_tasks import EcsTask, EcsTasks, TaskContainer
 from pipe.portal.faults import Fault
 from pipe.portal.functions import Function
 from pipe.portal.pods import Container, Phase, Pod
 from pipe.portal.services import Listener, Service
-from pipe.portal.tenants import Tenant, choose
+from pipe.portal.tenants import Tenant, User, choose
 
 __all__ = [
     "Container",
     "CronJob",
     "Deployment",
     "EcsService",
+    "EcsTask",
+    "EcsTasks",
+    "Event",
     "Fault",
     "Function",
     "Listener",
@@ -26,9 +30,11 @@ __all__ = [
     "Pod",
     "Portal",
     "Service",
+    "TaskContainer",
     "TaskDefinition",
     "Tenant",
     "TenantPortal",
+    "User",
     "choose",
     "connect",
 ]

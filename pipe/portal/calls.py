@@ -19,14 +19,24 @@ T = TypeVar("T")
 
 NO_ROUTE = (404, 405)
 """Statuses that mean the portal is too old to have the route."""
+_QUICK = 5.0
+"""Seconds for an answer that the run can do without."""
 
 
 class Calls:
-    """Calls to one portal; `time_left` limits them where it is given."""
+    """Calls to one portal; `variable` is the one that the token comes from.
+
+    `time_left` limits the calls where it is given.
+    """
 
     def __init__(
-        self, http: HttpClient, pace: Pace | None = None, time_left: TimeLeft | None = None
+        self,
+        http: HttpClient,
+        variable: str = "DUPLO_TOKEN",
+        pace: Pace | None = None,
+        time_left: TimeLeft | None = None,
     ) -> None:
+        self._variable = variable
         self.host = urlsplit(http.base).netloc
         self._http = http
         self._pace = pace or Pace()
@@ -37,16 +47,33 @@ class Calls:
 
         They end with `Unreachable` at the latest `grace` seconds after `deadline`.
         """
-        return Calls(self._http, self._pace, TimeLeft(deadline, grace, tries=1))
+        return Calls(self._http, self._variable, self._pace, TimeLeft(deadline, grace, tries=1))
 
     def within(self, seconds: float) -> Calls:
         """Return calls for what is not worth a long wait, retried within that time."""
         soon = Deadline.after(self._http.clock, max(seconds, self._pace.enough))
         if self._time_left is None:
-            return Calls(self._http, self._pace, TimeLeft(soon, 0.0, self._http.limits.tries))
+            left = TimeLeft(soon, 0.0, self._http.limits.tries)
+            return Calls(self._http, self._variable, self._pace, left)
         if self._time_left.seconds() < soon.left():
             return self
         return self.until(soon, grace=0.0)
+
+    def quick(self) -> Calls:
+        """Return calls for what the run can do without: one try each, of a few seconds."""
+        return self.until(Deadline.after(self._http.clock, _QUICK), grace=0.0)
+
+    def token_refused(self, reply: Reply) -> IdentityError:
+        """Return the error for a reply that refuses the token."""
+        reason = error_body.message(reply)
+        return IdentityError.token_refused(self.host, self._variable, reason)
+
+    def lacks_permission(self, what: str) -> Refused:
+        """Return the error for a token that does not permit a change; `what` gives the reason."""
+        return Refused(
+            f"The token lacks permission: {what}.",
+            f"Give the service account of {self._variable} write access to the tenant.",
+        )
 
     def _limited(self) -> HttpClient:
         """Return the client for a call that begins now."""
@@ -128,7 +155,7 @@ class Calls:
 
     def _check_token(self, reply: Reply) -> None:
         if reply.status == 401:
-            raise IdentityError.token_refused(self.host, error_body.message(reply))
+            raise self.token_refused(reply)
 
     def _unexpected(self, what: str, problem: str, *, retryable: bool) -> Refused:
         return Refused(
@@ -148,10 +175,7 @@ class Calls:
         message = error_body.message(reply)
         because = f': "{message}"' if message else ""
         if reply.status == 403:
-            return Refused(
-                f"The token lacks permission: {what} was refused{because}.",
-                "Give the service account of DUPLO_TOKEN write access to the tenant.",
-            )
+            return self.lacks_permission(f"{what} was refused{because}")
         return Refused(
             f"The portal {self.host} answered {reply.status} for {what}{because}.",
             "Run the step again; if the error persists, send this line to the portal's "

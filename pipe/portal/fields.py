@@ -7,9 +7,13 @@ a failed deploy. Only a body of the wrong overall shape is rejected.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
-_LONGEST = 4000
+from pipe.secret import cut
+
+LONGEST_PROSE = 4000
+"""Characters of a text for people; the portal passes on whole traces."""
 
 
 class UnexpectedShape(ValueError):
@@ -56,17 +60,21 @@ def text(item: Mapping[str, Any], key: str) -> str:
 
 def prose(item: Mapping[str, Any], key: str) -> str:
     """Return the text for people under a key, cut to a readable length, or an empty one."""
-    return cut(text(item, key))
-
-
-def cut(line: str) -> str:
-    """Return at most 4,000 characters, with the mark by which the mask finds a cut secret."""
-    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
+    return cut(text(item, key), LONGEST_PROSE)
 
 
 def enum_text(item: Mapping[str, Any], key: str) -> str:
     """Return an AWS enum value, which the portal sends bare or as `{"Value": ...}`."""
     return text(item, key) or text(nested(item, key), "Value")
+
+
+def moment(item: Mapping[str, Any], key: str) -> datetime | None:
+    """Return the time under a key, in UTC unless it names a zone, or None."""
+    try:
+        found = datetime.fromisoformat(text(item, key))
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def count(item: Mapping[str, Any], key: str) -> int | None:

@@ -35,11 +35,13 @@ class FailedReads:
 class PortalMemory:
     """What one call learned about the portal and later calls use.
 
-    `missing_routes` names routes that this portal is too old to have, `faults` holds the reads of
-    faults that failed.
+    `missing_routes` names routes that this portal is too old to have, `failed_changes` the services
+    whose last change of an image ended with status 500, `faults` holds the reads of faults that
+    failed.
     """
 
     missing_routes: set[str] = field(default_factory=set)
+    failed_changes: set[str] = field(default_factory=set)
     faults: FailedReads = field(default_factory=FailedReads)
     _readers: dict[str, ListReader[Any]] = field(default_factory=dict)
 
