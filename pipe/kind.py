@@ -95,15 +95,14 @@ class Kind(StrEnum):
         ),
     )
 
+    @property
+    def noun(self) -> str:
+        """The title within a sentence."""
+        return "service" if self is Kind.SERVICE else self.capabilities.title
+
     def __new__(cls, name: str, capabilities: Capabilities) -> Self:
         """Create a member from its name and its capabilities."""
         member = str.__new__(cls, name)
         member._value_ = name
         member.capabilities = capabilities
         return member
-
-    @property
-    def noun(self) -> str:
-        """What one target of this kind is called in the middle of a sentence."""
-        title = self.capabilities.title
-        return title.lower() if self is Kind.SERVICE else title

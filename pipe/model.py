@@ -32,7 +32,8 @@ class Snapshot:
     `images` maps container names to images. `version` is any text that differs after every
     change, no matter who made it. `detail` belongs to the target's kind and is opaque to all
     others. `changed_at` is the time of the last change or restart, None when the portal does not
-    report it. `main` is the main container's own name, where it has one.
+    report it; `images_set_at` and `images_set_by` are time and user of the last change of images.
+    `main` is the main container's own name, where it has one.
     """
 
     target: Target
@@ -41,6 +42,12 @@ class Snapshot:
     detail: object = field(compare=False)
     changed_at: datetime | None = None
     main: str = ""
+    images_set_at: datetime | None = None
+    images_set_by: str = ""
+
+    def shown(self, container: str) -> str:
+        """Return a container's name as in `SERVICES`: that of the target for the main one."""
+        return f"{self.target}/{container}" if container else str(self.target)
 
     def container(self, name: str) -> str:
         """Return the key in `images` for a container as people name it."""
@@ -52,8 +59,8 @@ class Resumption:
     """A change that an earlier run made but did not live to follow.
 
     It is followed, not sent again. `version` is the target's version from before that change,
-    empty when no record holds it. With `is_proven`, a record shows that an earlier run of this
-    step made the change; no other may be rolled back.
+    empty when no record holds it. With `is_proven`, a record or the portal's history shows
+    that an earlier run of this step made the change; no other may be rolled back.
     """
 
     version: str = ""
@@ -86,18 +93,23 @@ class _TargetChange:
 
     @property
     def image(self) -> str:
-        """The image to name to people: the main container's, else the first in the change."""
-        return self.wanted.get(MAIN) or next(iter(self.images.values()), "")
+        """The image to name to people: the main container's if it changes, else the first."""
+        return self.wanted.get(self._named, "")
 
     @property
     def previous_image(self) -> str:
-        """The same from before the change."""
-        return self.before.images.get(MAIN) or next(iter(self.before.images.values()), "")
+        """The image of the same container before the change, empty if it had none."""
+        return self.before.images.get(self._named, "")
 
     @property
     def previous_version(self) -> str:
         """The target's version from before the change, also where an earlier run made it."""
         return (self.resumes and self.resumes.version) or self.before.version
+
+    @property
+    def _named(self) -> str:
+        """The container whose image stands for the change where only one is shown."""
+        return MAIN if MAIN in self.images else next(iter(self.images), MAIN)
 
     @property
     def is_ours(self) -> bool:
@@ -114,9 +126,11 @@ class Update(_TargetChange):
     """Containers of a target get other images.
 
     `rollback_to` holds the images to restore should it fail, None when they are unknown.
+    `surviving_pods` identifies pods that are known to run what a rollback restores.
     """
 
     rollback_to: Mapping[str, str] | None = None
+    surviving_pods: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

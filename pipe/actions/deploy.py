@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 from pipe import output
@@ -32,7 +33,7 @@ class DeployAction(BaseAction):
         settings, network = run.settings, run.network
         identity = establish(settings, network, run.mask)
         run.recorder.token = identity.token
-        portal = connect(settings.host, identity.token, network)
+        portal = connect(settings.host, identity.token, network, settings.token_variable)
         tenant = choose(portal.tenants.list(), settings.tenant)
         log.info("Tenant %s", tenant.name)
         registry_of = registry_lookup(settings, identity, network, run.mask)
@@ -40,7 +41,10 @@ class DeployAction(BaseAction):
         run.recorder.verified(verifier.results)
         self._deploy = Deploy(
             settings=settings,
-            previous_run=previous_run.find(settings, identity.token),
+            previous_run=replace(
+                previous_run.find(settings, identity.token),
+                user=lambda: portal.tenants.user().name,
+            ),
             drivers=open_drivers(portal.tenant(tenant), run.dependencies.clock),
             clock=run.dependencies.clock,
             recorder=run.recorder,
@@ -71,6 +75,7 @@ class DeployAction(BaseAction):
             credentials=self._credentials(identity),
             login=logins(run.settings, identity, run.mask),
             adapter=run.dependencies.adapter,
+            resolve=run.dependencies.resolve,
         )
 
     def _credentials(self, identity: Identity) -> Mapping[str, str]:

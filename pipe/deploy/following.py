@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pipe.clock import Clock, Deadline
 from pipe.deploy import outcome
 from pipe.deploy.current_state import CurrentState
-from pipe.errors import PipeError
+from pipe.errors import IdentityError, PlatformError
 from pipe.model import Change, Target
 from pipe.report import Recorder
 from pipe.rollout import Verdict, Watcher
@@ -33,13 +33,10 @@ def follow_changes(
 
     `state` is kept up to date.
     """
-    timeout = settings.wait_timeout
+    timeout, stable = settings.wait_timeout, settings.stable_seconds
     state.watcher = watcher
-    log.info(
-        "Following the rollout for at most %g s; new pods must stay up for %g s.",
-        timeout,
-        settings.stable_seconds,
-    )
+    line = "Following the rollout for at most %g s; new pods must stay up for %g s."
+    log.info(line, timeout, stable)
     started = clock.monotonic()
 
     def note() -> None:
@@ -48,19 +45,25 @@ def follow_changes(
             counts = watcher.pod_counts(change.target)
             recorder.followed(change.target, state.of(change), counts, seconds)
 
-    # Where the end means a rollback, refusals alone must not bring it about before the time is up.
-    patience = math.inf if settings.rollback else LOST_SIGHT
-    deadline = Deadline.after(clock, timeout)
+    deadline, patience = Deadline.after(clock, timeout), _patience(settings)
     try:
         verdicts = follow([watcher], deadline, clock, patience=patience, sight=state.sight)
     except BaseException as error:
         # A defect in noting it must not turn an interruption into a failure.
         with contextlib.suppress(Exception):
             note()
-        if not isinstance(error, PipeError):
+        if not isinstance(error, (PlatformError, IdentityError)):
             raise
         recorder.lost_sight(error.diagnosis)
         raise outcome.lost_sight(error) from error
     note()
     recorder.judged(verdicts)
     return verdicts
+
+
+def _patience(settings: Settings) -> float:
+    """Return how many seconds of refusals end the wait.
+
+    Where the end means a rollback, they alone must not bring it about before the time is up.
+    """
+    return math.inf if settings.rollback else LOST_SIGHT

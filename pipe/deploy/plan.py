@@ -11,7 +11,8 @@ from pipe.deploy.previous_images import previous_images
 from pipe.deploy.previous_run import PreviousRun, PreviousTarget
 from pipe.errors import ConfigError, Conflict, NotFound, Problem, combined
 from pipe.kinds import Drivers
-from pipe.model import MAIN, Change, Plan, Restart, Resumption, Snapshot, Target, Update
+from pipe.kinds.names import unknown_container
+from pipe.model import Change, Plan, Restart, Resumption, Snapshot, Target, Update
 from pipe.settings import Action, ImageRequest, Settings
 
 Resolve = Callable[[Sequence[ImageRequest]], Sequence[ImageRequest]]
@@ -47,7 +48,7 @@ def build(
     ]
     unchanged = _rolled_out(changes, settings, drivers)
     followed = [
-        _with_rollback(change, drivers, previous_run)
+        _with_rollback(change, settings, drivers, previous_run, moment)
         for change in changes
         if change.before not in unchanged
     ]
@@ -128,18 +129,15 @@ def _check_names(
     """Refuse names that do not exist, all of them at once."""
     missing = [target for target in targets if target not in found]
     known = {kind: tuple(drivers.names(kind)) for kind in {target.kind for target in missing}}
-    by_name = all(not request.container for request in settings.image_requests)
-    variable = "SERVICE" if by_name else "SERVICES"
+    variable = settings.targets_variable
     errors = [
         NotFound.named(target.kind.noun, variable, target.name, known[target.kind])
         for target in missing
     ]
     for request in settings.image_requests:
         now = found.get(request.target)
-        if now and request.container and now.container(request.container) not in now.images:
-            names = [now.main, *(name for name in now.images if name != MAIN)]
-            what = f"container of {request.target}"
-            errors.append(NotFound.named(what, variable, request.container, names))
+        if now and (error := unknown_container(now, request.container)):
+            errors.append(error)
     if errors:
         raise combined(errors)
 
@@ -217,15 +215,25 @@ def _rolled_out(
     return [snapshot for snapshot in idle if rolled_out[snapshot.target]]
 
 
-def _with_rollback(change: Change, drivers: Drivers, previous_run: PreviousRun) -> Change:
+def _with_rollback(
+    change: Change,
+    settings: Settings,
+    drivers: Drivers,
+    previous_run: PreviousRun,
+    moment: datetime,
+) -> Change:
     """Note on a resumed update whether this step made it, and what to roll back to if so."""
     if isinstance(change, Restart) or not change.resumes:
         return change
     before = change.before
     recorded = previous_run.rollback_images(before)
-    if recorded is None:
+    # Asking the history costs a request, and only ROLLBACK needs what it proves.
+    is_shown = (
+        settings.rollback and recorded is None and previous_run.is_shown_by_history(before, moment)
+    )
+    if recorded is None and not is_shown:
         return change
-    own = {name: then for name, then in recorded.items() if name in change.images}
+    own = {name: then for name, then in (recorded or {}).items() if name in change.images}
     rollback_to = drivers.previous_images(before, change.images) or own
     proven = replace(change.resumes, is_proven=True)
     return replace(change, resumes=proven, rollback_to=rollback_to)

@@ -20,6 +20,7 @@ from pipe.kinds import Drivers
 from pipe.model import Change, Restart, Resumption, Snapshot, Target, Update
 from pipe.rollout import Ready, Superseded, Verdict, Watcher, words
 from pipe.rollout.loop import follow
+from pipe.secret import clause
 from pipe.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ class Rollback:
         again = planning.look_again(prepared, self.drivers)
         changes = {step.change.target: step.change for step in steps}
         for target, conflict in again.conflicts.items():
-            reason = conflict.diagnosis.rstrip(".")
+            reason = clause(conflict.diagnosis)
             self.ended[target] = TargetRollback(changes[target], RollbackOutcome.SUPERSEDED, reason)
         return [
             _Step(changes[update.target], update)
@@ -109,10 +110,12 @@ class Rollback:
     def _prepared(self, updates: Sequence[Update]) -> Sequence[Change]:
         """Return the updates prepared, or as they are: unreadable pods must not prevent them."""
         try:
-            return self.drivers.prepare(updates)
+            return self.drivers.prepare(updates, is_urgent=True)
         except PipeError as error:
             log.warning("%s Rolling back without a look at the present pods.", error)
-            return updates
+        except Exception as error:  # noqa: BLE001 - nor does a defect
+            self.log_defect(error)
+        return updates
 
     def _has_sent(self, step: _Step) -> bool:
         """Send one update; return False where that failed."""
@@ -130,7 +133,8 @@ class Rollback:
 
     def _verify(self, sent: Sequence[_Step]) -> None:
         stable, timeout = self.settings.stable_seconds, self.settings.wait_timeout
-        watcher = self.drivers.watch([step.update for step in sent], stable)
+        updates = [step.update for step in sent]
+        watcher = self.drivers.watch(updates, stable, self.settings.crash_limit)
         log.info("Following the rollback for at most %g s.", timeout)
         deadline = Deadline.after(self.clock, timeout)
         verdicts = follow([watcher], deadline, self.clock, to_the_end=True, patience=math.inf)
@@ -143,7 +147,7 @@ class Rollback:
     def _fail(self, changes: Sequence[Change], error: Exception) -> None:
         """End the rollbacks of these changes that have not ended."""
         if isinstance(error, PipeError):
-            reason = error.diagnosis
+            reason = clause(error.diagnosis)
         else:
             self.log_defect(error)
             reason = f"a defect of the pipe interrupted it ({type(error).__name__})"
@@ -164,7 +168,7 @@ def _decide(change: Change, now: Snapshot | None) -> TargetRollback | Update:
         return TargetRollback(change, RollbackOutcome.SUPERSEDED, message)
     if rollback_to is None:
         return TargetRollback(change, RollbackOutcome.FAILED, _no_previous_image(change))
-    return Update(now, rollback_to)
+    return Update(now, rollback_to, surviving_pods=change.previous_pods)
 
 
 def _send(update: Update, drivers: Drivers) -> None:

@@ -115,24 +115,19 @@ class HttpClient:
         started = self.clock.monotonic()
         deadline = Deadline(self.clock, started + self.limits.whole)
         url = f"{self.base}/{path}"
+        options: dict[str, Any] = {"json": body, "data": data, "headers": headers}
+        timeout = (self.limits.connect, self.limits.read)
         try:
             with (
                 time_limit(deadline),
                 self._session.request(
-                    method,
-                    url,
-                    json=body,
-                    data=data,
-                    headers=headers,
-                    timeout=(self.limits.connect, self.limits.read),
-                    allow_redirects=False,
-                    stream=True,
+                    method, url, **options, timeout=timeout, allow_redirects=False, stream=True
                 ) as response,
             ):
                 content = self._read_body(response, deadline)
                 status, headers = response.status_code, response.headers
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            proxy = self._session.proxies.get("https", "")
+            proxy = next(iter(self._session.proxies.values()), "")
             unreachable = explain(error, self.base, self._setting, self.limits, proxy)
             log.debug("%s %s: %s", method, path, unreachable.diagnosis)
             raise unreachable from error
@@ -167,7 +162,8 @@ class HttpClient:
         def classify_reply(reply: Reply) -> Retryable | None:
             if not transient(reply):
                 return None
-            return Retryable(f"{self.base} returned status {reply.status}.", _retry_after(reply))
+            what = "an incomplete response" if reply.ok else f"status {reply.status}"
+            return Retryable(f"{self.base} returned {what}.", _retry_after(reply))
 
         return self.limits.retry_policy.call(
             self.clock,

@@ -29,11 +29,18 @@ class Driver(ABC):
         """Make the change once; after a lost reply, read the target before sending it again."""
 
     @abstractmethod
-    def watch(self, changes: Sequence[Change], stable_seconds: float) -> Watcher:
-        """Start to follow changes that have just been made."""
+    def watch(self, changes: Sequence[Change], stable_seconds: float, crash_limit: int) -> Watcher:
+        """Start to follow changes that have just been made.
 
-    def prepare(self, changes: Sequence[Change]) -> Sequence[Change]:
-        """Return the changes with what distinguishes previous pods from new ones later."""
+        A container that ends `crash_limit` times cannot start; 0 means no limit.
+        """
+
+    def prepare(self, changes: Sequence[Change], *, is_urgent: bool = False) -> Sequence[Change]:
+        """Return the changes with what distinguishes previous pods from new ones later.
+
+        With `is_urgent`, no read takes longer than some seconds: a bad version is running.
+        """
+        del is_urgent
         return changes
 
     def renewed(self, change: Change, fresh: Snapshot) -> Change:

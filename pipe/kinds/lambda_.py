@@ -9,7 +9,7 @@ from pipe import image
 from pipe.clock import Clock
 from pipe.errors import Refused
 from pipe.kinds.driver import Driver
-from pipe.kinds.names import check_distinct, full_name, short_name
+from pipe.kinds.full_names import check_distinct, full_name, short_name
 from pipe.kinds.resource_watcher import ResourceWatcher
 from pipe.kinds.send_once import SendOnce
 from pipe.model import MAIN, Change, Snapshot, Target
@@ -44,13 +44,14 @@ class LambdaDriver(Driver):
         tenant = self._portal.tenant.name
         return [short_name(function.name, tenant) for function in self._portal.functions.list()]
 
-    def prepare(self, changes: Sequence[Change]) -> Sequence[Change]:
+    def prepare(self, changes: Sequence[Change], *, is_urgent: bool = False) -> Sequence[Change]:
         """See `Driver`.
 
         After a failed update it is uncertain which image the function runs. It is therefore
         updated again, even if the portal already shows the wanted image. So is a function that AWS
         could not start, which nothing else revives.
         """
+        del is_urgent
         return [
             replace(change, resumes=None) if detail(change.before).failed else change
             for change in changes
@@ -76,9 +77,11 @@ class LambdaDriver(Driver):
             has_arrived,
         )
 
-    def watch(self, changes: Sequence[Change], stable_seconds: float) -> LambdaWatcher:
+    def watch(
+        self, changes: Sequence[Change], stable_seconds: float, crash_limit: int
+    ) -> LambdaWatcher:
         """See `Driver`; without pods there is nothing that could stay up."""
-        del stable_seconds
+        del stable_seconds, crash_limit
         functions = {change.target: detail(change.before) for change in changes}
         return LambdaWatcher(self._portal, self._clock, changes, functions)
 
@@ -100,7 +103,9 @@ class LambdaWatcher(ResourceWatcher[Function]):
         listed = {function.name: function for function in portal.functions.list()}
         functions = {}
         for change in changes:
-            function = listed.get(last[change.target].name, last[change.target])
+            function = listed.get(last[change.target].name)
+            if function is None:
+                continue
             if _has_changed(change, function) and function.status != "InProgress":
                 function = portal.functions.get(function.name)
                 if is_updated(change, function):

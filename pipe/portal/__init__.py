@@ -13,7 +13,7 @@ from pipe.portal.faults import Fault
 from pipe.portal.functions import Function
 from pipe.portal.pods import Container, Phase, Pod
 from pipe.portal.services import Listener, Service
-from pipe.portal.tenants import Tenant, choose
+from pipe.portal.tenants import Tenant, User, choose
 
 __all__ = [
     "Container",
@@ -34,6 +34,7 @@ __all__ = [
     "TaskDefinition",
     "Tenant",
     "TenantPortal",
+    "User",
     "choose",
     "connect",
 ]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import copy
-from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -15,77 +13,77 @@ from pipe.http.excerpt import excerpt
 from pipe.http.json_body import TooComplex, loads
 from pipe.portal import error_body
 from pipe.portal.fields import UnexpectedShape
+from pipe.portal.pace import GRACE, Pace, TimeLeft
 
 T = TypeVar("T")
 
 NO_ROUTE = (404, 405)
 """Statuses that mean the portal is too old to have the route."""
-GRACE = 15.0
-"""Seconds that calls may take beyond the deadline of a rollout, whatever the portal does."""
-_SHORTEST_READ = 5.0
-
-
-@dataclass
-class _Pace:
-    """The seconds of the slowest good answer so far: a read must be allowed to take longer."""
-
-    slowest: float = 0.0
+_QUICK = 5.0
+"""Seconds for an answer that the run can do without."""
 
 
 class Calls:
-    """Calls to one portal."""
+    """Calls to one portal; `variable` is the one that the token comes from.
 
-    def __init__(self, http: HttpClient) -> None:
+    `time_left` limits the calls where it is given.
+    """
+
+    def __init__(
+        self,
+        http: HttpClient,
+        variable: str = "DUPLO_TOKEN",
+        pace: Pace | None = None,
+        time_left: TimeLeft | None = None,
+    ) -> None:
+        self._variable = variable
         self.host = urlsplit(http.base).netloc
         self._http = http
-        self._pace = _Pace()
-        self._deadline: Deadline | None = None
-        self._grace = 0.0
-        self._tries = http.limits.tries
+        self._pace = pace or Pace()
+        self._time_left = time_left
 
     def until(self, deadline: Deadline, grace: float = GRACE) -> Calls:
         """Return calls for a loop that retries by itself: one try each.
 
         They end with `Unreachable` at the latest `grace` seconds after `deadline`.
         """
-        calls = copy(self)
-        calls._deadline, calls._grace, calls._tries = deadline, grace, 1  # noqa: SLF001 - own class
-        return calls
+        return Calls(self._http, self._variable, self._pace, TimeLeft(deadline, grace, tries=1))
 
     def within(self, seconds: float) -> Calls:
         """Return calls for what is not worth a long wait, retried within that time."""
-        calls = copy(self)
-        soon = Deadline.after(self._http.clock, max(seconds, 2 * self._pace.slowest))
-        if self._deadline is None or soon.at < self._deadline.at + self._grace:
-            calls._deadline, calls._grace = soon, 0.0  # noqa: SLF001 - own class
-        return calls
+        soon = Deadline.after(self._http.clock, max(seconds, self._pace.enough))
+        if self._time_left is None:
+            left = TimeLeft(soon, 0.0, self._http.limits.tries)
+            return Calls(self._http, self._variable, self._pace, left)
+        if self._time_left.seconds() < soon.left():
+            return self
+        return self.until(soon, grace=0.0)
+
+    def quick(self) -> Calls:
+        """Return calls for what the run can do without: one try each, of a few seconds."""
+        return self.until(Deadline.after(self._http.clock, _QUICK), grace=0.0)
+
+    def token_refused(self, reply: Reply) -> IdentityError:
+        """Return the error for a reply that refuses the token."""
+        reason = error_body.message(reply)
+        return IdentityError.token_refused(self.host, self._variable, reason)
+
+    def lacks_permission(self, what: str) -> Refused:
+        """Return the error for a token that does not permit a change; `what` gives the reason."""
+        return Refused(
+            f"The token lacks permission: {what}.",
+            f"Give the service account of {self._variable} write access to the tenant.",
+        )
 
     def _limited(self) -> HttpClient:
-        """Return the client for one call, with the limits that the deadline leaves."""
-        if self._deadline is None:
+        """Return the client for a call that begins now."""
+        if self._time_left is None:
             return self._http
-        left, limits = self._deadline.left(), self._http.limits
-        most = self._deadline.at + self._grace - self._deadline.clock.monotonic()
-        if most <= 0.0:
+        if self._time_left.seconds() <= 0.0:
             raise Unreachable(
                 f"The time limit passed before {self.host} could be asked.", may_have_applied=False
             )
-        slow = 2 * self._pace.slowest
-        whole = min(limits.whole, most, max(2 * _SHORTEST_READ, left, slow))
-        # At most half of the time left, so that one silent reply does not use up all of it.
-        read = min(limits.read, whole, max(_SHORTEST_READ, left / 2, slow))
-        # A host may have several addresses, and each of them is tried for as long.
-        connect = min(limits.connect, whole / 3)
-        return self._http.limited(
-            replace(
-                limits,
-                tries=self._tries,
-                patience=min(limits.patience, most),
-                connect=connect,
-                read=read,
-                whole=whole,
-            )
-        )
+        return self._http.limited(self._time_left.limits(self._http.limits, self._pace))
 
     def read(
         self,
@@ -130,13 +128,13 @@ class Calls:
         try:
             return read(reply.json())
         except UnexpectedShape as expected:
-            raise self._unexpected(what, f"expected {expected}", retryable=False) from None
+            raise _unexpected(self.host, what, f"expected {expected}", retryable=False) from None
         except TooComplex as expected:
-            raise self._unexpected(what, f"expected {expected}", retryable=True) from None
+            raise _unexpected(self.host, what, f"expected {expected}", retryable=True) from None
         except ValueError:
             problem = f'expected JSON, got "{excerpt(reply)}"'
             # Truncated JSON, or a gateway's page: an outage that may be over soon.
-            raise self._unexpected(what, problem, retryable=True) from None
+            raise _unexpected(self.host, what, problem, retryable=True) from None
 
     def check_done(self, reply: Reply, what: str) -> None:
         """Check the reply to a call without a result: a success must be empty or JSON.
@@ -146,7 +144,7 @@ class Calls:
         self.check(reply, what)
         if error_body.transient(reply):
             problem = f'expected an empty body or JSON, got "{excerpt(reply)}"'
-            raise self._unexpected(what, problem, retryable=True)
+            raise _unexpected(self.host, what, problem, retryable=True)
 
     def check(self, reply: Reply, what: str) -> None:
         """Raise the error that an unsuccessful reply deserves."""
@@ -157,33 +155,35 @@ class Calls:
 
     def _check_token(self, reply: Reply) -> None:
         if reply.status == 401:
-            raise IdentityError.token_refused(self.host, error_body.message(reply))
-
-    def _unexpected(self, what: str, problem: str, *, retryable: bool) -> Refused:
-        return Refused(
-            f"The portal {self.host} returned an unexpected response for {what}: {problem}.",
-            "Check that DUPLO_HOST is the portal itself, with nothing in between.",
-            retryable=retryable,
-        )
+            raise self.token_refused(reply)
 
     def _refusal(self, reply: Reply, what: str) -> PlatformError:
         if 300 <= reply.status < 400:
-            target = address.target(reply.headers.get("Location", "")) or "another address"
-            return Refused(
-                f"{self.host} redirects to {target} for {what}; the token is not sent there.",
-                "Set DUPLO_HOST to the portal's own address.",
-                may_have_applied=True,
-            )
+            return _redirected(self.host, what, reply)
         message = error_body.message(reply)
         because = f': "{message}"' if message else ""
         if reply.status == 403:
-            return Refused(
-                f"The token lacks permission: {what} was refused{because}.",
-                "Give the service account of DUPLO_TOKEN write access to the tenant.",
-            )
+            return self.lacks_permission(f"{what} was refused{because}")
         return Refused(
             f"The portal {self.host} answered {reply.status} for {what}{because}.",
             "Run the step again; if the error persists, send this line to the portal's "
             "administrators.",
             retryable=error_body.transient(reply),
         )
+
+
+def _unexpected(host: str, what: str, problem: str, *, retryable: bool) -> Refused:
+    return Refused(
+        f"The portal {host} returned an unexpected response for {what}: {problem}.",
+        "Check that DUPLO_HOST is the portal itself, with nothing in between.",
+        retryable=retryable,
+    )
+
+
+def _redirected(host: str, what: str, reply: Reply) -> Refused:
+    target = address.target(reply.headers.get("Location", "")) or "another address"
+    return Refused(
+        f"{host} redirects to {target} for {what}; the token is not sent there.",
+        "Set DUPLO_HOST to the portal's own address.",
+        may_have_applied=True,
+    )

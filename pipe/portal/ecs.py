@@ -81,7 +81,8 @@ class EcsService:
     """One ECS service; `definition` is the ARN it is set to. `document` is the portal's JSON.
 
     `name` is the one that the portal shows, `full_name` may carry the tenant's prefix. Events are
-    listed from the newest to the oldest.
+    listed from the newest to the oldest. With `has_breaker`, AWS gives up a deployment itself once
+    enough of its tasks did not start.
     """
 
     name: str
@@ -90,6 +91,7 @@ class EcsService:
     deployments: tuple[Deployment, ...]
     events: tuple[Event, ...]
     document: Mapping[str, Any] = field(compare=False, repr=False)
+    has_breaker: bool = False
 
     @property
     def primary(self) -> Deployment | None:
@@ -239,7 +241,13 @@ def _service(name: str, document: Mapping[str, Any], status: Mapping[str, Any]) 
         deployments=tuple(_deployment(item) for item in objects(status, "Deployments")),
         events=tuple(_events(status)),
         document=document,
+        has_breaker=_has_breaker(document),
     )
+
+
+def _has_breaker(document: Mapping[str, Any]) -> bool:
+    configuration = nested(document, "DeploymentConfiguration")
+    return nested(configuration, "DeploymentCircuitBreaker").get("Enable") is True
 
 
 def _events(status: Mapping[str, Any]) -> Iterator[Event]:

@@ -80,6 +80,8 @@ class Functions:
                 f'An earlier update of {name} is still under way: "{error_body.message(reply)}".',
                 "Find out who else updates it, then run the step again.",
                 retryable=True,
+                # The function may show the end of the earlier update, which is not this one's.
+                may_have_applied=False,
             )
         self._scope.calls.check_done(reply, f"the change of {name}")
 

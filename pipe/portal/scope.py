@@ -9,8 +9,9 @@ from urllib.parse import quote
 
 from pipe.clock import Deadline
 from pipe.errors import Refused
-from pipe.portal.calls import GRACE, Calls
+from pipe.portal.calls import Calls
 from pipe.portal.list_reader import ListReader
+from pipe.portal.pace import GRACE
 from pipe.portal.tenants import Tenant
 
 T = TypeVar("T")
@@ -34,11 +35,13 @@ class FailedReads:
 class PortalMemory:
     """What one call learned about the portal and later calls use.
 
-    `missing_routes` names routes that this portal is too old to have, `faults` holds the reads of
-    faults that failed.
+    `missing_routes` names routes that this portal is too old to have, `failed_changes` the services
+    whose last change of an image ended with status 500, `faults` holds the reads of faults that
+    failed.
     """
 
     missing_routes: set[str] = field(default_factory=set)
+    failed_changes: set[str] = field(default_factory=set)
     faults: FailedReads = field(default_factory=FailedReads)
     _readers: dict[str, ListReader[Any]] = field(default_factory=dict)
 
@@ -65,6 +68,10 @@ class Scope:
     def until(self, deadline: Deadline, grace: float = GRACE) -> Scope:
         """Return the same scope with the calls of `Calls.until`, sharing what was learned."""
         return replace(self, calls=self.calls.until(deadline, grace))
+
+    def within(self, seconds: float) -> Scope:
+        """Return the same scope with the calls of `Calls.within`."""
+        return replace(self, calls=self.calls.within(seconds))
 
     def v2(self, *parts: str) -> str:
         """Return the path of an older route."""

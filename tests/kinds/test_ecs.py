@@ -61,6 +61,15 @@ def test_a_rollback_by_aws_is_a_failure(harness: Harness) -> None:
     assert "Essential container in task exited (default: exit code 1)" in harness.output
 
 
+def test_a_single_task_is_left_to_the_circuit_breaker(harness: Harness) -> None:
+    """CRASH_LIMIT would end the wait a moment before AWS rolls back."""
+    api = harness.world.ecs.add("api", "team/api:1", replicas=1)
+    harness.world.behave("team/api:2", Behaviour("crash"))
+    assert harness.run(SERVICES="ecs:api=team/api:2").code == 10
+    assert "circuit breaker" in harness.output
+    assert api.image == "team/api:1"
+
+
 def test_a_rollback_by_aws_is_verified_and_not_repeated(harness: Harness) -> None:
     """ROLLBACK has nothing to change then."""
     api = harness.world.ecs.add("api", "team/api:1")
@@ -129,7 +138,7 @@ def test_a_second_run_changes_nothing(harness: Harness) -> None:
 
 
 def test_settings_changed_during_the_pre_deploy_test_stay(harness: Harness) -> None:
-    """The write is built from the last look before it: somewhere else it was scaled to six."""
+    """The write is built from the last look before it; someone scaled it to six meanwhile."""
     api = harness.world.ecs.add("api", "team/api:1", replicas=2)
 
     def scale(_: World) -> None:
@@ -205,6 +214,20 @@ def test_tasks_that_do_not_stay_up_are_a_failure_with_their_reason(
     assert result.code == 10
     assert result.seconds < 40
     assert reason in harness.output.split("ecs:api: failed: ")[1].splitlines()[0]
+
+
+@pytest.mark.parametrize(("limit", "failed", "seconds"), [("1", 2, 10), ("2", 4, 20), ("0", 0, 61)])
+def test_the_crash_limit_may_be_changed(
+    harness: Harness, limit: str, failed: int, seconds: float
+) -> None:
+    """With 0, the time limit alone ends the wait."""
+    harness.world.ecs.add("api", "team/api:1", breaker=(False, False))
+    harness.world.behave("team/api:2", Behaviour("crash"))
+    result = harness.run(SERVICES="ecs:api=team/api:2", CRASH_LIMIT=limit, WAIT_TIMEOUT="60")
+    assert result.code == 10
+    assert result.seconds < seconds
+    assert ("did not finish within 60 s" in harness.output) is (limit == "0")
+    assert limit == "0" or f"{failed} tasks have failed" in harness.output
 
 
 def test_tasks_that_fail_at_first_do_not_end_the_wait(harness: Harness) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipe.kinds.names import full_name
+from pipe.kinds.full_names import full_name
 from tests.sandbox import ApiFault, Behaviour
 from tests.support.harness import Harness
 
@@ -179,3 +179,16 @@ def test_a_repeated_step_does_not_update_the_function_again(harness: Harness) ->
     assert function.updates == 1
     assert harness.run(**restart).code == 0
     assert function.updates == 2
+
+
+@pytest.mark.parametrize(("kind", "state"), [("lambda", "functions"), ("cronjob", "cronjobs")])
+def test_a_target_that_is_deleted_during_the_rollout_is_reported(
+    harness: Harness, kind: str, state: str
+) -> None:
+    """It is no success, and it is not the portal that lags behind."""
+    targets = getattr(harness.world, state)
+    targets.add("resize", "t:1")
+    delete = {"lambda": "UpdateLambdaFunction$", "cronjob": "cronJob/resize$"}
+    harness.world.intrude(lambda _: targets.items.clear(), when=("POST|PUT", delete[kind], 1))
+    assert harness.run(SERVICES=f"{kind}:resize=t:2", WAIT_TIMEOUT="20").code == 10
+    assert "did not finish within 20 s: the portal does not list it" in harness.output

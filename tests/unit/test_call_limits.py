@@ -11,7 +11,8 @@ from pipe.clock import Deadline
 from pipe.errors import Unreachable
 from pipe.http import HttpClient
 from pipe.http.session import open_session
-from pipe.portal.calls import GRACE, Calls
+from pipe.portal.calls import Calls
+from pipe.portal.pace import GRACE
 from pipe.settings import Proxies
 from tests.support.fake_clock import FakeClock
 from tests.support.raw_server import raw_server

@@ -263,11 +263,26 @@ def test_the_crash_limit_counts_the_ends_of_one_and_the_same_task(
     assert isinstance(verdict(watch(service(ours, PREVIOUS)), limit=limit), kind)
 
 
+def test_failures_that_a_circuit_breaker_counts_are_left_to_it() -> None:
+    """It does not count tasks that ran for a moment."""
+    look = replace(service(replace(STARTING, failed=9)), has_breaker=True)
+    rollout = watch(look)
+    assert isinstance(verdict(rollout), Waiting)
+    tasks = [exited(str(number)) for number in range(10)]
+    assert isinstance(verdict(with_tasks(rollout, tasks)), Failed)
+
+
 def test_failures_count_after_aws_has_reset_its_own_count() -> None:
     """It does so when a task runs for a moment."""
     looks = [service(replace(STARTING, failed=number)) for number in (2, 0, 2, 0, 1)]
     assert watch(*looks).crashes == 5
     assert isinstance(verdict(watch(*looks)), Failed)
+
+
+def test_failures_count_once_although_the_deployment_is_not_listed_for_a_moment() -> None:
+    """The portal may be without an answer from AWS."""
+    failing = service(replace(STARTING, failed=3))
+    assert watch(failing, service(), failing, service(), failing).crashes == 3
 
 
 def test_a_complete_deployment_is_ready_however_often_it_failed_before() -> None:

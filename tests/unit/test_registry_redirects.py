@@ -11,6 +11,7 @@ from pipe.http import Network
 from pipe.registry.address import oci_address
 from pipe.registry.base import CannotVerify, ImageNotFound, RegistryImage
 from pipe.registry.oci import OciRegistry
+from pipe.registry.oci_client import OciClient
 from pipe.secret import Mask, Secret
 from pipe.settings import ImageRules, Proxies, Verify
 from tests.sandbox.hosts import Hosts
@@ -41,7 +42,9 @@ def find(registry: Scripted, elsewhere: Scripted, tokens: Scripted | None = None
     }
     rules = ImageRules(Verify.ALWAYS, False, None, "me", Secret("password"))
     network = Network(Proxies(), "", FakeClock(), Hosts(hosts))
-    return OciRegistry(network, Mask(), oci_address(IMAGE), rules, {}).find(IMAGE)
+    return OciRegistry(
+        OciClient(network, Mask(), oci_address(IMAGE), rules, {}), pin_digest=False
+    ).find(IMAGE)
 
 
 def authorizations(host: Scripted) -> list[str | None]:
@@ -106,6 +109,10 @@ def test_another_hosts_challenge_is_not_answered() -> None:
         f"https://me:password@elsewhere.example{MOVED}",
         f"https://localhost{MOVED}",
         f"https://127.0.0.1:5000{MOVED}",
+        f"https://127.1{MOVED}",
+        f"https://10.0.0.5{MOVED}",
+        f"https://169.254.169.254{MOVED}",
+        f"https://[::ffff:192.168.0.1]{MOVED}",
         f"https://elsewhere.example:port{MOVED}",
         "file:///etc/passwd",
     ],

@@ -154,6 +154,21 @@ def test_other_words_are_not_booleans(name: str, value: str) -> None:
     assert ("must be true or false" in problem(**{name: value})) or "$X" in value
 
 
+@pytest.mark.parametrize("value", ["-1", "2.5", "many", "3x", "1001", "３"])
+def test_a_crash_limit_is_a_whole_number_and_the_refusal_shows_the_line(value: str) -> None:
+    """What is refused comes with the line to write."""
+    with pytest.raises(ConfigError) as caught:
+        settings(CRASH_LIMIT=value)
+    (only,) = caught.value.problems
+    assert "must be a whole number from 0 (no limit) to 1000" in only.what
+    assert "Write under variables:   CRASH_LIMIT: '3'" in only.fix
+
+
+def test_the_crash_limit_is_three_and_may_be_switched_off() -> None:
+    """Zero is a value, not an absent one."""
+    assert (settings().crash_limit, settings(CRASH_LIMIT="0").crash_limit) == (3, 0)
+
+
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "15m", "1e3", "90000", "９"])
 def test_a_timeout_is_a_whole_number_of_seconds(value: str) -> None:
     """There is one unit, and values are never capped silently."""
@@ -302,3 +317,25 @@ def test_the_environment_of_a_tag_build_is_enough() -> None:
     assert (loaded.step.tag, loaded.step.branch) == ("v1", "")
     assert loaded.step.pipeline == "{1de4-x}"
     assert loaded.report_dir is None
+
+
+@pytest.mark.parametrize(
+    ("given", "probed"),
+    [
+        ("https://bücher.example/health?q=ü", "https://xn--bcher-kva.example/health?q=ü"),
+        ("http://my_service:8080/health", "http://my_service:8080/health"),
+        ("https://Faß.example:8443/", "https://xn--fa-hia.example:8443/"),
+        ("/gesundheit/ü", "/gesundheit/ü"),
+    ],
+)
+def test_a_probed_host_may_be_international_or_have_underscores(given: str, probed: str) -> None:
+    """Names within a network often have underscores, which DNS does not forbid."""
+    assert settings(POST_DEPLOY_URL=given).tests.url == probed
+
+
+@pytest.mark.parametrize(
+    "given", ["https://ü..example/", f"https://{70 * 'ü'}.example/", "https://me:ü@bücher.example/"]
+)
+def test_an_impossible_international_host_is_refused(given: str) -> None:
+    """The text is not guessed at."""
+    assert "ü@" not in problem(POST_DEPLOY_URL=given)

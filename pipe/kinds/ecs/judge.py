@@ -8,6 +8,7 @@ from pipe.kinds.ecs import reasons
 from pipe.kinds.ecs.rollout import EcsRollout, revision
 from pipe.portal import Deployment
 from pipe.rollout import Failed, Ready, Superseded, TimedOut, Verdict, Waiting
+from pipe.secret import clause
 
 
 def judge(rollout: EcsRollout, stable_seconds: float, crash_limit: int, deadline: float) -> Verdict:
@@ -109,6 +110,9 @@ def _failed(rollout: EcsRollout, crash_limit: int) -> Failed | None:
     if absent := next(filter(reasons.is_image_absent, rollout.crashed.values()), None):
         return Failed(f"its image cannot be pulled: {reasons.why(absent)}")
     crashes, desired = rollout.crashes, max(1, ours.desired if ours else 1)
+    if rollout.service.has_breaker and crashes <= rollout.failed:
+        # AWS counts these itself, and then rolls back or not: only its decision shows which.
+        return None
     # As soon as one of the tasks side by side must have ended for the n-th time.
     if crash_limit and crashes > (crash_limit - 1) * desired:
         return Failed(f"no stable start: {_because(rollout, f'{_tasks(crashes)} have failed')}")
@@ -127,7 +131,7 @@ def _because(rollout: EcsRollout, reason: str) -> str:
 
 
 def _reason(deployment: Deployment) -> str:
-    return deployment.reason.rstrip(".") or "AWS gives no reason"
+    return clause(deployment.reason) or "AWS gives no reason"
 
 
 def _tasks(number: int) -> str:

@@ -7,18 +7,15 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from pipe.portal import EcsTask, Event, TaskContainer
+from pipe.secret import clause
 
 _CRASHES = ("TaskFailedToStart", "EssentialContainerExited")
 _SCHEDULER = "ServiceSchedulerInitiated"
-_FAILED_CHECKS = re.compile(r"failed .*health checks", re.IGNORECASE)
 _CRASH_REASONS = re.compile(
     r"essential container|CannotPull|CannotStart|CannotCreate|ResourceInitialization|OutOfMemory",
     re.IGNORECASE,
 )
-_ABSENT = re.compile(
-    r"CannotPull.*(not found|manifest unknown|does not exist|invalid reference)",
-    re.IGNORECASE | re.DOTALL,
-)
+_ABSENT = re.compile(r"not found|manifest unknown|does not exist|invalid reference", re.IGNORECASE)
 # What AWS reports while everything goes well; its documentation lists the messages.
 _ORDINARY = re.compile(
     r"has (started|stopped) \d+ (running |pending )?tasks?\b"
@@ -40,21 +37,21 @@ def is_crash(task: EcsTask) -> bool:
     if not task.stopped:
         return False
     if task.stop_code == _SCHEDULER:
-        return bool(_FAILED_CHECKS.search(task.stopped_reason))
+        return _failed_checks(task)
     if task.stop_code:
         return task.stop_code in _CRASHES
-    return any(one.search(task.stopped_reason) for one in (_CRASH_REASONS, _FAILED_CHECKS))
+    return bool(_CRASH_REASONS.search(task.stopped_reason)) or _failed_checks(task)
 
 
 def is_image_absent(task: EcsTask) -> bool:
     """Return whether a task could not start because its image does not exist."""
     texts = (task.stopped_reason, *(container.reason for container in task.containers))
-    return is_crash(task) and any(_ABSENT.search(text) for text in texts)
+    return is_crash(task) and any("CannotPull" in text and _ABSENT.search(text) for text in texts)
 
 
 def why(task: EcsTask) -> str:
     """Return why a task stopped, with the containers that are to blame."""
-    reason = task.stopped_reason.strip().rstrip(".") or task.stop_code or "AWS gives no reason"
+    reason = clause(task.stopped_reason.strip()) or task.stop_code or "AWS gives no reason"
     blamed = [one for one in task.containers if one.exit_code or one.reason]
     if not blamed and task.stop_code == "EssentialContainerExited":
         blamed = [one for one in task.containers if one.exit_code is not None]
@@ -79,10 +76,15 @@ def faults(events: Sequence[Event]) -> tuple[str, ...]:
     return tuple(messages)[:_MOST]
 
 
+def _failed_checks(task: EcsTask) -> bool:
+    reason = task.stopped_reason.lower()
+    return "failed" in reason and "health checks" in reason
+
+
 def _how(container: TaskContainer, known: str) -> str:
     """Return how a container ended; `known` is what was reported before."""
     parts = [f"exit code {container.exit_code}"] if container.exit_code is not None else []
-    reason = container.reason.strip().rstrip(".")
+    reason = clause(container.reason.strip())
     # The portal shows 0 for a container that never ran.
     if reason and container.exit_code == 0:
         parts.clear()

@@ -23,13 +23,14 @@ class EcsRollout:
 
     `ours` is the deployment of the wanted revision as last seen, None before AWS started it and
     once it is no longer listed; `since` is when AWS started it. `listed` is whether the last look
-    found the service at all. `was_set` is true once the service
-    was seen to be set to the wanted revision, `was_deployed` once AWS was seen to deploy it.
-    `complete_since` is None while it is not complete.
+    found the service at all. `was_set` is true once the service was seen to be set to the wanted
+    revision, `was_deployed` once AWS was seen to deploy it. `complete_since` is None while it is
+    not complete.
 
-    Tasks that ended are counted in three ways, because AWS shows none of them reliably:
-    `failed` by the deployment's own count, `fallen` by the number of running tasks, and `crashed`
-    one by one, by the list of tasks, which counts where it `shows_stops`.
+    Tasks that ended are counted in three ways, because AWS shows none of them reliably: `failed`
+    by the deployment's own count, which was `counted` when last seen, `fallen` by the number of
+    running tasks, and `crashed` one by one, by the list of tasks, which counts where it
+    `shows_stops`.
     """
 
     wanted: str
@@ -48,6 +49,7 @@ class EcsRollout:
     was_deployed: bool = False
     complete_since: float | None = None
     failed: int = 0
+    counted: int = 0
     fallen: int = 0
     crashed: Mapping[str, EcsTask] = field(default_factory=dict)
     shows_stops: bool = False
@@ -136,6 +138,7 @@ def observe(rollout: EcsRollout, service: EcsService | None, at: float) -> EcsRo
     before, now = rollout.ours or _NONE, ours or _NONE
     # Scaling down takes away only what is more than desired.
     fell = max(0, min(before.running, now.desired) - now.running)
+    counted = ours.failed if ours else rollout.counted
     complete = is_complete(service, rollout.wanted)
     return replace(
         rollout,
@@ -147,7 +150,8 @@ def observe(rollout: EcsRollout, service: EcsService | None, at: float) -> EcsRo
         was_set=rollout.was_set or service.definition == rollout.wanted or ours is not None,
         was_deployed=rollout.was_deployed or ours is not None,
         complete_since=(rollout.complete_since or at) if complete else None,
-        failed=rollout.failed + max(0, now.failed - before.failed),
+        failed=rollout.failed + max(0, counted - rollout.counted),
+        counted=counted,
         fallen=rollout.fallen + fell,
     )
 

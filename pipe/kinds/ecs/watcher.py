@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from pipe.clock import Clock, Deadline
 from pipe.errors import PipeError
-from pipe.kinds import names
+from pipe.kinds import full_names
 from pipe.kinds.ecs import reasons
 from pipe.kinds.ecs.judge import judge, state
 from pipe.kinds.ecs.rollout import EcsRollout, family, has_lost_tasks, observe, with_tasks
@@ -97,9 +97,9 @@ def read_services(portal: TenantPortal, targets: Sequence[Target]) -> Mapping[Ta
     services |= {service.name: service for service in listed}
     found = {}
     for target in targets:
-        if name := names.full_name(target.name, portal.tenant.name, services):
+        if name := full_names.full_name(target.name, portal.tenant.name, services):
             found[target] = services[name]
-    names.check_distinct({target: service.full_name for target, service in found.items()})
+    full_names.check_distinct({target: service.full_name for target, service in found.items()})
     return {
         target: service if service.deployments else portal.ecs.with_deployments(service)
         for target, service in found.items()
