@@ -94,13 +94,36 @@ def replacement(
     return body
 
 
-from pipe.configuration import EnvironmentEdit, Variables
-from pipe.errors import Refused
-from pipe.http import Reply
-from pipe.model import MAIN
-from pipe.portal import environment as env
-from pipe.portal import error_body
-from pipe.portal.fields import items, listed, nested, objects, text
+def restored(job: CronJob, images: Mapping[str, str], former: CronJob) -> dict[str, Any]:
+    """Return the whole object with images, and the environments that a former one had."""
+    body = replacement(job, images)
+    before = {text(container, "name"): container for container in _containers(former.document)}
+    for container in _containers(body):
+        if (known := before.get(text(container, "name"))) is None:
+            continue
+        container.pop("env", None)
+        if "env" in known:
+            container["env"] = copy.deepcopy(known["env"])
+    return body
+
+
+def environments(job: CronJob) -> Mapping[str, Variables]:
+    """Return the variables of every container.
+
+    Raises `ValueError` with the reason when an environment cannot be read.
+    """
+    return {
+        MAIN if (name := text(container, "name")) == job.main else name: env.variables(
+            env.entries_of(container, "env")
+        )
+        for container in _containers(job.document)
+    }
+
+
+def _is_outdated(reply: Reply) -> bool:
+    if reply.status == 409:
+        return True
+    return reply.status in (400, 500) and _OUTDATED in error_body.message(reply)
 
 
 def _jobs(body: Any) -> tuple[CronJob, ...]:
