@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Self
 
+from pipe.configuration import Configuration, Present
 from pipe.kind import Kind
 
 MAIN = ""
@@ -33,7 +34,8 @@ class Snapshot:
     change, no matter who made it. `detail` belongs to the target's kind and is opaque to all
     others. `changed_at` is the time of the last change or restart, None when the portal does not
     report it; `images_set_at` and `images_set_by` are time and user of the last change of images.
-    `main` is the main container's own name, where it has one.
+    `main` is the main container's own name, where it has one. `present` holds the environments
+    and the number of replicas.
     """
 
     target: Target
@@ -44,6 +46,7 @@ class Snapshot:
     main: str = ""
     images_set_at: datetime | None = None
     images_set_by: str = ""
+    present: Present = field(default_factory=Present, compare=False, repr=False)
 
     def shown(self, container: str) -> str:
         """Return a container's name as in `SERVICES`: that of the target for the main one."""
@@ -116,6 +119,16 @@ class _TargetChange:
         """Whether this run makes the change, or provably an earlier run of this step did."""
         return self.resumes is None or self.resumes.is_proven
 
+    @property
+    def sets(self) -> Configuration:
+        """What the change sets besides images."""
+        return Configuration()
+
+    @property
+    def renews_pods(self) -> bool:
+        """Whether pods from before the change are replaced even if they run its images."""
+        return True
+
     def with_snapshot(self, snapshot: Snapshot) -> Self:
         """Return the same change based on a fresher look."""
         return replace(self, before=snapshot)
@@ -123,14 +136,30 @@ class _TargetChange:
 
 @dataclass(frozen=True)
 class Update(_TargetChange):
-    """Containers of a target get other images.
+    """Containers of a target get other images or another configuration, or both.
 
     `rollback_to` holds the images to restore should it fail, None when they are unknown.
     `surviving_pods` identifies pods that are known to run what a rollback restores.
+    `configuration` is set in the same write as the images; `former` is the look whose
+    configuration a rollback restores. With `configuration_is_lost`, an earlier run of this step
+    changed the configuration too, or may have, and the one from before is unknown.
     """
 
     rollback_to: Mapping[str, str] | None = None
     surviving_pods: frozenset[str] = frozenset()
+    configuration: Configuration = field(default_factory=Configuration)
+    former: Snapshot | None = None
+    configuration_is_lost: bool = False
+
+    @property
+    def sets(self) -> Configuration:
+        """See `_TargetChange`."""
+        return self.configuration
+
+    @property
+    def renews_pods(self) -> bool:
+        """See `_TargetChange`; a number of replicas renews none."""
+        return bool(self.configuration.environment)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from pipe.notify.notifications import Notifications
 from pipe.report import Recorder
 from pipe.secret import Mask
 from pipe.settings import Settings, load
+from pipe.settings.configuration import public_texts, secret_values
 from pipe.settings.load import debug_wanted, secrets
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,10 @@ def run(
         mask.add(secret)
     output.set_up(mask, debug=debug_wanted(environ))
     try:
-        return _run(load(environ), dependencies, mask)
+        settings = load(environ)
+        for secret in secret_values(settings.configurations, public_texts(settings)):
+            mask.add(secret)
+        return _run(settings, dependencies, mask)
     except ConfigError as error:
         _log_problems(error)
         return _end(mask, error.code, f"{error.diagnosis} Nothing was changed.")

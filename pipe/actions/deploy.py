@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -18,6 +18,8 @@ from pipe.portal import choose, connect
 from pipe.registry.login import logins
 from pipe.registry.lookup import registry_lookup
 from pipe.registry.verification import ImageVerifier
+from pipe.secret import Secret
+from pipe.settings.configuration import maskable, public_texts
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +55,7 @@ class DeployAction(BaseAction):
             save=run.save,
             notify_started=run.notify_started,
             log_defect=partial(output.defect, run.mask),
+            conceal=self._conceal,
         )
         return self._deploy.run()
 
@@ -63,6 +66,10 @@ class DeployAction(BaseAction):
     def what_runs_now(self) -> str:
         """See `BaseAction`."""
         return self._deploy.what_runs_now() if self._deploy else super().what_runs_now()
+
+    def _conceal(self, values: Iterable[Secret]) -> None:
+        for value in maskable(values, public_texts(self._run.settings)):
+            self._run.mask.add(value)
 
     def _tests(self, identity: Identity) -> DeployTests:
         run = self._run

@@ -8,6 +8,7 @@ from bisect import insort
 from collections.abc import Sequence
 
 from pipe import image
+from pipe.configuration import is_in_place
 from pipe.errors import PipeError, Unreachable
 from pipe.kinds import Drivers
 from pipe.model import Change, Snapshot
@@ -66,13 +67,16 @@ class AppliedChanges:
             now = self._drivers.read([change.target]).get(change.target)
         except PipeError:
             return not error.may_have_applied
-        if now is None or now.version == change.before.version:
+        if now is None or (now.version == change.before.version and not _is_visible(change, now)):
             return now is not None or not error.may_have_applied
         return not error.may_have_applied and not _is_visible(change, now)
 
 
 def _is_visible(change: Change, now: Snapshot) -> bool:
-    """Return whether the target is set to images that it was not set to before."""
-    return now.images != change.before.images and all(
+    """Return whether the target is set to what it was not set to before."""
+    is_set = all(
         image.same(wanted, now.images.get(name, "")) for name, wanted in change.images.items()
     )
+    if change.sets:
+        return is_set and is_in_place(now.present, change.sets)
+    return is_set and now.images != change.before.images

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from pipe import image
+from pipe.configuration import describe
 from pipe.deploy.current_state import MAX_LISTED
 from pipe.deploy.rollback import RollbackOutcome, TargetRollback
 from pipe.deploy_tests import DeployTestResult
@@ -102,6 +104,11 @@ def advice(made: Sequence[Change], *, rollback: bool) -> str:
             f"{', '.join(foreign)}. Fix the image and deploy it again, or restore the previous "
             "version with ACTION: 'rollback'."
         )
+    if not rollback and any(change.sets for change in made):
+        return (
+            "Fix the image or its configuration and deploy them again. ROLLBACK: 'true' restores "
+            "both automatically."
+        )
     known = [change for change in made if isinstance(change, Update) and change.rollback_to]
     if rollback or not known:
         return "Fix the image and deploy it again."
@@ -197,9 +204,14 @@ def _success(change: Change, verdict: Verdict) -> str:
     if isinstance(change, Restart):
         return f"{change.target} was restarted on {change.image}: {detail}"
     before = {} if change.resumes else change.before.images
+    changed = [f" with {one}" for one in describe(change.before.present, change.sets)]
     runs = (
         f"{change.before.shown(name)} runs {new}"
-        + (f" (previously {before[name]})" if name in before else "")
+        + (f" (previously {before[name]})" if _differs(new, before.get(name, new)) else "")
         for name, new in change.images.items()
     )
-    return f"{', '.join(runs)}: {detail}"
+    return f"{', '.join(runs)}{''.join(changed)}: {detail}"
+
+
+def _differs(new: str, before: str) -> bool:
+    return not image.same(new, before)

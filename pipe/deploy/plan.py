@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pipe import image
+from pipe.configuration import Configuration
+from pipe.configuration import describe as describe_configuration
+from pipe.deploy.configurations import remaining_configurations
 from pipe.deploy.previous_images import previous_images
 from pipe.deploy.previous_run import PreviousRun, PreviousTarget
 from pipe.errors import ConfigError, Conflict, NotFound, Problem, combined
@@ -40,9 +43,14 @@ def build(
     else:
         requests = resolve(settings.image_requests)
         wanted = {target: _wanted(found[target], requests) for target in targets}
+    configurations = remaining_configurations(settings.configurations, found)
     changes = [
         _change(
-            found[target], wanted[target], settings, previous_run.change_of(found[target], moment)
+            found[target],
+            wanted[target],
+            configurations.get(target, Configuration()),
+            settings,
+            previous_run.change_of(found[target], moment),
         )
         for target in targets
     ]
@@ -85,16 +93,30 @@ def look_again(changes: Sequence[Change], drivers: Drivers) -> SecondLook:
     renewed, conflicts = [], {}
     for change in changes:
         fresh = now.get(change.target)
-        if fresh is not None and fresh.version == change.before.version:
+        if fresh is not None and _is_as_before(change, fresh):
             renewed.append(drivers.renewed(change, fresh))
             continue
         images = ", ".join(fresh.images.values()) if fresh else "nothing: it no longer exists"
+        is_same = fresh is not None and fresh.images == change.before.images
         conflicts[change.target] = Conflict(
             f"Another deployment changed {change.target} while this run was getting ready: "
-            f"it is set to {images} now, and was set to {change.previous_image} before.",
+            + (
+                "its configuration is not what it was before."
+                if is_same and change.sets
+                else f"it is set to {images} now, and was set to {change.previous_image} before."
+            ),
             "Find out who deploys it, then run the step again.",
         )
     return SecondLook(tuple(renewed), conflicts)
+
+
+def _is_as_before(change: Change, fresh: Snapshot) -> bool:
+    """Return whether a target is as its change found it, as far as the change concerns it.
+
+    An environment is written as a whole: what others added since would be lost.
+    """
+    is_same = not change.sets or fresh.present == change.before.present
+    return is_same and fresh.version == change.before.version
 
 
 def describe(change: Change) -> str:
@@ -111,10 +133,13 @@ def describe(change: Change) -> str:
                 "not repeated (a new pipeline would restart it again)"
             )
         case Update(resumes=None):
+            before = change.before.images
             parts = [
-                f"{f'{name} ' if name else ''}{change.before.images.get(name, 'nothing')} -> {new}"
+                f"{f'{name} ' if name else ''}{before.get(name, 'nothing')} -> {new}"
                 for name, new in change.images.items()
+                if not (change.sets and image.same(new, before.get(name, "")))
             ]
+            parts += describe_configuration(change.before.present, change.sets)
             return f"{change.target}: {', '.join(parts)}"
         case _:
             return f"{change.target}: already set to {change.image}; its rollout is followed"
@@ -181,6 +206,7 @@ def _verified(
 def _change(
     before: Snapshot,
     wanted: Mapping[str, str],
+    configuration: Configuration,
     settings: Settings,
     made: PreviousTarget | None,
 ) -> Change:
@@ -190,10 +216,18 @@ def _change(
         for name, new in wanted.items()
         if not image.same(new, before.images.get(name, ""))
     }
-    if differing:
-        rollback_to = {name: before.images[name] for name in differing if name in before.images}
-        return Update(before, differing, rollback_to=rollback_to)
+    if settings.restart and not differing and configuration and not configuration.environment:
+        what = f"cannot restart {before.target} in the write that sets its replicas"
+        fix = "Run this step without RESTART first: its image and environment are unchanged"
+        raise ConfigError([Problem("RESTART", what, fix)])
+    if differing or configuration:
+        images = differing or wanted
+        rollback_to = {name: before.images[name] for name in images if name in before.images}
+        return Update(before, images, rollback_to=rollback_to, configuration=configuration)
     if not settings.restart:
+        if made is not None and made.configured:
+            # Pods from before a change of the environment may run the same image.
+            return Update(before, wanted, Resumption(made.version), made.previous_pods)
         return Update(before, wanted, Resumption())
     if made is None:
         return Restart(before, wanted)
@@ -236,4 +270,10 @@ def _with_rollback(
     own = {name: then for name, then in (recorded or {}).items() if name in change.images}
     rollback_to = drivers.previous_images(before, change.images) or own
     proven = replace(change.resumes, is_proven=True)
-    return replace(change, resumes=proven, rollback_to=rollback_to)
+    # Values are in no record, and without one it is unknown what the write set.
+    is_lost = (
+        bool(settings.configurations.get(before.target))
+        if recorded is None
+        else previous_run.has_configured(before)
+    )
+    return replace(change, resumes=proven, rollback_to=rollback_to, configuration_is_lost=is_lost)

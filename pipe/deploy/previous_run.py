@@ -71,6 +71,7 @@ class PreviousTarget:
 
     `version` is the target's from before that run changed it, `previous_pods` identifies its
     pods of that time. `before` and `after` hold all its images, `rollback_to` those to restore.
+    `configured` is true where the change concerned its environment or replicas too.
     """
 
     kind: str = ""
@@ -82,6 +83,7 @@ class PreviousTarget:
     after: Mapping[str, str] = field(default_factory=dict)
     rollback_to: Mapping[str, str] | None = None
     previous_pods: frozenset[str] = frozenset()
+    configured: bool = False
 
 
 @dataclass(frozen=True)
@@ -172,11 +174,15 @@ class PreviousRun:
                 return changed
         return {}
 
+    def has_configured(self, now: Snapshot) -> bool:
+        """Return whether the recorded run changed the target's environment or replicas."""
+        return any(left.configured for left in self._entries(now.target))
+
     def _may_roll_back(self, left: PreviousTarget) -> bool:
         """Return whether the recorded run changed the images, or provably resumed that change."""
         if left.resumed:
             return bool(left.rollback_to)
-        return self.changed and left.before != left.after
+        return self.changed and (left.before != left.after or left.configured)
 
     def _unfinished_change_of(self, target: Target) -> PreviousTarget | None:
         found = [
@@ -277,6 +283,7 @@ def _target(entry: Mapping[str, Any]) -> PreviousTarget:
         after=_images(entry.get("after")),
         rollback_to=_images(rollback_to) or None,
         previous_pods=frozenset(map(str, pods)) if isinstance(pods, list) else frozenset(),
+        configured=bool(entry.get("configuration")),
     )
 
 

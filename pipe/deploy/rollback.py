@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from pipe import image
 from pipe.clock import Clock, Deadline
+from pipe.configuration import Configuration, EnvironmentEdit, inverse, is_in_place
 from pipe.deploy import plan as planning
 from pipe.errors import PipeError
 from pipe.kinds import Drivers
@@ -24,6 +25,12 @@ from pipe.secret import clause
 from pipe.settings import Settings
 
 log = logging.getLogger(__name__)
+
+
+_LOST = (
+    "an earlier run of this step changed its environment or replicas too, and no record holds "
+    "their former values, so it is left as it is; restore them together with the image"
+)
 
 
 class RollbackOutcome(StrEnum):
@@ -159,16 +166,27 @@ class Rollback:
 def _decide(change: Change, now: Snapshot | None) -> TargetRollback | Update:
     """Return the update that restores a target, or why there is none; `now` is the target."""
     rollback_to = change.rollback_to if isinstance(change, Update) else None
-    if now is not None and rollback_to and _is_set_to(rollback_to, now):
+    undone = inverse(change.before.present, change.sets.environment)
+    replicas = _replicas_before(change, now)
+    is_restored = now is not None and rollback_to and _is_set_to(rollback_to, undone, now)
+    if now is not None and rollback_to and is_restored and replicas is None:
         # The platform rolled back by itself, or the change never arrived.
         return Update(now, rollback_to, Resumption())
-    if now is None or not _is_set_to(change.images, now):
+    if now is None or not (is_restored or _is_set_to(change.images, change.sets.environment, now)):
         images = ", ".join(now.images.values()) if now else "nothing"
         message = f"another deployment changed it meanwhile; it is set to {images} and left alone"
         return TargetRollback(change, RollbackOutcome.SUPERSEDED, message)
     if rollback_to is None:
         return TargetRollback(change, RollbackOutcome.FAILED, _no_previous_image(change))
-    return Update(now, rollback_to, surviving_pods=change.previous_pods)
+    if isinstance(change, Update) and change.configuration_is_lost:
+        return TargetRollback(change, RollbackOutcome.FAILED, _LOST)
+    return Update(
+        now,
+        rollback_to,
+        surviving_pods=change.previous_pods,
+        configuration=Configuration(undone, replicas),
+        former=change.before if undone else None,
+    )
 
 
 def _send(update: Update, drivers: Drivers) -> None:
@@ -179,8 +197,20 @@ def _send(update: Update, drivers: Drivers) -> None:
     drivers.change(update)
 
 
-def _is_set_to(images: Mapping[str, str], now: Snapshot) -> bool:
-    return all(image.same(wanted, now.images.get(name, "")) for name, wanted in images.items())
+def _is_set_to(
+    images: Mapping[str, str], edits: Mapping[str, EnvironmentEdit], now: Snapshot
+) -> bool:
+    """Return whether a target is set to images, and its environments are as edits make them."""
+    return all(
+        image.same(wanted, now.images.get(name, "")) for name, wanted in images.items()
+    ) and is_in_place(now.present, Configuration(edits))
+
+
+def _replicas_before(change: Change, now: Snapshot | None) -> int | None:
+    """Return the number of replicas to restore, None where the present one is not the change's."""
+    wanted = change.sets.replicas
+    is_ours = wanted is not None and now is not None and now.present.replicas == wanted
+    return change.before.present.replicas if is_ours else None
 
 
 def _no_previous_image(change: Change) -> str:

@@ -8,7 +8,7 @@ moment.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipe.clock import Clock
@@ -24,6 +24,7 @@ from pipe.kinds import Drivers
 from pipe.model import Change, Plan, Target
 from pipe.report import Recorder
 from pipe.rollout import Ready, Verdict
+from pipe.secret import Secret
 from pipe.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ class Deploy:
 
     `previous_run` is the run whose place this one takes, `resolve` proves images, `save` writes
     the record so far to disk, `notify_started` announces that the targets are about to change, and
-    `log_defect` logs an unexpected exception.
+    `log_defect` logs an unexpected exception. `conceal` masks values in all output.
     """
 
     settings: Settings
@@ -48,6 +49,7 @@ class Deploy:
     save: Callable[[], None]
     notify_started: Callable[[], None]
     log_defect: Callable[[Exception], None]
+    conceal: Callable[[Iterable[Secret]], None]
     _state: CurrentState = field(default_factory=CurrentState)
     _superseded: frozenset[Target] = frozenset()
 
@@ -93,6 +95,9 @@ class Deploy:
     def _plan(self) -> Plan:
         now = self.clock.now()
         plan = planning.build(self.settings, self.drivers, self.resolve, self.previous_run, now)
+        for snapshot in (*(change.before for change in plan.changes), *plan.unchanged):
+            if snapshot.target in self.settings.configurations:
+                self.conceal(snapshot.present.values())
         self.recorder.planned(plan.changes, plan.unchanged)
         for change in plan.changes:
             log.info("Plan: %s", planning.describe(change))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
+from typing import Any
 
 from pipe import image
 from pipe.clock import Clock
-from pipe.errors import Conflict
+from pipe.configuration import ENVIRONMENT, Present, is_in_place
+from pipe.errors import Conflict, Refused
 from pipe.kinds.driver import Driver
 from pipe.kinds.resource_watcher import ResourceWatcher
 from pipe.kinds.send_once import SendOnce
-from pipe.model import Change, Snapshot, Target
+from pipe.model import Change, Snapshot, Target, Update
 from pipe.portal import CronJob, TenantPortal
+from pipe.portal.cronjobs import environments, replacement, restored
 from pipe.rollout import Ready, Superseded, Verdict, Waiting
 
 
@@ -27,7 +30,9 @@ class CronJobDriver(Driver):
         """See `Driver`."""
         jobs = {job.name: job for job in self._portal.cronjobs.list()}
         return {
-            target: Snapshot(target, job.images, job.version, job, main=job.main)
+            target: Snapshot(
+                target, job.images, job.version, job, main=job.main, present=present(job)
+            )
             for target in targets
             if (job := jobs.get(target.name))
         }
@@ -46,7 +51,7 @@ class CronJobDriver(Driver):
 
         def send() -> None:
             job = self._latest(change) if next(attempts) else detail(change.before)
-            self._portal.cronjobs.change_images(job, change.images)
+            self._portal.cronjobs.replace(job, _body(job, change))
 
         def has_arrived() -> bool:
             now = self.read([change.target]).get(change.target)
@@ -126,8 +131,32 @@ def next_run(job: CronJob) -> str:
 
 
 def is_set_to(change: Change, job: CronJob) -> bool:
-    """Return whether the job has every image that the change sets."""
-    return all(image.same(new, job.images.get(name, "")) for name, new in change.images.items())
+    """Return whether the job has every image that the change sets, and its configuration."""
+    return all(
+        image.same(new, job.images.get(name, "")) for name, new in change.images.items()
+    ) and (not change.sets or is_in_place(present(job), change.sets))
+
+
+def present(job: CronJob) -> Present:
+    """Return the environments of a job."""
+    try:
+        return Present(environments(job))
+    except ValueError as problem:
+        return Present(problems={ENVIRONMENT: f"its environment cannot be edited: {problem}"})
+
+
+def _body(job: CronJob, change: Change) -> Mapping[str, Any]:
+    """Return the whole object as the change makes it."""
+    edits, former = change.sets.environment, change.former if isinstance(change, Update) else None
+    try:
+        if former:
+            return restored(job, change.images, detail(former), edits)
+        return replacement(job, change.images, edits)
+    except ValueError as problem:
+        raise Refused(
+            f"The environment of {change.target} cannot be edited: {problem}.",
+            "Correct it in the portal.",
+        ) from None
 
 
 def detail(snapshot: Snapshot) -> CronJob:

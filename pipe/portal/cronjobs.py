@@ -6,6 +6,7 @@ import copy
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 from pipe.configuration import EnvironmentEdit, Variables
@@ -52,14 +53,14 @@ class CronJobs:
         reply = self._scope.calls.read(self._scope.v3("k8s", "cronJob"))
         return self._scope.calls.decode(reply, "the list of CronJobs", _jobs)
 
-    def change_images(self, job: CronJob, images: Mapping[str, str]) -> None:
-        """Change images of a CronJob, by container name.
+    def replace(self, job: CronJob, body: Mapping[str, Any]) -> None:
+        """Replace a CronJob by the whole object.
 
         Raises a retryable `Refused` for a job that is not the latest: Kubernetes itself changes it
         with every run.
         """
         path = self._scope.v3("k8s", "cronJob", job.name)
-        reply = self._scope.calls.send("PUT", path, replacement(job, images))
+        reply = self._scope.calls.send("PUT", path, body)
         if _is_outdated(reply):
             raise Refused(
                 f"{job.name} changed just before this run's change: "
@@ -94,16 +95,23 @@ def replacement(
     return body
 
 
-def restored(job: CronJob, images: Mapping[str, str], former: CronJob) -> dict[str, Any]:
-    """Return the whole object with images, and the environments that a former one had."""
+def restored(
+    job: CronJob,
+    images: Mapping[str, str],
+    former: CronJob,
+    edits: Mapping[str, EnvironmentEdit],
+) -> dict[str, Any]:
+    """Return the whole object with images, and the variables that edits concern as they were.
+
+    Raises `ValueError` with the reason when an environment cannot be edited.
+    """
     body = replacement(job, images)
     before = {text(container, "name"): container for container in _containers(former.document)}
     for container in _containers(body):
-        if (known := before.get(text(container, "name"))) is None:
-            continue
-        container.pop("env", None)
-        if "env" in known:
-            container["env"] = copy.deepcopy(known["env"])
+        name = text(container, "name")
+        edit = edits.get(MAIN if name == job.main else name)
+        if edit and name in before:
+            env.restore(container, before[name], edit, "env")
     return body
 
 
@@ -145,7 +153,8 @@ def _job(item: Mapping[str, Any]) -> CronJob:
         main=main,
         images=images,
         schedule=text(spec, "schedule"),
-        version=json.dumps(item.get("spec"), sort_keys=True),
+        # The record of a run shows it, and the object may hold passwords.
+        version=sha256(json.dumps(item.get("spec"), sort_keys=True).encode()).hexdigest()[:24],
         document=item,
         suspended=spec.get("suspend") is True,
         concurrency=text(spec, "concurrencyPolicy"),

@@ -7,7 +7,7 @@ Everything but what is changed is written as it was read.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipe.configuration import EnvironmentEdit, Variables
@@ -80,25 +80,17 @@ def with_environments(config: str, edits: Mapping[str, EnvironmentEdit]) -> str:
     return json.dumps(parsed, ensure_ascii=False)
 
 
-def with_former_environments(config: str, former: str, containers: Callable[[str], bool]) -> str:
-    """Return the text with the environments that some containers had in a former text.
+def with_former_environments(config: str, former: str, edits: Mapping[str, EnvironmentEdit]) -> str:
+    """Return the text with the variables that edits concern as they were in a former text.
 
     Raises `ValueError` as `environments` does.
     """
     parsed = _parse(config)
     before = dict(_holders(_parse(former)))
     for name, holder in _holders(parsed):
-        if containers(name) and name in before:
-            _restore(holder, before[name])
+        if name in edits and name in before:
+            env.restore(holder, before[name], edits[name], _ENV)
     return json.dumps(parsed, ensure_ascii=False)
-
-
-def _restore(holder: dict[str, Any], before: Mapping[str, Any]) -> None:
-    key, former = env.key_of(holder, _ENV), env.key_of(before, _ENV)
-    if key and key != former:
-        del holder[key]
-    if former:
-        holder[former] = before[former]
 
 
 def _holders(config: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

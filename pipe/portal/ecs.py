@@ -92,6 +92,7 @@ class EcsService:
     events: tuple[Event, ...]
     document: Mapping[str, Any] = field(compare=False, repr=False)
     has_breaker: bool = False
+    replicas: int | None = None
 
     @property
     def primary(self) -> Deployment | None:
@@ -112,9 +113,9 @@ class TaskDefinition:
     document: Mapping[str, Any] = field(compare=False, repr=False)
     active: bool = True
 
-    def differs_only_by(self, images: Mapping[str, str], other: TaskDefinition) -> bool:
-        """Return whether registering this one with `images` would duplicate `other`."""
-        return registration(self, images) == registration(other, {})
+    def duplicates(self, body: Mapping[str, Any]) -> bool:
+        """Return whether registering `body` would make another revision like this one."""
+        return registration(self, {}) == body
 
 
 class Ecs:
@@ -143,17 +144,18 @@ class Ecs:
         what = f"the task definition {arn.rpartition('/')[2]}"
         return self._scope.calls.decode(reply, what, _task_definition)
 
-    def register(self, definition: TaskDefinition, images: Mapping[str, str]) -> str:
-        """Register a revision that differs only in images, and return its ARN."""
-        body = registration(definition, images)
+    def register(self, definition: TaskDefinition, body: Mapping[str, Any]) -> str:
+        """Register a revision of a definition's family, and return its ARN."""
         what = f"the new revision of {definition.family}"
         path = self._scope.v2("UpdateEcsTaskDefinition")
         reply = self._scope.calls.write("POST", path, body, what)
         return self._scope.calls.decode(reply, what, _arn)
 
-    def update(self, service: EcsService, arn: str) -> None:
-        """Set the service to the revision `arn`."""
+    def update(self, service: EcsService, arn: str, replicas: int | None = None) -> None:
+        """Set the service to the revision `arn`, and to a number of replicas unless it is None."""
         body = {**service.document, "TaskDefinition": arn}
+        if replicas is not None:
+            body["Replicas"] = replicas
         path = self._scope.v2("UpdateEcsService")
         self._scope.calls.write("POST", path, body, f"the change of {service.name}")
 
@@ -162,9 +164,11 @@ def registration(
     definition: TaskDefinition,
     images: Mapping[str, str],
     edits: Mapping[str, EnvironmentEdit] | None = None,
+    former: TaskDefinition | None = None,
 ) -> dict[str, Any]:
     """Return the body that registers `definition` again, with images and edits by container.
 
+    With `former`, the variables that edits concern become what they were in that revision.
     Raises `ValueError` with the reason when an environment cannot be edited.
     """
     body = {
@@ -172,13 +176,14 @@ def registration(
         for key, value in definition.document.items()
         if key not in _READ_ONLY
     }
+    before = _by_name(former)
     for container in objects(body, "ContainerDefinitions"):
         _drop_zeros(container, _NONZERO)
         _drop_zeros(nested(container, "LinuxParameters"), ("SharedMemorySize",))
         if text(container, "Name") in images:
             container["Image"] = images[text(container, "Name")]
         if edits and (edit := edits.get(text(container, "Name"))):
-            _edit(container, edit)
+            _edit(container, edit, before.get(text(container, "Name")))
     for volume in objects(body, "Volumes"):
         _drop_zeros(nested(volume, "EfsVolumeConfiguration"), ("TransitEncryptionPort",))
     return body
@@ -198,7 +203,18 @@ def environments(definition: TaskDefinition) -> Mapping[str, Variables]:
     }
 
 
-def _edit(container: dict[str, Any], edit: EnvironmentEdit) -> None:
+def _by_name(definition: TaskDefinition | None) -> dict[str, dict[str, Any]]:
+    containers = objects(definition.document, "ContainerDefinitions") if definition else ()
+    return {text(container, "Name"): container for container in containers}
+
+
+def _edit(
+    container: dict[str, Any], edit: EnvironmentEdit, before: Mapping[str, Any] | None
+) -> None:
+    if before is not None:
+        for key in ("Environment", "Secrets"):
+            env.restore(container, before, edit, key)
+        return
     entries = env.entries_of(container, "Environment")
     if (edited := env.edited(entries, edit, ("Name", "Value"))) != entries:
         container["Environment"] = edited
@@ -242,6 +258,7 @@ def _service(name: str, document: Mapping[str, Any], status: Mapping[str, Any]) 
         events=tuple(_events(status)),
         document=document,
         has_breaker=_has_breaker(document),
+        replicas=count(document, "Replicas"),
     )
 
 

@@ -7,6 +7,7 @@ keys, and the letter case of every key.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -39,6 +40,27 @@ def edited(entries: Sequence[Any], edit: EnvironmentEdit, keys: tuple[str, str])
         if name not in present
     ]
     return [*kept, *added]
+
+
+def restore(
+    holder: dict[str, Any], before: Mapping[str, Any], edit: EnvironmentEdit, name: str
+) -> None:
+    """Give an object the variables that an edit concerned as a former object had them.
+
+    The list is under the key that reads `name`. All other variables stay as they are now; where
+    they are as they were, the former list is restored as a whole. Raises `ValueError` with the
+    reason when an environment cannot be edited.
+    """
+    key, former_key = key_of(holder, name), key_of(before, name)
+    entries, former = entries_of(holder, key), entries_of(before, former_key)
+    others = [entry for entry in entries if _name(entry) not in edit.names]
+    if others != [entry for entry in former if _name(entry) not in edit.names]:
+        holder[key or former_key] = [*others, *(one for one in former if _name(one) in edit.names)]
+        return
+    if key and key != former_key:
+        del holder[key]
+    if former_key:
+        holder[former_key] = copy.deepcopy(before[former_key])
 
 
 def key_of(item: Mapping[str, Any], name: str) -> str:

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
 
+from pipe.configuration import Configuration, Variables
 from pipe.errors import PlatformError, Refused
 from pipe.http import Reply
 from pipe.model import MAIN
-from pipe.portal import docker_config, error_body
+from pipe.portal import docker_config, error_body, extra_config
 from pipe.portal.calls import NO_ROUTE
 from pipe.portal.fields import UnexpectedShape, code, count, items, nested, objects, text
 from pipe.portal.scope import Scope
@@ -64,7 +65,8 @@ class Service:
     the main container; `other_images` holds side and init containers by name. `flags` are
     switches that the older update call resets unless they are sent again. `history` holds the
     images of each deploy by container, oldest first; `docker_config` is the text in which side
-    and init containers are kept. `hosts` are its public names, the preferred one first.
+    and init containers and environments are kept, `extra_config` the one with the environment on
+    plain Docker hosts. `hosts` are its public names, the preferred one first.
     """
 
     name: str
@@ -81,7 +83,8 @@ class Service:
     restarted_at: str
     history: tuple[Mapping[str, str], ...]
     flags: Mapping[str, bool]
-    docker_config: str = ""
+    docker_config: str = field(default="", repr=False)
+    extra_config: str = field(default="", repr=False)
     deployed_by: str = ""
     hosts: tuple[str, ...] = ()
     listeners: tuple[Listener, ...] = ()
@@ -90,6 +93,20 @@ class Service:
     def native_docker(self) -> bool:
         """Whether it runs on plain Docker hosts (AgentPlatform 0 or 5), not Kubernetes."""
         return self.platform in (0, 5)
+
+    @property
+    def environment_key(self) -> str:
+        """The API's name of the text that holds the environments."""
+        return "ExtraConfig" if self.native_docker else "OtherDockerConfig"
+
+    def environments(self) -> Mapping[str, Variables]:
+        """Return the variables of every container.
+
+        Raises `ValueError` with the reason when their text cannot be edited.
+        """
+        if self.native_docker:
+            return extra_config.environments(self.extra_config)
+        return docker_config.environments(self.docker_config)
 
     @property
     def autoscaled(self) -> bool:
@@ -158,6 +175,31 @@ class Services:
         else:
             self._scope.calls.check_done(reply, f"the change of {service.name}")
 
+    def configure(
+        self,
+        service: Service,
+        images: Mapping[str, str],
+        configuration: Configuration,
+        former: Service | None = None,
+    ) -> None:
+        """Change images, environments and the number of replicas in one write.
+
+        With `former`, the environments are restored as it had them. Raises `Unreachable` when it
+        is unknown whether the portal made the change.
+        """
+        body = _change(service, images)
+        try:
+            body |= _texts(service, images, configuration, former)
+        except ValueError as problem:
+            raise Refused(
+                f"The {service.environment_key} of {service.name} cannot be rewritten: {problem}.",
+                f"Correct {service.environment_key} of the service in the portal.",
+            ) from None
+        if configuration.replicas is not None:
+            body["Replicas"] = configuration.replicas
+        path = self._scope.v2("ReplicationControllerChange")
+        self._scope.calls.write("POST", path, body, f"the change of {service.name}")
+
     def restart(self, service: Service) -> None:
         """Start a rolling restart of the service's pods."""
         path = self._scope.v2("ReplicationControllerReboot", service.name)
@@ -175,17 +217,7 @@ class Services:
         return False
 
     def _change_images_v2(self, service: Service, images: Mapping[str, str]) -> None:
-        # This call wipes AllocationTags and resets switches that are not sent along.
-        body = {
-            "Name": service.name,
-            "AllocationTags": service.allocation_tags,
-            "AgentPlatform": service.platform,
-            **service.flags,
-        }
-        if service.platform < 0:
-            del body["AgentPlatform"]
-        if MAIN in images:
-            body["Image"] = images[MAIN]
+        body = _change(service, images)
         if others := {name: image for name, image in images.items() if name != MAIN}:
             body["OtherDockerConfig"] = _with_images(service, others)
         path = self._scope.v2("ReplicationControllerChange")
@@ -201,6 +233,47 @@ def _is_route_missing(reply: Reply, service: Service) -> bool:
         and (reply.status == 500 or "not found" in error_body.message(reply).lower())
         and not reply.ok
     )
+
+
+def _change(service: Service, images: Mapping[str, str]) -> dict[str, object]:
+    """Return the body of a change, which wipes the tags and switches that it lacks."""
+    body: dict[str, object] = {
+        "Name": service.name,
+        "AllocationTags": service.allocation_tags,
+        "AgentPlatform": service.platform,
+        **service.flags,
+    }
+    if service.platform < 0:
+        del body["AgentPlatform"]
+    if MAIN in images:
+        body["Image"] = images[MAIN]
+    return body
+
+
+def _texts(
+    service: Service,
+    images: Mapping[str, str],
+    configuration: Configuration,
+    former: Service | None,
+) -> dict[str, object]:
+    """Return the texts that a change replaces as a whole, by the API's names."""
+    edits, texts = configuration.environment, dict[str, object]()
+    config = service.docker_config
+    if others := {name: image for name, image in images.items() if name != MAIN}:
+        texts["OtherDockerConfig"] = config = docker_config.with_images(config, others)
+    if edits and service.native_docker:
+        texts["ExtraConfig"] = (
+            extra_config.with_former_environments(service.extra_config, former.extra_config, edits)
+            if former
+            else extra_config.with_environments(service.extra_config, edits)
+        )
+    elif edits:
+        texts["OtherDockerConfig"] = (
+            docker_config.with_former_environments(config, former.docker_config, edits)
+            if former
+            else docker_config.with_environments(config, edits)
+        )
+    return texts
 
 
 def _with_images(service: Service, images: Mapping[str, str]) -> str:
@@ -257,6 +330,7 @@ def decode_service(item: Mapping[str, Any]) -> Service:
         history=_history(item),
         flags={key: item[key] for key in _FLAGS if isinstance(item.get(key), bool)},
         docker_config=config,
+        extra_config=text(template, "ExtraConfig"),
         hosts=tuple(host for key in ("FqdnEx", "Fqdn") if (host := text(item, key))),
         # An object whose keys repeat the port and protocol.
         listeners=tuple(

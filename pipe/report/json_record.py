@@ -55,6 +55,7 @@ def _target(target: TargetRecord) -> Mapping[str, Any]:
         "resumed": target.resumed,
         "version": target.version,
         "previous_pods": target.previous_pods,
+        "configuration": target.configuration,
         "state": target.state,
         "passed": target.passed,
         "message": target.message,

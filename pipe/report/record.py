@@ -22,7 +22,9 @@ class TargetRecord:
 
     `before` and `after` hold images by container; `rollback_to` those to restore, None when they
     are unknown. `version` is the target's version before the change and `previous_pods`
-    identifies its pods of that time: a later run needs both to resume this one. `state` describes
+    identifies its pods of that time: a later run needs both to resume this one. `configuration`
+    describes what the change sets besides images, without values; a run that resumes a change
+    keeps it. `state` describes
     what runs now, `passed` is None until the rollout has ended, and `message` gives the reason.
     `rollback` describes how the rollback went, empty without one. `seconds` is how long the
     rollout was followed.
@@ -39,6 +41,7 @@ class TargetRecord:
     resumed: bool
     version: str
     previous_pods: tuple[str, ...]
+    configuration: tuple[str, ...] = ()
     state: str = ""
     passed: bool | None = None
     message: str = ""

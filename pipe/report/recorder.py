@@ -8,6 +8,7 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 from pipe import __version__, image
+from pipe.configuration import describe
 from pipe.deploy_tests.model import DeployTestResult
 from pipe.errors import ExitCode
 from pipe.image import Image
@@ -168,7 +169,14 @@ def _target(change: Change) -> TargetRecord:
         resumed=change.resumes is not None,
         version=change.previous_version,
         previous_pods=tuple(sorted(change.previous_pods)),
+        configuration=_configuration(change),
     )
+
+
+def _configuration(change: Change) -> tuple[str, ...]:
+    if isinstance(change, Update) and change.configuration_is_lost:
+        return ("changed by an earlier run",)
+    return describe(change.before.present, change.sets)
 
 
 def _image(verification: ImageVerification) -> ImageRecord:

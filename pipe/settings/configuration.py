@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from pipe.kind import Kind
 from pipe.model import MAIN, Target
 from pipe.secret import Secret
 from pipe.settings import parsers
-from pipe.settings.model import ImageRequest
+from pipe.settings.model import ImageRequest, Settings
 from pipe.settings.reader import Reader
 from pipe.settings.targets import list_entries
 
@@ -70,18 +70,36 @@ def read_configurations(
 def secret_values(
     configurations: Mapping[Target, Configuration], public: Sequence[str]
 ) -> Iterator[Secret]:
-    """Yield the values to mask in output: all but short ones, and those that are public anyway.
+    """Yield the wanted values that output must not show; `public` is as for `maskable`."""
+    for configuration in configurations.values():
+        for edit in configuration.environment.values():
+            yield from maskable(edit.values.values(), public)
+
+
+def maskable(values: Iterable[Secret], public: Sequence[str]) -> Iterator[Secret]:
+    """Yield the values to mask: all but short ones, and those that are public anyway.
 
     `public` are texts that the log is to show, such as the names of images: masking a version
     that `ENV` passes on would hide it everywhere.
     """
-    for configuration in configurations.values():
-        for edit in configuration.environment.values():
-            for value in edit.values.values():
-                text = value.reveal()
-                is_public = text.lower() in _PUBLIC or any(text in one for one in public)
-                if len(text) >= _SHORTEST_SECRET and not is_public:
-                    yield value
+    for value in values:
+        text = value.reveal()
+        is_public = text.lower() in _PUBLIC or any(text in one for one in public)
+        if len(text) >= _SHORTEST_SECRET and not is_public:
+            yield value
+
+
+def public_texts(settings: Settings) -> tuple[str, ...]:
+    """Return the texts of a run that its log is to show, whatever `ENV` passes on."""
+    requests = settings.image_requests
+    return (
+        settings.host,
+        settings.tenant,
+        *(request.target.name for request in requests),
+        *(request.container for request in requests),
+        *(str(request.image) for request in requests),
+        *(fact for fact in vars(settings.step).values() if isinstance(fact, str)),
+    )
 
 
 def _read(

@@ -106,6 +106,12 @@ def _cross_check(settings: Settings, reader: Reader) -> None:
         )
     if settings.restart:
         _refuse_restarts(settings, reader)
+    if settings.configurations and settings.action is Action.ROLLBACK:
+        reader.refuse(
+            "ACTION",
+            "'rollback' restores images only: ENV, ENV_REMOVE and REPLICAS would set more",
+            "Remove them from the step that rolls back",
+        )
     if settings.rollback and not settings.wait:
         reader.refuse(
             "ROLLBACK",

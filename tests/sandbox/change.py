@@ -14,15 +14,16 @@ def apply_change(service: Service, given: dict[str, Any], user: str) -> str | No
         return f"Replicas {replicas} is not a count"
     image = given.get("image") or given.get("dockerimage")
     config = given.get("otherdockerconfig")
-    redeployed = bool(image) or config is not None
+    extra = given.get("extraconfig")
+    redeployed = bool(image) or config is not None or extra is not None
     # Leaving the tags out moves the service to other hosts.
     service.allocation_tags = given.get("allocationtags") or ""
     for flag in FLAGS:
         service.flags[flag] = bool(given.get(flag.lower(), False))
     if given.get("agentplatform") is not None:
         service.platform = int(given["agentplatform"])
-    if given.get("extraconfig") is not None:
-        service.extra_config = given["extraconfig"]
+    if extra is not None:
+        service.extra_config = extra
     if config is not None:
         service.other_docker_config = config
     if image:

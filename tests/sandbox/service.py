@@ -122,8 +122,8 @@ class Service:
             self.tenant.id,
             self.name,
             self.main_image,
-            self.other_docker_config,
-            self.extra_config,
+            docker_config.parse(self.other_docker_config),
+            docker_config.parse(self.extra_config),
             self.allocation_tags,
             self.restart_time,
         ]

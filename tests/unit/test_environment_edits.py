@@ -102,7 +102,7 @@ def test_a_change_and_its_rollback_lose_nothing(seed: int) -> None:
             wanted.pop(gone, None)
         wanted |= edits[name].values
         assert after[name] == wanted
-    restored = docker_config.with_former_environments(edited, text, containers.__contains__)
+    restored = docker_config.with_former_environments(edited, text, edits)
     assert in_order(restored) == in_order(text)
 
 
@@ -221,6 +221,6 @@ def test_a_cronjob_is_changed_and_restored_without_loss(seed: int) -> None:
     changed = CronJob("job", "job", {}, "", "", body)
     assert cronjobs.environments(changed)[MAIN]["NEW"] == Secret("n")
     assert NAMES[0] not in cronjobs.environments(changed)[MAIN]
-    back = cronjobs.restored(changed, {MAIN: "a:1"}, job)
+    back = cronjobs.restored(changed, {MAIN: "a:1"}, job, edits)
     assert back.pop("IsAnyHostAllowed") is False
     assert back == document

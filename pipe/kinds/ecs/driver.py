@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from pipe.clock import Clock
 from pipe.errors import Refused
@@ -20,8 +21,9 @@ from pipe.kinds.ecs.snapshot import (
 )
 from pipe.kinds.ecs.watcher import EcsWatcher, read_services
 from pipe.kinds.send_once import SendOnce
-from pipe.model import Change, Restart, Snapshot, Target
+from pipe.model import Change, Restart, Snapshot, Target, Update
 from pipe.portal import EcsService, TaskDefinition, TenantPortal
+from pipe.portal.ecs import registration
 
 log = logging.getLogger(__name__)
 
@@ -73,21 +75,23 @@ class EcsDriver(Driver):
         A revision that no service uses does no harm, so after a lost reply another one is
         registered.
         """
-        before = detail(change.before)
-        arn = None if isinstance(change, Restart) else self._existing(before, change.images)
+        before, replicas = detail(change.before), change.sets.replicas
+        body = _registration(change)
+        arn = None if isinstance(change, Restart) else self._existing(before, body)
         if arn is not None and before.has_failed(arn):
             # AWS starts no deployment of the revision that it has.
             arn = None
         if arn is not None:
             try:
-                self._point(change.target, before.service, arn)
+                self._point(change.target, before.service, arn, replicas)
             except Refused as error:
                 if "inactive" not in error.diagnosis.lower():
                     raise
                 log.info("%s: %s was deregistered meanwhile.", change.target, revision(arn))
             else:
                 return
-        self._point(change.target, before.service, self._register(change, before))
+        arn = self._register(change, before, body)
+        self._point(change.target, before.service, arn, replicas)
 
     def watch(
         self, changes: Sequence[Change], stable_seconds: float, crash_limit: int
@@ -103,6 +107,8 @@ class EcsDriver(Driver):
         images = {definition.arn: definition.images.get(container, "")}
         images[wanted] = by_container(before, change.wanted)[container]
         primary = {service.primary.definition} if service.primary else set()
+        # AWS starts no deployment for another number of tasks of the same revision.
+        is_scaled = change.sets.replicas is not None and wanted == definition.arn
         return start(
             service,
             wanted,
@@ -110,47 +116,42 @@ class EcsDriver(Driver):
             self._clock.monotonic(),
             container=container,
             images=images,
-            resumed=change.resumes is not None,
+            resumed=change.resumes is not None or is_scaled,
+            desired=change.sets.replicas if is_scaled else None,
         )
 
-    def _point(self, target: Target, service: EcsService, arn: str) -> None:
-        """Set a service to a revision, once."""
+    def _point(self, target: Target, service: EcsService, arn: str, replicas: int | None) -> None:
+        """Set a service to a revision, and to a number of replicas unless it is None, once."""
         self._sent[target] = arn
 
         def has_arrived() -> bool:
             return any(
-                now.name == service.name and _has_arrived(arn, service, now)
+                now.name == service.name
+                and _has_arrived(arn, service, now)
+                and replicas in (None, now.replicas)
                 for now in self._portal.ecs.list()
             )
 
         SendOnce(self._clock).send(
-            str(target), lambda: self._portal.ecs.update(service, arn), has_arrived
+            str(target), lambda: self._portal.ecs.update(service, arn, replicas), has_arrived
         )
 
-    def _register(self, change: Change, before: EcsDetail) -> str:
-        images = by_container(before, change.images)
+    def _register(self, change: Change, before: EcsDetail, body: Mapping[str, Any]) -> str:
         arns: list[str] = []
         SendOnce(self._clock).send(
             str(change.target),
-            lambda: arns.append(self._portal.ecs.register(before.definition, images)),
+            lambda: arns.append(self._portal.ecs.register(before.definition, body)),
         )
         log.debug("%s: registered %s", change.target, arns[-1])
         return arns[-1]
 
-    def _existing(self, before: EcsDetail, images: Mapping[str, str]) -> str | None:
-        """Return a revision that this run has read and that has these images.
+    def _existing(self, before: EcsDetail, body: Mapping[str, Any]) -> str | None:
+        """Return a revision that this run has read and that registering `body` would repeat.
 
         A rollback thereby returns to the very revision from before.
         """
-        named = by_container(before, images)
-        return next(
-            (
-                definition.arn
-                for definition in tuple(self._definitions.values())
-                if definition.active and before.definition.differs_only_by(named, definition)
-            ),
-            None,
-        )
+        known = [before.definition, *self._definitions.values()]
+        return next((one.arn for one in known if one.active and one.duplicates(body)), None)
 
     def _current(self, target: Target, service: EcsService) -> TaskDefinition:
         """Return the revision that a service runs, or is about to run."""
@@ -166,6 +167,24 @@ class EcsDriver(Driver):
         if arn not in self._definitions:
             self._definitions[arn] = self._portal.ecs.task_definition(arn)
         return self._definitions[arn]
+
+
+def _registration(change: Change) -> Mapping[str, Any]:
+    """Return the body that registers the revision that a change sets."""
+    before, edits = detail(change.before), change.sets.environment
+    former = change.former if isinstance(change, Update) else None
+    try:
+        return registration(
+            before.definition,
+            by_container(before, change.images),
+            by_container(before, edits),
+            detail(former).definition if former else None,
+        )
+    except ValueError as problem:
+        raise Refused(
+            f"The task definition of {change.target} cannot be edited: {problem}.",
+            "Correct it in the portal.",
+        ) from None
 
 
 def _has_arrived(arn: str, before: EcsService, now: EcsService) -> bool:

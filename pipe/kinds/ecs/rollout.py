@@ -19,7 +19,8 @@ class EcsRollout:
 
     `wanted` and `previous` are revisions, by ARN; `images` holds the image of `container` in
     each of them, which is what people know it by. `past` holds the ids of deployments, and
-    `past_events` the events, that are not of this rollout.
+    `past_events` the events, that are not of this rollout. `desired` is the number of tasks where
+    the change sets nothing else.
 
     `ours` is the deployment of the wanted revision as last seen, None before AWS started it and
     once it is no longer listed; `since` is when AWS started it. `listed` is whether the last look
@@ -42,6 +43,7 @@ class EcsRollout:
     images: Mapping[str, str] = field(default_factory=dict)
     past: frozenset[str] = frozenset()
     past_events: frozenset[Event] = frozenset()
+    desired: int | None = None
     ours: Deployment | None = None
     since: datetime | None = None
     listed: bool = True
@@ -105,6 +107,7 @@ def start(
     container: str,
     images: Mapping[str, str],
     resumed: bool,
+    desired: int | None = None,
 ) -> EcsRollout:
     """Return the rollout of a service to `wanted`, which is just beginning unless `resumed`.
 
@@ -126,6 +129,7 @@ def start(
         container=container,
         images=images,
         past=frozenset(past),
+        desired=desired,
         past_events=frozenset() if resumed else frozenset(service.events),
     )
 
@@ -139,7 +143,8 @@ def observe(rollout: EcsRollout, service: EcsService | None, at: float) -> EcsRo
     # Scaling down takes away only what is more than desired.
     fell = max(0, min(before.running, now.desired) - now.running)
     counted = ours.failed if ours else rollout.counted
-    complete = is_complete(service, rollout.wanted)
+    is_scaled = rollout.desired in (None, now.desired)
+    complete = is_scaled and is_complete(service, rollout.wanted)
     return replace(
         rollout,
         service=service,

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
+from pipe.configuration import ENVIRONMENT, REPLICAS, Present
 from pipe.model import MAIN, Change, Snapshot, Target
 from pipe.portal import Deployment, EcsService, TaskDefinition
+from pipe.portal.ecs import environments
+
+T = TypeVar("T")
 
 _DEFAULT = "default"
 """The container's name in task definitions that the portal creates itself."""
@@ -43,7 +48,29 @@ def snapshot(target: Target, service: EcsService, definition: TaskDefinition) ->
     details = EcsDetail(service, definition, main)
     primary = service.primary
     changed_at = primary.created if primary and primary.definition == definition.arn else None
-    return Snapshot(target, images, definition.arn, details, changed_at, main=main)
+    return Snapshot(
+        target,
+        images,
+        definition.arn,
+        details,
+        changed_at,
+        main=main,
+        present=_present(definition, service, main),
+    )
+
+
+def _present(definition: TaskDefinition, service: EcsService, main: str) -> Present:
+    """Return the environments of a revision, and the number of a service's replicas."""
+    problems = {}
+    try:
+        found = environments(definition)
+    except ValueError as problem:
+        found = {}
+        problems[ENVIRONMENT] = f"its task definition cannot be edited: {problem}"
+    if service.replicas is None:
+        problems[REPLICAS] = "the portal does not show its number of replicas"
+    named = {MAIN if name == main else name: variables for name, variables in found.items()}
+    return Present(named, service.replicas, problems)
 
 
 def detail(found: Snapshot) -> EcsDetail:
@@ -73,9 +100,9 @@ def main_container(definition: TaskDefinition, service: EcsService) -> str:
     return next((name for name in (_DEFAULT, service.name) if name in names), names[0])
 
 
-def by_container(before: EcsDetail, images: Mapping[str, str]) -> Mapping[str, str]:
-    """Return images by the containers' own names."""
-    return {before.main if name == MAIN else name: image for name, image in images.items()}
+def by_container(before: EcsDetail, found: Mapping[str, T]) -> Mapping[str, T]:
+    """Return images, or anything else, by the containers' own names."""
+    return {before.main if name == MAIN else name: one for name, one in found.items()}
 
 
 def named_container(change: Change) -> str:

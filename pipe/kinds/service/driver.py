@@ -113,6 +113,9 @@ class ServiceDriver(Driver):
         service = detail(change.before).service
         if isinstance(change, Restart):
             self._portal.services.restart(service)
+        elif change.configuration:
+            former = detail(change.former).service if change.former else None
+            self._portal.services.configure(service, change.images, change.configuration, former)
         else:
             self._portal.services.change_images(service, change.images)
 

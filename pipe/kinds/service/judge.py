@@ -140,7 +140,8 @@ def _progress(rollout: ServiceRollout, stable_seconds: float) -> Verdict:
     wait, enough = _stable_seconds(rollout, stable_seconds), rollout.up >= count
     if all_up and not enough and _is_scaled_down(rollout):
         enough, wait = True, max(wait, _SCALED_DOWN_AFTER)
-    if previous or not (all_up and enough) or _is_replacing(rollout) or _is_mixed(rollout):
+    is_open = _is_replacing(rollout) or _is_mixed(rollout) or _has_surplus(rollout, count)
+    if previous or not (all_up and enough) or is_open:
         return Waiting(_missing(rollout, count, exact=exact), _stuck(rollout))
     # Whether new pods are ready shows in the last previous one leaving.
     since = max([*rollout.up_since.values(), rollout.alone_since or 0.0])
@@ -153,6 +154,12 @@ def _progress(rollout: ServiceRollout, stable_seconds: float) -> Verdict:
 def _is_replacing(rollout: ServiceRollout) -> bool:
     """Return whether the successor of a pod is still to come, as in a set."""
     return rollout.pods.leaving > 0 and any(is_in_set(pod) for pod in rollout.pods.new)
+
+
+def _has_surplus(rollout: ServiceRollout, count: int) -> bool:
+    """Return whether pods are still to go after the change set a smaller number of them."""
+    is_changed = rollout.change.sets.replicas is not None
+    return is_changed and has_fixed_count(rollout.service) and len(rollout.pods.new) > count
 
 
 def _without_pods(rollout: ServiceRollout) -> Verdict:

@@ -104,9 +104,10 @@ def has_failed(pod: Pod, service: Service) -> bool:
 
 def runs_already(change: Change, pod: Pod) -> bool:
     """Return whether a pod runs what `change` sets before it was made, as in a rollback."""
-    return not isinstance(change, Restart) and (
-        bool(identities(pod) & change.surviving_pods) or _runs(change, pod) is True
-    )
+    if isinstance(change, Restart):
+        return False
+    is_surviving = bool(identities(pod) & change.surviving_pods)
+    return is_surviving or (not change.renews_pods and _runs(change, pod) is True)
 
 
 def _version(change: Change, pod: Pod, was_new: Pod | None) -> _Version:
@@ -122,7 +123,7 @@ def _version(change: Change, pod: Pod, was_new: Pod | None) -> _Version:
     if identities(pod) & known:
         return _Version.PREVIOUS
     runs = _runs(change, pod) if is_update else None
-    if runs:
+    if runs and not (known and change.renews_pods):
         return _Version.NEW
     if not known:
         return _Version.PREVIOUS if runs is False else _Version.NEW

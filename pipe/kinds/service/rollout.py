@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from pipe import image
+from pipe.configuration import is_in_place
 from pipe.kinds.service import crashes, problems
 from pipe.kinds.service.pods import VersionedPods, by_version
 from pipe.kinds.service.problems import PodProblem
-from pipe.kinds.service.snapshot import detail, images
+from pipe.kinds.service.snapshot import detail, images, present
 from pipe.model import Change
 from pipe.portal import Fault, Pod, Service
 
@@ -106,9 +107,11 @@ def observe(rollout: ServiceRollout, look: Look) -> ServiceRollout:
 
 
 def is_set_to(change: Change, service: Service) -> bool:
-    """Return whether the service has every image that the change sets."""
+    """Return whether the service has every image that the change sets, and its configuration."""
     current = images(service)
-    return all(image.same(new, current.get(name, "")) for name, new in change.images.items())
+    return all(image.same(new, current.get(name, "")) for name, new in change.images.items()) and (
+        not change.sets or is_in_place(present(service), change.sets)
+    )
 
 
 def _shows_nothing_new(rollout: ServiceRollout, look: Look) -> bool:

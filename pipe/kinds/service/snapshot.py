@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from pipe.configuration import ENVIRONMENT, REPLICAS, Present
 from pipe.model import MAIN, Snapshot, Target
 from pipe.portal import Service
 
@@ -54,7 +55,23 @@ def take_snapshot(target: Target, service: Service) -> Snapshot:
         main=service.name,
         images_set_at=moments[0],
         images_set_by=service.deployed_by,
+        present=present(service),
     )
+
+
+def present(service: Service) -> Present:
+    """Return the environments of a service, and its number of replicas where one is configured."""
+    problems = {}
+    try:
+        environments = service.environments()
+    except ValueError as problem:
+        environments = {}
+        problems[ENVIRONMENT] = f"its {service.environment_key} cannot be edited: {problem}"
+    if service.autoscaled:
+        problems[REPLICAS] = "an autoscaler sets the number of its pods"
+    elif service.one_pod_per_host:
+        problems[REPLICAS] = "the hosts decide the number of its pods"
+    return Present(environments, None if REPLICAS in problems else service.replicas, problems)
 
 
 def _moment(text: str) -> datetime | None:

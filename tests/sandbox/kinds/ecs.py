@@ -113,12 +113,21 @@ class EcsService:
         """Take over the document, and roll when it names another revision than AWS runs."""
         arn = str(document["TaskDefinition"])
         changed = arn not in (self.document["TaskDefinition"], self.primary.definition)
+        scaled = int(document.get("Replicas", self.primary.desired)) != self.primary.desired
         self.document = {**self.document, **document}
         self.document["LastDeployedAt"] = stamp(self.ecs.world.now())
         if changed and self.starts_late:
             self.ecs.world.agenda.later(self.starts_late, lambda: self.roll(arn))
         elif changed or self.primary.definition != arn:
             self.roll(arn)
+        elif scaled:
+            self._scale(int(document["Replicas"]))
+
+    def _scale(self, replicas: int) -> None:
+        """Change the number of tasks, without a new deployment."""
+        primary = self.primary
+        primary.desired = replicas
+        self.ecs.world.agenda.later(self.ecs.world.rollout_seconds, lambda: self._run(primary))
 
     def roll(self, arn: str) -> None:
         """Start a deployment of that revision."""
