@@ -45,9 +45,11 @@ def with_image(text: str, container: str, image: str) -> str | None:
 def compose(
     sidecars: dict[str, str] | None,
     inits: dict[str, str] | None,
-    extra: dict[str, Any] | None,
+    extra: dict[str, Any] | str | None,
 ) -> str:
-    """Return the text for a new service."""
+    """Return the text for a new service; `extra` may be the whole text."""
+    if isinstance(extra, str):
+        return extra
     config: dict[str, Any] = {"Env": [{"Name": "LOG", "Value": "info"}]}
     for key, wanted in (("additionalContainers", sidecars), ("initContainers", inits)):
         if wanted:

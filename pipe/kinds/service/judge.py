@@ -134,6 +134,9 @@ def _progress(rollout: ServiceRollout, stable_seconds: float) -> Verdict:
         return Waiting("the portal still shows the previous image")
     new, previous = rollout.pods.new, rollout.pods.previous
     if not new and not previous:
+        leaving = rollout.pods.leaving
+        if leaving and rollout.change.sets.replicas is not None:
+            return Waiting(f"{_pods(leaving)} still terminating")
         return _without_pods(rollout)
     count, exact = needed(rollout.service, rollout.active)
     all_up = 0 < rollout.up == len(new)
