@@ -60,7 +60,13 @@ OTHER_KINDS_ROLLBACK = tuple(
     for kind in KINDS
     if KINDS[kind].fails
 )
+_CONFIGURATION = {"ENV": "LOG=debug\nNEW_FLAG=value", "REPLICAS": "3"}
+CONFIGURE = Scenario("configure", 0, image=OLD, left=OLD, environ=_CONFIGURATION)
+CONFIGURE_ROLLBACK = Scenario(
+    "configure-rollback", 8, image=BAD, left=OLD, environ={**_CONFIGURATION, "ROLLBACK": "true"}
+)
 SCENARIOS = (DEPLOY, DEPLOY_OLD, RESTART, RESTART_AND_CHANGE, ROLLBACK, FAILED)
+CONFIGURATIONS = (CONFIGURE, CONFIGURE_ROLLBACK)
 
 
 class WatchedAdapter(WsgiAdapter):

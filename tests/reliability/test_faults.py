@@ -17,6 +17,7 @@ import pytest
 from tests.reliability.faults import EVIL, FAULTS, FOR_EVER, TIMES, Fault, counted
 from tests.reliability.scenarios import (
     BAD,
+    CONFIGURATIONS,
     FULL,
     OTHER_KINDS,
     OTHER_KINDS_ROLLBACK,
@@ -199,7 +200,11 @@ def check(
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-@pytest.mark.parametrize("scenario", [*SCENARIOS, *OTHER_KINDS, *OTHER_KINDS_ROLLBACK], ids=str)
+@pytest.mark.parametrize(
+    "scenario",
+    [*SCENARIOS, *CONFIGURATIONS, *OTHER_KINDS, *OTHER_KINDS_ROLLBACK],
+    ids=str,
+)
 def test_every_fault_at_every_request_ends_as_it_should(
     scenario: Scenario, part: int, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:

@@ -212,7 +212,7 @@ def test_an_environment_changed_between_plan_and_write_is_a_conflict(harness: Ha
 
     harness.dependencies["runner"] = FakeRunner(change)
     assert configure(harness, PRE_DEPLOY_TEST="test").code == 7
-    assert "its configuration is not what it was before" in harness.output
+    assert "its environment or its replicas are not what they were before" in harness.output
     assert harness.world.writes() == []
 
 
