@@ -97,11 +97,11 @@ def look_again(changes: Sequence[Change], drivers: Drivers) -> SecondLook:
             renewed.append(drivers.renewed(change, fresh))
             continue
         images = ", ".join(fresh.images.values()) if fresh else "nothing: it no longer exists"
-        now = f"it is set to {images} now, and was set to {change.previous_image} before"
+        is_now = f"it is set to {images} now, and was set to {change.previous_image} before"
         if fresh is not None and change.sets and fresh.images == change.before.images:
-            now = "its environment or its replicas are not what they were before"
+            is_now = "its environment or its replicas are not what they were before"
         conflicts[change.target] = Conflict(
-            f"Another deployment changed {change.target} while this run was getting ready: {now}.",
+            f"Another deployment changed {change.target} while this run was getting ready: {is_now}.",
             "Find out who deploys it, then run the step again.",
         )
     return SecondLook(tuple(renewed), conflicts)
