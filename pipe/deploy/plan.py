@@ -101,7 +101,8 @@ def look_again(changes: Sequence[Change], drivers: Drivers) -> SecondLook:
         if fresh is not None and change.sets and fresh.images == change.before.images:
             is_now = "its environment or its replicas are not what they were before"
         conflicts[change.target] = Conflict(
-            f"Another deployment changed {change.target} while this run was getting ready: {is_now}.",
+            f"Another deployment changed {change.target} while this run was getting ready: "
+            f"{is_now}.",
             "Find out who deploys it, then run the step again.",
         )
     return SecondLook(tuple(renewed), conflicts)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.reliability.scenarios import (
+    CONFIGURE,
     DEPLOY,
     DEPLOY_OLD,
     OTHER_KINDS,
@@ -89,7 +90,9 @@ def again(harness: ScenarioHarness, *, survives: bool, number: int = 2) -> RunRe
 
 @pytest.mark.parametrize("survives", [True, False], ids=["record", "no-record"])
 @pytest.mark.parametrize(
-    "scenario", [DEPLOY, DEPLOY_OLD, RESTART, RESTART_AND_CHANGE, *OTHER_KINDS], ids=str
+    "scenario",
+    [DEPLOY, DEPLOY_OLD, RESTART, RESTART_AND_CHANGE, CONFIGURE, *OTHER_KINDS],
+    ids=str,
 )
 def test_the_run_after_a_killed_one_ends_as_the_killed_one_would_have(
     tmp_path: Path,
