@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from pipe.image import Image
@@ -15,6 +16,8 @@ _LONGEST_TEST = 24 * 3600
 _HALF_CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE")
 """Not secret by themselves, but AWS tools fail if they find one without its secret half."""
 _SECRETS = frozenset((*(entry.name for entry in VARIABLES if entry.secret), *AMBIENT_SECRETS))
+_FOR_TARGETS = re.compile("ENV(_COUNT|_[0-9]+)?")
+"""The list `ENV`: values for targets, and for shells the name of a file to read at their start."""
 _SHORTEST_SECRET = 8
 """Shorter values occur in others by accident."""
 
@@ -73,7 +76,11 @@ def _without_secrets(environ: Mapping[str, str]) -> Mapping[str, str]:
     Proxies stay, including their passwords: a test may need them to reach anything.
     """
     hidden = {*_SECRETS, *_HALF_CREDENTIALS, *_quoting_secrets(environ)}
-    return {name: value for name, value in environ.items() if name not in hidden}
+    return {
+        name: value
+        for name, value in environ.items()
+        if name not in hidden and not _FOR_TARGETS.fullmatch(name)
+    }
 
 
 def _quoting_secrets(environ: Mapping[str, str]) -> tuple[str, ...]:

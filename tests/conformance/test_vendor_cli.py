@@ -13,9 +13,12 @@ from pathlib import Path
 import pytest
 
 from pipe.clock import SystemClock
+from pipe.dependencies import Dependencies
 from tests.conformance.models import check_log
 from tests.sandbox import Behaviour, Server, World
 from tests.sandbox.behaviour import Fate
+from tests.support.environment import environment
+from tests.support.harness import run_pipe
 
 # It polls every 11 s, so all waiting commands run at once, in one worker.
 pytestmark = pytest.mark.xdist_group("vendor-cli")
@@ -147,6 +150,26 @@ def test_it_lists_and_finds_services(clis: dict[str, Cli], portal: str) -> None:
     service = json.loads(clis[portal]("service", "find", "shop").stdout)
     assert service["Template"]["Containers"][0]["Name"] == "shop"
     assert clis[portal]("service", "find", "nope").returncode != 0
+
+
+@pytest.mark.parametrize("portal", PORTALS)
+def test_it_reads_back_the_environment_that_the_pipe_wrote(
+    clis: dict[str, Cli], portal: str, tmp_path: Path
+) -> None:
+    """Merging one more variable keeps those that it found."""
+    server = clis[portal].server
+    shop = server.world.add_service("env", "team/env:1", replicas=0)
+    variables = environment(server.url, server.world.token, service="env", image="team/env:1")
+    given = {"ENV": "LOG=debug\nNEW=x=y z", "WAIT": "false", "CA_CERT": server.ca_path.read_text()}
+    assert run_pipe({**variables, **given}, Dependencies(), tmp_path).code == 0
+    result = clis[portal]("service", "update_env", "env", "-V", "MORE", "1")
+    server.world.services.remove(shop)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert json.loads(shop.other_docker_config)["Env"] == [
+        {"Name": "LOG", "Value": "debug"},
+        {"Name": "NEW", "Value": "x=y z"},
+        {"Name": "MORE", "Value": "1"},
+    ]
 
 
 @pytest.mark.slow

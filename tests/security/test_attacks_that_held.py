@@ -109,11 +109,13 @@ def test_a_netrc_file_and_proxy_variables_in_lower_case_are_ignored(tmp_path: Pa
 
 
 def test_files_that_shells_read_at_their_start_are_not_run(harness: Harness) -> None:
-    """BASH_ENV and ENV are for interactive shells and for bash by its own name."""
+    """BASH_ENV is for bash by its own name; ENV is the pipe's own, and no test gets it."""
     (harness.folder / "planted").write_text("touch planted-was-run\n", "utf-8")
     harness.web()
     planted = str(harness.folder / "planted")
-    result = harness.deploy(PRE_DEPLOY_TEST="true", BASH_ENV=planted, ENV=planted)
+    test = 'test -z "$ENV$ENV_COUNT$ENV_0"'
+    given = {"ENV_COUNT": "1", "ENV_0": f"PLANTED={planted}"}
+    result = harness.deploy(PRE_DEPLOY_TEST=test, BASH_ENV=planted, **given)
     assert result.code == 0, result.text
     assert not (harness.folder / "planted-was-run").exists()
 
