@@ -109,7 +109,7 @@ def test_a_run_that_follows_what_a_killed_one_began_gets_it_right(row: Row, vari
         assert available - _LAG <= outcome.at <= latest, (first_look, outcome)
 
 
-@pytest.mark.parametrize("variant", [name for name in VARIANTS if name != "azure"])
+@pytest.mark.parametrize("variant", [name for name in VARIANTS if VARIANTS[name].controllers])
 def test_a_service_that_serves_what_is_wanted_has_nothing_to_follow(variant: str) -> None:
     """Neither evicted pods' objects, nor restarts, nor the kubelet's names for images matter."""
     at_the_end = {
