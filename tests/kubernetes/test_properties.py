@@ -54,6 +54,29 @@ def test_no_rollout_that_ends_serving_is_failed(variant: str, *, autoscaled: boo
     assert failed == {}
 
 
+@pytest.mark.parametrize("latency", [1.0, 4.0])
+@pytest.mark.parametrize("variant", ["likeliest", "running-means-ready", "azure"])
+def test_a_slow_portal_makes_verdicts_late_but_not_wrong(variant: str, latency: float) -> None:
+    """Let every read take seconds: the looks are few, and none is of a single moment."""
+    wrong = {}
+    for row in ROWS:
+        recording = load(row.recording)
+        outcome = play(
+            recording,
+            VARIANTS[variant],
+            start=row.start,
+            end=row.time_limit,
+            restart=row.restart,
+            latency=latency,
+        )
+        time_limit = recording.length if row.time_limit is None else row.time_limit
+        late = not isinstance(outcome.verdict, Ready) and outcome.at >= time_limit
+        earliest = row.earliest - _LAG
+        if not late and not (isinstance(outcome.verdict, row.verdict) and outcome.at >= earliest):
+            wrong[str(row)] = outcome
+    assert wrong == {}
+
+
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_a_state_that_lasts_is_ready_exactly_if_kubernetes_calls_it_available(row: Row) -> None:
     """Hold every moment, where the portal shows readiness, as if nothing came after it."""
