@@ -156,6 +156,9 @@ def read_services(portal: TenantPortal, names: Sequence[str]) -> Mapping[str, Se
 
 def _new_faults(change: Change, faults: Sequence[Fault]) -> tuple[Fault, ...]:
     known = detail(change.before).faults
+    if known is None:
+        # Any of them may be from before the change.
+        return ()
     return tuple(fault for fault in faults if fault.key not in known)
 
 
