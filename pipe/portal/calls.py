@@ -128,13 +128,13 @@ class Calls:
         try:
             return read(reply.json())
         except UnexpectedShape as expected:
-            raise self._unexpected(what, f"expected {expected}", retryable=False) from None
+            raise _unexpected(self.host, what, f"expected {expected}", retryable=False) from None
         except TooComplex as expected:
-            raise self._unexpected(what, f"expected {expected}", retryable=True) from None
+            raise _unexpected(self.host, what, f"expected {expected}", retryable=True) from None
         except ValueError:
             problem = f'expected JSON, got "{excerpt(reply)}"'
             # Truncated JSON, or a gateway's page: an outage that may be over soon.
-            raise self._unexpected(what, problem, retryable=True) from None
+            raise _unexpected(self.host, what, problem, retryable=True) from None
 
     def check_done(self, reply: Reply, what: str) -> None:
         """Check the reply to a call without a result: a success must be empty or JSON.
@@ -144,7 +144,7 @@ class Calls:
         self.check(reply, what)
         if error_body.transient(reply):
             problem = f'expected an empty body or JSON, got "{excerpt(reply)}"'
-            raise self._unexpected(what, problem, retryable=True)
+            raise _unexpected(self.host, what, problem, retryable=True)
 
     def check(self, reply: Reply, what: str) -> None:
         """Raise the error that an unsuccessful reply deserves."""
@@ -157,21 +157,9 @@ class Calls:
         if reply.status == 401:
             raise self.token_refused(reply)
 
-    def _unexpected(self, what: str, problem: str, *, retryable: bool) -> Refused:
-        return Refused(
-            f"The portal {self.host} returned an unexpected response for {what}: {problem}.",
-            "Check that DUPLO_HOST is the portal itself, with nothing in between.",
-            retryable=retryable,
-        )
-
     def _refusal(self, reply: Reply, what: str) -> PlatformError:
         if 300 <= reply.status < 400:
-            target = address.target(reply.headers.get("Location", "")) or "another address"
-            return Refused(
-                f"{self.host} redirects to {target} for {what}; the token is not sent there.",
-                "Set DUPLO_HOST to the portal's own address.",
-                may_have_applied=True,
-            )
+            return _redirected(self.host, what, reply)
         message = error_body.message(reply)
         because = f': "{message}"' if message else ""
         if reply.status == 403:
@@ -182,3 +170,20 @@ class Calls:
             "administrators.",
             retryable=error_body.transient(reply),
         )
+
+
+def _unexpected(host: str, what: str, problem: str, *, retryable: bool) -> Refused:
+    return Refused(
+        f"The portal {host} returned an unexpected response for {what}: {problem}.",
+        "Check that DUPLO_HOST is the portal itself, with nothing in between.",
+        retryable=retryable,
+    )
+
+
+def _redirected(host: str, what: str, reply: Reply) -> Refused:
+    target = address.target(reply.headers.get("Location", "")) or "another address"
+    return Refused(
+        f"{host} redirects to {target} for {what}; the token is not sent there.",
+        "Set DUPLO_HOST to the portal's own address.",
+        may_have_applied=True,
+    )
