@@ -19,9 +19,9 @@ Json = dict[str, Any]
 HOW_TO_GET_ONE = """\
 `make kubernetes` needs kubectl and a cluster that KUBECONFIG, or kubectl's own default, names. It
 works in a namespace of its own and removes it. Any of these will do:
-  kind create cluster   then KUBERNETES_LOAD='kind load image-archive' make kubernetes
-  minikube start        then KUBERNETES_LOAD='minikube image load' make kubernetes
-  k3s server            then KUBERNETES_LOAD='k3s ctr images import' make kubernetes
+  kind create cluster   then LIVE_LOAD='kind load image-archive' make kubernetes
+  minikube start        then LIVE_LOAD='minikube image load' make kubernetes
+  k3s server            then LIVE_LOAD='k3s ctr images import' make kubernetes
   a test cluster        then make kubernetes; its nodes pull three tags of busybox
 CONTRIBUTING.md explains the variables."""
 
@@ -59,8 +59,11 @@ class Cluster:
         return self._send("GET", path, query)
 
     def items(self, path: str, **query: str) -> list[Json]:
-        """Return the objects of a list."""
-        return list(self._send("GET", path, query)["items"] or [])
+        """Return the objects of a list, as the API server has them in memory.
+
+        Reading them from etcd five times a second would slow the cluster down.
+        """
+        return list(self._send("GET", path, {"resourceVersion": "0", **query})["items"] or [])
 
     def create(self, path: str, body: Json) -> Json:
         """Create an object in the collection at `path`."""

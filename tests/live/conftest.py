@@ -55,7 +55,7 @@ def bench(
     images = prepare(tmp_path_factory.mktemp("images"))
     name = namespace.removeprefix("pipe-")
     tenant, token = Tenant(name, tenant_id_for(name)), Token(secrets.token_hex(16))
-    variant = VARIANTS[os.environ.get("KUBERNETES_PORTAL", "likeliest")]
+    variant = VARIANTS[os.environ.get("LIVE_PORTAL", "likeliest")]
     portal = Portal(cluster, namespace, tenant, token, variant)
     with (
         _registry(images.registry),
@@ -63,7 +63,10 @@ def bench(
         Observer(cluster, namespace) as observer,
     ):
         yield Bench(cluster, namespace, images, portal, server.url, observer)
-        table.note(f"observed every {observer.longest_gap:.1f} s or more often")
+        table.note(
+            f"The observer looked at least every {observer.longest_gap:.1f} s; the portal's "
+            f"slowest answer took {portal.slowest:.1f} s."
+        )
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +78,7 @@ def running(bench: Bench, request: pytest.FixtureRequest) -> Iterator[Running]:
         if isinstance(item, pytest.Function)
         if isinstance(case := _parameters(item).get("case"), Case)
     ]
-    side_by_side = int(os.environ.get("KUBERNETES_JOBS", _SIDE_BY_SIDE))
+    side_by_side = int(os.environ.get("LIVE_JOBS", _SIDE_BY_SIDE))
     with ThreadPoolExecutor(side_by_side) as pool:
         futures = {
             case.name: pool.submit(run_case, bench, case.name, case.service, case.plan)

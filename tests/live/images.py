@@ -51,17 +51,17 @@ class ImageError(Exception):
 
 
 def prepare(folder: Path) -> Images:
-    """Return the images that KUBERNETES_IMAGES names, or load ones with KUBERNETES_LOAD."""
-    names = os.environ.get("KUBERNETES_IMAGES", "").split()
-    load = shlex.split(os.environ.get("KUBERNETES_LOAD", ""))
+    """Return the images that LIVE_IMAGES names, or load ones with LIVE_LOAD."""
+    names = os.environ.get("LIVE_IMAGES", "").split()
+    load = shlex.split(os.environ.get("LIVE_LOAD", ""))
     if load:
         names = names or [f"pipe-live/app:{number}" for number in (1, 2, 3)]
         for name in names:
             _load(load, name, folder)
     names = names or ["busybox:1.35.0", "busybox:1.36.1", "busybox:1.37.0"]
     if len(names) != 3:
-        raise ImageError("KUBERNETES_IMAGES must name three tags, separated by spaces.")
-    registry = os.environ.get("KUBERNETES_REGISTRY", "")
+        raise ImageError("LIVE_IMAGES must name three tags, separated by spaces.")
+    registry = os.environ.get("LIVE_REGISTRY", "")
     absent = f"{registry}/pipe-live/app:absent" if registry else f"{_repository(names[0])}:absent"
     old, new, other = names
     return Images(old, new, other, absent, registry)
@@ -171,9 +171,9 @@ def _layer() -> bytes:
 
 def busybox() -> Path:
     """Return this machine's busybox, which must be a static program."""
-    path = os.environ.get("KUBERNETES_BUSYBOX") or shutil.which("busybox")
+    path = os.environ.get("LIVE_BUSYBOX") or shutil.which("busybox")
     if not path:
-        raise ImageError("KUBERNETES_LOAD needs a static busybox (Debian: busybox-static).")
+        raise ImageError("LIVE_LOAD needs a static busybox (Debian: busybox-static).")
     return Path(path)
 
 

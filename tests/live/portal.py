@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from tests.kubernetes import portal_view
@@ -34,11 +35,14 @@ class Portal:
         self.token = token
         self.variant = variant
         self.services = Services(cluster, namespace, tenant.id, variant)
+        self.slowest = 0.0
+        """The longest that an answer took, in seconds; the pipe pauses longer after slow ones."""
 
     def app(self) -> Flask:
         """Return the portal as a web application."""
         app = Flask("portal", static_folder=None)
         app.before_request(self._refuse)
+        app.after_request(self._timed)
         app.register_error_handler(HTTPException, _without_text)
         app.register_error_handler(UnknownNameError, _unknown)
         app.register_error_handler(ApiError, _refused_by_cluster)
@@ -72,7 +76,12 @@ class Portal:
         except ApiError:
             return None
 
+    def _timed(self, response: Response) -> Response:
+        self.slowest = max(self.slowest, time.monotonic() - g.started)
+        return response
+
     def _refuse(self) -> Response | None:
+        g.started = time.monotonic()
         sent = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
         if sent != self.token.value:
             return refusal(401, "Authorization has been denied for this request.")

@@ -25,7 +25,7 @@ _LONGEST_CASE = 600
 def test_the_run_ends_as_kubernetes_did(case: Case, running: Running) -> None:
     """Exit code, reason and time agree with what the cluster itself reported."""
     if case.name not in running:
-        pytest.skip("KUBERNETES_REGISTRY is not set, so nodes cannot pull from this machine")
+        pytest.skip("LIVE_REGISTRY is not set, so nodes cannot pull from this machine")
     result = running[case.name].result(_LONGEST_CASE)
     evidence = case.evidence(result)
     beyond = None if evidence is None else result.ended - evidence
