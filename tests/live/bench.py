@@ -129,6 +129,7 @@ class Result:
     output: str
     moments: Sequence[Moment]
     changes: int
+    slowest_answer: float
 
     @property
     def last_line(self) -> str:
@@ -195,6 +196,7 @@ def _run(stage: Stage, plan: Plan, generation: int, folder: Path) -> Result:
         output=output,
         moments=stage.bench.observer.moments(stage.name, started),
         changes=len(changes),
+        slowest_answer=stage.bench.portal.slowest,
     )
 
 

@@ -18,6 +18,8 @@ from tests.live.truth import describe
 
 _RESOLUTION = 1.0
 """Seconds by which the observer may see something later than the pipe on a busy machine."""
+_PAUSES = 10
+"""The pipe pauses nine times as long as a look took, so a busy machine makes it late."""
 _LONGEST_CASE = 600
 
 
@@ -35,7 +37,8 @@ def test_the_run_ends_as_kubernetes_did(case: Case, running: Running) -> None:
     assert re.search(case.reason, result.output), explained
     assert beyond is not None, f"Kubernetes never showed the evidence. {explained}"
     least = result.stable if result.code == 0 and result.changed else 0.0
-    assert least - _RESOLUTION <= beyond <= case.latest, explained
+    latest = case.latest + _PAUSES * result.slowest_answer
+    assert least - _RESOLUTION <= beyond <= latest, explained
     if case.after:
         case.after(result)
 

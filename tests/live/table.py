@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 _HEAD = ("case", "exit", "beyond", "reason shown")
-_LONGEST_REASON = 110
+_LONGEST_REASON = 120
 
 _rows: list[tuple[str, str, str, str]] = []
 _notes: list[str] = []
@@ -14,7 +15,7 @@ _notes: list[str] = []
 def add(case: str, code: int, beyond: float | None, reason: str) -> None:
     """Add a finished case; `beyond` are the seconds from the evidence to the end of the run."""
     seconds = "-" if beyond is None else f"{beyond:.1f}"
-    _rows.append((case, str(code), seconds, reason))
+    _rows.append((case, str(code), seconds, re.sub(rf"^. {case}:? ", "", reason)))
 
 
 def note(text: str) -> None:
