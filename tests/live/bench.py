@@ -115,21 +115,25 @@ class Plan:
 
 @dataclass(frozen=True)
 class Result:
-    """One finished run. Times are monotonic seconds; `changed` is None if nothing was changed."""
+    """One finished run. Times are monotonic seconds; `changes` are all made through the portal."""
 
     stage: Stage
     wanted: Mapping[str, str]
     generation: int
     started: float
-    changed: float | None
+    changes: Sequence[float]
     ended: float
     timeout: float
     stable: float
     code: int
     output: str
     moments: Sequence[Moment]
-    changes: int
     slowest_answer: float
+
+    @property
+    def changed(self) -> float | None:
+        """When the pipe changed the service, None if it did not."""
+        return self.changes[0] if self.changes else None
 
     @property
     def last_line(self) -> str:
@@ -188,14 +192,13 @@ def _run(stage: Stage, plan: Plan, generation: int, folder: Path) -> Result:
         wanted=wanted,
         generation=generation,
         started=started,
-        changed=changes[0] if changes else None,
+        changes=changes,
         ended=ended,
         timeout=timeout,
         stable=float(variables["STABLE_SECONDS"]),
         code=process.returncode,
         output=output,
         moments=stage.bench.observer.moments(stage.name, started),
-        changes=len(changes),
         slowest_answer=stage.bench.portal.slowest,
     )
 

@@ -72,6 +72,11 @@ def restored(result: Result) -> float | None:
     return truth.first(result.moments, truth.available(previous, result.generation))
 
 
+def rolled_back_in_vain(result: Result) -> float | None:
+    """Return when the previous images were set on a set whose crashed pod stays as it is."""
+    return result.changes[1] if len(result.changes) > 1 else None
+
+
 def superseded(result: Result) -> float | None:
     """Return when the other deployment had set its image."""
     return truth.first(result.moments, truth.set_to({result.stage.name: result.stage.images.other}))
@@ -137,11 +142,11 @@ def _leave_evicted_pod(stage: Stage) -> None:
 
 
 def _changed_nothing(result: Result) -> None:
-    assert result.changes == 0, "the portal was asked for a change"
+    assert not result.changes, "the portal was asked for a change"
 
 
 def _changed_once(result: Result) -> None:
-    assert result.changes == 1, f"the portal was asked for {result.changes} changes"
+    assert len(result.changes) == 1, f"the portal was asked for {len(result.changes)} changes"
 
 
 def _showed_the_log(result: Result) -> None:
@@ -149,7 +154,7 @@ def _showed_the_log(result: Result) -> None:
 
 
 def _restored_and_showed_the_log(result: Result) -> None:
-    assert result.changes == 2, f"the portal was asked for {result.changes} changes"
+    assert len(result.changes) == 2, f"the portal was asked for {len(result.changes)} changes"
     _showed_the_log(result)
 
 
@@ -223,6 +228,16 @@ CASES: tuple[Case, ...] = (
         evidence=restored,
         latest=25.0,
         after=_restored_and_showed_the_log,
+    ),
+    # Kubernetes never replaces the crashed pod of a StatefulSet, not even by the previous version.
+    Case(
+        "set-rolled-back",
+        Service(new="crash", kind="StatefulSet"),
+        Plan(new_version(), {"ROLLBACK": "true", "WAIT_TIMEOUT": "40"}),
+        code=9,
+        reason=r"[Rr]ollback failed",
+        evidence=rolled_back_in_vain,
+        latest=55.0,
     ),
     _good("ready-late", "late"),
     _good("pod-evicted", "late", Plan(new_version(), meanwhile=[(4, _evict_new_pod)])),
