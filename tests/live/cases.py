@@ -155,6 +155,7 @@ def _showed_the_log(result: Result) -> None:
 
 def _restored_and_showed_the_log(result: Result) -> None:
     assert len(result.changes) == 2, f"the portal was asked for {len(result.changes)} changes"
+    assert crashed(result) is not None, "the run gave up before the third end of a container"
     _showed_the_log(result)
 
 
