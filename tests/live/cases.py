@@ -166,7 +166,7 @@ def _good(name: str, new: Conduct = "ok", plan: Plan | None = None, **service: A
         Service(new=new, **service),
         plan or Plan(new_version()),
         code=0,
-        reason=r"✔ .* runs ",
+        reason=r"✔ .* (runs|was restarted on) ",
         evidence=serves,
         after=_changed_once,
     )

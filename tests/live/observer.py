@@ -73,7 +73,9 @@ class Observer:
 
     def _look(self, at: float) -> None:
         pods: dict[str, list[Json]] = defaultdict(list)
-        for pod in self._cluster.items(f"/api/v1/namespaces/{self._namespace}/pods"):
+        listed = self._cluster.items(f"/api/v1/namespaces/{self._namespace}/pods")
+        # The API server's memory has no order.
+        for pod in sorted(listed, key=lambda one: str(one["metadata"]["name"])):
             pods[(pod["metadata"].get("labels") or {}).get("app", "")].append(pod)
         for kind in COLLECTIONS:
             for workload in self._cluster.items(collection(self._namespace, kind)):

@@ -34,7 +34,8 @@ def lines() -> Iterator[str]:
         yield f"{name:<{widths[0]}}  {code:>{widths[1]}}  {seconds:>{widths[2]}}  {reason}"
     yield ""
     yield "beyond: seconds from the moment Kubernetes called the version available, or showed that"
-    yield "it had failed, until the run ended; STABLE_SECONDS (3) is part of them."
+    yield "it had failed, until the run ended. Up to 3 of them are STABLE_SECONDS. The log of every"
+    yield "run, and what Kubernetes said meanwhile, are in build/kubernetes."
     yield from _notes
 
 
