@@ -85,6 +85,16 @@ class Stage:
             and not pod["metadata"].get("deletionTimestamp")
         ]
 
+    def settle(self) -> None:
+        """Wait until the present version serves."""
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        while time.monotonic() < deadline:
+            workload, kind = self.services.workload(self.name)
+            if is_complete({**workload, "kind": kind}):
+                return
+            time.sleep(_POLL_SECONDS)
+        raise AssertionError(f"{self.name} did not come up")
+
     def open_registry(self) -> None:
         """Start the registry that was away."""
         port = int(self.late_registry.rpartition(":")[2])
@@ -150,22 +160,12 @@ def run_case(bench: Bench, name: str, service: Service, plan: Plan) -> Result:
         bench.cluster.create(path, manifest(name, service, bench.images))
         cleanup.callback(bench.cluster.delete, f"{path}/{name}")
         stage.services.established(name)
-        generation = _settled(stage)
+        stage.settle()
         if plan.before:
             plan.before(stage)
+        workload, _ = stage.services.workload(name)
+        generation = int(workload["metadata"]["generation"])
         return _run(stage, plan, generation, Path(folder))
-
-
-def _settled(stage: Stage) -> int:
-    """Wait until the first version serves; return the workload's generation."""
-    deadline = time.monotonic() + _SETTLE_SECONDS
-    while True:
-        workload, kind = stage.services.workload(stage.name)
-        if is_complete({**workload, "kind": kind}):
-            return int(workload["metadata"]["generation"])
-        if time.monotonic() > deadline:
-            raise AssertionError(f"the first version of {stage.name} did not come up")
-        time.sleep(_POLL_SECONDS)
 
 
 def _run(stage: Stage, plan: Plan, generation: int, folder: Path) -> Result:

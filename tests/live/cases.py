@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.live import truth
 from tests.live.bench import Action, Plan, Result, Stage
+from tests.live.images import digest, tag
 from tests.live.workloads import Conduct, Service
 
 Json = dict[str, Any]
@@ -96,8 +97,18 @@ def _absent_version(stage: Stage) -> Mapping[str, str]:
 
 
 def _version_of_late_registry(stage: Stage) -> Mapping[str, str]:
-    tag = stage.images.new.rpartition(":")[2]
-    return {stage.name: f"{stage.late_registry}/pipe-live/app:{tag}"}
+    return {stage.name: f"{stage.late_registry}/pipe-live/app:{tag(stage.images.new)}"}
+
+
+def _version_by_digest(stage: Stage) -> Mapping[str, str]:
+    """Ask for a digest, whose content the node also has under a tag that it will show instead."""
+    return {stage.name: f"{stage.images.registry}/pipe-live/app@{digest(tag(stage.images.new))}"}
+
+
+def _run_by_digest(stage: Stage) -> None:
+    """Let the service run the digest already."""
+    stage.deploy_elsewhere(_version_by_digest(stage)[stage.name])
+    stage.settle()
 
 
 def _invalid_name(stage: Stage) -> Mapping[str, str]:
@@ -273,6 +284,26 @@ CASES: tuple[Case, ...] = (
         reason=r"✔ .* runs ",
         evidence=serves,
         after=_changed_once,
+        needs_registry=True,
+    ),
+    Case(
+        "by-digest",
+        Service(),
+        Plan(_version_by_digest),
+        code=0,
+        reason=r"✔ .* runs ",
+        evidence=serves,
+        after=_changed_once,
+        needs_registry=True,
+    ),
+    Case(
+        "by-digest-again",
+        Service(),
+        Plan(_version_by_digest, before=_run_by_digest),
+        code=0,
+        reason=r"Nothing to change",
+        evidence=nothing_to_wait_for,
+        after=_changed_nothing,
         needs_registry=True,
     ),
     _good("stateful-set", kind="StatefulSet"),

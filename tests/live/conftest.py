@@ -17,7 +17,7 @@ from tests.live import table
 from tests.live.bench import Bench, Result, run_case
 from tests.live.cases import Case
 from tests.live.cluster import ApiError, Cluster, connect
-from tests.live.images import prepare, serve_registry
+from tests.live.images import Images, prepare, serve_registry, tag
 from tests.live.observer import Observer
 from tests.live.portal import Portal
 from tests.sandbox.access import Tenant, Token, tenant_id_for
@@ -58,7 +58,7 @@ def bench(
     variant = VARIANTS[os.environ.get("LIVE_PORTAL", "likeliest")]
     portal = Portal(cluster, namespace, tenant, token, variant)
     with (
-        _registry(images.registry),
+        _registry(images),
         Listener(portal.app().wsgi_app) as server,
         Observer(cluster, namespace) as observer,
     ):
@@ -101,12 +101,12 @@ def _parameters(item: pytest.Function) -> dict[str, Any]:
 
 
 @contextmanager
-def _registry(address: str) -> Iterator[None]:
+def _registry(images: Images) -> Iterator[None]:
     """Serve the registry that lacks the absent image, where nodes can reach this machine."""
-    if not address:
+    if not images.registry:
         yield
         return
-    with serve_registry(int(address.rpartition(":")[2])):
+    with serve_registry(int(images.registry.rpartition(":")[2]), tag(images.new)):
         yield
 
 

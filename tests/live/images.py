@@ -123,6 +123,11 @@ def serve_registry(port: int, *tags: str) -> Listener:
     return Listener(app.wsgi_app, port=port)
 
 
+def digest(version: str) -> str:
+    """Return the digest under which these registries have a version."""
+    return f"sha256:{_sha256(_manifest(version))}"
+
+
 def _content(body: bytes | None, content_type: str, problem: str) -> Response:
     if body is None:
         error = {"errors": [{"code": problem, "message": problem.lower().replace("_", " ")}]}
