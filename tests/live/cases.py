@@ -105,6 +105,16 @@ def _version_by_digest(stage: Stage) -> Mapping[str, str]:
     return {stage.name: f"{stage.images.registry}/pipe-live/app@{digest(tag(stage.images.new))}"}
 
 
+def _run_under_two_names(stage: Stage) -> None:
+    """Let the service run the new version, which the node has under another name too."""
+    for image in (
+        f"{stage.images.registry}/pipe-live/app:{tag(stage.images.new)}",
+        stage.images.new,
+    ):
+        stage.deploy_elsewhere(image)
+        stage.settle()
+
+
 def _run_by_digest(stage: Stage) -> None:
     """Let the service run the digest already."""
     stage.deploy_elsewhere(_version_by_digest(stage)[stage.name])
@@ -300,6 +310,16 @@ CASES: tuple[Case, ...] = (
         "by-digest-again",
         Service(),
         Plan(_version_by_digest, before=_run_by_digest),
+        code=0,
+        reason=r"Nothing to change",
+        evidence=nothing_to_wait_for,
+        after=_changed_nothing,
+        needs_registry=True,
+    ),
+    Case(
+        "other-name-again",
+        Service(),
+        Plan(new_version(), before=_run_under_two_names),
         code=0,
         reason=r"Nothing to change",
         evidence=nothing_to_wait_for,
