@@ -11,16 +11,18 @@ from types import FrameType
 import pytest
 
 from tests.live.cluster import NoClusterError, connect
+from tests.live.images import ImageError, check
 
 SUITE = Path(__file__).parent / "suite.py"
 
 
 def main(arguments: list[str]) -> int:
-    """Run the suite; return 2 where there is no cluster to run it on."""
+    """Run the suite; return 2 where there is no cluster, or no image, to run it with."""
     with tempfile.TemporaryDirectory() as folder:
         try:
             connect(Path(folder))
-        except NoClusterError as problem:
+            check()
+        except (NoClusterError, ImageError) as problem:
             print(problem, file=sys.stderr)
             return 2
     signal.signal(signal.SIGTERM, _interrupt)

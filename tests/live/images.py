@@ -11,6 +11,7 @@ import io
 import json
 import os
 import platform
+import re
 import shlex
 import shutil
 import subprocess
@@ -28,6 +29,9 @@ _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG = "application/vnd.oci.image.config.v1+json"
 _LAYER = "application/vnd.oci.image.layer.v1.tar"
 _NO_CREATION_TIME = "1970-01-01T00:00:00Z"
+_OWN = ("pipe-live/app:1", "pipe-live/app:2", "pipe-live/app:3")
+_PUBLIC = ("busybox:1.35.0", "busybox:1.36.1", "busybox:1.37.0")
+_DYNAMIC = re.compile(rb"/ld-(linux|musl)")
 _ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 
 
@@ -52,19 +56,25 @@ class ImageError(Exception):
 
 def prepare(folder: Path) -> Images:
     """Return the images that LIVE_IMAGES names, or load ones with LIVE_LOAD."""
-    names = os.environ.get("LIVE_IMAGES", "").split()
-    load = shlex.split(os.environ.get("LIVE_LOAD", ""))
-    if load:
-        names = names or [f"pipe-live/app:{number}" for number in (1, 2, 3)]
+    names = check()
+    if load := shlex.split(os.environ.get("LIVE_LOAD", "")):
         for name in names:
             _load(load, name, folder)
-    names = names or ["busybox:1.35.0", "busybox:1.36.1", "busybox:1.37.0"]
-    if len(names) != 3:
-        raise ImageError("LIVE_IMAGES must name three tags, separated by spaces.")
     registry = os.environ.get("LIVE_REGISTRY", "")
     absent = f"{registry}/pipe-live/app:absent" if registry else f"{_repository(names[0])}:absent"
     old, new, other = names
     return Images(old, new, other, absent, registry)
+
+
+def check() -> list[str]:
+    """Return the names of the three images; raise `ImageError` for settings that cannot work."""
+    loads = bool(os.environ.get("LIVE_LOAD", ""))
+    names = os.environ.get("LIVE_IMAGES", "").split() or [*(_OWN if loads else _PUBLIC)]
+    if len({tag(name) for name in names}) != 3:
+        raise ImageError("LIVE_IMAGES must name three images with different tags.")
+    if loads or os.environ.get("LIVE_REGISTRY"):
+        busybox()
+    return names
 
 
 def tag(image: str) -> str:
@@ -176,10 +186,13 @@ def _layer() -> bytes:
 
 def busybox() -> Path:
     """Return this machine's busybox, which must be a static program."""
-    path = os.environ.get("LIVE_BUSYBOX") or shutil.which("busybox")
-    if not path:
-        raise ImageError("LIVE_LOAD needs a static busybox (Debian: busybox-static).")
-    return Path(path)
+    path = Path(os.environ.get("LIVE_BUSYBOX") or shutil.which("busybox") or "busybox")
+    if not path.exists() or _DYNAMIC.search(path.read_bytes()):
+        raise ImageError(
+            f"{path} is not a static busybox, of which the images are made. Install one (Debian: "
+            "busybox-static), or name it in LIVE_BUSYBOX."
+        )
+    return path
 
 
 def _add(archive: tarfile.TarFile, path: str, content: bytes, mode: int = 0o644) -> None:

@@ -151,6 +151,18 @@ def test_an_image_archive_loads_as_that_image(
     assert "VERSION=2" in config["config"]["Env"]
 
 
+def test_a_busybox_with_libraries_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An image of that one file would not start; the message names what to install."""
+    program = tmp_path / "busybox"
+    program.write_bytes(b"ELF /lib64/ld-linux-x86-64.so.2")
+    monkeypatch.setenv("LIVE_BUSYBOX", str(program))
+    monkeypatch.setenv("LIVE_LOAD", "load")
+    with pytest.raises(images.ImageError, match="busybox-static"):
+        images.check()
+
+
 def test_without_a_cluster_the_command_fails_and_explains_how_to_get_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
