@@ -11,9 +11,9 @@ import io
 import json
 import os
 import platform
-import re
 import shlex
 import shutil
+import struct
 import subprocess
 import tarfile
 from dataclasses import dataclass
@@ -31,7 +31,8 @@ _LAYER = "application/vnd.oci.image.layer.v1.tar"
 _NO_CREATION_TIME = "1970-01-01T00:00:00Z"
 _OWN = ("pipe-live/app:1", "pipe-live/app:2", "pipe-live/app:3")
 _PUBLIC = ("busybox:1.35.0", "busybox:1.36.1", "busybox:1.37.0")
-_DYNAMIC = re.compile(rb"/ld-(linux|musl)")
+_INTERPRETED = 3
+"""The type of an ELF program header that names a dynamic linker."""
 _ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 
 
@@ -187,12 +188,22 @@ def _layer() -> bytes:
 def busybox() -> Path:
     """Return this machine's busybox, which must be a static program."""
     path = Path(os.environ.get("LIVE_BUSYBOX") or shutil.which("busybox") or "busybox")
-    if not path.exists() or _DYNAMIC.search(path.read_bytes()):
+    if not path.exists() or not _is_static(path.read_bytes()):
         raise ImageError(
             f"{path} is not a static busybox, of which the images are made. Install one (Debian: "
             "busybox-static), or name it in LIVE_BUSYBOX."
         )
     return path
+
+
+def _is_static(program: bytes) -> bool:
+    """Return whether a 64-bit ELF program starts without a dynamic linker."""
+    if not program.startswith(b"\x7fELF\x02"):
+        return False
+    (table,) = struct.unpack_from("<Q", program, 32)
+    size, count = struct.unpack_from("<HH", program, 54)
+    kinds = (struct.unpack_from("<I", program, table + size * row)[0] for row in range(count))
+    return _INTERPRETED not in kinds
 
 
 def _add(archive: tarfile.TarFile, path: str, content: bytes, mode: int = 0o644) -> None:

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import struct
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -62,6 +63,13 @@ def pod(state: str, restarts: int, last: str = "", image: str = NEW, **metadata:
         "spec": {"containers": [{"name": "web", "image": image}]},
         "status": {"phase": "Running", "containerStatuses": [status]},
     }
+
+
+def elf(*headers: int) -> bytes:
+    """Return a program with program headers of these types."""
+    start = b"\x7fELF\x02".ljust(32, b"\0") + struct.pack("<Q", 64)
+    start = start.ljust(54, b"\0") + struct.pack("<HH", 4, len(headers))
+    return start.ljust(64, b"\0") + struct.pack(f"<{len(headers)}I", *headers)
 
 
 def moment(*pods: Json, at: float = 0.0, of: Json | None = None) -> Moment:
@@ -141,7 +149,7 @@ def test_an_image_archive_loads_as_that_image(
 ) -> None:
     """The archive names its image, and every blob that it names is there."""
     program = tmp_path / "busybox"
-    program.write_bytes(b"program")
+    program.write_bytes(elf(1))
     monkeypatch.setenv("LIVE_BUSYBOX", str(program))
     with tarfile.open(fileobj=io.BytesIO(images.docker_archive("pipe-live/app:2"))) as archive:
         described = json.load(archive.extractfile("manifest.json") or io.BytesIO())
@@ -156,7 +164,7 @@ def test_a_busybox_with_libraries_is_refused(
 ) -> None:
     """An image of that one file would not start; the message names what to install."""
     program = tmp_path / "busybox"
-    program.write_bytes(b"ELF /lib64/ld-linux-x86-64.so.2")
+    program.write_bytes(elf(1, 3))
     monkeypatch.setenv("LIVE_BUSYBOX", str(program))
     monkeypatch.setenv("LIVE_LOAD", "load")
     with pytest.raises(images.ImageError, match="busybox-static"):
