@@ -170,7 +170,7 @@ def run_case(bench: Bench, name: str, service: Service, plan: Plan) -> Result:
 
 def _run(stage: Stage, plan: Plan, generation: int, folder: Path) -> Result:
     wanted = plan.images(stage)
-    variables = {"VERIFY_IMAGE": "false", "STABLE_SECONDS": "3", "WAIT_TIMEOUT": "90"}
+    variables = {"VERIFY_IMAGE": "false", "STABLE_SECONDS": "3", "WAIT_TIMEOUT": "180"}
     variables |= plan.variables
     already = len(stage.services.changes[stage.name])
     started = time.monotonic()
