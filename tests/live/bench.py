@@ -41,6 +41,15 @@ class Bench:
     portal: Portal
     url: str
     observer: Observer
+    processes: list[subprocess.Popen[str]] = field(default_factory=list)
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def stop(self) -> None:
+        """End all runs that are still under way, and let no other begin."""
+        self.stopped.set()
+        for process in self.processes:
+            if process.poll() is None:
+                process.kill()
 
 
 @dataclass
@@ -88,7 +97,7 @@ class Stage:
     def settle(self) -> None:
         """Wait until the present version serves."""
         deadline = time.monotonic() + _SETTLE_SECONDS
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and not self.bench.stopped.is_set():
             workload, kind = self.services.workload(self.name)
             if is_complete({**workload, "kind": kind}):
                 return
@@ -254,7 +263,7 @@ def _start(
         BITBUCKET_STEP_RUN_NUMBER=str(run_number),
     )
     report_dir(folder).mkdir(exist_ok=True)
-    return subprocess.Popen(
+    process = subprocess.Popen(
         PIPE,
         cwd=folder,
         env=machine_environment(**{**usual, **targets, **variables, "PYTHONPATH": str(ROOT)}),
@@ -262,6 +271,8 @@ def _start(
         stderr=subprocess.STDOUT,
         text=True,
     )
+    stage.bench.processes.append(process)
+    return process
 
 
 def _finish(process: subprocess.Popen[str], timeout: float) -> str:

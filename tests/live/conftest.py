@@ -88,6 +88,7 @@ def running(bench: Bench, request: pytest.FixtureRequest) -> Iterator[Running]:
         yield futures
         for future in futures.values():
             future.cancel()
+        bench.stop()
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
