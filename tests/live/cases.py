@@ -255,11 +255,11 @@ CASES: tuple[Case, ...] = (
     Case(
         "set-rolled-back",
         Service(new="crash", kind="StatefulSet"),
-        Plan(new_version(), {"ROLLBACK": "true", "WAIT_TIMEOUT": "40"}),
+        Plan(new_version(), {"ROLLBACK": "true", "WAIT_TIMEOUT": "75"}),
         code=9,
         reason=r"[Rr]ollback failed",
         evidence=rolled_back_in_vain,
-        latest=55.0,
+        latest=90.0,
     ),
     _good("ready-late", "late"),
     _good("pod-evicted", "late", Plan(new_version(), meanwhile=[(4, _evict_new_pod)])),
