@@ -43,7 +43,7 @@ class RecordedPortal:
 
     Until `begin` is called it shows the state before the change that was made at `start`.
     `autoscaled` gives the service an autoscaler, so that its configured count is not the wanted
-    one.
+    one. Every read takes `latency` seconds.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class RecordedPortal:
         start: float,
         *,
         autoscaled: bool = False,
+        latency: float = 0.0,
     ) -> None:
         self.recording = recording
         self.services = _Services(self)
@@ -61,6 +62,7 @@ class RecordedPortal:
         self.faults = _Faults(self)
         self._reader = _reader(recording, variant, autoscaled=autoscaled)
         self._begun = False
+        self._latency = latency
         self._clock = clock
         self._first = start - JUST_AFTER
         self._frozen_at = 0.0
@@ -77,11 +79,14 @@ class RecordedPortal:
         return min(self._first + self._clock.elapsed, self._frozen_at)
 
     def shown(self) -> _Shown:
-        """Return the state that is shown."""
-        return self._reader.show(self.recording.at(self.seconds), changed=self._begun)
+        """Return the state that is shown to a read."""
+        shown = self._reader.show(self.recording.at(self.seconds), changed=self._begun)
+        if self._begun:
+            self._clock.advance(self._latency)
+        return shown
 
     def until(self, deadline: Deadline) -> RecordedPortal:
-        """Return the same: nothing takes time here."""
+        """Return the same: no read takes too long."""
         return self
 
 
@@ -176,28 +181,32 @@ def play(
     end: float | None = None,
     restart: bool = False,
     autoscaled: bool = False,
-    frozen_at: float | None = None,
-    resumed_at: float | None = None,
+    latency: float = 0.0,
+    first_look: float | None = None,
+    frozen_at: float = inf,
+    resumed: bool = False,
 ) -> Outcome:
     """Follow the change that was made at `start`, until a verdict or the time limit at `end`.
 
     A change that sets the images that run already is one that an earlier run made. Without
-    `end` the limit is the end of the recording. With `frozen_at` every look shows the state at
-    that second. With `resumed_at` the run that made the change was killed, and another one that
-    knows nothing from before it follows from that second on.
+    `end` the limit is the end of the recording. `first_look` is when the following begins, right
+    after the change if None. From `frozen_at` on nothing changes any more. `resumed` means that
+    the run that made the change was killed, and that another one, which knows nothing from before
+    the change, follows it.
     """
+    first_look = start if first_look is None else first_look
     clock = FakeClock()
-    portal = RecordedPortal(recording, variant, clock, start, autoscaled=autoscaled)
+    portal = RecordedPortal(
+        recording, variant, clock, start, autoscaled=autoscaled, latency=latency
+    )
     driver = ServiceDriver(cast("TenantPortal", portal), clock)
     change = _change(driver, portal, start, restart=restart)
-    if resumed_at is not None:
-        portal.begin(resumed_at, inf)
+    if resumed:
+        portal.begin(first_look, frozen_at)
         now = driver.read([change.target])[change.target]
         change = Update(now, change.images, Resumption())
     (change,) = driver.prepare([change])
-    given = [moment for moment in (frozen_at, resumed_at) if moment is not None]
-    first_look = given[0] if given else start
-    portal.begin(first_look, inf if frozen_at is None else frozen_at)
+    portal.begin(first_look, frozen_at)
     watcher = driver.watch([change], STABLE_SECONDS, CRASH_LIMIT)
     limit = (recording.length if end is None else end) - first_look
     verdicts = follow([watcher], Deadline.after(clock, limit), clock)

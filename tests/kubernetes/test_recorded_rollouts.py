@@ -19,7 +19,7 @@ from tests.kubernetes.portal_view import VARIANTS, is_ready
 from tests.kubernetes.recordings import FOLDER, is_available, load, names
 from tests.kubernetes.replay import Outcome, play
 
-BLIND = ("older", "last-states", "phases-alone", "bare")
+BLIND = ("older", "last-states", "phases-alone", "bare", "least")
 """Portals that show less: a failure may become evident later, or not before the time is up."""
 
 
@@ -73,7 +73,7 @@ ROWS = (
     ready("registry-late", 16.6, 23.0),
     ready("paused", 16.3, 23.0),
     ready("quota", 48.5, 55.0),
-    ready("pod-deleted", 31.0, 37.5),
+    ready("pod-deleted", 30.5, 37.0),
     ready("drain", 61.0, 67.5),
     ready("node-lost", 69.0, 75.5),
     # Three replicas become one: one new pod is all that will ever come.

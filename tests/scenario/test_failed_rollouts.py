@@ -7,6 +7,8 @@ import pytest
 from tests.sandbox import Behaviour
 from tests.support.harness import Harness, RunResult
 
+THIRD_CRASH = 15.0
+"""Seconds until a container that ends at once has done so three times, at most."""
 CRASH = Behaviour("crash", log=["reading configuration", "fatal: DATABASE_URL is not set"])
 
 
@@ -19,13 +21,13 @@ def fail(harness: Harness, behaviour: Behaviour, **options: Any) -> RunResult:
 
 
 def test_a_crashing_image_ends_the_wait_and_its_log_is_shown(harness: Harness) -> None:
-    """Exit 10 names pod, fault and log lines, within ten seconds of the first crash."""
+    """Exit 10 names pod, fault and log lines, right after the third crash."""
     result = fail(harness, CRASH)
     assert result.code == 10
     assert "keeps crashing" in result.stdout
     assert "fault: Back-off restarting failed container" in result.log
     assert "| fatal: DATABASE_URL is not set" in result.log
-    assert result.seconds < 2.0 + 1.0 + 10.0
+    assert result.seconds < 2.0 + THIRD_CRASH + 10.0
 
 
 def test_the_result_states_what_runs_now(harness: Harness) -> None:
@@ -89,11 +91,22 @@ def test_broken_configuration_ends_the_wait(harness: Harness) -> None:
     assert result.seconds < 12.0
 
 
-def test_a_failed_pod_ends_the_wait(harness: Harness) -> None:
-    """Status 7 that lasts is final."""
-    result = fail(harness, Behaviour("failed"))
+def test_a_failed_pod_of_native_docker_ends_the_wait(harness: Harness) -> None:
+    """There is no controller that would replace it: status 7 that lasts is final."""
+    result = fail(harness, Behaviour("failed"), platform=0)
     assert result.code == 10
     assert "has failed" in result.stdout
+
+
+@pytest.mark.parametrize("fate", ["failed", "evicted"])
+def test_a_failed_pod_that_its_controller_replaces_is_the_reason(
+    harness: Harness, fate: Any
+) -> None:
+    """It is waited for: the next one may stay."""
+    result = fail(harness, Behaviour(fate), WAIT_TIMEOUT="60")
+    assert result.code == 10
+    assert "did not finish within 60 s" in result.stdout
+    assert ("was evicted" if fate == "evicted" else "is being replaced") in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -134,12 +147,12 @@ def test_faults_from_before_the_change_are_ignored(harness: Harness) -> None:
 
 
 def test_a_crash_is_detected_without_container_details(harness: Harness) -> None:
-    """Portals that report neither restarts nor states show it by phase and fault."""
+    """Portals that report neither restarts nor states show it by ID and phase."""
     harness.world.pod_details = False
     result = fail(harness, CRASH)
     assert result.code == 10
     assert "keeps crashing" in result.stdout
-    assert result.seconds < 2.0 + 1.0 + 10.0
+    assert result.seconds < 2.0 + THIRD_CRASH + 10.0
 
 
 def test_a_crash_on_azure_is_detected_by_service(harness: Harness) -> None:

@@ -87,8 +87,8 @@ def is_up(pod: Pod, *, shows_state: bool = False) -> bool:
     and the next start, a pod is in phase Running with a terminated container (recorded: up to
     15 s).
     """
-    if not pod.is_running:
-        return False
+    if pod.is_steady or not pod.is_running:
+        return pod.is_steady
     if pod.has_ended and any(is_down(one, shows_state=shows_state) for one in pod.containers):
         return False
     return not pod.is_waiting or not any(one.waiting in _BAD_REASONS for one in containers(pod))
@@ -99,11 +99,6 @@ def is_down(container: Container, *, shows_state: bool) -> bool:
     if container.waiting:
         return container.waiting in _CRASH_REASONS
     return bool(container.ended) and (shows_state or container.restarts == 0)
-
-
-def is_healthy(pod: Pod) -> bool:
-    """Return whether a pod has no problem, whatever the faults: those outlive their cause."""
-    return pod.is_running and not (pod.restarts or pod.is_waiting or pod.has_ended)
 
 
 def find_problem(
@@ -118,6 +113,8 @@ def find_problem(
     for container in containers(pod):
         if container.waiting and (problem := _of_waiting(container, texts)):
             return problem
+    if pod.phase is Phase.FAILED and not pod.is_waiting:
+        return PodProblem("has failed", next(iter(texts), ""), LATER)
     if ends or any(one.waiting in _CRASH_REASONS for one in containers(pod)):
         return _crash(pod, texts, max(ends, 1))
     if is_up(pod, shows_state=shows_state):
@@ -166,12 +163,10 @@ def _of_phase(pod: Pod, faults: Sequence[str]) -> PodProblem | None:
     crash, pull = _first_crash(faults), [text for text in faults if pull_errors.is_one(text)]
     if pod.phase is Phase.IMAGE_NOT_FOUND:
         return _failed_pull(pull, _image(pod))
-    if pod.phase in (Phase.WAITING, Phase.FAILED) and crash:
+    if pod.phase is Phase.WAITING and crash:
         return PodProblem("has crashed", crash, None, Sort.CRASH, 1)
     if pod.phase is Phase.WAITING and pull:
         return _failed_pull(pull, _image(pod))
-    if pod.phase is Phase.FAILED:
-        return PodProblem("has failed", next(iter(faults), ""), LATER)
     if pod.phase is Phase.SCHEDULING_FAILED:
         return PodProblem("has no node", next(iter(faults), ""), None)
     return None
