@@ -51,15 +51,15 @@ class FaultList:
         self.listed: list[Fault] = []
 
     def report(self, fault: Fault) -> Fault:
-        """List the fault; a newer text about the same resource replaces the older one."""
+        """List the fault; the same text about the same resource only counts up."""
         for known in self.listed:
             same = (known.tenant_id, known.resource, known.per_service) == (
                 fault.tenant_id,
                 fault.resource,
                 fault.per_service,
             )
-            if same and known.description.split(":")[0] == fault.description.split(":")[0]:
-                known.description, known.seen = fault.description, fault.seen
+            if same and known.description == fault.description:
+                known.seen = fault.seen
                 return known
         self.listed.append(fault)
         return fault
