@@ -11,7 +11,8 @@ import requests
 
 from tests.conformance.conftest import Client
 from tests.sandbox import Behaviour, World
-from tests.sandbox.behaviour import FATES, Fate, timeline
+from tests.sandbox.behaviour import FATES, Fate
+from tests.sandbox.kubelet import timeline
 from tests.sandbox.service import Service
 from tests.support.fake_clock import FakeClock
 

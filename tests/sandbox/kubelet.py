@@ -39,6 +39,7 @@ _NO_COMMAND = (
     ' runc create failed: unable to start container process: exec: "/bin/nope":'
     " stat /bin/nope: no such file or directory: unknown"
 )
+_BACKING_OFF = 'Back-off pulling image "{image}"'
 _PROBE = "Readiness probe failed: HTTP probe failed with statuscode: 503"
 
 Life = Iterator[Step]
@@ -200,7 +201,7 @@ def _pull_error(behaviour: Behaviour, start: float) -> Life:
     yield from _beginning(age)
     cause = _NOT_FOUND if behaviour.fate == "pull-error" else _REFUSED
     refused = _waiting("ErrImagePull", behaviour.fault or cause)
-    backing = _waiting("ImagePullBackOff", 'Back-off pulling image "{image}"')
+    backing = _waiting("ImagePullBackOff", _BACKING_OFF)
     failed = behaviour.fault or f'Failed to pull image "{{image}}": {cause}'
     pulls, before = 0, refused
     while True:
@@ -212,7 +213,9 @@ def _pull_error(behaviour: Behaviour, start: float) -> Life:
             pulls += 1
             next_pull = age + _pause(behaviour.backoff, pulls)
             found = refused if pulls > 1 else backing
-            complaints = (failed, "Error: ErrImagePull", 'Back-off pulling image "{image}"')
+            # The first look is followed by a second one at once.
+            again = ("Error: ImagePullBackOff",) if pulls == 1 else ()
+            complaints = (failed, "Error: ErrImagePull", _BACKING_OFF, *again)
         yield Step(age, state=before, complaints=tuple(map(Complaint, complaints)))
         before = found
         age += behaviour.backoff * PERIOD
