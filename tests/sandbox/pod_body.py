@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tests.kubernetes.portal_view import DELETE, PENDING, RUNNING, pod_view
+from tests.kubernetes.portal_view import (
+    DELETE,
+    KUBERNETES_LINUX,
+    PENDING,
+    RUNNING,
+    Variant,
+    pod_view,
+)
 from tests.sandbox.behaviour import State
 from tests.sandbox.stamp import guid, stamp
 
@@ -53,10 +60,8 @@ def pod_object(pod: Pod) -> dict[str, Any]:
 
 def pod_body(pod: Pod) -> dict[str, Any]:
     """Return the pod as the portal lists it."""
-    world, template = pod.world, pod.template
-    states = world.variant.states if world.pod_details else "none"
-    names = world.variant.names and world.named_pods
-    body = pod_view(pod_object(pod), replace(world.variant, states=states, names=names))
+    template = pod.template
+    body = pod_view(pod_object(pod), _variant(pod))
     own: dict[str, Any] = {"TenantId": pod.tenant_id, "State": None}
     if pod.awaiting and not pod.leaving:
         body |= {"CurrentStatus": PENDING, "DesiredStatus": DELETE}
@@ -88,6 +93,18 @@ def pod_body(pod: Pod) -> dict[str, Any]:
         "ImageUpdateTime": None,
         "RestartTime": None,
     }
+
+
+def _variant(pod: Pod) -> Variant:
+    world = pod.world
+    # Native docker hosts know no readiness apart from what the portal finds out itself.
+    is_native = pod.template.platform != KUBERNETES_LINUX
+    return replace(
+        world.variant,
+        states=world.variant.states if world.pod_details else "none",
+        names=world.variant.names and world.named_pods,
+        ready_is_running=world.variant.ready_is_running or is_native,
+    )
 
 
 def _conditions(pod: Pod) -> list[dict[str, str]]:

@@ -50,7 +50,7 @@ class World:
         """Seconds from a pod's creation until it runs and is ready."""
         self.stop_seconds = 1.0
         """Seconds from a pod's deletion until its containers have ended."""
-        self.leave_seconds = 1.5
+        self.leave_seconds = 6.0
         """Seconds that a terminating pod stays listed."""
         self.variant: Variant = DEFAULT
         """What is not known of the portal: how it shows readiness, reasons and states."""
