@@ -107,9 +107,11 @@ class Update(_TargetChange):
     """Containers of a target get other images.
 
     `rollback_to` holds the images to restore should it fail, None when they are unknown.
+    `surviving_pods` identifies pods that are known to run what a rollback restores.
     """
 
     rollback_to: Mapping[str, str] | None = None
+    surviving_pods: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,8 @@ class Rollback:
 
     def _verify(self, sent: Sequence[_Step]) -> None:
         stable, timeout = self.settings.stable_seconds, self.settings.wait_timeout
-        watcher = self.drivers.watch([step.update for step in sent], stable)
+        updates = [step.update for step in sent]
+        watcher = self.drivers.watch(updates, stable, self.settings.crash_limit)
         log.info("Following the rollback for at most %g s.", timeout)
         deadline = Deadline.after(self.clock, timeout)
         verdicts = follow([watcher], deadline, self.clock, to_the_end=True)
@@ -164,7 +165,7 @@ def _decide(change: Change, now: Snapshot | None) -> TargetRollback | Update:
         return TargetRollback(change, RollbackOutcome.SUPERSEDED, message)
     if rollback_to is None:
         return TargetRollback(change, RollbackOutcome.FAILED, _no_previous_image(change))
-    return Update(now, rollback_to)
+    return Update(now, rollback_to, surviving_pods=change.previous_pods)
 
 
 def _send(update: Update, drivers: Drivers) -> None:

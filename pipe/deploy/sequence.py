@@ -115,7 +115,9 @@ class Deploy:
         self._applied.apply(changes)
         if not self.settings.wait:
             return f"Changed without following the rollout: WAIT is 'false'. {self.what_runs_now()}"
-        self._state.watcher = self.drivers.watch(changes, self.settings.stable_seconds)
+        self._state.watcher = self.drivers.watch(
+            changes, self.settings.stable_seconds, self.settings.crash_limit
+        )
         verdicts = follow_changes(
             self._state.watcher, changes, self.settings, self.clock, self.recorder
         )

@@ -52,9 +52,11 @@ class CronJobDriver(Driver):
             has_arrived,
         )
 
-    def watch(self, changes: Sequence[Change], stable_seconds: float) -> CronJobWatcher:
+    def watch(
+        self, changes: Sequence[Change], stable_seconds: float, crash_limit: int
+    ) -> CronJobWatcher:
         """See `Driver`; without pods there is nothing that could stay up."""
-        del stable_seconds
+        del stable_seconds, crash_limit
         jobs = {change.target: detail(change.before) for change in changes}
         return CronJobWatcher(self._portal, self._clock, changes, jobs)
 

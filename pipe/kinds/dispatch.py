@@ -76,11 +76,12 @@ class Drivers:
         """See `Driver`."""
         self.by_kind[change.target.kind].change(change)
 
-    def watch(self, changes: Sequence[Change], stable_seconds: float) -> Watcher:
+    def watch(self, changes: Sequence[Change], stable_seconds: float, crash_limit: int) -> Watcher:
         """See `Driver`."""
         own = _by_kind({change.target: change for change in changes})
         watchers = {
-            kind: self.by_kind[kind].watch(those, stable_seconds) for kind, those in own.items()
+            kind: self.by_kind[kind].watch(those, stable_seconds, crash_limit)
+            for kind, those in own.items()
         }
         return next(iter(watchers.values())) if len(watchers) == 1 else _Watchers(watchers)
 

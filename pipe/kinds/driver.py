@@ -29,8 +29,11 @@ class Driver(ABC):
         """Make the change once; after a lost reply, read the target before sending it again."""
 
     @abstractmethod
-    def watch(self, changes: Sequence[Change], stable_seconds: float) -> Watcher:
-        """Start to follow changes that have just been made."""
+    def watch(self, changes: Sequence[Change], stable_seconds: float, crash_limit: int) -> Watcher:
+        """Start to follow changes that have just been made.
+
+        A container that ends `crash_limit` times cannot start; 0 means no limit.
+        """
 
     def prepare(self, changes: Sequence[Change]) -> Sequence[Change]:
         """Return the changes with what distinguishes previous pods from new ones later."""

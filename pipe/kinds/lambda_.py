@@ -77,9 +77,11 @@ class LambdaDriver(Driver):
             has_arrived,
         )
 
-    def watch(self, changes: Sequence[Change], stable_seconds: float) -> LambdaWatcher:
+    def watch(
+        self, changes: Sequence[Change], stable_seconds: float, crash_limit: int
+    ) -> LambdaWatcher:
         """See `Driver`; without pods there is nothing that could stay up."""
-        del stable_seconds
+        del stable_seconds, crash_limit
         functions = {change.target: detail(change.before) for change in changes}
         return LambdaWatcher(self._portal, self._clock, changes, functions)
 

@@ -46,7 +46,9 @@ class Container:
     """One container of a pod. `restarts` and the states are None or empty on older portals.
 
     `waiting` and `message` are the reason and message from Kubernetes for a container that does
-    not run; `exit_code` is that of its last termination.
+    not run; `exit_code` and `ended` (such as `OOMKilled`) are those of its last termination.
+    `running` and `waiting` are present states. A termination may be the present state or, on other
+    portals, the one before the last restart: the field is called `LastContainerState`.
     """
 
     name: str
@@ -56,6 +58,8 @@ class Container:
     waiting: str = ""
     message: str = ""
     exit_code: int | None = None
+    ended: str = ""
+    running: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,11 @@ class Pod:
         return any(entry.waiting for entry in (*self.init_containers, *self.containers))
 
     @cached_property
+    def has_ended(self) -> bool:
+        """Whether any of its containers shows a termination, of now or earlier."""
+        return any(entry.ended for entry in (*self.init_containers, *self.containers))
+
+    @cached_property
     def restarts(self) -> int:
         """The restart count of its most restarted container, as far as the portal reports it."""
         both = (*self.init_containers, *self.containers)
@@ -97,7 +106,8 @@ class Pod:
     @cached_property
     def incarnation(self) -> str:
         """An identity that changes when one of its containers is restarted or replaced."""
-        parts = [f"{entry.docker_id}#{entry.restarts or 0}" for entry in self.containers]
+        both = (*self.init_containers, *self.containers)
+        parts = [f"{entry.docker_id}#{entry.restarts or 0}" for entry in both]
         return " ".join([self.name, *parts])
 
 
@@ -170,13 +180,18 @@ def _container(item: Mapping[str, Any]) -> Container:
     state = nested(item, "LastContainerState")
     waiting, terminated = nested(state, "waiting"), nested(state, "terminated")
     if not waiting and not terminated:
-        return container
+        return (
+            replace(container, running=True)
+            if isinstance(state.get("running"), dict)
+            else container
+        )
     exit_code = terminated.get("exitCode")
     return replace(
         container,
         waiting=prose(waiting, "reason"),
         message=prose(waiting, "message") or prose(terminated, "message"),
         exit_code=exit_code if is_integer(exit_code) else None,
+        ended=(prose(terminated, "reason") or "Error") if terminated else "",
     )
 
 

@@ -160,6 +160,12 @@ VARIABLES = (
         default="5",
     ),
     Variable(
+        "CRASH_LIMIT",
+        "How often a container may end before its rollout has failed; `0` waits until the time is "
+        "up.",
+        default="3",
+    ),
+    Variable(
         "ROLLBACK",
         "Roll back to the previous image if the rollout or a post-deploy test fails, and verify "
         "that it runs.",

@@ -89,7 +89,10 @@ def _before(first: Raw, template: Raw) -> Raw:
     if "desiredNumberScheduled" in status:
         status["updatedNumberScheduled"] = status["desiredNumberScheduled"]
     else:
-        status["updatedReplicas"] = status["replicas"]
+        status["updatedReplicas"] = 0
+        for key in ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"):
+            if key in status:
+                status[key] = workload["spec"]["replicas"]
         status.pop("unavailableReplicas", None)
     if "updateRevision" in status:
         status["updateRevision"] = status["currentRevision"]
@@ -103,6 +106,9 @@ def _before(first: Raw, template: Raw) -> Raw:
     }
     for pod in pods.values():
         pod["metadata"].pop("deletionTimestamp", None)
+        for key in ("reason", "message"):
+            pod["status"].pop(key, None)
+        pod["status"]["phase"] = "Running"
     return {**state, "t": BEFORE, "pods": pods, "events": []}
 
 

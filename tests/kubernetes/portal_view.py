@@ -174,8 +174,8 @@ def fault_list(
 def fault_view(event: K8s, services: Collection[str], variant: Variant = DEFAULT) -> Json:
     """Return a warning as an element of `GetFaultsByTenant`.
 
-    Only faults of pods are known from clients. Those of a ReplicaSet (a quota, say) are taken to
-    be filed under its own name [C].
+    Only faults of pods are known from clients. Those of a ReplicaSet, which come from a quota,
+    are taken to be filed under its own name [C].
     """
     subject = event["involvedObject"]
     fault: Json = {

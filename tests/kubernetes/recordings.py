@@ -1,11 +1,11 @@
-"""Read the recordings in `traces`, and what Kubernetes itself says in them."""
+"""Read the recordings in `traces`, and what Kubernetes itself reports in them."""
 
 from __future__ import annotations
 
 import json
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import takewhile
 from math import inf
@@ -43,7 +43,7 @@ class Recording:
     kind: str
     steps: tuple[tuple[float, str], ...]
     length: float
-    moments: tuple[Moment, ...]
+    moments: tuple[Moment, ...] = field(repr=False)
 
     def at(self, seconds: float) -> Moment:
         """Return the state at a time since the change."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from math import inf
-from typing import Any, cast
+from typing import cast
 
 from pipe.clock import Deadline
 from pipe.kind import Kind
@@ -24,6 +24,7 @@ from tests.support.fake_clock import FakeClock
 
 NAME = "web"
 STABLE_SECONDS = 5.0
+CRASH_LIMIT = 3
 
 
 @dataclass(frozen=True)
@@ -58,28 +59,26 @@ class RecordedPortal:
         self.services = _Services(self)
         self.pods = _Pods(self)
         self.faults = _Faults(self)
-        self.variant = variant
-        self.autoscaled = autoscaled
-        self.begun = False
+        self._reader = _reader(recording, variant, autoscaled=autoscaled)
+        self._begun = False
         self._clock = clock
         self._first = start - JUST_AFTER
         self._frozen_at = 0.0
 
     def begin(self, first_look: float, frozen_at: float) -> None:
         """Show the recording from one second on, and as it is at another for ever after."""
-        self.begun, self._first, self._frozen_at = True, first_look, frozen_at
+        self._begun, self._first, self._frozen_at = True, first_look, frozen_at
 
     @property
     def seconds(self) -> float:
         """The second of the recording that is shown."""
-        if not self.begun:
+        if not self._begun:
             return self._first
         return min(self._first + self._clock.elapsed, self._frozen_at)
 
-    @property
-    def moment(self) -> Moment:
-        """The state that is shown."""
-        return self.recording.at(self.seconds)
+    def shown(self) -> _Shown:
+        """Return the state that is shown."""
+        return self._reader.show(self.recording.at(self.seconds), changed=self._begun)
 
     def until(self, deadline: Deadline) -> RecordedPortal:
         """Return the same: nothing takes time here."""
@@ -91,15 +90,10 @@ class _Services:
         self._portal = portal
 
     def find(self, name: str) -> Service | None:
-        portal = self._portal
-        kind, workload = portal.recording.kind, portal.moment.workload
-        if name != NAME:
-            return None
-        return _service(_Same(workload), kind, portal.variant, portal.autoscaled, portal.begun)
+        return self._portal.shown().service if name == NAME else None
 
     def list(self) -> tuple[Service, ...]:
-        found = self.find(NAME)
-        return (found,) if found else ()
+        return (self._portal.shown().service,)
 
 
 class _Pods:
@@ -107,9 +101,7 @@ class _Pods:
         self._portal = portal
 
     def list(self) -> tuple[Pod, ...]:
-        variant = self._portal.variant
-        pods = self._portal.moment.pods.values()
-        return tuple(_pod(_Same(pod), variant) for pod in pods if is_listed(pod))
+        return self._portal.shown().pods
 
     def log_tail(self, pod: Pod, docker_id: str) -> tuple[str, ...]:
         return ()
@@ -120,41 +112,60 @@ class _Faults:
         self._portal = portal
 
     def list(self) -> tuple[Fault, ...]:
-        return _faults(_Same(self._portal.moment.events), self._portal.variant)
+        return self._portal.shown().faults
 
 
-class _Same:
-    """A key for caches: equal only to the same object, which the cache keeps alive."""
+@dataclass(frozen=True)
+class _Shown:
+    """A moment as the pipe reads it."""
 
-    def __init__(self, entry: Any) -> None:
-        self.entry = entry
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self.entry is other.entry
-
-    def __hash__(self) -> int:
-        return id(self.entry)
+    service: Service
+    pods: tuple[Pod, ...]
+    faults: tuple[Fault, ...]
 
 
-@lru_cache(maxsize=50_000)
-def _pod(pod: _Same, variant: Variant) -> Pod:
-    return decode_pod(pod_view(pod.entry, variant))
+class _Reader:
+    """Decodes what a portal shows of a recording, every object once."""
+
+    def __init__(self, kind: str, variant: Variant, *, autoscaled: bool) -> None:
+        self._kind = kind
+        self._variant = variant
+        self._autoscaled = autoscaled
+        self._pods: dict[int, Pod] = {}
+        self._services: dict[tuple[int, bool], Service] = {}
+        self._moments: dict[tuple[int, bool], _Shown] = {}
+
+    # The keys are identities: recordings are never freed.
+
+    def show(self, moment: Moment, *, changed: bool) -> _Shown:
+        """Return a moment; `changed` is whether the portal has taken the change."""
+        key = id(moment), changed
+        if key not in self._moments:
+            pods = tuple(self._pod(pod) for pod in moment.pods.values() if is_listed(pod))
+            faults = decode_faults(fault_list(moment.events, [NAME], self._variant))
+            service = self._service(moment.workload, changed=changed)
+            self._moments[key] = _Shown(service, pods, faults)
+        return self._moments[key]
+
+    def _pod(self, pod: K8s) -> Pod:
+        if id(pod) not in self._pods:
+            self._pods[id(pod)] = decode_pod(pod_view(pod, self._variant))
+        return self._pods[id(pod)]
+
+    def _service(self, workload: K8s, *, changed: bool) -> Service:
+        key = id(workload), changed
+        if key not in self._services:
+            view = service_view(workload, self._kind, self._variant)
+            view["LastDeployedAt"] = f"2026-02-03T10:0{int(changed)}:00Z"
+            if self._autoscaled:
+                view["HPASpecs"] = {"minReplicas": 1, "maxReplicas": 10}
+            self._services[key] = decode_service(view)
+        return self._services[key]
 
 
-@lru_cache(maxsize=5_000)
-def _service(
-    workload: _Same, kind: str, variant: Variant, autoscaled: bool, changed: bool
-) -> Service:
-    view = service_view(workload.entry, kind, variant)
-    view["LastDeployedAt"] = f"2026-02-03T10:0{int(changed)}:00Z"
-    if autoscaled:
-        view["HPASpecs"] = {"minReplicas": 1, "maxReplicas": 10}
-    return decode_service(view)
-
-
-@lru_cache(maxsize=5_000)
-def _faults(events: _Same, variant: Variant) -> tuple[Fault, ...]:
-    return decode_faults(fault_list(events.entry, [NAME], variant))
+@cache
+def _reader(recording: Recording, variant: Variant, *, autoscaled: bool) -> _Reader:
+    return _Reader(recording.kind, variant, autoscaled=autoscaled)
 
 
 def play(
@@ -166,23 +177,41 @@ def play(
     restart: bool = False,
     autoscaled: bool = False,
     frozen_at: float | None = None,
+    resumed_at: float | None = None,
 ) -> Outcome:
     """Follow the change that was made at `start`, until a verdict or the time limit at `end`.
 
     A change that sets the images that run already is one that an earlier run made. Without
     `end` the limit is the end of the recording. With `frozen_at` every look shows the state at
-    that second.
+    that second. With `resumed_at` the run that made the change was killed, and another one that
+    knows nothing from before it follows from that second on.
     """
     clock = FakeClock()
     portal = RecordedPortal(recording, variant, clock, start, autoscaled=autoscaled)
     driver = ServiceDriver(cast("TenantPortal", portal), clock)
-    (change,) = driver.prepare([_change(driver, portal, start, restart=restart)])
-    first_look = start if frozen_at is None else frozen_at
+    change = _change(driver, portal, start, restart=restart)
+    if resumed_at is not None:
+        portal.begin(resumed_at, inf)
+        now = driver.read([change.target])[change.target]
+        change = Update(now, change.images, Resumption())
+    (change,) = driver.prepare([change])
+    given = [moment for moment in (frozen_at, resumed_at) if moment is not None]
+    first_look = given[0] if given else start
     portal.begin(first_look, inf if frozen_at is None else frozen_at)
-    watcher = driver.watch([change], STABLE_SECONDS)
+    watcher = driver.watch([change], STABLE_SECONDS, CRASH_LIMIT)
     limit = (recording.length if end is None else end) - first_look
     verdicts = follow([watcher], Deadline.after(clock, limit), clock)
     return Outcome(verdicts[change.target], first_look + clock.elapsed)
+
+
+def is_rolled_out(recording: Recording, variant: Variant, at: float) -> bool:
+    """Return whether a run that wants what is set already finds nothing to follow at a second."""
+    clock = FakeClock()
+    portal = RecordedPortal(recording, variant, clock, at)
+    portal.begin(at, at)
+    driver = ServiceDriver(cast("TenantPortal", portal), clock)
+    target = Target(Kind.SERVICE, NAME)
+    return driver.is_rolled_out(list(driver.read([target]).values()))[target]
 
 
 def _change(

@@ -1,23 +1,31 @@
-"""What holds for every recording, under every variant of the portal, whatever the table says."""
+"""What holds for every recording, under every variant of the portal, whatever the table holds."""
 
 from __future__ import annotations
+
+from math import inf
 
 import pytest
 
 from pipe.rollout import Ready, TimedOut
 from tests.kubernetes.portal_view import VARIANTS
 from tests.kubernetes.recordings import Moment, Recording, is_available, load
-from tests.kubernetes.replay import STABLE_SECONDS, play
+from tests.kubernetes.replay import STABLE_SECONDS, is_rolled_out, play
 from tests.kubernetes.test_recorded_rollouts import ROWS, Row, outcome_of
 
 _OUT_OF_STEP = 1.0
 """Seconds by which a workload's status may be ahead of its pods, or behind them."""
 
+CONDITIONS = [
+    *((variant, False) for variant in VARIANTS),
+    # Where an autoscaler makes the configured count worthless, `ReplicasActive` matters.
+    *((variant, True) for variant in ("likeliest", "running-means-ready", "existing-count")),
+    *((variant, True) for variant in ("older", "bare")),
+]
+
 SERVING = [row for row in ROWS if row.verdict is Ready]
 
 
-@pytest.mark.parametrize("autoscaled", [False, True], ids=["fixed", "autoscaled"])
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize(("variant", "autoscaled"), CONDITIONS)
 def test_no_rollout_is_ready_before_kubernetes_calls_it_available(
     variant: str, *, autoscaled: bool
 ) -> None:
@@ -31,8 +39,7 @@ def test_no_rollout_is_ready_before_kubernetes_calls_it_available(
     assert early == {}
 
 
-@pytest.mark.parametrize("autoscaled", [False, True], ids=["fixed", "autoscaled"])
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize(("variant", "autoscaled"), CONDITIONS)
 def test_no_rollout_that_ends_serving_is_failed(variant: str, *, autoscaled: bool) -> None:
     outcomes = {str(row): outcome_of(row, variant, autoscaled=autoscaled) for row in SERVING}
     # On a portal that shows too little, the time may be up before success is proven.
@@ -64,6 +71,43 @@ def test_a_state_that_lasts_is_ready_exactly_if_kubernetes_calls_it_available(ro
         if is_ready not in _allowed(recording, moment, neighbours):
             wrong.append((moment.at, outcome.verdict))
     assert wrong == []
+
+
+BY_DIGEST = ("digest", "tag-and-digest")
+RESUMED = [row for row in SERVING if row.recording not in BY_DIGEST and not row.restart]
+"""A run that knows no pods from before needs their images, which these do not show."""
+
+
+@pytest.mark.parametrize("variant", ["likeliest", "running-means-ready"])
+@pytest.mark.parametrize("row", RESUMED, ids=str)
+def test_a_run_that_follows_what_a_killed_one_began_gets_it_right(row: Row, variant: str) -> None:
+    recording = load(row.recording)
+    fully = VARIANTS[variant].ready_is_running
+    available = recording.available_since(row.start, fully=fully)
+    for part in (0.1, 0.3, 0.5, 0.7, 0.9, 1.0):
+        first_look = row.start + 0.2 + part * (available - row.start)
+        outcome = play(recording, VARIANTS[variant], start=row.start, resumed_at=first_look)
+        assert isinstance(outcome.verdict, Ready), (first_look, outcome)
+        latest = max(row.latest, first_look + STABLE_SECONDS + 1.0)
+        assert available <= outcome.at <= latest, (first_look, outcome)
+
+
+@pytest.mark.parametrize("variant", [name for name in VARIANTS if name != "azure"])
+def test_a_service_that_serves_what_is_wanted_has_nothing_to_follow(variant: str) -> None:
+    """Neither evicted pods' objects, nor restarts, nor the kubelet's names for images matter."""
+    at_the_end = {
+        row.recording: is_rolled_out(load(row.recording), VARIANTS[variant], inf) for row in SERVING
+    }
+    assert {name for name, is_over in at_the_end.items() if not is_over} == set()
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if not row.restart], ids=str)
+def test_a_rollout_that_is_not_over_has_something_to_follow(row: Row) -> None:
+    recording = load(row.recording)
+    for moment in recording.rollout(row.start):
+        if moment.at < recording.available_since(row.start, fully=True) - _OUT_OF_STEP:
+            variant = VARIANTS["running-means-ready"]
+            assert not is_rolled_out(recording, variant, moment.at), moment.at
 
 
 def _allowed(recording: Recording, moment: Moment, neighbours: tuple[Moment, ...]) -> set[bool]:

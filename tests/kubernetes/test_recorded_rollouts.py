@@ -15,8 +15,8 @@ import pytest
 
 from pipe.rollout import Failed, Ready, Superseded, TimedOut, Verdict
 from pipe.rollout.verdict import words
-from tests.kubernetes.portal_view import VARIANTS
-from tests.kubernetes.recordings import load, names
+from tests.kubernetes.portal_view import VARIANTS, is_ready
+from tests.kubernetes.recordings import FOLDER, is_available, load, names
 from tests.kubernetes.replay import Outcome, play
 
 BLIND = ("older", "last-states", "phases-alone", "bare")
@@ -85,7 +85,7 @@ ROWS = (
     ready("evicted", 6.5, 13.0),
     # Back to the image before, beside three objects of evicted pods.
     ready("evicted", 85.0, 91.5, start=80.0),
-    # A pod whose status had said Evicted for seven seconds.
+    # A pod whose status was Evicted for seven seconds.
     ready("evicted-patched", 27.0, 33.5, start=20.0),
     # The previous ReplicaSet never went below its count.
     ready("rollback", 25.5, 31.5, start=25.0),
@@ -169,3 +169,18 @@ def check(row: Row, variant: str, outcome: Outcome) -> None:
 
 def test_every_recording_has_a_row() -> None:
     assert {row.recording for row in ROWS} == set(names())
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_recording_begins_with_a_service_that_is_up(name: str) -> None:
+    recording = load(name)
+    before = recording.moments[0]
+    wanted = before.workload["spec"].get("replicas", 1)
+    assert is_available(before.workload, recording.kind, fully=True)
+    assert [is_ready(pod) for pod in before.pods.values()] == [True] * wanted
+
+
+def test_every_recording_is_described() -> None:
+    lines = (FOLDER / "README.md").read_text().splitlines()
+    described = [line.split(" | ")[0].removeprefix("| ") for line in lines if line.startswith("| ")]
+    assert described == ["Recording", "---", *names()]

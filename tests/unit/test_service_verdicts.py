@@ -67,9 +67,9 @@ def watch(what: Change, *looks: Look) -> ServiceRollout:
     return rollout
 
 
-def verdict(what: Change, *looks: Look, stable: float = 5.0) -> Verdict:
+def verdict(what: Change, *looks: Look, stable: float = 5.0, limit: int = 3) -> Verdict:
     """Return the verdict after these looks."""
-    return judge(watch(what, *looks), stable, DEADLINE)
+    return judge(watch(what, *looks), stable, limit, DEADLINE)
 
 
 PLAIN = change(service(OLD))

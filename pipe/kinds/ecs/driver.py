@@ -86,8 +86,11 @@ class EcsDriver(Driver):
             str(change.target), lambda: self._portal.ecs.update(before.service, arn), has_arrived
         )
 
-    def watch(self, changes: Sequence[Change], stable_seconds: float) -> EcsWatcher:
+    def watch(
+        self, changes: Sequence[Change], stable_seconds: float, crash_limit: int
+    ) -> EcsWatcher:
         """See `Driver`."""
+        del crash_limit
         wanted = {
             change.target: detail(change.before).definition.arn
             if change.resumes

@@ -10,14 +10,20 @@ from pipe.clock import Clock
 from pipe.kinds.driver import Driver
 from pipe.kinds.send_once import SendOnce
 from pipe.kinds.service.address import address, listener
-from pipe.kinds.service.judge import judge
-from pipe.kinds.service.pods import VersionedPods, by_owner, by_version, identities, owner
+from pipe.kinds.service.judge import is_complete
+from pipe.kinds.service.pods import (
+    VersionedPods,
+    by_owner,
+    by_version,
+    identities,
+    owner,
+    runs_already,
+)
 from pipe.kinds.service.rollout import Look, is_set_to, observe, start
 from pipe.kinds.service.snapshot import ServiceDetail, detail, take_snapshot
 from pipe.kinds.service.watcher import ServiceWatcher, read_services
 from pipe.model import MAIN, Change, Restart, Resumption, Snapshot, Target, Update
-from pipe.portal import Fault, Phase, Pod, TenantPortal
-from pipe.rollout import Ready
+from pipe.portal import Fault, Pod, TenantPortal
 
 
 class ServiceDriver(Driver):
@@ -62,9 +68,11 @@ class ServiceDriver(Driver):
             str(change.target), lambda: self._send(change), lambda: self._has_arrived(change)
         )
 
-    def watch(self, changes: Sequence[Change], stable_seconds: float) -> ServiceWatcher:
+    def watch(
+        self, changes: Sequence[Change], stable_seconds: float, crash_limit: int
+    ) -> ServiceWatcher:
         """See `Driver`."""
-        return ServiceWatcher(self._portal, self._clock, changes, stable_seconds)
+        return ServiceWatcher(self._portal, self._clock, changes, stable_seconds, crash_limit)
 
     def address(self, snapshot: Snapshot) -> str:
         """See `Driver`."""
@@ -124,16 +132,12 @@ def _prepared(change: Change, pods: Sequence[Pod], faults: Sequence[Fault]) -> C
     prepared = change.with_snapshot(replace(change.before, detail=before))
     if change.resumes:
         return prepared
-    return replace(
-        prepared, previous_pods=frozenset(one for pod in pods for one in identities(pod))
-    )
+    previous = frozenset(one for pod in pods for one in identities(pod))
+    surviving = (identities(pod) for pod in pods if runs_already(prepared, pod))
+    return replace(prepared, previous_pods=previous.difference(*surviving))
 
 
 def _is_rolled_out(snapshot: Snapshot, look: Look) -> bool:
-    """Return whether a service's pods would pass for a complete rollout of its present images."""
+    """Return whether a service fully runs its present images."""
     unchanged = Update(snapshot, {MAIN: snapshot.images[MAIN]}, Resumption())
-    rollout = observe(start(unchanged, look.at), look)
-    is_calm = not rollout.problems and all(
-        pod.restarts == 0 and pod.phase is Phase.RUNNING for pod in rollout.pods.new
-    )
-    return is_calm and isinstance(judge(rollout, 0.0, float("inf")), Ready)
+    return is_complete(observe(start(unchanged, look.at), look))

@@ -36,7 +36,7 @@ def _pod_to_blame(rollout: ServiceRollout, verdict: Verdict) -> Pod | None:
     worst_first = [
         *(pod for pod in new if pod.name == named),
         *(pod for pod in new if pod.name in rollout.problems),
-        *(pod for pod in new if not problems.is_up(pod)),
+        *(pod for pod in new if not problems.is_up(pod, shows_state=rollout.shows_state)),
         # All are up, but a test failed: the log of any pod may show why.
         *new,
     ]
