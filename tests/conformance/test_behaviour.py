@@ -135,7 +135,7 @@ def test_the_fault_of_a_temporary_pull_error_outlives_it(
     clock.advance(1)
     assert bad_pod(client)["CurrentStatus"] == 1
     assert any("connection refused" in text for text in descriptions(client))
-    clock.advance(5)
+    clock.advance(10)
     assert client.statuses() == [("bad", 1, 1), ("bad", 1, 1)]
     assert any("connection refused" in text for text in descriptions(client))
     clock.advance(world.fault_linger)
