@@ -119,7 +119,9 @@ class Service:
     @property
     def strategy(self) -> Strategy:
         """How its Deployment replaces pods."""
-        return ONE_MORE if self.native else strategy_of(self.other_docker_config)
+        if self.native:
+            return ONE_MORE
+        return strategy_of(self.other_docker_config, self.world.strategy)
 
     @property
     def sidecars(self) -> dict[str, str]:

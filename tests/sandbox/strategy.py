@@ -35,11 +35,11 @@ ONE_MORE = Strategy(max_surge=1, max_unavailable=0)
 """How native docker hosts replace pods."""
 
 
-def strategy_of(other_docker_config: str) -> Strategy:
-    """Return the strategy that a service's settings contain."""
+def strategy_of(other_docker_config: str, usual: Strategy) -> Strategy:
+    """Return the strategy that a service's settings contain, or the usual one."""
     given = docker_config.pick(docker_config.parse(other_docker_config), "DeploymentStrategy")
     if not isinstance(given, dict):
-        return Strategy()
+        return usual
     rolling: dict[str, Any] = docker_config.pick(given, "RollingUpdate") or {}
     surge, missing = (docker_config.pick(rolling, key) for key in ("MaxSurge", "MaxUnavailable"))
     return Strategy(

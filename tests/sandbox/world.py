@@ -23,6 +23,7 @@ from tests.sandbox.pods import Pod, Template
 from tests.sandbox.record import RequestRecord
 from tests.sandbox.script import ApiFault, Intrusion
 from tests.sandbox.service import ActiveCount, Service
+from tests.sandbox.strategy import Strategy
 
 __all__ = ["DEFAULT_TOKEN", "Tenant", "World"]
 
@@ -52,6 +53,8 @@ class World:
         """Seconds from a pod's deletion until its containers have ended."""
         self.leave_seconds = 6.0
         """Seconds that a terminating pod stays listed."""
+        self.strategy = Strategy()
+        """How Deployments replace pods that do not say it themselves."""
         self.variant: Variant = DEFAULT
         """What is not known of the portal: how it shows readiness, reasons and states."""
         self.fault_linger = 30.0
