@@ -17,11 +17,11 @@ LABELS  = --build-arg VERSION=$(VERSION) --build-arg REVISION=$(COMMIT) \
 	  --build-arg SOURCE_DATE_EPOCH=$(EPOCH) $(if $(BASE),--build-arg BASE=$(BASE))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo sandbox test bench fuzz reliability lint audit format docs picture version next \
+.PHONY: help demo sandbox test image-test bench fuzz reliability lint audit format docs picture version next \
 	changes lock image images publish size sbom shipped clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do \
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do \
 	  printf '  make %-11s %s\n' "$$name" "$$text"; done
 
 demo: $(DEMO) ## run the pipe against a local portal and AWS: role, image check, deploy, rollback
@@ -32,6 +32,9 @@ sandbox: $(DEMO) ## serve the local portal for manual experiments; prints usage
 
 test: $(DEV) ## run all tests; container tests are skipped without a Docker engine
 	@$(BIN)/python -m pytest -n auto --dist loadgroup
+
+image-test: $(DEV) ## run the tests once more with the image's Python and libraries; needs Docker
+	@$(BIN)/python -m pytest -n auto -m image_test
 
 bench: $(DEV) ## compare the pipe with the vendor's command line; measure start-up time
 	@$(BIN)/python -m tests.bench

@@ -8,6 +8,7 @@ from requests.adapters import BaseAdapter
 
 from pipe.clock import Clock, SystemClock
 from pipe.deploy_tests import Runner, StepRunner
+from pipe.http.resolver import Resolve, resolve
 from pipe.notify import code_insights
 from pipe.notify.notifications import SECONDS
 
@@ -16,12 +17,13 @@ from pipe.notify.notifications import SECONDS
 class Dependencies:
     """Everything that tests replace.
 
-    `adapter` carries every HTTP request, None for the real network. `notification_seconds` is
-    what all notifications together may cost the run.
+    `adapter` carries every HTTP request, None for the real network, and `resolve` looks up host
+    names. `notification_seconds` is what all notifications together may cost the run.
     """
 
     clock: Clock = field(default_factory=SystemClock)
     adapter: BaseAdapter | None = None
+    resolve: Resolve = resolve
     runner: Runner = field(default_factory=StepRunner)
     insights_proxy: str = code_insights.PROXY
     notification_seconds: float = SECONDS

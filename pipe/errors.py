@@ -20,12 +20,14 @@ The code answers the first question after a failed step: what runs now?
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import IntEnum
 from typing import TypeVar
 
+_SENTENCE_END = re.compile(r"(?<=\.)\s+")
 ISSUES = "https://bitbucket.org/nholuongut/bitbucket-deploy-pipe/issues"
 
 
@@ -88,7 +90,7 @@ class ConfigError(PipeError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        super().__init__(f"The variables have {count}; nothing was changed.")
+        super().__init__(f"The variables have {count}.")
 
 
 class IdentityError(PipeError):
@@ -97,12 +99,13 @@ class IdentityError(PipeError):
     code = ExitCode.IDENTITY
 
     @classmethod
-    def token_refused(cls, host: str, reason: str) -> IdentityError:
-        """Build the error for a 401, or a 403 for the list of tenants."""
+    def token_refused(cls, host: str, variable: str, reason: str) -> IdentityError:
+        """Build the error for a 401, or a 403 for the tenants; `variable` gave the token."""
+        where = "in the AWS secret" if variable.endswith("SECRET") else "as the secured variable"
         return cls(
-            f"The portal {host} refuses the token in DUPLO_TOKEN{_quoted(reason)}",
+            f"The portal {host} refuses the token from {variable}{_quoted(reason)}",
             "Create a token for a service account in the portal (permanent tokens expire after "
-            "one year) and store it as the secured variable DUPLO_TOKEN.",
+            f"one year) and store it {where} {variable}.",
         )
 
 
@@ -186,7 +189,9 @@ def combined(errors: Sequence[Named]) -> Named:
     first, *others = errors
     if not others:
         return first
-    remedies = dict.fromkeys(error.remedy for error in errors if error.remedy)
+    remedies = dict.fromkeys(
+        sentence for error in errors for sentence in _SENTENCE_END.split(error.remedy) if sentence
+    )
     return type(first)(" ".join(error.diagnosis for error in errors), " ".join(remedies))
 
 

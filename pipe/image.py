@@ -36,6 +36,11 @@ class Image:
     tag: str
     digest: str
 
+    @property
+    def may_move(self) -> bool:
+        """Whether its tag has no digit, such as latest: one that is usually moved."""
+        return bool(self.tag) and not self.digest and not any(map(str.isdigit, self.tag))
+
     def __str__(self) -> str:
         name = f"{self.registry}/{self.repository}" if self.registry else self.repository
         tagged = f"{name}:{self.tag}" if self.tag else name

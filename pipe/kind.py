@@ -81,6 +81,11 @@ class Kind(StrEnum):
         ),
     )
 
+    @property
+    def noun(self) -> str:
+        """The title within a sentence."""
+        return "service" if self is Kind.SERVICE else self.capabilities.title
+
     def __new__(cls, name: str, capabilities: Capabilities) -> Self:
         """Create a member from its name and its capabilities."""
         member = str.__new__(cls, name)

@@ -42,6 +42,10 @@ class Snapshot:
     changed_at: datetime | None = None
     main: str = ""
 
+    def shown(self, container: str) -> str:
+        """Return a container's name as in `SERVICES`: that of the target for the main one."""
+        return f"{self.target}/{container}" if container else str(self.target)
+
     def container(self, name: str) -> str:
         """Return the key in `images` for a container as people name it."""
         return MAIN if name == self.main and name not in self.images else name
@@ -84,18 +88,23 @@ class _TargetChange:
 
     @property
     def image(self) -> str:
-        """The image to name to people: the main container's, else the first in the change."""
-        return self.wanted.get(MAIN) or next(iter(self.images.values()), "")
+        """The image to name to people: the main container's if it changes, else the first."""
+        return self.wanted.get(self._named, "")
 
     @property
     def previous_image(self) -> str:
-        """The same from before the change."""
-        return self.before.images.get(MAIN) or next(iter(self.before.images.values()), "")
+        """The image of the same container before the change, empty if it had none."""
+        return self.before.images.get(self._named, "")
 
     @property
     def previous_version(self) -> str:
         """The target's version from before the change, also where an earlier run made it."""
         return (self.resumes and self.resumes.version) or self.before.version
+
+    @property
+    def _named(self) -> str:
+        """The container whose image stands for the change where only one is shown."""
+        return MAIN if MAIN in self.images else next(iter(self.images), MAIN)
 
     def with_snapshot(self, snapshot: Snapshot) -> Self:
         """Return the same change based on a fresher look."""

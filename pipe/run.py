@@ -37,7 +37,7 @@ def run(
         return _run(load(environ), dependencies, mask)
     except ConfigError as error:
         _log_problems(error)
-        return _end(mask, error.code, error.diagnosis)
+        return _end(mask, error.code, f"{error.diagnosis} Nothing was changed.")
     except KeyboardInterrupt:
         return _end(mask, ExitCode.CANCELLED, "Cancelled. Nothing was changed.")
     except Exception as error:  # noqa: BLE001 - a bug is reported as one, whatever it is

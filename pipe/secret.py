@@ -50,6 +50,11 @@ def cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[:longest]}..."
 
 
+def clause(sentence: str) -> str:
+    """Return a sentence without its full stop; three dots stay, by which the mask finds a cut."""
+    return sentence if sentence.endswith("...") else sentence.removesuffix(".")
+
+
 class Mask:
     """Replaces every known secret in texts, in the spellings of `pipe.spelling`.
 

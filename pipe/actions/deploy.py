@@ -32,7 +32,7 @@ class DeployAction(BaseAction):
         settings, network = run.settings, run.network
         identity = establish(settings, network, run.mask)
         run.recorder.token = identity.token
-        portal = connect(settings.host, identity.token, network)
+        portal = connect(settings.host, identity.token, network, settings.token_variable)
         tenant = choose(portal.tenants.list(), settings.tenant)
         log.info("Tenant %s", tenant.name)
         registry_of = registry_lookup(settings, identity, network, run.mask)
@@ -71,6 +71,7 @@ class DeployAction(BaseAction):
             credentials=self._credentials(identity),
             login=logins(run.settings, identity, run.mask),
             adapter=run.dependencies.adapter,
+            resolve=run.dependencies.resolve,
         )
 
     def _credentials(self, identity: Identity) -> Mapping[str, str]:

@@ -16,23 +16,33 @@ from pipe.errors import (
     PipeError,
     PlatformError,
 )
-from pipe.model import Change, Plan, Restart, Target, Update
+from pipe.model import MAIN, Change, Plan, Restart, Target, Update
 from pipe.rollout import Failed, Ready, Superseded, TimedOut, Verdict, words
+from pipe.secret import clause
+from pipe.settings import ImageRequest
 
 
-def nothing_to_do(plan: Plan) -> str:
-    """Return the sentence for a plan without changes."""
-    parts = (
-        f"{snapshot.target} already runs {', '.join(snapshot.images.values())}"
-        for snapshot in plan.unchanged
-    )
-    return f"Nothing to change: {', '.join(parts)}."
+def nothing_to_do(plan: Plan, requests: Sequence[ImageRequest]) -> str:
+    """Return the sentence for a plan without changes, with a hint for a tag that may have moved."""
+    unchanged = {snapshot.target: snapshot for snapshot in plan.unchanged}
+    parts = []
+    for request in requests:
+        now = unchanged[request.target]
+        container = now.container(request.container)
+        parts.append(f"{now.shown(container)} already runs {now.images.get(container, '')}")
+    moving = [request for request in requests if request.image.may_move]
+    hint = f" {_pull_again(moving)}" if moving else ""
+    return f"Nothing to change: {', '.join(parts)}.{hint}"
 
 
 def success(changes: Sequence[Change], verdicts: Mapping[Target, Verdict]) -> str:
     """Return the sentence for rollouts that all succeeded."""
     if len(changes) > MAX_LISTED:
-        listed = ", ".join(f"{change.target} {change.image}" for change in changes)
+        listed = ", ".join(
+            f"{change.before.shown(name)} {new}"
+            for change in changes
+            for name, new in change.images.items()
+        )
         return f"All {len(changes)} targets run what was requested: {listed}."
     return f"{'; '.join(_success(change, verdicts[change.target]) for change in changes)}."
 
@@ -59,7 +69,9 @@ def rollout_error(verdicts: Mapping[Target, Verdict], advice: str) -> PipeError 
     A failure outweighs a conflict.
     """
     if failed := failed_rollouts(verdicts):
-        reasons = "; ".join(f"{target}: {words(verdict)}" for target, verdict in failed.items())
+        reasons = "; ".join(
+            f"{target}: {clause(words(verdict))}" for target, verdict in failed.items()
+        )
         return DeployFailed(ExitCode.FAILED, f"{reasons}.", advice)
     for target, verdict in verdicts.items():
         if isinstance(verdict, Superseded):
@@ -91,9 +103,9 @@ def advice(made: Sequence[Change], *, rollback: bool) -> str:
             "Fix the images, or restore the previous versions with ACTION: 'rollback'. "
             "ROLLBACK: 'true' does that automatically."
         )
-    images = ", ".join((known[0].rollback_to or {}).values())
+    fix = "Fix the image" if len(known[0].images) == 1 else "Fix the images"
     return (
-        f"Fix the image, or restore the previous version with IMAGE: '{images}'. "
+        f"{fix}, or restore the previous version with {_variables(known[0])}. "
         "ROLLBACK: 'true' does that automatically."
     )
 
@@ -135,7 +147,9 @@ def rollback_error(
 ) -> PipeError:
     """Return the error that `error` turns into once the targets were rolled back."""
     outcomes = {rollback.outcome for rollback in rollbacks}
-    parts = "; ".join(f"{rollback.change.target}: {rollback.message}" for rollback in rollbacks)
+    parts = "; ".join(
+        f"{rollback.change.target}: {clause(rollback.message)}" for rollback in rollbacks
+    )
     if outcomes == {RollbackOutcome.RESTORED} and not any_superseded:
         return DeployFailed(
             ExitCode.RESTORED,
@@ -151,9 +165,34 @@ def rollback_error(
     )
 
 
+def _pull_again(requests: Sequence[ImageRequest]) -> str:
+    """Return how to deploy what a tag names now, where the platform shows only the tag."""
+    tags = " and ".join(dict.fromkeys(request.image.tag for request in requests))
+    restart = all(request.target.kind.capabilities.can_restart for request in requests)
+    pull = "RESTART: 'true' pulls it again; " if restart else ""
+    return (
+        f"If {tags} was pushed again since, {pull}PIN_DIGEST: 'true' deploys the image that the "
+        "tag names now."
+    )
+
+
+def _variables(change: Update) -> str:
+    """Return the variable that restores the previous images."""
+    images = change.rollback_to or {}
+    if images.keys() == {MAIN}:
+        return f"IMAGE: '{images[MAIN]}'"
+    entries = (f"{change.before.shown(name)}={image}" for name, image in images.items())
+    return f"SERVICES: '{' '.join(entries)}' (instead of SERVICE and IMAGE)"
+
+
 def _success(change: Change, verdict: Verdict) -> str:
     detail = verdict.detail if isinstance(verdict, Ready) else words(verdict)
     if isinstance(change, Restart):
         return f"{change.target} was restarted on {change.image}: {detail}"
-    previous = "" if change.resumes else f" (previously {change.previous_image})"
-    return f"{change.target} runs {change.image}{previous}: {detail}"
+    before = {} if change.resumes else change.before.images
+    runs = (
+        f"{change.before.shown(name)} runs {new}"
+        + (f" (previously {before[name]})" if name in before else "")
+        for name, new in change.images.items()
+    )
+    return f"{', '.join(runs)}: {detail}"

@@ -11,7 +11,8 @@ from pipe.deploy.previous_images import previous_images
 from pipe.deploy.previous_run import PreviousRun, PreviousTarget
 from pipe.errors import ConfigError, Conflict, NotFound, Problem, combined
 from pipe.kinds import Drivers
-from pipe.model import MAIN, Change, Plan, Restart, Resumption, Snapshot, Target, Update
+from pipe.kinds.names import unknown_container
+from pipe.model import Change, Plan, Restart, Resumption, Snapshot, Target, Update
 from pipe.settings import Action, ImageRequest, Settings
 
 Resolve = Callable[[Sequence[ImageRequest]], Sequence[ImageRequest]]
@@ -107,18 +108,15 @@ def _check_names(
     """Refuse names that do not exist, all of them at once."""
     missing = [target for target in targets if target not in found]
     known = {kind: tuple(drivers.names(kind)) for kind in {target.kind for target in missing}}
-    by_name = all(not request.container for request in settings.image_requests)
-    variable = "SERVICE" if by_name else "SERVICES"
+    variable = settings.targets_variable
     errors = [
-        NotFound.named(str(target.kind), variable, target.name, known[target.kind])
+        NotFound.named(target.kind.noun, variable, target.name, known[target.kind])
         for target in missing
     ]
     for request in settings.image_requests:
         now = found.get(request.target)
-        if now and request.container and now.container(request.container) not in now.images:
-            names = [now.main, *(name for name in now.images if name != MAIN)]
-            what = f"container of {request.target}"
-            errors.append(NotFound.named(what, variable, request.container, names))
+        if now and (error := unknown_container(now, request.container)):
+            errors.append(error)
     if errors:
         raise combined(errors)
 

@@ -19,6 +19,7 @@ from pipe.kinds import Drivers
 from pipe.model import Change, Restart, Resumption, Snapshot, Target, Update
 from pipe.rollout import Ready, Superseded, Verdict, Watcher, words
 from pipe.rollout.loop import follow
+from pipe.secret import clause
 from pipe.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ class Rollback:
         still_ours = []
         for step, update in zip(steps, prepared, strict=True):
             if conflict := conflicts.get(update.target):
-                reason = conflict.diagnosis.rstrip(".")
+                reason = clause(conflict.diagnosis)
                 self.ended[update.target] = TargetRollback(
                     step.change, RollbackOutcome.SUPERSEDED, reason
                 )
@@ -144,7 +145,7 @@ class Rollback:
     def _fail(self, changes: Sequence[Change], error: Exception) -> None:
         """End the rollbacks of these changes that have not ended."""
         if isinstance(error, PipeError):
-            reason = error.diagnosis
+            reason = clause(error.diagnosis)
         else:
             self.log_defect(error)
             reason = f"a defect of the pipe interrupted it ({type(error).__name__})"

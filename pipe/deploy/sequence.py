@@ -64,7 +64,7 @@ class Deploy:
         """
         plan = self._plan()
         if not plan.changes:
-            return outcome.nothing_to_do(plan)
+            return outcome.nothing_to_do(plan, self.settings.image_requests)
         if self.settings.dry_run:
             return "This was a dry run: the plan was printed and nothing was changed."
         self._test_before(plan)
@@ -115,12 +115,9 @@ class Deploy:
         self._applied.apply(changes)
         if not self.settings.wait:
             return f"Changed without following the rollout: WAIT is 'false'. {self.what_runs_now()}"
-        self._state.watcher = self.drivers.watch(
-            changes, self.settings.stable_seconds, self.settings.crash_limit
-        )
-        verdicts = follow_changes(
-            self._state.watcher, changes, self.settings, self.clock, self.recorder
-        )
+        limits = self.settings.stable_seconds, self.settings.crash_limit
+        watcher = self._state.watcher = self.drivers.watch(changes, *limits)
+        verdicts = follow_changes(watcher, changes, self.settings, self.clock, self.recorder)
         self._check(verdicts)
         self._test_after()
         return outcome.success(changes, verdicts)

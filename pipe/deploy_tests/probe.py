@@ -20,6 +20,7 @@ from pipe.deploy_tests.pattern import CannotMatch, matches
 from pipe.errors import PipeError
 from pipe.http import HttpClient, Limits, Reply
 from pipe.http.address import parse
+from pipe.http.resolver import Resolve, resolve
 from pipe.http.session import open_session
 from pipe.secret import cut
 from pipe.settings import Settings
@@ -50,15 +51,21 @@ class Attempt:
 
 
 class Probe:
-    """Probes `url`; `adapter` replaces the network in tests."""
+    """Probes `url`; `adapter` and `resolve` replace the network in tests."""
 
     def __init__(
-        self, settings: Settings, url: str, clock: Clock, adapter: BaseAdapter | None = None
+        self,
+        settings: Settings,
+        url: str,
+        clock: Clock,
+        adapter: BaseAdapter | None = None,
+        resolve: Resolve = resolve,
     ) -> None:
         self._settings = settings
         self._url = url
         self._clock = clock
         self._adapter = adapter
+        self._resolve = resolve
 
     def run(self) -> DeployTestResult:
         """Probe until it passes or time is up; the result describes the last response."""
@@ -105,7 +112,7 @@ class Probe:
                 return self._judge(reply, url, deadline)
             try:
                 url = parse(location, url).geturl()
-                refusal = redirects.refusal(self._url, url)
+                refusal = redirects.refusal(self._url, url, self._resolve)
             except ValueError:
                 # An invalid address in a redirect is the server's fault, like a bad status.
                 message = (

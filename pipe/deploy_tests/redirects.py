@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-import socket
+from collections.abc import Sequence
 from urllib.parse import urlsplit
+
+from pipe.http.resolver import Resolve
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
@@ -14,7 +16,7 @@ def same_host(url: str, other: str) -> bool:
     return _host(url) == _host(other)
 
 
-def refusal(url: str, target: str) -> str:
+def refusal(url: str, target: str, resolve: Resolve) -> str:
     """Return why a redirect of `url` to `target` is not followed, empty if it is.
 
     The application chooses the target. On another host it has to be public: the
@@ -22,23 +24,24 @@ def refusal(url: str, target: str) -> str:
     """
     if urlsplit(target).scheme not in ("http", "https"):
         return "which is not http"
-    if not same_host(url, target) and not _is_public(_host(target)):
-        return "an internal address of another host"
-    return ""
+    if same_host(url, target):
+        return ""
+    try:
+        addresses = resolve(_host(target))
+    except TimeoutError:
+        return "whose name DNS does not resolve in time"
+    except (OSError, UnicodeError):
+        # The request fails with the reason, or a proxy resolves the name.
+        return ""
+    return "" if _are_public(addresses) else "an internal address of another host"
 
 
 def _host(url: str) -> str:
     return (urlsplit(url).hostname or "").rstrip(".")
 
 
-def _is_public(host: str) -> bool:
-    """Return whether every address of the host is public, or it has none to connect to."""
-    try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        # The request fails with the reason, or a proxy resolves the name.
-        return True
-    return all(_is_global(str(address[0])) for *_, address in found)
+def _are_public(addresses: Sequence[str]) -> bool:
+    return all(map(_is_global, addresses))
 
 
 def _is_global(text: str) -> bool:

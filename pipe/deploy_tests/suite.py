@@ -14,6 +14,7 @@ from pipe.deploy_tests.environment import environment
 from pipe.deploy_tests.model import Command, CommandResult, DeployTestResult, Runner, describe
 from pipe.deploy_tests.probe import Probe
 from pipe.errors import ConfigError, PreDeployTestFailed, Problem
+from pipe.http.resolver import Resolve, resolve
 from pipe.image import Image
 from pipe.settings import Settings
 
@@ -35,7 +36,8 @@ class DeployTests:
     """The configured tests; every result goes to `note`.
 
     `mask` hides secrets; `credentials` are a role's temporary ones by environment variable;
-    `login` returns the credentials of a registry; `adapter` replaces the network in tests.
+    `login` returns the credentials of a registry; `adapter` and `resolve` replace the network in
+    tests.
     """
 
     settings: Settings
@@ -46,6 +48,7 @@ class DeployTests:
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
     login: Login = _no_login
     adapter: BaseAdapter | None = None
+    resolve: Resolve = resolve
 
     def prove_ready(self, deploy: Mapping[str, str]) -> None:
         """Raise `ConfigError` if a test, before or after the change, cannot be started.
@@ -100,7 +103,7 @@ class DeployTests:
 
     def _probe(self, deploy: Mapping[str, str]) -> DeployTestResult:
         url = probe.address(self.settings, deploy["DEPLOY_URL"])
-        result = Probe(self.settings, url, self.clock, self.adapter).run()
+        result = Probe(self.settings, url, self.clock, self.adapter, self.resolve).run()
         for line in () if result.passed else result.output:
             log.error("%s | %s", result.name, line)
         level = logging.INFO if result.passed else logging.ERROR

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from pipe.http.tunnel import tls_connection
+from pipe.secret import cut
 
 _NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
 """OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which the ssl module does not define."""
@@ -84,4 +85,4 @@ def _date(text: str) -> str:
 
 def _printable(text: str) -> str:
     line = "".join(char if char.isprintable() else " " for char in text)
-    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
+    return cut(line, _LONGEST)

@@ -126,7 +126,7 @@ class HttpClient:
                 content = self._read_body(response, started)
                 status, headers = response.status_code, response.headers
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            proxy = self._session.proxies.get("https", "")
+            proxy = next(iter(self._session.proxies.values()), "")
             unreachable = explain(error, self.base, self._setting, self.limits, proxy)
             log.debug("%s %s: %s", method, path, unreachable.diagnosis)
             raise unreachable from error
@@ -161,7 +161,8 @@ class HttpClient:
         def classify_reply(reply: Reply) -> Retryable | None:
             if not transient(reply):
                 return None
-            return Retryable(f"{self.base} returned status {reply.status}.", _retry_after(reply))
+            what = "an incomplete response" if reply.ok else f"status {reply.status}"
+            return Retryable(f"{self.base} returned {what}.", _retry_after(reply))
 
         return self.limits.retry_policy.call(
             self._clock,

@@ -14,6 +14,7 @@ import urllib3.exceptions
 from pipe.errors import Unreachable
 from pipe.http.certificate import CertificateSummary, fetch_certificate
 from pipe.http.limits import BodyTooLarge, Limits, ResponseTooSlow
+from pipe.http.tunnel import proxy_address
 from pipe.secret import cut
 
 # OpenSSL's codes (X509_V_ERR_*): not valid yet, expired; host or address mismatch.
@@ -21,6 +22,13 @@ _OUTSIDE_VALIDITY = (9, 10)
 _NAME_MISMATCH = (62, 64)
 _BROKEN_HANDSHAKE = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 """A broken handshake may succeed later, unlike one without a common version or cipher."""
+_NOT_REACHED = (
+    ConnectionRefusedError,
+    socket.gaierror,
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.ConnectTimeoutError,
+)
+"""What fails before a proxy gets to read anything."""
 _REFUSED_BY_PROXY = re.compile(r"Tunnel connection failed: 4\d\d")
 
 
@@ -29,8 +37,8 @@ def explain(
 ) -> Unreachable:
     """Return the error to raise for `error`, with which a request to `base` failed.
 
-    `setting` is the variable that holds the address. An untrusted certificate is fetched once
-    more, through `proxy`, for its details.
+    `setting` is the variable that holds the address, `proxy` the proxy's address if there is one.
+    An untrusted certificate is fetched once more for its details.
     """
     host = urlsplit(base).netloc
     causes = list(_chain(error))
@@ -42,7 +50,7 @@ def explain(
             )
             return _untrusted(host, setting, cause, summary)
     if isinstance(error, requests.exceptions.ProxyError):
-        return _proxy_failed(host, causes)
+        return _proxy_failed(host, proxy, causes)
     for cause in causes:
         if isinstance(cause, socket.gaierror):
             return _not_resolved(host, setting, cause)
@@ -142,10 +150,19 @@ def _not_resolved(host: str, setting: str, cause: socket.gaierror) -> Unreachabl
     )
 
 
-def _proxy_failed(host: str, causes: list[BaseException]) -> Unreachable:
+def _proxy_failed(host: str, proxy: str, causes: list[BaseException]) -> Unreachable:
+    name = proxy_address(proxy) or "in HTTPS_PROXY"
+    remedy = "Check HTTPS_PROXY (address, user, password), or exempt the host in NO_PROXY."
+    tunnel = any("Tunnel connection failed" in str(cause) for cause in causes)
+    if not tunnel and any(isinstance(cause, _NOT_REACHED) for cause in causes):
+        return Unreachable(
+            f"The proxy {name} cannot be reached: {_innermost(causes[0])}.",
+            remedy,
+            may_have_applied=False,
+        )
     return Unreachable(
-        f"The proxy did not connect to {host}: {_one_line(causes[-1])}.",
-        "Check HTTPS_PROXY (address, user, password), or exempt the host in NO_PROXY.",
+        f"The proxy {name} did not connect to {host}: {_one_line(causes[-1])}.",
+        remedy,
         may_have_applied=False,
         retryable=not any(_REFUSED_BY_PROXY.search(str(cause)) for cause in causes),
     )

@@ -8,6 +8,11 @@ import ssl
 from urllib.parse import unquote, urlsplit
 
 
+def proxy_address(proxy: str) -> str:
+    """Return host and port of a proxy, without its password; empty for none."""
+    return urlsplit(proxy).netloc.rpartition("@")[2]
+
+
 def tls_connection(
     host: str, port: int, proxy: str, context: ssl.SSLContext, seconds: float
 ) -> http.client.HTTPSConnection:

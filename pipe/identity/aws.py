@@ -25,7 +25,7 @@ from pipe.http import Limits, Network, Reply
 from pipe.http.excerpt import excerpt
 from pipe.http.json_body import loads
 from pipe.retry import Retryable, RetryPolicy
-from pipe.secret import Mask, Secret
+from pipe.secret import Mask, Secret, clause
 from pipe.settings import Keys
 
 log = logging.getLogger(__name__)
@@ -60,13 +60,13 @@ _OWN_CONFIGURATION = {
 
 
 class AwsRefusal(Exception):
-    """An error that AWS returned: its code, message and HTTP status."""
+    """An error that AWS returned: its code, its message without a full stop, and HTTP status."""
 
     def __init__(self, operation: str, code: str, message: str, status: int) -> None:
-        super().__init__(f"{code}: {message}")
+        self.message = clause(message)
+        super().__init__(f"{code}: {self.message}")
         self.operation = operation
         self.code = code
-        self.message = message
         self.status = status
 
     @property

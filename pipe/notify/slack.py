@@ -86,7 +86,8 @@ def _changes(target: TargetRecord) -> Iterator[str]:
         old = target.before.get(container, "")
         if new != old or target.restart or target.resumed:
             change = f"{_code(old)} → {_code(new)}" if old and old != new else _code(new)
-            yield f"{_escape(target.name)}: {change}"
+            name = f"{target.name}/{container}" if container else target.name
+            yield f"{_escape(name)}: {change}"
 
 
 def _code(text: str) -> str:

@@ -12,7 +12,7 @@ from pipe.portal.faults import Fault
 from pipe.portal.functions import Function
 from pipe.portal.pods import Container, Phase, Pod
 from pipe.portal.services import Listener, Service
-from pipe.portal.tenants import Tenant, choose
+from pipe.portal.tenants import Tenant, User, choose
 
 __all__ = [
     "Container",
@@ -29,6 +29,7 @@ __all__ = [
     "TaskDefinition",
     "Tenant",
     "TenantPortal",
+    "User",
     "choose",
     "connect",
 ]

@@ -23,10 +23,11 @@ _SHORTEST_READ = 5.0
 
 
 class Calls:
-    """Calls to one portal."""
+    """Calls to one portal; `variable` is the one that the token comes from."""
 
-    def __init__(self, http: HttpClient) -> None:
+    def __init__(self, http: HttpClient, variable: str = "DUPLO_TOKEN") -> None:
         self._http = http
+        self._variable = variable
         self.host = urlsplit(http.base).netloc
 
     def until(self, deadline: Deadline) -> Calls:
@@ -36,7 +37,28 @@ class Calls:
         # At most half of the time left, so that one silent reply does not use up all of it.
         read = min(limits.read, max(_SHORTEST_READ, left / 2))
         whole = min(limits.whole, max(2 * _SHORTEST_READ, left))
-        return Calls(self._http.limited(replace(limits, tries=1, read=read, whole=whole)))
+        limited = self._http.limited(replace(limits, tries=1, read=read, whole=whole))
+        return Calls(limited, self._variable)
+
+    def quick(self) -> Calls:
+        """Return calls for what the run can do without: one try each, of a few seconds."""
+        limits = self._http.limits
+        short = replace(
+            limits, tries=1, connect=_SHORTEST_READ, read=_SHORTEST_READ, whole=2 * _SHORTEST_READ
+        )
+        return Calls(self._http.limited(short), self._variable)
+
+    def token_refused(self, reply: Reply) -> IdentityError:
+        """Return the error for a reply that refuses the token."""
+        reason = error_body.message(reply)
+        return IdentityError.token_refused(self.host, self._variable, reason)
+
+    def lacks_permission(self, what: str) -> Refused:
+        """Return the error for a token that does not permit a change; `what` gives the reason."""
+        return Refused(
+            f"The token lacks permission: {what}.",
+            f"Give the service account of {self._variable} write access to the tenant.",
+        )
 
     def read(
         self,
@@ -106,7 +128,7 @@ class Calls:
 
     def _check_token(self, reply: Reply) -> None:
         if reply.status == 401:
-            raise IdentityError.token_refused(self.host, error_body.message(reply))
+            raise self.token_refused(reply)
 
     def _unexpected(self, what: str, problem: str, *, retryable: bool) -> Refused:
         return Refused(
@@ -126,10 +148,7 @@ class Calls:
         message = error_body.message(reply)
         because = f': "{message}"' if message else ""
         if reply.status == 403:
-            return Refused(
-                f"The token lacks permission: {what} was refused{because}.",
-                "Give the service account of DUPLO_TOKEN write access to the tenant.",
-            )
+            return self.lacks_permission(f"{what} was refused{because}")
         return Refused(
             f"The portal {self.host} answered {reply.status} for {what}{because}.",
             "Run the step again; if the error persists, send this line to the portal's "

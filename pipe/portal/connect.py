@@ -25,8 +25,9 @@ class BearerAuth(requests.auth.AuthBase):
         return request
 
 
-def connect(host: str, token: Secret, network: Network) -> Portal:
-    """Return the portal at this address, used with this token."""
+def connect(host: str, token: Secret, network: Network, variable: str = "DUPLO_TOKEN") -> Portal:
+    """Return the portal at this address, used with this token; `variable` is where it is from."""
     session = network.session(host)
     session.auth = BearerAuth(token)
-    return Portal(Calls(HttpClient(host, session, network.clock, setting="DUPLO_HOST")))
+    http = HttpClient(host, session, network.clock, setting="DUPLO_HOST")
+    return Portal(Calls(http, variable))

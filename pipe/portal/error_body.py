@@ -6,17 +6,21 @@ from typing import Any
 
 from pipe.http import Reply
 from pipe.http.excerpt import one_line
+from pipe.secret import clause
 
 _KEYS = ("Message", "message", "title", "detail", "error")
 
 
 def message(reply: Reply) -> str:
-    """Return the error message as one line: from JSON, plain text, or HTML without its tags."""
+    """Return the error message as one line without its full stop, for a quotation.
+
+    It comes from JSON, plain text, or HTML without its tags.
+    """
     try:
         content = _from_json(reply.json())
     except ValueError:
         content = reply.text()
-    return one_line(content)
+    return clause(one_line(content))
 
 
 def transient(reply: Reply) -> bool:

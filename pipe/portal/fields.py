@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
 
-_LONGEST = 4000
+from pipe.secret import cut
+
+LONGEST_PROSE = 4000
+"""Characters of a text for people; the portal passes on whole traces."""
 
 
 class UnexpectedShape(ValueError):
@@ -56,12 +59,7 @@ def text(item: Mapping[str, Any], key: str) -> str:
 
 def prose(item: Mapping[str, Any], key: str) -> str:
     """Return the text for people under a key, cut to a readable length, or an empty one."""
-    return cut(text(item, key))
-
-
-def cut(line: str) -> str:
-    """Return at most 4,000 characters, with the mark by which the mask finds a cut secret."""
-    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
+    return cut(text(item, key), LONGEST_PROSE)
 
 
 def enum_text(item: Mapping[str, Any], key: str) -> str:

@@ -12,8 +12,18 @@ from sys import intern
 from typing import Any
 
 from pipe.errors import Unreachable
-from pipe.portal.fields import UnexpectedShape, count, cut, is_integer, nested, objects, prose, text
+from pipe.portal.fields import (
+    LONGEST_PROSE,
+    UnexpectedShape,
+    count,
+    is_integer,
+    nested,
+    objects,
+    prose,
+    text,
+)
 from pipe.portal.scope import Scope
+from pipe.secret import cut
 
 log = logging.getLogger(__name__)
 
@@ -151,7 +161,7 @@ def decode_log(body: Any) -> tuple[str, ...]:
     data = text(body, "Data").removesuffix("\n") if isinstance(body, dict) else ""
     # `splitlines` also splits at characters that an application may write a million of in a line.
     lines = data.rsplit("\n", _LOG_LINES)[-_LOG_LINES:] if data else []
-    return tuple(cut(line.removesuffix("\r")) for line in lines)
+    return tuple(cut(line.removesuffix("\r"), LONGEST_PROSE) for line in lines)
 
 
 def decode_pod(item: Mapping[str, Any]) -> Pod:

@@ -22,10 +22,12 @@ _INVALID_NAMES = ("", ".", "..")
 class PortalMemory:
     """What one call learned about the portal and later calls use.
 
-    `missing_routes` names routes that this portal is too old to have.
+    `missing_routes` names routes that this portal is too old to have, `failed_changes` the services
+    whose last change of an image ended with status 500.
     """
 
     missing_routes: set[str] = field(default_factory=set)
+    failed_changes: set[str] = field(default_factory=set)
     _readers: dict[str, ListReader[Any]] = field(default_factory=dict)
 
     def list_reader(

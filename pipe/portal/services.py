@@ -126,10 +126,13 @@ class Services:
         return next((service for service in self.list() if service.name == name), None)
 
     def load_balancer(self, service: Service) -> str:
-        """Return the DNS name of the service's load balancer, empty when it cannot be read."""
+        """Return the DNS name of the service's load balancer, empty when it cannot be read.
+
+        Asked once, for a few seconds: only a test of a path depends on it.
+        """
         try:
             path = self._scope.v2("GetLbDetailsInService", service.name)
-            reply = self._scope.calls.read(path)
+            reply = self._scope.calls.quick().read(path)
             body = reply.json() if reply.ok else None
             return text(body, "DNSName") if isinstance(body, dict) else ""
         except (PlatformError, ValueError) as error:
@@ -148,7 +151,7 @@ class Services:
         ]
         path = self._scope.v3("containers", "replicationController", service.name, "containerimage")
         reply = self._scope.calls.send("PUT", path, body)
-        if _is_route_missing(reply, service):
+        if _is_route_missing(reply, service) or self._has_failed_again(reply, service):
             log.debug("no containerimage route here; using ReplicationControllerChange")
             self._change_images_v2(service, images)
         else:
@@ -158,6 +161,17 @@ class Services:
         """Start a rolling restart of the service's pods."""
         path = self._scope.v2("ReplicationControllerReboot", service.name)
         self._scope.calls.write("POST", path, {}, f"the restart of {service.name}")
+
+    def _has_failed_again(self, reply: Reply, service: Service) -> bool:
+        """Return whether the newer route failed with 500 twice, as some portals answer without it.
+
+        After the first time the caller finds out whether the portal made the change nevertheless.
+        """
+        failed = self._scope.memory.failed_changes
+        if reply.status == 500 and service.name in failed:
+            return True
+        (failed.add if reply.status == 500 else failed.discard)(service.name)
+        return False
 
     def _change_images_v2(self, service: Service, images: Mapping[str, str]) -> None:
         # This call wipes AllocationTags and resets switches that are not sent along.

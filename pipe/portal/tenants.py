@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipe.errors import IdentityError, NotFound, Refused
-from pipe.portal import error_body
+from pipe.errors import NotFound, Refused
 from pipe.portal.calls import NO_ROUTE, Calls
 from pipe.portal.fields import listed, text
 
@@ -18,6 +17,14 @@ class Tenant:
 
     id: str
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """The user that a token belongs to; `read_only` in every tenant."""
+
+    name: str = ""
+    read_only: bool = False
 
 
 class Tenants:
@@ -36,7 +43,7 @@ class Tenants:
             # Some tokens may read this list only (an assumption of the API's own clients).
             reply = self._calls.read("adminproxy/GetTenantNames")
         if reply.status == 403:
-            raise IdentityError.token_refused(self._calls.host, error_body.message(reply))
+            raise self._calls.token_refused(reply)
         if reply.status == 404:
             raise Refused(
                 f"{self._calls.host} has no list of tenants, so it is not the portal.",
@@ -44,13 +51,18 @@ class Tenants:
             )
         return self._calls.decode(reply, "the list of tenants", decode_tenants)
 
-    def user(self) -> str:
-        """Return the name of the token's user, empty when the portal does not report it."""
+    def user(self) -> User:
+        """Return the token's user, without a name when the portal does not report one."""
         reply = self._calls.read("admin/GetUserRoleInfo", final=(*NO_ROUTE, 500))
         try:
-            return decode_user(reply.json()) if reply.ok else ""
+            return decode_user(reply.json()) if reply.ok else User()
         except ValueError:
-            return ""
+            return User()
+
+    def check_writable(self, user: User) -> None:
+        """Raise `Refused` for a user whose first write the portal would refuse."""
+        if user.read_only:
+            raise self._calls.lacks_permission("its user may only read")
 
 
 def choose(tenants: Sequence[Tenant], wanted: str) -> Tenant:
@@ -68,6 +80,8 @@ def decode_tenants(body: Any) -> tuple[Tenant, ...]:
     return tuple(tenant for tenant in tenants if tenant.id and tenant.name)
 
 
-def decode_user(body: Any) -> str:
+def decode_user(body: Any) -> User:
     """Decode `GetUserRoleInfo`, reading nothing else of it: it also holds a session token."""
-    return text(body, "Username") if isinstance(body, dict) else ""
+    if not isinstance(body, dict):
+        return User()
+    return User(text(body, "Username"), body.get("IsReadOnly") is True)

@@ -14,7 +14,7 @@ import requests
 from pipe.http import Limits, Network
 from pipe.http.diagnosis import explain
 from pipe.http.session import proxy_for, tls_context
-from pipe.http.tunnel import tls_connection
+from pipe.http.tunnel import proxy_address, tls_connection
 from pipe.preflight.result import CheckResult, failed, passed, unknown
 
 _SECONDS = 10.0
@@ -42,15 +42,14 @@ def check_connection(name: str, url: str, setting: str, network: Network) -> Che
     parts = urlsplit(url)
     check = f"connection to {name}"
     proxy = proxy_for(url, network.proxies)
-    through = f"through the proxy {_without_password(proxy)}" if proxy else "directly"
+    through = f"through the proxy {proxy_address(proxy)}" if proxy else "directly"
     if urlsplit(proxy).scheme == "https":
         return unknown(check, f"{parts.netloc} is reached {through}; TLS in TLS is not checked")
     try:
         handshake = _connect(url, proxy, network.ca_cert)
     except (OSError, http.client.HTTPException) as error:
-        return failed(
-            check, explain(_classified(error, proxy), url, setting, Limits(connect=_SECONDS))
-        )
+        limits = Limits(connect=_SECONDS)
+        return failed(check, explain(_classified(error, proxy), url, setting, limits, proxy))
     if handshake is None:
         return passed(check, f"{parts.netloc} reached {through}, without TLS")
     trusted = "the default authorities" + (" and CA_CERT" if network.ca_cert else "")
@@ -96,12 +95,6 @@ def _classified(error: Exception, proxy: str) -> Exception:
     if isinstance(error, TimeoutError):
         return requests.ConnectTimeout(error)
     return error
-
-
-def _without_password(proxy: str) -> str:
-    """Return host and port of the proxy."""
-    parts = urlsplit(proxy)
-    return f"{parts.hostname}:{parts.port or 80}"
 
 
 def _name(parts: Sequence[Sequence[Sequence[str]]]) -> str:

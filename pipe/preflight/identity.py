@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from pipe.errors import ExitCode
 from pipe.identity import claims, sts, trust
 from pipe.identity.aws import AwsClient
 from pipe.identity.claims import Claims
@@ -18,11 +19,10 @@ def check_identity(checker: Checker) -> Identity | None:
         return None
     if not settings.aws.given:
         return Identity(settings.token)
-    if settings.aws.region:
-        anonymous = AwsClient(
-            checker.network, checker.mask, settings.aws.region, endpoints=settings.aws.endpoints
-        )
-        checker.connection("STS", anonymous.endpoint("sts"), "AWS_DEFAULT_REGION")
+    reached = _check_connection(checker)
+    if settings.aws.role_arn and not reached:
+        checker.unknown("AWS role", "not assumed, because STS cannot be reached")
+        return None
     identity = checker.attempt(
         "AWS identity", lambda: in_aws(settings, checker.network, checker.mask)
     )
@@ -30,9 +30,19 @@ def check_identity(checker: Checker) -> Identity | None:
         role = identity.role
         until = f"{role.expires:%Y-%m-%d %H:%M:%S} UTC"
         checker.passed("AWS role", f"{role.arn}, account {role.account}, until {until}")
-    elif identity and identity.aws and settings.aws.region:
+    elif identity and identity.aws and settings.aws.region and reached:
         _check_keys(checker, identity.aws)
     return identity
+
+
+def _check_connection(checker: Checker) -> bool:
+    """Report the connection to STS, which a deploy with keys does not need."""
+    aws = checker.settings.aws
+    if not aws.region:
+        return True
+    anonymous = AwsClient(checker.network, checker.mask, aws.region, endpoints=aws.endpoints)
+    failure = ExitCode.PLATFORM if aws.role_arn else None
+    return checker.connection("STS", anonymous.endpoint("sts"), "AWS_DEFAULT_REGION", failure)
 
 
 def _check_token(checker: Checker) -> bool:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from pipe.errors import ExitCode
 from pipe.identity.establish import Identity
 from pipe.image import Image
 from pipe.preflight.checker import Checker
-from pipe.preflight.connection import check_connection
-from pipe.preflight.result import CheckStatus
 from pipe.registry.base import Registry
 from pipe.registry.ecr import EcrRegistry
 from pipe.registry.lookup import registry_lookup
 from pipe.registry.oci import OciRegistry
-from pipe.registry.verification import describe, verify
+from pipe.registry.verification import describe, is_required, verify
 from pipe.settings import Verify
 
 
@@ -26,13 +23,16 @@ def check_images(checker: Checker, identity: Identity | None) -> None:
     registry_of = registry_lookup(
         settings, identity or Identity(settings.token), checker.network, checker.mask
     )
+    reached: dict[str, bool] = {}
     for image in dict.fromkeys(request.image for request in settings.image_requests):
-        _check_image(checker, image, registry_of(image))
+        registry = registry_of(image)
+        if _is_reached(checker, image, registry, reached):
+            _check_image(checker, image, registry)
+        else:
+            checker.unknown("image", f"{image}: not verified, its registry cannot be reached")
 
 
 def _check_image(checker: Checker, image: Image, registry: Registry) -> None:
-    if isinstance(registry, (EcrRegistry, OciRegistry)):
-        _check_connection(checker, registry.url)
     rules = checker.settings.image_rules
     verification = checker.attempt("image", lambda: verify(image, registry, rules))
     if verification and verification.digest:
@@ -43,10 +43,17 @@ def _check_image(checker: Checker, image: Image, registry: Registry) -> None:
         checker.unknown("accounts", registry.cross_account_note)
 
 
-def _check_connection(checker: Checker, url: str) -> None:
-    """Report the connection; without it a deploy fails only if the image must be verified."""
-    result = check_connection("the registry", url, "IMAGE", checker.network)
-    optional = checker.settings.image_rules.verify is Verify.AUTO
-    if result.status is CheckStatus.FAILED and optional:
-        result = replace(result, status=CheckStatus.UNKNOWN)
-    checker.report(result)
+def _is_reached(
+    checker: Checker, image: Image, registry: Registry, reached: dict[str, bool]
+) -> bool:
+    """Report the connection to a registry once; `reached` holds those that were tried.
+
+    Without it a deploy fails only if the image must be verified.
+    """
+    if not isinstance(registry, (EcrRegistry, OciRegistry)):
+        return True
+    url = registry.url
+    if url not in reached:
+        failure = ExitCode.IMAGE if is_required(image, checker.settings.image_rules) else None
+        reached[url] = checker.connection("the registry", url, "IMAGE", failure)
+    return reached[url]

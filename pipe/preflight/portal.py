@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from pipe.errors import NotFound
 from pipe.identity.establish import Identity, with_token
 from pipe.kinds import Drivers
+from pipe.kinds.names import unknown_container
 from pipe.model import Target
-from pipe.portal import Portal, Tenant, TenantPortal, choose, connect
+from pipe.portal import Portal, Tenant, TenantPortal, User, choose, connect
 from pipe.preflight.checker import Checker
 
 
@@ -17,7 +18,9 @@ def check_portal(
 ) -> None:
     """Check the portal as far as the token leads; `identity` is None if AWS refused it."""
     settings = checker.settings
-    checker.connection("the portal", settings.host, "DUPLO_HOST")
+    if not checker.connection("the portal", settings.host, "DUPLO_HOST"):
+        checker.unknown("portal token", "not sent, because the portal cannot be reached")
+        return
     if identity is None and settings.token_secret:
         checker.unknown("portal token", "cannot be read without the AWS identity")
         return
@@ -39,17 +42,21 @@ def _connect(checker: Checker, identity: Identity) -> Portal | None:
     settings = checker.settings
     if identity.aws and settings.token_secret:
         url = identity.aws.endpoint("secretsmanager")
-        checker.connection("Secrets Manager", url, "AWS_DEFAULT_REGION")
+        if not checker.connection("Secrets Manager", url, "AWS_DEFAULT_REGION"):
+            checker.unknown("portal token", "not read, because Secrets Manager cannot be reached")
+            return None
     with_secret = checker.attempt("portal token", lambda: with_token(settings, identity))
     if with_secret is None:
         return None
-    return connect(settings.host, with_secret.token, checker.network)
+    return connect(settings.host, with_secret.token, checker.network, settings.token_variable)
 
 
 def _report_token(checker: Checker, portal: Portal, tenants: Sequence[Tenant]) -> None:
-    user = checker.attempt("portal user", portal.tenants.user) or "not named by the portal"
+    user = checker.attempt("portal user", portal.tenants.user) or User()
+    name = user.name or "not named by the portal"
     names = ", ".join(sorted(tenant.name for tenant in tenants)) or "none"
-    checker.passed("portal token", f"accepted; user: {user}; tenants: {names}")
+    checker.passed("portal token", f"accepted; user: {name}; tenants: {names}")
+    checker.attempt("write access", lambda: portal.tenants.check_writable(user))
 
 
 def _check_targets(checker: Checker, drivers: Drivers) -> None:
@@ -60,6 +67,10 @@ def _check_targets(checker: Checker, drivers: Drivers) -> None:
     for target, snapshot in snapshots.items():
         images = ", ".join(snapshot.images.values())
         checker.passed(f"{target.kind} {target.name}", f"exists, is set to {images}")
+    for request in checker.settings.image_requests:
+        now = snapshots.get(request.target)
+        if now and (error := unknown_container(now, request.container)):
+            checker.failed(f"container {now.shown(request.container)}", error)
     for target in targets:
         if target not in snapshots:
             _report_missing(checker, target, drivers)
@@ -67,5 +78,6 @@ def _check_targets(checker: Checker, drivers: Drivers) -> None:
 
 def _report_missing(checker: Checker, target: Target, drivers: Drivers) -> None:
     names = checker.attempt("targets", lambda: tuple(drivers.names(target.kind))) or ()
-    error = NotFound.named(target.kind, "SERVICE", target.name, names)
+    variable = checker.settings.targets_variable
+    error = NotFound.named(target.kind.noun, variable, target.name, names)
     checker.failed(f"{target.kind} {target.name}", error)

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from pipe.errors import PipeError
 from pipe.image import Image
+from pipe.secret import clause
 
 INDEXES = (
     "application/vnd.oci.image.index.v1+json",
@@ -54,7 +55,7 @@ class CannotVerify(Exception):
     @classmethod
     def because(cls, error: PipeError) -> CannotVerify:
         """Wrap the error that the request to the registry ended with."""
-        return cls(error.diagnosis.rstrip("."), error.remedy)
+        return cls(clause(error.diagnosis), error.remedy)
 
 
 class Registry(Protocol):

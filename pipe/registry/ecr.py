@@ -14,6 +14,7 @@ from pipe.hosts import EcrAddress
 from pipe.identity import refusals
 from pipe.identity.aws import AwsClient, AwsRefusal
 from pipe.image import Image, is_digest
+from pipe.registry import pull_through
 from pipe.registry.base import (
     INDEXES,
     MANIFESTS,
@@ -74,6 +75,10 @@ class EcrRegistry:
         pushed: datetime | None = details.get("imagePushedAt")
         return RegistryImage(digest, media_type, pushed and pushed.astimezone(UTC))
 
+    def upstream(self, image: Image) -> str | None:
+        """Return the registry that ECR caches; see `pull_through.upstream`."""
+        return pull_through.upstream(self._aws, self._address, image.repository)
+
     def tags(self, image: Image) -> Sequence[str]:
         """See `Registry`."""
         pages = self._pages("list_images", image, filter={"tagStatus": "TAGGED"})
@@ -122,12 +127,9 @@ class EcrRegistry:
 
     def _platforms(self, image: Image, registry_image: RegistryImage) -> list[str]:
         """Return the digests of the images in an index, without build attestations."""
-        output = self._call(
-            "batch_get_image",
-            image,
-            imageIds=[{"imageDigest": registry_image.digest}],
-            acceptedMediaTypes=list(MANIFESTS),
-        )
+        ids = [{"imageDigest": registry_image.digest}]
+        types = list(MANIFESTS)
+        output = self._call("batch_get_image", image, imageIds=ids, acceptedMediaTypes=types)
         return _platform_digests(output)
 
     def _pages(self, operation: str, image: Image, **arguments: Any) -> Iterator[Mapping[str, Any]]:

@@ -13,6 +13,7 @@ from pipe.registry.address import oci_address
 from pipe.registry.base import CannotVerify, Registry, RegistryImage
 from pipe.registry.ecr import EcrRegistry
 from pipe.registry.oci import OciRegistry
+from pipe.registry.oci_client import OciClient
 from pipe.secret import Mask
 from pipe.settings import Settings
 
@@ -49,7 +50,8 @@ def registry_lookup(
             rules = settings.image_rules
             if address.host not in settings.password_hosts:
                 rules = rules.without_login()
-            return OciRegistry(network, mask, address, rules, unreachable)
+            client = OciClient(network, mask, address, rules, unreachable)
+            return OciRegistry(client, pin_digest=rules.pin_digest)
         if identity.aws is None:
             return Unauthenticated()
         account = identity.role.account if identity.role else ""

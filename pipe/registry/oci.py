@@ -7,18 +7,14 @@ import re
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from pipe.errors import Unreachable
-from pipe.http import Network, Reply
+from pipe.http import Reply
 from pipe.http.address import parse
 from pipe.http.excerpt import one_line
 from pipe.image import Image, is_digest
 from pipe.registry import oci_reply
-from pipe.registry.address import OciAddress
 from pipe.registry.base import CannotVerify, ImageNotFound, RegistryImage
 from pipe.registry.oci_client import OciClient
 from pipe.registry.redirects import request_manifest
-from pipe.secret import Mask
-from pipe.settings import ImageRules
 
 _NEXT_PAGE = re.compile(r"<([^>]+)>")
 _TAGS_PER_PAGE = 1000
@@ -26,19 +22,12 @@ _MOST_PAGES = 5
 
 
 class OciRegistry:
-    """See `Registry`; `unreachable` is shared by the registries of a run, see `OciClient`."""
+    """See `Registry`; with `pin_digest` the digest that `find` returns is the content's own."""
 
-    def __init__(
-        self,
-        network: Network,
-        mask: Mask,
-        address: OciAddress,
-        rules: ImageRules,
-        unreachable: dict[str, Unreachable],
-    ) -> None:
-        self._address = address
-        self._pin_digest = rules.pin_digest
-        self._client = OciClient(network, mask, address, rules, unreachable)
+    def __init__(self, client: OciClient, *, pin_digest: bool) -> None:
+        self._client = client
+        self._address = client.address
+        self._pin_digest = pin_digest
 
     @property
     def url(self) -> str:

@@ -50,7 +50,7 @@ class OciClient:
     ) -> None:
         self._network = network
         self._mask = mask
-        self._address = address
+        self.address = address
         self._unreachable = unreachable
         self._user = rules.registry_username
         self._password = rules.registry_password
@@ -61,7 +61,7 @@ class OciClient:
     def http(self) -> HttpClient:
         """Client for the registry's address; one on this machine may use plain http."""
         secure = self._connect("https")
-        if self._address.local and not _responds(secure):
+        if self.address.local and not _responds(secure):
             return self._connect("http")
         return secure
 
@@ -82,12 +82,12 @@ class OciClient:
         """Return the error for a registry that does not let the user, or anonymous ones, in."""
         if self._user:
             return CannotVerify(
-                f"{self._address.name} refuses {self._address.repository} to the user of "
+                f"{self.address.name} refuses {self.address.repository} to the user of "
                 f"REGISTRY_USERNAME ({status})",
                 "Check REGISTRY_USERNAME and REGISTRY_PASSWORD, and the user's right to pull.",
             )
         return CannotVerify(
-            f"{self._address.name} does not show {self._address.repository} without a login "
+            f"{self.address.name} does not show {self.address.repository} without a login "
             f"({status}): it is private, or does not exist",
             "Give REGISTRY_USERNAME and REGISTRY_PASSWORD if it is private.",
         )
@@ -96,7 +96,7 @@ class OciClient:
         headers = dict(_ACCEPT)
         if self._authorization:
             headers["Authorization"] = self._authorization
-        if error := self._unreachable.get(self._address.host):
+        if error := self._unreachable.get(self.address.host):
             raise CannotVerify.because(error)
         return self._send(self.http, method, path, headers)
 
@@ -112,30 +112,30 @@ class OciClient:
             )
         except Unreachable as error:
             if not error.may_have_applied:
-                self._unreachable[self._address.host] = error
+                self._unreachable[self.address.host] = error
             raise CannotVerify.because(error) from error
 
     def _connect(self, scheme: str) -> HttpClient:
-        url = f"{scheme}://{self._address.host}"
+        url = f"{scheme}://{self.address.host}"
         return self._network.client(url, setting="IMAGE", limits=_LIMITS)
 
     def _authorize(self, challenge: str) -> str:
         """Return the Authorization header that satisfies a registry's challenge."""
         if len(challenge) > LONGEST:
-            raise CannotVerify(f"{self._address.name} demands a login in more than {LONGEST} bytes")
+            raise CannotVerify(f"{self.address.name} demands a login in more than {LONGEST} bytes")
         scheme, _, parameters = challenge.partition(" ")
         if scheme.lower() == "bearer":
             return f"Bearer {self._fetch_token(dict(_CHALLENGE.findall(parameters))).reveal()}"
         if scheme.lower() == "basic" and self._user:
             return self._basic()
         raise CannotVerify(
-            f"{self._address.name} requires a user and a password",
+            f"{self.address.name} requires a user and a password",
             "Give REGISTRY_USERNAME and REGISTRY_PASSWORD.",
         )
 
     def _fetch_token(self, challenge: Mapping[str, str]) -> Secret:
         realm = self._realm(challenge.get("realm", ""))
-        query = {"scope": f"repository:{self._address.repository}:pull"}
+        query = {"scope": f"repository:{self.address.repository}:pull"}
         if "service" in challenge:
             query["service"] = challenge["service"]
         path = f"{realm.path.lstrip('/')}?{'&'.join(filter(None, [realm.query, urlencode(query)]))}"
@@ -151,7 +151,7 @@ class OciClient:
         if not isinstance(token, str) or not token:
             raise CannotVerify(f"{realm.netloc} returned no token")
         # It gets masked, which takes minutes for a huge one, and hides what reads the same.
-        name = f"{self._address.host}/{self._address.repository}"
+        name = f"{self.address.host}/{self.address.repository}"
         if not _TOKEN.fullmatch(token) or token in name:
             raise CannotVerify(f"{realm.netloc} returned a token that cannot be one")
         return self._mask.add(Secret(token))
@@ -165,17 +165,17 @@ class OciClient:
         try:
             realm = parse(address)
             host = realm.hostname or ""
-            secure = realm.scheme == "https" or (self._address.local and host in LOCAL_HOSTS)
+            secure = realm.scheme == "https" or (self.address.local and host in LOCAL_HOSTS)
             if (
                 secure
                 and realm.username is None
-                and (self._address.internal or not is_internal(host))
+                and (self.address.internal or not is_internal(host))
             ):
                 return realm
         except ValueError:
             pass
         raise CannotVerify(
-            f'{self._address.name} names "{one_line(address)}" as its token service; expected a '
+            f'{self.address.name} names "{one_line(address)}" as its token service; expected a '
             "public address with https://"
         )
 

@@ -45,11 +45,9 @@ class ImageVerification:
 def verify(image: Image, registry: Registry, rules: ImageRules) -> ImageVerification:
     """Look an image up in its registry; raise `ImageRefused` if it must not be deployed."""
     try:
-        registry_image = registry.find(image)
-    except ImageNotFound as error:
-        raise _missing(image, str(error), registry) from None
+        registry_image = _find(image, registry)
     except CannotVerify as error:
-        if _required(image, rules):
+        if is_required(image, rules):
             raise _unverified(image, error, rules) from None
         return ImageVerification(image, image, unverified_reason=str(error))
     if image.digest and registry_image.digest != image.digest:
@@ -116,7 +114,8 @@ def describe(verification: ImageVerification) -> str:
     return f"{image}: exists, {verification.digest}{pushed}{findings}"
 
 
-def _required(image: Image, rules: ImageRules) -> bool:
+def is_required(image: Image, rules: ImageRules) -> bool:
+    """Return whether an image that cannot be verified must not be deployed."""
     limited = rules.max_severity is not None and ecr_address(image) is not None
     return rules.verify is Verify.ALWAYS or rules.pin_digest or limited
 
@@ -141,7 +140,21 @@ def _other_image(image: Image, digest: str) -> ImageRefused:
     )
 
 
-def _missing(image: Image, missing: str, registry: Registry) -> ImageRefused:
+def _find(image: Image, registry: Registry) -> RegistryImage:
+    """Look an image up; raise `ImageRefused` if it does not exist, or `CannotVerify`."""
+    try:
+        return registry.find(image)
+    except ImageNotFound as error:
+        upstream = registry.upstream(image) if isinstance(registry, EcrRegistry) else ""
+        if upstream:
+            raise CannotVerify(
+                f"ECR has not cached it: the first pull gets it from {upstream}",
+                f"Pull it once through ECR, or look it up at {upstream}.",
+            ) from error
+        raise _missing(image, str(error), registry, rules_hidden=upstream is None) from None
+
+
+def _missing(image: Image, missing: str, registry: Registry, *, rules_hidden: bool) -> ImageRefused:
     similar: Sequence[str] = ()
     if image.tag and not image.digest:
         try:
@@ -153,6 +166,11 @@ def _missing(image: Image, missing: str, registry: Registry) -> ImageRefused:
     remedy = "Check that the image was built and pushed, and correct IMAGE."
     if isinstance(registry, EcrRegistry) and registry.cross_account_note:
         remedy = f"{remedy} {registry.cross_account_note}"
+    if rules_hidden:
+        remedy = (
+            f"{remedy} If ECR pulls it from another registry, allow the role "
+            "ecr:DescribePullThroughCacheRules."
+        )
     suggestion = f" Did you mean {' or '.join(similar)}?" if similar else ""
     return ImageRefused(f"The image {image} does not exist: {missing}.{suggestion}", remedy)
 

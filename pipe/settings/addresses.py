@@ -6,11 +6,15 @@ import ipaddress
 import re
 from urllib.parse import SplitResult, unquote, urlsplit
 
+import requests
+
 from pipe.hosts import LOCAL_HOSTS
 from pipe.secret import Secret
 from pipe.settings.parsers import LONGEST_NAME, short
 
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
+_PRIVATE_LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?")
+"""With underscores, as in the names of services within a network."""
 _PATH = re.compile(r"[\w/.~-]*", re.ASCII)
 _LONGEST_LABEL = 63
 """Characters between two dots of a host name, as DNS allows."""
@@ -74,13 +78,17 @@ def proxy_secrets(value: str) -> tuple[str, ...]:
 
 
 def probe(value: str) -> str:
-    """Return an http(s) URL, or a path that begins with a slash."""
+    """Return an http(s) URL, or a path that begins with a slash.
+
+    An international host name is returned as DNS spells it: xn--bcher-kva.example.
+    """
     if not value.isprintable() or " " in value:
         message = "contains spaces or line breaks, which no address has"
         raise ValueError(message)
     if value.startswith("/") and not value.startswith("//"):
         return value
-    parts = _split(value)
+    value = _with_ascii_host(value)
+    parts = _split(value, _PRIVATE_LABEL)
     if parts.scheme not in ("http", "https") or parts.username is not None:
         message = (
             "must be a path such as /health, or an address that begins with https:// or http:// "
@@ -121,7 +129,19 @@ def webhook_secrets(value: str) -> tuple[str, ...]:
     return tuple(form for one in found for form in (one, unquote(one)) if form)
 
 
-def _split(value: str) -> SplitResult:
+def _with_ascii_host(value: str) -> str:
+    """Return an address with its host name in IDNA, or as it is where that is impossible."""
+    if value.isascii() or "@" in value:
+        return value
+    try:
+        parts = urlsplit(value)
+        encoded = urlsplit(requests.Request("GET", value).prepare().url or "")
+        return parts._replace(netloc=encoded.netloc).geturl()
+    except (requests.RequestException, ValueError):
+        return value
+
+
+def _split(value: str, label: re.Pattern[str] = _LABEL) -> SplitResult:
     # Text before an @ may be a password.
     message = f'is not a valid address: "{short(value.rpartition("@")[2])}"'
     if not value.isprintable():  # urlsplit silently drops line breaks
@@ -131,13 +151,13 @@ def _split(value: str) -> SplitResult:
         port_is_valid = parts.port is None or parts.port > 0
     except ValueError:
         raise ValueError(message) from None
-    if not port_is_valid or not _is_host(parts.hostname or ""):
+    if not port_is_valid or not _is_host(parts.hostname or "", label):
         raise ValueError(message)
     return parts
 
 
-def _is_host(name: str) -> bool:
-    """Return whether `name` is an IPv6 address or fits into DNS."""
+def _is_host(name: str, label: re.Pattern[str]) -> bool:
+    """Return whether `name` is an IPv6 address, or fits into DNS with such labels."""
     if ":" in name:
         try:
             return bool(ipaddress.IPv6Address(name))
@@ -145,5 +165,5 @@ def _is_host(name: str) -> bool:
             return False
     labels = name.removesuffix(".").split(".")
     return len(name) <= LONGEST_NAME and all(
-        len(label) <= _LONGEST_LABEL and _LABEL.fullmatch(label) for label in labels
+        len(one) <= _LONGEST_LABEL and label.fullmatch(one) for one in labels
     )

@@ -203,6 +203,18 @@ class Settings:
     notifications: NotificationSettings
 
     @property
+    def targets_variable(self) -> str:
+        """The variable that names the targets, as far as the requests show it."""
+        one_image = len({request.image for request in self.image_requests}) == 1
+        by_name = one_image and all(not request.container for request in self.image_requests)
+        return "SERVICE" if by_name else "SERVICES"
+
+    @property
+    def token_variable(self) -> str:
+        """The variable that the portal token comes from."""
+        return "DUPLO_TOKEN_SECRET" if self.token_secret else "DUPLO_TOKEN"
+
+    @property
     def password_hosts(self) -> frozenset[str]:
         """The registries of the images to deploy that are not in ECR; at most one with a login.
 

@@ -198,12 +198,76 @@ def test_the_proxy_is_named_without_its_password(checks: CheckRuns, image: str) 
         )
     result = results(run_result)["connection to the registry"]
     assert result["status"] == "unknown"
-    assert "The proxy did not connect to registry.example" in result["message"]
+    assert (
+        f"The proxy 127.0.0.1:{tunnel.port} did not connect to registry.example"
+        in result["message"]
+    )
     assert "403" in result["message"]
     assert tunnel.asked[0].startswith("CONNECT registry.example:443")
     assert "Proxy-Authorization: Basic" in tunnel.asked[0]
     assert "proxy-password" not in run_result.text
     assert "reached directly" in results(run_result)["connection to the portal"]["message"]
+
+
+def test_a_read_only_token_fails(checks: CheckRuns, image: str) -> None:
+    """Exit 4, as the deploy that would be refused with its first write."""
+    checks.aws.harness.world.add_token("read-only-token", read_only=True)
+    run_result = checks.run(image, DUPLO_TOKEN="read-only-token")
+    assert run_result.code == 4
+    result = results(run_result)["write access"]
+    assert result["message"] == "The token lacks permission: its user may only read."
+    assert "service account of DUPLO_TOKEN write access" in result["remedy"]
+
+
+def test_an_unknown_container_fails(checks: CheckRuns, image: str) -> None:
+    """Exit 4, with the nearest name; the service itself exists."""
+    checks.aws.harness.world.add_service("api", "team/api:1", sidecars={"log": "log:1"})
+    run_result = checks.run("", SERVICE="", SERVICES=f"api/lgo={image}")
+    assert run_result.code == 4
+    found = results(run_result)
+    assert found["service api"]["status"] == "passed"
+    assert "Did you mean log?" in found["container api/lgo"]["message"]
+    assert "Correct SERVICES" in found["container api/lgo"]["remedy"]
+
+
+def test_a_dead_portal_is_reported_once(checks: CheckRuns, image: str) -> None:
+    """What has just proven dead is not tried again for 15 seconds."""
+    run_result = checks.run(image, DUPLO_HOST="https://localhost:9")
+    assert run_result.code == 4
+    found = results(run_result)
+    assert "refused the connection" in found["connection to the portal"]["message"]
+    assert found["portal token"]["status"] == "unknown"
+    assert "checks failed: connection to the portal." in run_result.stdout
+    assert run_result.text.count("refused the connection") == 1
+    assert run_result.seconds < 1
+
+
+def test_a_dead_sts_is_reported_once(checks: CheckRuns, image: str) -> None:
+    """Neither the role nor what needs it is tried."""
+    run_result = checks.run(image, AWS_ENDPOINT_URL_STS="http://localhost:9")
+    assert run_result.code == 4
+    assert results(run_result)["AWS role"]["status"] == "unknown"
+    assert "checks failed: connection to STS." in run_result.stdout
+    assert run_result.seconds < 1
+
+
+def test_keys_need_no_sts(checks: CheckRuns, image: str) -> None:
+    """Only the check asks for their owner; a deploy does without."""
+    keys = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI"}
+    elsewhere = {"AWS_ENDPOINT_URL_STS": "http://localhost:9"}
+    run_result = checks.run(image, AWS_OIDC_ROLE_ARN="", **keys, **elsewhere)
+    assert run_result.code == 0, run_result.text
+    assert results(run_result)["connection to STS"]["status"] == "unknown"
+
+
+def test_a_dead_registry_is_reported_once(checks: CheckRuns) -> None:
+    """Both images are in the same registry, and must be verified."""
+    entries = "web=localhost:9/web:1 web/log=localhost:9/log:1"
+    run_result = checks.run("", SERVICE="", SERVICES=entries, VERIFY_IMAGE="true")
+    found = run_result.report["checks"]
+    assert [one["status"] for one in found if "registry" in one["name"]] == ["failed"]
+    assert [one["status"] for one in found if one["name"] == "image"] == ["unknown", "unknown"]
+    assert run_result.seconds < 1
 
 
 class Tunnel:

@@ -371,3 +371,51 @@ def test_a_rollback_to_an_image_that_is_gone_is_refused(aws: AwsHarness) -> None
     )
     result = aws.refused(5, "", ACTION="rollback")
     assert f"The image {name}:1.4.1 does not exist" in result.stdout
+
+
+def cache(aws: AwsHarness, prefix: str, upstream: str = "quay.io") -> None:
+    """Have ECR fill the repositories with a prefix from another registry."""
+    aws.cloud.door.rules.append({"ecrRepositoryPrefix": prefix, "upstreamRegistryUrl": upstream})
+
+
+@pytest.mark.parametrize("prefix", ["team", "ROOT"])
+def test_an_image_that_ecr_has_not_cached_yet_is_not_missing(aws: AwsHarness, prefix: str) -> None:
+    """The first pull gets it from the registry behind the cache."""
+    name = aws.cloud.repository()
+    cache(aws, prefix)
+    result = aws.deploy(f"{name}:1.4.2")
+    assert result.code == 0, result.text
+    assert "not verified (VERIFY_IMAGE: auto): ECR has not cached it" in result.log
+    assert "from quay.io" in result.log
+
+
+def test_a_cache_without_the_repository_is_not_missing_either(aws: AwsHarness) -> None:
+    """ECR creates the repository with the first pull."""
+    cache(aws, "ecr-public", "public.ecr.aws")
+    result = aws.deploy(f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/ecr-public/nginx/nginx:1.27")
+    assert result.code == 0, result.text
+    assert "the first pull gets it from public.ecr.aws" in result.log
+
+
+def test_an_image_that_is_not_cached_cannot_be_required(aws: AwsHarness) -> None:
+    """Exit 5: nothing proves that the registry behind the cache has it."""
+    name = aws.cloud.repository()
+    cache(aws, "team")
+    result = aws.refused(5, f"{name}:1.4.2", VERIFY_IMAGE="true")
+    assert "could not be verified, which VERIFY_IMAGE: 'true' requires: ECR has" in result.stdout
+
+
+def test_a_cache_of_another_prefix_does_not_hide_a_missing_image(aws: AwsHarness) -> None:
+    """A prefix ends at a slash."""
+    name = aws.cloud.repository()
+    cache(aws, "te")
+    assert "does not exist" in aws.refused(5, f"{name}:1.4.2").stdout
+
+
+def test_hidden_cache_rules_leave_an_image_missing(aws: AwsHarness) -> None:
+    """Exit 5, with the permission that would show them."""
+    name = aws.cloud.repository()
+    aws.cloud.fail("DescribePullThroughCacheRules", "AccessDeniedException", "no", times=9)
+    result = aws.refused(5, f"{name}:1.4.2")
+    assert "does not exist" in result.stdout
+    assert "allow the role ecr:DescribePullThroughCacheRules" in result.log

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -28,6 +29,25 @@ def test_the_portal_token_is_read_from_secrets_manager(aws: AwsHarness) -> None:
     assert result.code == 0, result.text
     assert f"Portal token read from the secret {NAME}" in result.log
     assert aws.harness.world.service("web").image == "team/web:1.4.2"
+
+
+def test_a_refused_token_is_called_by_its_secret(aws: AwsHarness) -> None:
+    """DUPLO_TOKEN is not set, so no message may name it."""
+    store(aws, SecretString="not-the-right-token")
+    result = aws.refused(3, **VARIABLES)
+    assert "refuses the token from DUPLO_TOKEN_SECRET" in result.stdout
+    assert "in the AWS secret DUPLO_TOKEN_SECRET" in result.log
+    assert not re.search(r"DUPLO_TOKEN\b", result.text)
+
+
+def test_a_read_only_token_is_called_by_its_secret(aws: AwsHarness) -> None:
+    """The portal refuses the first write."""
+    aws.harness.world.add_token("read-only-token", read_only=True)
+    store(aws, SecretString="read-only-token")
+    result = aws.deploy(**VARIABLES)
+    assert result.code == 4
+    assert "Give the service account of DUPLO_TOKEN_SECRET write access" in result.log
+    assert not re.search(r"DUPLO_TOKEN\b", result.text)
 
 
 def test_the_token_may_be_a_value_in_json(aws: AwsHarness) -> None:

@@ -18,7 +18,7 @@ import pytest
 from tests.container.bitbucket import Agent
 from tests.support.docker import BASE_IMAGE, ROOT, build_lock, require_base_image
 
-pytestmark = [pytest.mark.container, pytest.mark.slow]
+pytestmark = [pytest.mark.container, pytest.mark.image_test, pytest.mark.slow]
 
 PARTS = (
     # AWS and registries are servers beside the image; tests/container/test_identity.py uses them.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipe.settings import load
+from pipe.settings import Action, load
 from pipe.settings.variables import BY_NAME
 from tests.contract.documents import ROOT, Pipeline, environ, examples, snippets
 
@@ -84,6 +84,27 @@ def test_a_role_is_only_given_where_the_step_has_an_identity(pipeline: Pipeline)
         for entry in step["script"]:
             if isinstance(entry, dict) and "AWS_OIDC_ROLE_ARN" in entry.get("variables", {}):
                 assert step.get("oidc") is True
+
+
+@pytest.mark.parametrize("pipeline", OURS, ids=str)
+def test_bitbucket_does_not_kill_a_step_before_its_own_limits(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    """`max-time` holds the rollout, the rollback, every test, and two minutes for the rest."""
+    for step in pipeline.steps():
+        for entry in step["script"]:
+            if not isinstance(entry, dict) or "bitbucket-deploy-pipe" not in entry["pipe"]:
+                continue
+            variables = entry.get("variables", {})
+            if "max-time" not in step or "DRY_RUN" in variables:
+                continue
+            settings = load(environ(variables, tmp_path))
+            tests = settings.tests
+            count = sum(map(bool, (tests.before, tests.after, tests.url)))
+            rollouts = 2 if settings.rollback else 1
+            needed = rollouts * settings.wait_timeout + count * tests.seconds + 120
+            if settings.action is not Action.CHECK:
+                assert step["max-time"] * 60 >= needed, (str(pipeline), step["name"])
 
 
 def test_secrets_are_references() -> None:

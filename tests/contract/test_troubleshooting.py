@@ -12,6 +12,7 @@ import pytest
 from pipe import errors
 from pipe.errors import ExitCode, PipeError
 from tests.contract.documents import ROOT
+from tests.support.prose import blunders
 
 PAGE = (ROOT / "docs/troubleshooting.md").read_text("utf-8")
 SECTIONS = {
@@ -110,6 +111,21 @@ def test_every_diagnosis_is_explained(name: str, diagnosis: str) -> None:
     """The section of the exit code quotes each message of the log."""
     phrases = re.findall(PHRASE, sections(name), re.MULTILINE)
     assert any(phrase in diagnosis for phrase in phrases)
+
+
+@pytest.mark.parametrize(("name", "diagnosis"), tuple(dict.fromkeys(diagnoses())))
+def test_every_diagnosis_is_a_sentence_before_the_next_one(name: str, diagnosis: str) -> None:
+    """What runs now follows it; tests of whole runs check the same with the variable parts."""
+    del name
+    assert diagnosis.endswith((".", "\0")), diagnosis
+    assert not blunders(f"{diagnosis.replace(chr(0), 'x')} Nothing was changed.")
+
+
+def test_no_text_in_the_program_is_doubled() -> None:
+    """Remedies and log lines included."""
+    sentences = [text.replace("\0", "x") for text in texts() if re.match(r"[A-Z\0].* .*\.$", text)]
+    assert len(sentences) > 200
+    assert [text for text in sentences if blunders(text)] == []
 
 
 def test_every_quoted_message_is_in_the_program() -> None:

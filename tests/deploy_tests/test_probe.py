@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import trustme
 
 from pipe.deploy_tests import DeployTestResult, redirects
 from pipe.deploy_tests.probe import Probe, address
+from pipe.http.resolver import resolve
 from pipe.settings import Settings, load
 from tests.support.fake_clock import FakeClock
 from tests.support.http_server import Answer, HttpServer, Request
@@ -169,7 +172,39 @@ def test_what_another_host_answers_is_not_shown(serve: Serve) -> None:
 )
 def test_another_host_has_to_be_public(target: str, followed: bool) -> None:
     """Every spelling of an internal address is refused."""
-    assert (not redirects.refusal("https://web.example.com/", target)) is followed
+    assert (not redirects.refusal("https://web.example.com/", target, resolve)) is followed
+
+
+@pytest.mark.parametrize(
+    ("addresses", "refusal"),
+    [
+        (["93.184.216.34"], ""),
+        (["93.184.216.34", "10.0.0.1"], "an internal address of another host"),
+        (OSError("no such host"), ""),
+        (TimeoutError("late"), "whose name DNS does not resolve in time"),
+    ],
+    ids=["public", "one internal", "unknown", "late"],
+)
+def test_the_addresses_of_another_host_decide(addresses: list[str] | OSError, refusal: str) -> None:
+    """All of them; a name that DNS does not know is left to the request, or to a proxy."""
+
+    def look_up(host: str) -> list[str]:
+        assert host == "other.example"
+        if isinstance(addresses, OSError):
+            raise addresses
+        return addresses
+
+    target = "https://other.example/login"
+    assert redirects.refusal("https://web.example.com/", target, look_up) == refusal
+
+
+def test_a_silent_dns_server_does_not_stop_a_lookup(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system's resolver has no time limit of its own."""
+    answered = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_options: answered.wait(30))
+    with pytest.raises(TimeoutError, match="was not resolved"):
+        resolve("other.example", 0.01)
+    answered.set()
 
 
 def test_a_redirect_to_a_failing_page_fails(serve: Serve) -> None:

@@ -6,6 +6,7 @@ import json
 
 from tests.sandbox import Behaviour
 from tests.support.harness import Harness
+from tests.support.scripted_adapter import Scripted
 
 
 def test_all_containers_of_a_service_change_in_one_call(harness: Harness) -> None:
@@ -30,6 +31,36 @@ def test_a_sidecar_can_change_alone(harness: Harness) -> None:
     assert harness.run(SERVICES="web/log=log:2").code == 0
     assert [pod.template.containers[1][1] for pod in web.pods if not pod.leaving] == ["log:2"] * 2
     assert "log log:1 -> log:2" in harness.output
+
+
+def test_a_sidecars_deploy_is_reported_with_its_own_image(harness: Harness) -> None:
+    """The log, the record, its variables, the page and the notification show what changed."""
+    slack = Scripted({"POST /hook-of-the-team": (200, {}, "ok")})
+    harness.hosts["hooks.example"] = slack
+    harness.web("team/web:1", sidecars={"log": "log:1"})
+    webhook = "https://hooks.example/hook-of-the-team"
+    run_result = harness.deploy(
+        "", SERVICE="", SERVICES="web/log=log:2", VERIFY_IMAGE="false", SLACK_WEBHOOK=webhook
+    )
+    assert "web/log runs log:2 (previously log:1): " in run_result.stdout
+    variables = (harness.report_dir / "deploy.env").read_text("utf-8")
+    assert "DEPLOY_IMAGE=log:2\nDEPLOY_PREVIOUS_IMAGE=log:1\n" in variables
+    assert run_result.report["targets"][0]["state"].startswith("is set to log:2, ")
+    assert "<del>log:1</del>" in (harness.report_dir / "deploy.html").read_text("utf-8")
+    sent = [json.loads(request.body or b"")["attachments"][0]["text"] for request in slack.requests]
+    assert all("web/log: `log:1` → `log:2`" in text for text in sent)
+    assert len(sent) == 2
+
+
+def test_a_failed_sidecars_advice_restores_the_sidecar(harness: Harness) -> None:
+    """IMAGE would put the sidecar's image into the main container."""
+    harness.web("team/web:1", sidecars={"log": "log:1"})
+    harness.world.behave("log:2", Behaviour("crash"))
+    run_result = harness.run(SERVICES="web/log=log:2", WAIT_TIMEOUT="60")
+    assert run_result.code == 10
+    assert "SERVICES: 'web/log=log:1'" in run_result.log
+    assert "with IMAGE" not in run_result.log
+    assert "web is set to log:2" in run_result.stdout
 
 
 def test_a_crashing_sidecar_is_rolled_back(harness: Harness) -> None:

@@ -176,28 +176,29 @@ def play(
     end: float | None = None,
     restart: bool = False,
     autoscaled: bool = False,
-    frozen_at: float | None = None,
-    resumed_at: float | None = None,
+    first_look: float | None = None,
+    frozen_at: float = inf,
+    resumed: bool = False,
 ) -> Outcome:
     """Follow the change that was made at `start`, until a verdict or the time limit at `end`.
 
     A change that sets the images that run already is one that an earlier run made. Without
-    `end` the limit is the end of the recording. With `frozen_at` every look shows the state at
-    that second. With `resumed_at` the run that made the change was killed, and another one that
-    knows nothing from before it follows from that second on.
+    `end` the limit is the end of the recording. `first_look` is when the following begins, right
+    after the change if None. From `frozen_at` on nothing changes any more. `resumed` means that
+    the run that made the change was killed, and that another one, which knows nothing from before
+    the change, follows it.
     """
+    first_look = start if first_look is None else first_look
     clock = FakeClock()
     portal = RecordedPortal(recording, variant, clock, start, autoscaled=autoscaled)
     driver = ServiceDriver(cast("TenantPortal", portal), clock)
     change = _change(driver, portal, start, restart=restart)
-    if resumed_at is not None:
-        portal.begin(resumed_at, inf)
+    if resumed:
+        portal.begin(first_look, frozen_at)
         now = driver.read([change.target])[change.target]
         change = Update(now, change.images, Resumption())
     (change,) = driver.prepare([change])
-    given = [moment for moment in (frozen_at, resumed_at) if moment is not None]
-    first_look = given[0] if given else start
-    portal.begin(first_look, inf if frozen_at is None else frozen_at)
+    portal.begin(first_look, frozen_at)
     watcher = driver.watch([change], STABLE_SECONDS, CRASH_LIMIT)
     limit = (recording.length if end is None else end) - first_look
     verdicts = follow([watcher], Deadline.after(clock, limit), clock)

@@ -73,7 +73,7 @@ ROWS = (
     ready("registry-late", 16.6, 23.0),
     ready("paused", 16.3, 23.0),
     ready("quota", 48.5, 55.0),
-    ready("pod-deleted", 31.0, 37.5),
+    ready("pod-deleted", 30.5, 37.0),
     ready("drain", 61.0, 67.5),
     ready("node-lost", 69.0, 75.5),
     # Three replicas become one: one new pod is all that will ever come.

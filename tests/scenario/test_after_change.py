@@ -52,7 +52,8 @@ def test_silent_log_routes_do_not_delay_the_rollback(harness: Harness) -> None:
     harness.world.listeners.append(
         lambda record: writes.append(harness.clock.elapsed) if record.method == "PUT" else None
     )
-    run_result = harness.deploy(BAD, SERVICE=",".join(names), ROLLBACK="true", WAIT_TIMEOUT="60")
+    options = {"ROLLBACK": "true", "WAIT_TIMEOUT": "60", "CRASH_LIMIT": "1"}
+    run_result = harness.deploy(BAD, SERVICE=",".join(names), **options)
     assert run_result.code == 8
     assert harness.requests("findContainerLogs")
     # Started after 2 s, the third end comes 16 s later.

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask, Response, request
 
 from tests.deploy_tests.commands import FakeRunner
-from tests.sandbox import Behaviour, WsgiAdapter
+from tests.sandbox import ApiFault, Behaviour, WsgiAdapter
 from tests.support.fake_clock import FakeClock
 from tests.support.harness import Harness
 
@@ -255,6 +255,17 @@ def test_the_load_balancers_name_is_the_last_resort(harness: Harness) -> None:
     harness.world.add_service("api", "team/api:1", lb={})
     unknown = harness.deploy("team/api:2", SERVICE="api", POST_DEPLOY_TEST="true")
     assert unknown.report["url"] == "https://duplo-api-1234.us-west-2.elb.example.com"
+
+
+def test_a_broken_route_for_the_load_balancer_costs_nothing(harness: Harness) -> None:
+    """The address is only a convenience in a deploy without tests."""
+    harness.world.add_service("api", "team/api:1", lb={})
+    usual = harness.deploy("team/api:2", SERVICE="api").seconds
+    harness.world.script(ApiFault("GET", "GetLbDetailsInService", status=500, times=99))
+    broken = harness.deploy("team/api:3", SERVICE="api")
+    assert broken.code == 0
+    assert broken.report["url"] is None
+    assert broken.seconds < usual + 1
 
 
 @pytest.mark.parametrize("name", ["PRE_DEPLOY_TEST", "POST_DEPLOY_TEST"])

@@ -101,6 +101,24 @@ def test_a_pod_that_failed_and_was_replaced_does_not_fail_the_rollout(
     assert fail(harness, Behaviour(fate, pods=1)).code == 0
 
 
+def test_a_failed_pod_of_native_docker_ends_the_wait(harness: Harness) -> None:
+    """There is no controller that would replace it: status 7 that lasts is final."""
+    result = fail(harness, Behaviour("failed"), platform=0)
+    assert result.code == 10
+    assert "has failed" in result.stdout
+
+
+@pytest.mark.parametrize("fate", ["failed", "evicted"])
+def test_a_failed_pod_that_its_controller_replaces_is_the_reason(
+    harness: Harness, fate: Any
+) -> None:
+    """It is waited for: the next one may stay."""
+    result = fail(harness, Behaviour(fate), WAIT_TIMEOUT="60")
+    assert result.code == 10
+    assert "did not finish within 60 s" in result.stdout
+    assert ("was evicted" if fate == "evicted" else "is being replaced") in result.stdout
+
+
 @pytest.mark.parametrize(
     ("fate", "why"),
     [("never-ready", "Readiness probe failed"), ("unschedulable", "Insufficient memory")],
@@ -139,7 +157,7 @@ def test_faults_from_before_the_change_are_ignored(harness: Harness) -> None:
 
 
 def test_a_crash_is_detected_without_container_details(harness: Harness) -> None:
-    """Portals that report neither restarts nor states show it by phase and fault."""
+    """Portals that report neither restarts nor states show it by ID and phase."""
     harness.world.pod_details = False
     result = fail(harness, CRASH)
     assert result.code == 10

@@ -137,6 +137,34 @@ def test_native_docker_falls_back_to_the_older_call(harness: Harness) -> None:
     assert harness.world.service("web").allocation_tags == "tier-app"
 
 
+def test_a_missing_route_that_answers_500_falls_back_to_the_older_call(harness: Harness) -> None:
+    """Some portals answer 500 for a route they do not have; the service is read back first."""
+    harness.web(allocation_tags="tier-app")
+    harness.world.script(ApiFault("PUT", "containerimage", status=500, times=99))
+    result = harness.deploy()
+    assert result.code == 0
+    assert harness.world.service("web").allocation_tags == "tier-app"
+    writes = [record.path.rpartition("/")[2] for record in harness.world.write_attempts()]
+    assert writes == ["containerimage", "containerimage", "ReplicationControllerChange"]
+
+
+def test_a_500_that_made_the_change_is_not_followed_by_another(harness: Harness) -> None:
+    """The service shows it when it is read back."""
+    web = harness.web()
+    harness.world.script(ApiFault("PUT", "containerimage", status=500, times=99, acts=True))
+    assert harness.deploy().code == 0
+    assert len(harness.world.write_attempts()) == 1
+    assert web.starts == 2
+
+
+def test_a_single_500_is_no_missing_route(harness: Harness) -> None:
+    """The newer call is sent again: the older one resets settings that are not sent along."""
+    harness.web()
+    harness.world.script(ApiFault("PUT", "containerimage", status=500, times=1))
+    assert harness.deploy().code == 0
+    assert "ReplicationControllerChange" not in str(harness.world.write_attempts())
+
+
 def test_a_digest_decides_over_any_tag(harness: Harness) -> None:
     """An image given by digest is recognised by digest."""
     digest = "sha256:" + "ab" * 32

@@ -314,7 +314,7 @@ def test_a_process_ignores_models_in_the_home_folder(world: World, tmp_path: Pat
         code, output = finish(start(server.url, world, **step))
     assert attacker.requests == []
     assert code == 4, output
-    assert "The proxy did not connect to sts.eu-west-1.amazonaws.com" in output
+    assert "did not connect to sts.eu-west-1.amazonaws.com" in output
 
 
 def answer_as_engine(request: Request) -> Answer:

@@ -16,6 +16,7 @@ from pipe.http import Network
 from pipe.registry.address import oci_address
 from pipe.registry.base import CannotVerify
 from pipe.registry.oci import OciRegistry
+from pipe.registry.oci_client import OciClient
 from pipe.registry.verification import verify
 from pipe.secret import Mask, Secret
 from pipe.settings import ImageRules, Proxies, Verify
@@ -160,6 +161,8 @@ def test_a_hostile_registry_over_sockets_only_leaves_an_image_unverified() -> No
         network = Network(Proxies(), "", SystemClock())
         wanted = image.parse(f"{server.url.removeprefix('http://')}/team/web:1")
         rules = ImageRules(Verify.AUTO, False, None, "me", Secret(PASSWORD))
-        registry = OciRegistry(network, Mask(), oci_address(wanted), rules, {})
+        registry = OciRegistry(
+            OciClient(network, Mask(), oci_address(wanted), rules, {}), pin_digest=False
+        )
         result = verify(wanted, registry, rules)
     assert "returned a token that cannot be one" in result.unverified_reason

@@ -241,7 +241,7 @@ def test_a_proxy_that_refuses_the_login_is_reported(
             server.url, HTTPS_PROXY=f"http://{login}{proxy}", CA_CERT=str(server.ca_path)
         )
     assert code == 4
-    assert "The proxy did not connect to 127.0.0.2" in output
+    assert "did not connect to 127.0.0.2" in output
     assert "HTTPS_PROXY" in output
     assert "wrong-password" not in output
     assert world.log == []
@@ -300,10 +300,10 @@ def refused_behind_proxy(
 
 
 def test_an_unreachable_proxy_is_not_reported_as_an_unreachable_portal(deploy: Deploy) -> None:
-    """The message names the proxy, not the portal's address."""
+    """The message names the proxy's address, not the portal's."""
     code, output = deploy("https://portal.example", HTTPS_PROXY="http://127.0.0.1:9")
     assert code == 4
-    assert "The proxy did not connect" in output
+    assert "The proxy 127.0.0.1:9 cannot be reached: connection refused." in output
 
 
 @pytest.mark.parametrize("years", [-70, -30, 1, 30, 100])

@@ -21,6 +21,7 @@ from tests.sandbox import RequestRecord, World, WsgiAdapter, create_app
 from tests.sandbox.hosts import Hosts
 from tests.support.environment import NEW_IMAGE, OLD_IMAGE, TENANT, environment, report_dir
 from tests.support.fake_clock import FakeClock
+from tests.support.prose import check_prose
 from tests.support.transcript import watch, watch_files
 
 HOST = "https://portal.example"
@@ -99,9 +100,11 @@ class Harness:
         """Run with exactly these variables, in process or over real sockets."""
         portal = WsgiAdapter(create_app(self.world), self.clock, latency=LATENCY)
         hosts = Hosts({urlsplit(HOST).hostname or "": portal, **self.hosts})
-        dependencies = Dependencies(self.clock, None if sockets else hosts, **self.dependencies)
+        replaced = {"adapter": hosts, "resolve": _no_dns} if not sockets else {}
+        dependencies = Dependencies(self.clock, **{**replaced, **self.dependencies})
         result = run_pipe(environ, dependencies, self.report_dir)
         self.output = result.text
+        check_prose(result.stdout, result.log)
         self._check_conformance()
         self._check_secrecy(result)
         return result
@@ -122,6 +125,11 @@ class Harness:
         for path in self.folder.rglob("*"):
             if path.is_file():
                 assert self.world.token.encode() not in path.read_bytes()
+
+
+def _no_dns(host: str) -> tuple[str, ...]:
+    """Know no host, as behind a proxy that resolves the names."""
+    raise OSError(host)
 
 
 def at_time(clock: FakeClock, moment: float, action: Callable[[], None]) -> None:

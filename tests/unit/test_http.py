@@ -12,6 +12,7 @@ from requests.adapters import BaseAdapter
 from urllib3 import HTTPHeaderDict
 from urllib3.response import HTTPResponse
 
+from pipe import retry
 from pipe.errors import Unreachable
 from pipe.http import HttpClient, Limits, Reply
 from pipe.http.session import open_session
@@ -87,6 +88,17 @@ def test_temporary_failures_are_retried(first: Any) -> None:
     request, clock = read(adapter)
     assert request().status == 200
     assert clock.slept == [1.0]
+
+
+def test_the_retry_of_a_truncated_success_does_not_blame_its_status(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A status of 200 explains nothing."""
+    lines: list[str] = []
+    monkeypatch.setattr(retry.log, "warning", lambda line, *values: lines.append(line % values))
+    request, _ = read(Responses((200, b'[{"Name": "we', {}), 200))
+    request()
+    assert lines == [f"{URL} returned an incomplete response. Trying again in 1 s."]
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 301])

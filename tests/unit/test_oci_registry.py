@@ -18,6 +18,7 @@ from pipe.http import Network
 from pipe.registry.address import oci_address
 from pipe.registry.base import CannotVerify, ImageNotFound
 from pipe.registry.oci import OciRegistry
+from pipe.registry.oci_client import OciClient
 from pipe.registry.verification import verify
 from pipe.secret import Mask, Secret
 from pipe.settings import ImageRules, Proxies, Verify
@@ -40,7 +41,11 @@ def registry_with(
     adapter, mask = Scripted(responses), Mask()
     network = Network(Proxies(), "", FakeClock(), adapter)
     rules = ImageRules(Verify.AUTO, False, None, user, Secret("password" if user else ""))
-    return OciRegistry(network, mask, oci_address(IMAGE), rules, {}), adapter, mask
+    return (
+        OciRegistry(OciClient(network, mask, oci_address(IMAGE), rules, {}), pin_digest=False),
+        adapter,
+        mask,
+    )
 
 
 def test_a_missing_digest_is_computed() -> None:
@@ -239,7 +244,9 @@ def test_an_unreachable_registry_is_tried_once_in_a_run() -> None:
     rules = ImageRules(Verify.AUTO, False, None, "", Secret(""))
     unreachable: dict[str, Unreachable] = {}
     for _ in range(3):
-        registry = OciRegistry(network, Mask(), oci_address(IMAGE), rules, unreachable)
+        registry = OciRegistry(
+            OciClient(network, Mask(), oci_address(IMAGE), rules, unreachable), pin_digest=False
+        )
         with pytest.raises(CannotVerify, match="cannot be reached"):
             registry.find(IMAGE)
     assert len(adapter.requests) == 1

@@ -11,6 +11,7 @@ from pipe.http import Network
 from pipe.registry.address import oci_address
 from pipe.registry.base import CannotVerify, ImageNotFound, RegistryImage
 from pipe.registry.oci import OciRegistry
+from pipe.registry.oci_client import OciClient
 from pipe.secret import Mask, Secret
 from pipe.settings import ImageRules, Proxies, Verify
 from tests.sandbox.hosts import Hosts
@@ -41,7 +42,9 @@ def find(registry: Scripted, elsewhere: Scripted, tokens: Scripted | None = None
     }
     rules = ImageRules(Verify.ALWAYS, False, None, "me", Secret("password"))
     network = Network(Proxies(), "", FakeClock(), Hosts(hosts))
-    return OciRegistry(network, Mask(), oci_address(IMAGE), rules, {}).find(IMAGE)
+    return OciRegistry(
+        OciClient(network, Mask(), oci_address(IMAGE), rules, {}), pin_digest=False
+    ).find(IMAGE)
 
 
 def authorizations(host: Scripted) -> list[str | None]:

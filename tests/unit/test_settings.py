@@ -317,3 +317,25 @@ def test_the_environment_of_a_tag_build_is_enough() -> None:
     assert (loaded.step.tag, loaded.step.branch) == ("v1", "")
     assert loaded.step.pipeline == "{1de4-x}"
     assert loaded.report_dir is None
+
+
+@pytest.mark.parametrize(
+    ("given", "probed"),
+    [
+        ("https://bücher.example/health?q=ü", "https://xn--bcher-kva.example/health?q=ü"),
+        ("http://my_service:8080/health", "http://my_service:8080/health"),
+        ("https://Faß.example:8443/", "https://xn--fa-hia.example:8443/"),
+        ("/gesundheit/ü", "/gesundheit/ü"),
+    ],
+)
+def test_a_probed_host_may_be_international_or_have_underscores(given: str, probed: str) -> None:
+    """Names within a network often have underscores, which DNS does not forbid."""
+    assert settings(POST_DEPLOY_URL=given).tests.url == probed
+
+
+@pytest.mark.parametrize(
+    "given", ["https://ü..example/", f"https://{70 * 'ü'}.example/", "https://me:ü@bücher.example/"]
+)
+def test_an_impossible_international_host_is_refused(given: str) -> None:
+    """The text is not guessed at."""
+    assert "ü@" not in problem(POST_DEPLOY_URL=given)

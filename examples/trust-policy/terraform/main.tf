@@ -118,6 +118,13 @@ data "aws_iam_policy_document" "permissions" {
   }
 
   statement {
+    sid       = "SeeWhatEcrCaches"
+    effect    = "Allow"
+    actions   = ["ecr:DescribePullThroughCacheRules"]
+    resources = ["*"]
+  }
+
+  statement {
     sid       = "ReadThePortalToken"
     effect    = "Allow"
     actions   = ["secretsmanager:GetSecretValue"]

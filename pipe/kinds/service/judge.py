@@ -16,7 +16,7 @@ from pipe.kinds.service.pods import (
 )
 from pipe.kinds.service.rollout import ServiceRollout, is_set_to
 from pipe.kinds.service.snapshot import detail, images
-from pipe.model import MAIN, Restart
+from pipe.model import Restart
 from pipe.portal import Fault, Phase, Pod
 from pipe.rollout import Failed, Ready, Superseded, TimedOut, Verdict, Waiting
 
@@ -255,7 +255,8 @@ def state(rollout: ServiceRollout) -> str:
         f"{_pods(number)} {condition} on {current}"
         for (current, condition), number in sorted(counts.items())
     ]
-    set_to = images(rollout.service).get(MAIN, "")
+    by_container = images(rollout.service)
+    set_to = ", ".join(by_container.get(name, "") for name in rollout.change.images)
     return f"is set to {set_to}, with {', '.join(listed) or 'no pods'}"
 
 

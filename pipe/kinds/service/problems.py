@@ -118,6 +118,8 @@ def find_problem(
     for container in containers(pod):
         if container.waiting and (problem := _of_waiting(container, texts)):
             return problem
+    if pod.phase is Phase.FAILED and not pod.is_waiting:
+        return PodProblem("has failed", next(iter(texts), ""), LATER)
     if ends or any(one.waiting in _CRASH_REASONS for one in containers(pod)):
         return _crash(pod, texts, max(ends, 1))
     if is_up(pod, shows_state=shows_state):
@@ -166,12 +168,10 @@ def _of_phase(pod: Pod, faults: Sequence[str]) -> PodProblem | None:
     crash, pull = _first_crash(faults), [text for text in faults if pull_errors.is_one(text)]
     if pod.phase is Phase.IMAGE_NOT_FOUND:
         return _failed_pull(pull, _image(pod))
-    if pod.phase in (Phase.WAITING, Phase.FAILED) and crash:
+    if pod.phase is Phase.WAITING and crash:
         return PodProblem("has crashed", crash, None, Sort.CRASH, 1)
     if pod.phase is Phase.WAITING and pull:
         return _failed_pull(pull, _image(pod))
-    if pod.phase is Phase.FAILED:
-        return PodProblem("has failed", next(iter(faults), ""), LATER)
     if pod.phase is Phase.SCHEDULING_FAILED:
         return PodProblem("has no node", next(iter(faults), ""), None)
     return None

@@ -23,6 +23,7 @@ _SECRET_KEY = re.compile(r"(?<=<SecretAccessKey>)[^<]+")
 _SESSION_TOKEN = re.compile(r"(?<=<SessionToken>)[^<]+")
 _GIVEN = re.compile(r"<(?:AccessKeyId|SecretAccessKey|SessionToken)>([^<]+)<")
 _SIGNER = re.compile(r"Credential=([^/]+)/")
+_CACHE_RULES = "DescribePullThroughCacheRules"
 _JSON = "application/x-amz-json-1.1"
 
 
@@ -51,6 +52,8 @@ class Door:
         """The access keys that signed requests."""
         self.faults: list[AwsFault] = []
         self._answers: list[tuple[str, Any]] = []
+        self.rules: list[dict[str, str]] = []
+        """The pull through cache rules of ECR, which moto does not have."""
 
     def answer(self, operation: str, body: Any, times: int = 1) -> None:
         """Answer the next calls of an operation with this body, bypassing moto."""
@@ -59,7 +62,7 @@ class Door:
     def clear(self) -> None:
         """Forget all requests and everything scripted."""
         recorded: list[list[Any]] = [self.log, self.assumed, self.given, self.signers]
-        for entries in (*recorded, self.faults, self._answers):
+        for entries in (*recorded, self.faults, self._answers, self.rules):
             entries.clear()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -78,6 +81,9 @@ class Door:
             self._check(operation, form)
         except StsError as error:
             answer = _json_error(error) if target else _xml_error(error)
+            return answer(environ, start_response)
+        if operation == _CACHE_RULES:
+            answer = Response(json.dumps({"pullThroughCacheRules": self.rules}), content_type=_JSON)
             return answer(environ, start_response)
         for scripted in self._answers:
             if scripted[0] == operation:
