@@ -37,9 +37,8 @@ def _controller(service: Service) -> Callable[[Service], None]:
 
 def active(service: Service) -> list[Pod]:
     """Return the pods that a controller counts: neither leaving nor failed."""
-    return [
-        pod for pod in service.members if not pod.leaving and (service.native or not pod.failed)
-    ]
+    native = service.native
+    return [pod for pod in service.members if not pod.leaving and (native or not pod.failed)]
 
 
 # A Deployment
@@ -129,10 +128,12 @@ def _scale(service: Service) -> None:
 
 def _replica_sets(service: Service) -> None:
     """Create and delete pods until each ReplicaSet has as many as its share."""
+    counted = active(service)
     for name, share in list(service.shares.items()):
-        pods = [pod for pod in active(service) if pod.generation == name]
-        for pod in sorted(pods, key=_rank)[: max(0, len(pods) - share)]:
-            pod.leave()
+        pods = [pod for pod in counted if pod.generation == name]
+        if len(pods) > share:
+            for pod in sorted(pods, key=_rank)[: len(pods) - share]:
+                pod.leave()
         for _ in range(share - len(pods)):
             if service.refused_by_quota(name):
                 break

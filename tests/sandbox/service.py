@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from tests.sandbox import docker_config
@@ -145,7 +146,7 @@ class Service:
             self.allocation_tags,
             self.restart_time,
         ]
-        return f"{self.name}-{suffix(json.dumps(parts), 10)}"
+        return _generation(self.name, json.dumps(parts))
 
     def template(self) -> Template:
         """Return the template of the next pod."""
@@ -319,6 +320,11 @@ class Service:
             kind = "StatefulSet" if self.statefulset else "DaemonSet"
             return {"QualifiedType": f"kubernetes:apps/v1/{kind}", "NativeId": self.name}
         return {"QualifiedType": "kubernetes:apps/v1/ReplicaSet", "NativeId": generation}
+
+
+@lru_cache(4096)
+def _generation(name: str, template: str) -> str:
+    return f"{name}-{suffix(template, 10)}"
 
 
 def _image_list(images: dict[str, str]) -> list[dict[str, str]]:

@@ -53,6 +53,8 @@ class World:
         """Seconds from a pod's deletion until its containers have ended."""
         self.leave_seconds = 6.0
         """Seconds that a terminating pod stays listed."""
+        self.probes_miss = True
+        """Whether readiness probes meet containers that have just ended: a warning for each."""
         self.strategy = Strategy()
         """How Deployments replace pods that do not say it themselves."""
         self.variant: Variant = DEFAULT
