@@ -56,10 +56,12 @@ class Resumption:
     """A change that an earlier run made but did not live to follow.
 
     It is followed, not sent again. `version` is the target's version from before that change,
-    empty when no record holds it.
+    empty when no record holds it. With `is_proven`, a record shows that an earlier run of this
+    step made the change; no other may be rolled back.
     """
 
     version: str = ""
+    is_proven: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,11 @@ class _TargetChange:
     def _named(self) -> str:
         """The container whose image stands for the change where only one is shown."""
         return MAIN if MAIN in self.images else next(iter(self.images), MAIN)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this run makes the change, or provably an earlier run of this step did."""
+        return self.resumes is None or self.resumes.is_proven
 
     def with_snapshot(self, snapshot: Snapshot) -> Self:
         """Return the same change based on a fresher look."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pipe import image
@@ -35,7 +35,8 @@ def build(
     found = drivers.read(targets)
     _check_names(settings, targets, found, drivers)
     if settings.action is Action.ROLLBACK:
-        wanted = _verified(previous_images(settings, found, drivers, previous_run), found, resolve)
+        previous = previous_images(settings, found, drivers, previous_run, moment)
+        wanted = _verified(previous, found, resolve)
     else:
         requests = resolve(settings.image_requests)
         wanted = {target: _wanted(found[target], requests) for target in targets}
@@ -54,26 +55,46 @@ def build(
     return Plan(tuple(followed), tuple(unchanged))
 
 
-def confirm(changes: Sequence[Change], drivers: Drivers) -> None:
-    """Look once more; raises `Conflict` when a target is not as its change found it."""
-    for conflict in conflicts(changes, drivers).values():
+@dataclass(frozen=True)
+class SecondLook:
+    """What a second look shows of changes that are about to be made.
+
+    `changes` are those whose targets are as their changes found them, based on the fresh
+    snapshots; `conflicts` holds what another deployment did to the other targets.
+    """
+
+    changes: tuple[Change, ...]
+    conflicts: Mapping[Target, Conflict]
+
+
+def confirm(changes: Sequence[Change], drivers: Drivers) -> Sequence[Change]:
+    """Look once more, and return the changes based on what is there now.
+
+    A write built from an older look would undo what was changed besides the images. Raises
+    `Conflict` when a target is not as its change found it.
+    """
+    again = look_again(changes, drivers)
+    for conflict in again.conflicts.values():
         raise conflict
+    return again.changes
 
 
-def conflicts(changes: Sequence[Change], drivers: Drivers) -> Mapping[Target, Conflict]:
-    """Return what another deployment did to targets since their changes found them."""
+def look_again(changes: Sequence[Change], drivers: Drivers) -> SecondLook:
+    """Look once more, and sort the changes by whether their targets are as they found them."""
     now = drivers.read([change.target for change in changes]) if changes else {}
-    found = {}
+    renewed, conflicts = [], {}
     for change in changes:
         fresh = now.get(change.target)
-        if fresh is None or fresh.version != change.before.version:
-            images = ", ".join(fresh.images.values()) if fresh else "nothing: it no longer exists"
-            found[change.target] = Conflict(
-                f"Another deployment changed {change.target} while this run was getting ready: "
-                f"it is set to {images} now, and was set to {change.previous_image} before.",
-                "Find out who deploys it, then run the step again.",
-            )
-    return found
+        if fresh is not None and fresh.version == change.before.version:
+            renewed.append(drivers.renewed(change, fresh))
+            continue
+        images = ", ".join(fresh.images.values()) if fresh else "nothing: it no longer exists"
+        conflicts[change.target] = Conflict(
+            f"Another deployment changed {change.target} while this run was getting ready: "
+            f"it is set to {images} now, and was set to {change.previous_image} before.",
+            "Find out who deploys it, then run the step again.",
+        )
+    return SecondLook(tuple(renewed), conflicts)
 
 
 def describe(change: Change) -> str:
@@ -195,9 +216,14 @@ def _rolled_out(
 
 
 def _with_rollback(change: Change, drivers: Drivers, previous_run: PreviousRun) -> Change:
-    """Fill in what a resumed update rolls back to, as far as portal or record show it."""
+    """Note on a resumed update whether this step made it, and what to roll back to if so."""
     if isinstance(change, Restart) or not change.resumes:
         return change
     before = change.before
-    rollback_to = drivers.previous_images(before) or previous_run.rollback_images(before)
-    return replace(change, rollback_to=rollback_to)
+    recorded = previous_run.rollback_images(before)
+    if recorded is None:
+        return change
+    own = {name: then for name, then in recorded.items() if name in change.images}
+    rollback_to = drivers.previous_images(before, change.images) or own
+    proven = replace(change.resumes, is_proven=True)
+    return replace(change, resumes=proven, rollback_to=rollback_to)

@@ -7,6 +7,7 @@ together.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -95,17 +96,16 @@ class Rollback:
                 steps.append(_Step(change, decided))
         prepared = self._prepared([step.update for step in steps]) if steps else ()
         # Preparing takes time: nothing may come between the last look and the write.
-        conflicts = planning.conflicts(prepared, self.drivers)
-        still_ours = []
-        for step, update in zip(steps, prepared, strict=True):
-            if conflict := conflicts.get(update.target):
-                reason = clause(conflict.diagnosis)
-                self.ended[update.target] = TargetRollback(
-                    step.change, RollbackOutcome.SUPERSEDED, reason
-                )
-            elif isinstance(update, Update):
-                still_ours.append(_Step(step.change, update))
-        return still_ours
+        again = planning.look_again(prepared, self.drivers)
+        changes = {step.change.target: step.change for step in steps}
+        for target, conflict in again.conflicts.items():
+            reason = clause(conflict.diagnosis)
+            self.ended[target] = TargetRollback(changes[target], RollbackOutcome.SUPERSEDED, reason)
+        return [
+            _Step(changes[update.target], update)
+            for update in again.changes
+            if isinstance(update, Update)
+        ]
 
     def _prepared(self, updates: Sequence[Update]) -> Sequence[Change]:
         """Return the updates prepared, or as they are: unreadable pods must not prevent them."""
@@ -113,7 +113,9 @@ class Rollback:
             return self.drivers.prepare(updates)
         except PipeError as error:
             log.warning("%s Rolling back without a look at the present pods.", error)
-            return updates
+        except Exception as error:  # noqa: BLE001 - nor does a defect
+            self.log_defect(error)
+        return updates
 
     def _has_sent(self, step: _Step) -> bool:
         """Send one update; return False where that failed."""
@@ -135,7 +137,7 @@ class Rollback:
         watcher = self.drivers.watch(updates, stable, self.settings.crash_limit)
         log.info("Following the rollback for at most %g s.", timeout)
         deadline = Deadline.after(self.clock, timeout)
-        verdicts = follow([watcher], deadline, self.clock, to_the_end=True)
+        verdicts = follow([watcher], deadline, self.clock, to_the_end=True, patience=math.inf)
         for step in sent:
             verdict = verdicts[step.update.target]
             self.ended[step.change.target] = TargetRollback(

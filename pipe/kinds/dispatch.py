@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar, assert_never
 
@@ -65,6 +65,10 @@ class Drivers:
             prepared.update({change.target: change for change in self.by_kind[kind].prepare(own)})
         return [prepared[change.target] for change in changes]
 
+    def renewed(self, change: Change, fresh: Snapshot) -> Change:
+        """See `Driver`."""
+        return self.by_kind[change.target.kind].renewed(change, fresh)
+
     def is_rolled_out(self, snapshots: Sequence[Snapshot]) -> Mapping[Target, bool]:
         """See `Driver`."""
         rolled_out: dict[Target, bool] = {}
@@ -89,9 +93,11 @@ class Drivers:
         """See `Driver`."""
         return self.by_kind[snapshot.target.kind].address(snapshot)
 
-    def previous_images(self, snapshot: Snapshot) -> Mapping[str, str] | None:
+    def previous_images(
+        self, snapshot: Snapshot, containers: Collection[str] = ()
+    ) -> Mapping[str, str] | None:
         """See `Driver`."""
-        return self.by_kind[snapshot.target.kind].previous_images(snapshot)
+        return self.by_kind[snapshot.target.kind].previous_images(snapshot, containers)
 
 
 @dataclass(frozen=True)

@@ -3,50 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from pipe.clock import Deadline
-from pipe.errors import IdentityError, PlatformError, Refused
+from pipe.errors import IdentityError, PlatformError, Refused, Unreachable
 from pipe.http import HttpClient, Reply, address
 from pipe.http.excerpt import excerpt
 from pipe.http.json_body import TooComplex, loads
 from pipe.portal import error_body
 from pipe.portal.fields import UnexpectedShape
+from pipe.portal.pace import GRACE, Pace, TimeLeft
 
 T = TypeVar("T")
 
 NO_ROUTE = (404, 405)
 """Statuses that mean the portal is too old to have the route."""
-_SHORTEST_READ = 5.0
+_QUICK = 5.0
+"""Seconds for an answer that the run can do without."""
 
 
 class Calls:
-    """Calls to one portal; `variable` is the one that the token comes from."""
+    """Calls to one portal; `variable` is the one that the token comes from.
 
-    def __init__(self, http: HttpClient, variable: str = "DUPLO_TOKEN") -> None:
-        self._http = http
+    `time_left` limits the calls where it is given.
+    """
+
+    def __init__(
+        self,
+        http: HttpClient,
+        variable: str = "DUPLO_TOKEN",
+        pace: Pace | None = None,
+        time_left: TimeLeft | None = None,
+    ) -> None:
         self._variable = variable
         self.host = urlsplit(http.base).netloc
+        self._http = http
+        self._pace = pace or Pace()
+        self._time_left = time_left
 
-    def until(self, deadline: Deadline) -> Calls:
-        """Return calls for a loop that retries by itself: one try each, cut off at `deadline`."""
-        left = max(_SHORTEST_READ, deadline.left())
-        limits = self._http.limits
-        # At most half of the time left, so that one silent reply does not use up all of it.
-        read = min(limits.read, max(_SHORTEST_READ, left / 2))
-        whole = min(limits.whole, max(2 * _SHORTEST_READ, left))
-        limited = self._http.limited(replace(limits, tries=1, read=read, whole=whole))
-        return Calls(limited, self._variable)
+    def until(self, deadline: Deadline, grace: float = GRACE) -> Calls:
+        """Return calls for a loop that retries by itself: one try each.
+
+        They end with `Unreachable` at the latest `grace` seconds after `deadline`.
+        """
+        return Calls(self._http, self._variable, self._pace, TimeLeft(deadline, grace, tries=1))
+
+    def within(self, seconds: float) -> Calls:
+        """Return calls for what is not worth a long wait, retried within that time."""
+        soon = Deadline.after(self._http.clock, max(seconds, self._pace.enough))
+        if self._time_left is None:
+            left = TimeLeft(soon, 0.0, self._http.limits.tries)
+            return Calls(self._http, self._variable, self._pace, left)
+        if self._time_left.seconds() < soon.left():
+            return self
+        return self.until(soon, grace=0.0)
 
     def quick(self) -> Calls:
         """Return calls for what the run can do without: one try each, of a few seconds."""
-        limits = self._http.limits
-        short = replace(
-            limits, tries=1, connect=_SHORTEST_READ, read=_SHORTEST_READ, whole=2 * _SHORTEST_READ
-        )
-        return Calls(self._http.limited(short), self._variable)
+        return self.until(Deadline.after(self._http.clock, _QUICK), grace=0.0)
 
     def token_refused(self, reply: Reply) -> IdentityError:
         """Return the error for a reply that refuses the token."""
@@ -59,6 +74,16 @@ class Calls:
             f"The token lacks permission: {what}.",
             f"Give the service account of {self._variable} write access to the tenant.",
         )
+
+    def _limited(self) -> HttpClient:
+        """Return the client for a call that begins now."""
+        if self._time_left is None:
+            return self._http
+        if self._time_left.seconds() <= 0.0:
+            raise Unreachable(
+                f"The time limit passed before {self.host} could be asked.", may_have_applied=False
+            )
+        return self._http.limited(self._time_left.limits(self._http.limits, self._pace))
 
     def read(
         self,
@@ -75,19 +100,21 @@ class Calls:
         def transient(reply: Reply) -> bool:
             return reply.status not in final and error_body.transient(reply)
 
-        reply = self._http.repeatable("GET", path, transient=transient, decode=decode)
+        reply = self._limited().repeatable("GET", path, transient=transient, decode=decode)
         self._check_token(reply)
+        if reply.ok:
+            self._pace.slowest = max(self._pace.slowest, reply.seconds)
         return reply
 
     def query(self, path: str, body: object) -> Reply:
         """Send a POST that only reads, retried like a GET."""
-        reply = self._http.repeatable("POST", path, body, transient=error_body.transient)
+        reply = self._limited().repeatable("POST", path, body, transient=error_body.transient)
         self._check_token(reply)
         return reply
 
     def send(self, method: str, path: str, body: object) -> Reply:
         """Send a request once, and return its reply unchecked; raise `Unreachable`."""
-        return self._http.once(method, path, body)
+        return self._limited().once(method, path, body)
 
     def write(self, method: str, path: str, body: object, what: str) -> Reply:
         """Send a write once; raise the error its refusal deserves, or `Unreachable`."""

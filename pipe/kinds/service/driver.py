@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pipe import image
@@ -51,6 +51,11 @@ class ServiceDriver(Driver):
         pods, faults = by_owner(self._portal.pods.list()), self._portal.faults.list()
         return [_prepared(change, pods[change.target.name], faults) for change in changes]
 
+    def renewed(self, change: Change, fresh: Snapshot) -> Change:
+        """See `Driver`; keeps what was noted of the pods."""
+        noted = replace(detail(change.before), service=detail(fresh).service)
+        return change.with_snapshot(replace(fresh, detail=noted))
+
     def is_rolled_out(self, snapshots: Sequence[Snapshot]) -> Mapping[Target, bool]:
         """See `Driver`."""
         pods, faults = by_owner(self._portal.pods.list()), self._portal.faults.list()
@@ -84,13 +89,17 @@ class ServiceDriver(Driver):
             service, entry, self._portal.services.load_balancer(service)
         )
 
-    def previous_images(self, snapshot: Snapshot) -> Mapping[str, str] | None:
+    def previous_images(
+        self, snapshot: Snapshot, containers: Collection[str] = ()
+    ) -> Mapping[str, str] | None:
         """See `Driver`."""
         for deployed in reversed(detail(snapshot).service.history):
             differing = {
                 name: previous
                 for name, previous in deployed.items()
-                if name in snapshot.images and not image.same(previous, snapshot.images[name])
+                if (not containers or name in containers)
+                and name in snapshot.images
+                and not image.same(previous, snapshot.images[name])
             }
             if differing:
                 return differing
@@ -119,15 +128,15 @@ class ServiceDriver(Driver):
         return bool(by_version(change, own, VersionedPods()).new)
 
 
-def _prepared(change: Change, pods: Sequence[Pod], faults: Sequence[Fault]) -> Change:
+def _prepared(change: Change, pods: Sequence[Pod], faults: Sequence[Fault] | None) -> Change:
     """Return a change with the state of its service's pods from before it."""
     known = faults
-    if change.resumes:
+    if known is not None and change.resumes:
         # The change was made earlier: faults of present pods may be faults of the new version.
         names = {pod.name for pod in pods}
-        known = [fault for fault in faults if not names & fault.resources]
+        known = [fault for fault in known if not names & fault.resources]
     restarts = {pod.name: pod.restarts for pod in pods}
-    keys = frozenset(fault.key for fault in known)
+    keys = None if known is None else frozenset(fault.key for fault in known)
     before = ServiceDetail(detail(change.before).service, restarts, keys)
     prepared = change.with_snapshot(replace(change.before, detail=before))
     if change.resumes:

@@ -65,6 +65,6 @@ def _log(pod: Pod, portal: TenantPortal, deadline: Deadline) -> tuple[str, ...]:
         if not container.docker_id or deadline.passed():
             continue
         soon = Deadline.after(deadline.clock, min(_SECONDS_PER_LOG, deadline.left()))
-        if lines := portal.until(soon).pods.log_tail(pod, container.docker_id):
+        if lines := portal.until(soon, grace=0.0).pods.log_tail(pod, container.docker_id):
             return lines
     return ()

@@ -159,6 +159,9 @@ def _has_problem(pod: Pod) -> bool:
 
 def _new_faults(change: Change, faults: Sequence[Fault]) -> tuple[Fault, ...]:
     known = detail(change.before).faults
+    if known is None:
+        # Any of them may be from before the change.
+        return ()
     return tuple(fault for fault in faults if fault.key not in known)
 
 
