@@ -81,7 +81,7 @@ def courses(sights: Iterable[Sight], role_of: Roles) -> list[Course]:
 
 
 class Roles:
-    """Tells the pods of the template before the change from those of the one after it."""
+    """The role of each pod: of the template before the change, or of the one after it."""
 
     def __init__(self, before: Mapping[str, K8s]) -> None:
         self._old = {_origin(pod) for pod in before.values()}

@@ -24,7 +24,7 @@ class Fault:
 
     @property
     def key(self) -> tuple[str, str, bool, str]:
-        """What tells faults apart."""
+        """What faults differ by."""
         return self.tenant_id, self.resource, self.per_service, self.description
 
     def body(self) -> dict[str, Any]:
