@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 from pipe import output
@@ -40,7 +41,10 @@ class DeployAction(BaseAction):
         run.recorder.verified(verifier.results)
         self._deploy = Deploy(
             settings=settings,
-            previous_run=previous_run.find(settings, identity.token),
+            previous_run=replace(
+                previous_run.find(settings, identity.token),
+                user=lambda: portal.tenants.user().name,
+            ),
             drivers=open_drivers(portal.tenant(tenant), run.dependencies.clock),
             clock=run.dependencies.clock,
             recorder=run.recorder,

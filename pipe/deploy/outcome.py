@@ -98,7 +98,7 @@ def advice(made: Sequence[Change], *, rollback: bool) -> str:
     foreign = [str(change.target) for change in made if not change.is_ours]
     if rollback and foreign:
         return (
-            f"Not rolled back, because no record shows that this step deployed it: "
+            f"Not rolled back, because nothing shows that this step deployed it: "
             f"{', '.join(foreign)}. Fix the image and deploy it again, or restore the previous "
             "version with ACTION: 'rollback'."
         )

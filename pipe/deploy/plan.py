@@ -48,7 +48,7 @@ def build(
     ]
     unchanged = _rolled_out(changes, settings, drivers)
     followed = [
-        _with_rollback(change, drivers, previous_run)
+        _with_rollback(change, settings, drivers, previous_run, moment)
         for change in changes
         if change.before not in unchanged
     ]
@@ -215,15 +215,25 @@ def _rolled_out(
     return [snapshot for snapshot in idle if rolled_out[snapshot.target]]
 
 
-def _with_rollback(change: Change, drivers: Drivers, previous_run: PreviousRun) -> Change:
+def _with_rollback(
+    change: Change,
+    settings: Settings,
+    drivers: Drivers,
+    previous_run: PreviousRun,
+    moment: datetime,
+) -> Change:
     """Note on a resumed update whether this step made it, and what to roll back to if so."""
     if isinstance(change, Restart) or not change.resumes:
         return change
     before = change.before
     recorded = previous_run.rollback_images(before)
-    if recorded is None:
+    # Asking the history costs a request, and only ROLLBACK needs what it proves.
+    is_shown = (
+        settings.rollback and recorded is None and previous_run.is_shown_by_history(before, moment)
+    )
+    if recorded is None and not is_shown:
         return change
-    own = {name: then for name, then in recorded.items() if name in change.images}
+    own = {name: then for name, then in (recorded or {}).items() if name in change.images}
     rollback_to = drivers.previous_images(before, change.images) or own
     proven = replace(change.resumes, is_proven=True)
     return replace(change, resumes=proven, rollback_to=rollback_to)

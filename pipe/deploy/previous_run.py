@@ -21,8 +21,9 @@ run), a regular file of limited size (`pipe/files.py`), and about this portal an
 counts as none, also one from before the token was changed. An authentic record may
 
 - prove that an earlier attempt of this step changed a target to what it is set to now. Outside of
-  Bitbucket, any earlier run counts that did not follow its change to a good end. Nothing else lets
-  ROLLBACK undo a change that this run did not make: the portal's history does not show whose it is;
+  Bitbucket, any earlier run counts that did not follow its change to a good end. Without a record,
+  a step that is run again must have the portal's word that the token's user set the images within
+  the last hour. Nothing else lets ROLLBACK undo a change that this run did not make;
 - name the images that a target is rolled back to, where the portal's history names none, and in
   `ACTION: rollback` only after `IMAGE`. The target must be set to exactly what the recorded run
   changed it to, and each text must be an image reference: a masked one is not. `ACTION: rollback`
@@ -40,7 +41,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -93,7 +94,8 @@ class PreviousRun:
     rollback. `not_good` is true when its changes did not turn out well, as far as it knew.
     `same_place` says that it ran this very step, or that neither run is one of Bitbucket's;
     `same_step`, that it ran this very step, `earlier_attempt`, that it did so before; `repeated`,
-    that Bitbucket runs this step again.
+    that Bitbucket runs this step again. `user` returns the name of the portal token's user, empty
+    where that is unknown.
     """
 
     recorded: bool = False
@@ -106,13 +108,14 @@ class PreviousRun:
     earlier_attempt: bool = False
     repeated: bool = False
     targets: tuple[PreviousTarget, ...] = ()
+    user: Callable[[], str] = str
 
     def change_of(self, now: Snapshot, moment: datetime) -> PreviousTarget | None:
         """Return the change of this target that an earlier attempt of this step made, if any."""
         if self.recorded and self.earlier_attempt:
             left = self._unfinished_change_of(now.target)
             return left if left and left.version != now.version else None
-        return PreviousTarget() if self.repeated and _is_recent(now, moment) else None
+        return PreviousTarget() if self.repeated and _is_recent(now.changed_at, moment) else None
 
     def is_rolled_back_already(self, now: Snapshot, moment: datetime) -> bool:
         """Return whether an earlier attempt of this rollback may have changed the target.
@@ -122,7 +125,7 @@ class PreviousRun:
         """
         if self.recorded and self.earlier_attempt:
             return False  # `images_rolled_back_to` knows for certain.
-        return self.repeated and _is_recent(now, moment)
+        return self.repeated and _is_recent(now.changed_at, moment)
 
     def rollback_images(self, now: Snapshot) -> Mapping[str, str] | None:
         """Return the images to restore after the recorded change to the present ones.
@@ -135,6 +138,15 @@ class PreviousRun:
         if not found or found[-1].after != now.images:
             return None
         return _deployable(now.target, found[-1].rollback_to or {})
+
+    def is_shown_by_history(self, now: Snapshot, moment: datetime) -> bool:
+        """Return whether an earlier attempt of this step set the present images, without a record.
+
+        That is so if the token's user set them recently, and Bitbucket runs the step again.
+        """
+        if self.same_place or not self.repeated or not _is_recent(now.images_set_at, moment):
+            return False
+        return bool(now.images_set_by) and now.images_set_by == self.user()
 
     def images_before(self, now: Snapshot) -> Mapping[str, str]:
         """Return what the target ran before the recorded run made it what it is now."""
@@ -183,8 +195,8 @@ class PreviousRun:
         return (left for left in self.targets if (left.kind, left.name) == names)
 
 
-def _is_recent(now: Snapshot, moment: datetime) -> bool:
-    return now.changed_at is not None and abs(moment - now.changed_at) <= _RECENT
+def _is_recent(changed_at: datetime | None, moment: datetime) -> bool:
+    return changed_at is not None and abs(moment - changed_at) <= _RECENT
 
 
 def find(settings: Settings, token: Secret) -> PreviousRun:

@@ -110,7 +110,7 @@ class Rollback:
     def _prepared(self, updates: Sequence[Update]) -> Sequence[Change]:
         """Return the updates prepared, or as they are: unreadable pods must not prevent them."""
         try:
-            return self.drivers.prepare(updates)
+            return self.drivers.prepare(updates, is_urgent=True)
         except PipeError as error:
             log.warning("%s Rolling back without a look at the present pods.", error)
         except Exception as error:  # noqa: BLE001 - nor does a defect

@@ -41,6 +41,7 @@ class _TimedReader(io.RawIOBase):
         self._raw = sock.makefile("rb", buffering=0)
         self._deadline = deadline
         self._silence = sock.gettimeout()
+        self._has_begun = False
 
     def readable(self) -> bool:
         return True
@@ -52,9 +53,17 @@ class _TimedReader(io.RawIOBase):
         left = self._deadline.left()
         if not left:
             raise ResponseTooSlow
-        self._sock.settimeout(left if self._silence is None else min(self._silence, left))
+        is_last = self._silence is None or left < self._silence
+        self._sock.settimeout(left if is_last else self._silence)
         try:
-            return self._raw.readinto(buffer)
+            count = self._raw.readinto(buffer)
+        except TimeoutError:
+            if is_last and self._has_begun:
+                raise ResponseTooSlow from None
+            raise
+        else:
+            self._has_begun = True
+            return count
         finally:
             # The pool uses the connection again.
             self._sock.settimeout(self._silence)

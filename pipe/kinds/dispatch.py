@@ -58,11 +58,12 @@ class Drivers:
         """Return the name of every target of one kind."""
         return self.by_kind[kind].names()
 
-    def prepare(self, changes: Sequence[Change]) -> Sequence[Change]:
+    def prepare(self, changes: Sequence[Change], *, is_urgent: bool = False) -> Sequence[Change]:
         """See `Driver`; keeps the order."""
         prepared: dict[Target, Change] = {}
         for kind, own in _by_kind({change.target: change for change in changes}).items():
-            prepared.update({change.target: change for change in self.by_kind[kind].prepare(own)})
+            ready = self.by_kind[kind].prepare(own, is_urgent=is_urgent)
+            prepared.update({change.target: change for change in ready})
         return [prepared[change.target] for change in changes]
 
     def renewed(self, change: Change, fresh: Snapshot) -> Change:

@@ -35,8 +35,12 @@ class Driver(ABC):
         A container that ends `crash_limit` times cannot start; 0 means no limit.
         """
 
-    def prepare(self, changes: Sequence[Change]) -> Sequence[Change]:
-        """Return the changes with what distinguishes previous pods from new ones later."""
+    def prepare(self, changes: Sequence[Change], *, is_urgent: bool = False) -> Sequence[Change]:
+        """Return the changes with what distinguishes previous pods from new ones later.
+
+        With `is_urgent`, no read takes longer than some seconds: a bad version is running.
+        """
+        del is_urgent
         return changes
 
     def renewed(self, change: Change, fresh: Snapshot) -> Change:

@@ -44,13 +44,14 @@ class LambdaDriver(Driver):
         tenant = self._portal.tenant.name
         return [short_name(function.name, tenant) for function in self._portal.functions.list()]
 
-    def prepare(self, changes: Sequence[Change]) -> Sequence[Change]:
+    def prepare(self, changes: Sequence[Change], *, is_urgent: bool = False) -> Sequence[Change]:
         """See `Driver`.
 
         After a failed update it is uncertain which image the function runs. It is therefore
         updated again, even if the portal already shows the wanted image. So is a function that AWS
         could not start, which nothing else revives.
         """
+        del is_urgent
         return [
             replace(change, resumes=None) if detail(change.before).failed else change
             for change in changes

@@ -47,3 +47,7 @@ class TenantPortal:
     def until(self, deadline: Deadline, grace: float = GRACE) -> TenantPortal:
         """Return the same portal with the calls of `Calls.until`, sharing what was learned."""
         return TenantPortal(self.scope.until(deadline, grace))
+
+    def within(self, seconds: float) -> TenantPortal:
+        """Return the same portal with the calls of `Calls.within`."""
+        return TenantPortal(self.scope.within(seconds))

@@ -69,6 +69,10 @@ class Scope:
         """Return the same scope with the calls of `Calls.until`, sharing what was learned."""
         return replace(self, calls=self.calls.until(deadline, grace))
 
+    def within(self, seconds: float) -> Scope:
+        """Return the same scope with the calls of `Calls.within`."""
+        return replace(self, calls=self.calls.within(seconds))
+
     def v2(self, *parts: str) -> str:
         """Return the path of an older route."""
         return _path("subscriptions", self.tenant.id, *parts)

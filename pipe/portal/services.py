@@ -82,6 +82,7 @@ class Service:
     history: tuple[Mapping[str, str], ...]
     flags: Mapping[str, bool]
     docker_config: str = ""
+    deployed_by: str = ""
     hosts: tuple[str, ...] = ()
     listeners: tuple[Listener, ...] = ()
 
@@ -251,6 +252,7 @@ def decode_service(item: Mapping[str, Any]) -> Service:
         cloud=code(template, "Cloud"),
         allocation_tags=text(template, "AllocationTags"),
         deployed_at=text(item, "LastDeployedAt"),
+        deployed_by=text(item, "LastDeployedBy"),
         restarted_at=text(template, "RestartTime"),
         history=_history(item),
         flags={key: item[key] for key in _FLAGS if isinstance(item.get(key), bool)},

@@ -63,6 +63,7 @@ def follow(
                 return last
             pause = _PAUSE_AFTER_ERROR
         else:
+            loop.progress.show(verdicts)
             if _is_over(verdicts, to_the_end=to_the_end):
                 return verdicts
             until = _ready_at(verdicts)
@@ -102,7 +103,6 @@ class _Loop:
         self._refused_since = None
         if self._deadline.passed():
             self._time_out()
-        self.progress.show(self._verdicts)
         return self._verdicts
 
     def verdicts_despite(self, error: PipeError) -> Mapping[Target, Verdict] | None:

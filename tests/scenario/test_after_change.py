@@ -6,7 +6,7 @@ import pytest
 
 from pipe.deploy_tests.model import Command, CommandResult, WriteLine
 from pipe.errors import ConfigError, Problem
-from tests.sandbox import ApiFault, Behaviour
+from tests.sandbox import ApiFault, Behaviour, World
 from tests.support.harness import Harness
 
 BAD = "team/web:bad"
@@ -58,6 +58,26 @@ def test_silent_log_routes_do_not_delay_the_rollback(harness: Harness) -> None:
     assert harness.requests("findContainerLogs")
     # Started after 2 s, the third end comes 16 s later.
     assert writes[5] - writes[4] < 15 + 2 + 16 + 2
+
+
+def test_a_silent_list_of_pods_does_not_delay_the_rollback(harness: Harness) -> None:
+    """The write does without it; whether the previous version runs cannot be verified."""
+    web = harness.web()
+    failed: list[float] = []
+    writes: list[float] = []
+
+    def go_silent(world: World) -> None:
+        failed.append(harness.clock.elapsed)
+        world.script(ApiFault("GET", "GetPods", kind="silence", times=1000))
+
+    harness.world.behave(BAD, Behaviour("crash", log=["boom"]))
+    harness.world.intrude(go_silent, when=("POST", "findContainerLogs", 1))
+    harness.world.listeners.append(
+        lambda record: writes.append(harness.clock.elapsed) if record.method == "PUT" else None
+    )
+    run_result = harness.deploy(BAD, ROLLBACK="true", WAIT_TIMEOUT="60")
+    assert (run_result.code, web.image) == (9, "team/web:1.4.1")
+    assert writes[1] - failed[0] < 30.0
 
 
 def test_a_stop_after_the_rollback_was_sent_names_its_image(harness: Harness) -> None:

@@ -63,7 +63,7 @@ def test_a_resumed_rollout_without_history_is_not_rolled_back(harness: Harness) 
     harness.deploy("team/web:bad", REPORT_DIR="")
     run_result = harness.deploy("team/web:bad", ROLLBACK="true", REPORT_DIR="")
     assert run_result.code == 10
-    assert "no record shows that this step deployed it" in run_result.log
+    assert "nothing shows that this step deployed it" in run_result.log
     assert len(harness.world.writes()) == 1
 
 

@@ -53,7 +53,7 @@ def test_a_test_that_fails_does_not_roll_back_what_another_pipeline_deployed(
     harness.clock.advance(60.0)
     result = harness.deploy(ROLLBACK="true", POST_DEPLOY_TEST="exit 1", **AGAIN)
     assert (result.code, web.image) == (10, NEW_IMAGE)
-    assert "no record shows that this step deployed it" in result.log
+    assert "nothing shows that this step deployed it" in result.log
     assert harness.world.write_attempts() == []
 
 
@@ -78,6 +78,27 @@ def test_an_unchanged_target_of_a_recorded_run_is_not_ours(harness: Harness) -> 
     assert harness.deploy(**both, **STEP).code == 0
     harness.deploy(**both, POST_DEPLOY_TEST="exit 1", **AGAIN)
     assert (web.image, api.image) == (NEW_IMAGE, OLD_IMAGE)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "user", "code"),
+    [(50, "ci-bot", 8), (70, "ci-bot", 10), (50, "another-user", 10)],
+    ids=["recent", "older", "of another user"],
+)
+def test_the_history_proves_what_the_tokens_user_did_within_the_hour(
+    harness: Harness, minutes: int, user: str, code: int
+) -> None:
+    """For a step that is run again without the record of its first run."""
+    web = harness.web()
+    harness.clock.advance(86400.0)
+    harness.world.advance()
+    web.set_images({MAIN: NEW_IMAGE}, user)
+    harness.clock.advance(minutes * 60.0)
+    harness.world.advance()
+    web.restart()
+    harness.clock.advance(30.0)
+    result = harness.deploy(ROLLBACK="true", POST_DEPLOY_TEST="exit 1", **AGAIN)
+    assert (result.code, web.image) == (code, OLD_IMAGE if code == 8 else NEW_IMAGE)
 
 
 def resumed_sidecar(harness: Harness) -> Any:

@@ -50,13 +50,14 @@ class EcsDriver(Driver):
         """See `Driver`."""
         return [service.name for service in self._portal.ecs.list()]
 
-    def prepare(self, changes: Sequence[Change]) -> Sequence[Change]:
+    def prepare(self, changes: Sequence[Change], *, is_urgent: bool = False) -> Sequence[Change]:
         """See `Driver`.
 
         A deployment that failed cannot be followed to a good end: it is made again. A service that
         AWS has rolled back is set to a revision even where AWS runs it already, because the portal
         must not go on to show another one.
         """
+        del is_urgent
         return [_again(change) for change in changes]
 
     def is_rolled_out(self, snapshots: Sequence[Snapshot]) -> Mapping[Target, bool]:

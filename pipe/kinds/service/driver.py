@@ -25,6 +25,9 @@ from pipe.kinds.service.watcher import ServiceWatcher, read_services
 from pipe.model import MAIN, Change, Restart, Resumption, Snapshot, Target, Update
 from pipe.portal import Fault, Pod, TenantPortal
 
+_URGENT = 10.0
+"""Seconds for the pods and faults before a rollback, which does without them."""
+
 
 class ServiceDriver(Driver):
     """Reads and changes services."""
@@ -46,9 +49,10 @@ class ServiceDriver(Driver):
         """See `Driver`."""
         return [service.name for service in self._portal.services.list()]
 
-    def prepare(self, changes: Sequence[Change]) -> Sequence[Change]:
+    def prepare(self, changes: Sequence[Change], *, is_urgent: bool = False) -> Sequence[Change]:
         """See `Driver`; notes the pods, their restarts and the faults there are."""
-        pods, faults = by_owner(self._portal.pods.list()), self._portal.faults.list()
+        portal = self._portal.within(_URGENT) if is_urgent else self._portal
+        pods, faults = by_owner(portal.pods.list()), portal.faults.list()
         return [_prepared(change, pods[change.target.name], faults) for change in changes]
 
     def renewed(self, change: Change, fresh: Snapshot) -> Change:

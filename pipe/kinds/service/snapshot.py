@@ -52,6 +52,8 @@ def take_snapshot(target: Target, service: Service) -> Snapshot:
         ServiceDetail(service),
         max((moment for moment in moments if moment), default=None),
         main=service.name,
+        images_set_at=moments[0],
+        images_set_by=service.deployed_by,
     )
 
 
