@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.kubernetes.portal_view import VARIANTS
 from tests.sandbox import Behaviour
 from tests.support.harness import Harness, RunResult
 
@@ -127,11 +128,22 @@ def test_a_problem_that_may_pass_is_waited_for_and_reported(
     harness: Harness, fate: Any, why: str
 ) -> None:
     """A probe may succeed and a node may appear later: only WAIT_TIMEOUT ends the wait."""
+    harness.world.variant = VARIANTS["running-means-ready"]
     result = fail(harness, Behaviour(fate), WAIT_TIMEOUT="120")
     assert result.code == 10
     assert "did not finish within 120 s" in result.stdout
     assert why in result.stdout
     assert 120.0 <= result.seconds < 122.0
+
+
+@pytest.mark.xfail(strict=True, reason="faults of pods that look up are not read")
+def test_a_failing_probe_is_the_reason_where_the_status_shows_no_readiness(
+    harness: Harness,
+) -> None:
+    """The pod has status 1, and the previous pods stay: only the fault names the cause."""
+    result = fail(harness, Behaviour("never-ready"), WAIT_TIMEOUT="120")
+    assert result.code == 10
+    assert "Readiness probe failed" in result.stdout
 
 
 def test_an_unschedulable_pod_that_gets_a_node_is_not_a_failure(harness: Harness) -> None:
