@@ -59,28 +59,28 @@ def by_version(change: Change, pods: Sequence[Pod], last: VersionedPods) -> Vers
     service, leaving = detail(change.before).service, 0
     failed = []
     for pod in pods:
-        if is_terminating(pod):
-            leaving += 1
-            continue
-        if (pod.phase in _FAILED and has_failed(pod, service)) or pod.phase is Phase.SUCCEEDED:
-            failed.append(pod)
-            continue
-        was_new = known_new.get(pod.name)
-        was_previous = known_previous.get(pod.name)
-        if pod.name not in last.unsure and (was_new is pod or was_new == pod):
+        if not pod.is_running:
+            if is_terminating(pod):
+                leaving += 1
+                continue
+            if has_failed(pod, service) or pod.phase is Phase.SUCCEEDED:
+                failed.append(pod)
+                continue
+        was_new, is_sure = known_new.get(pod.name), pod.name not in last.unsure
+        if is_sure and (was_new is pod or was_new == pod):
             new.append(pod)
-        elif pod.name not in last.unsure and (was_previous is pod or was_previous == pod):
+        elif is_sure and ((before := known_previous.get(pod.name)) is pod or before == pod):
             previous.append(pod)
         else:
             sorted_pods[_version(change, pod, was_new)].append(pod)
     if unsure := sorted_pods[_Version.UNSURE]:
         shows = any(_runs(change, pod) for pod in new)
         (previous if shows else new).extend(unsure)
-    before = detail(change.before).restarts
+    were_there = detail(change.before).restarts
     return VersionedPods(
         tuple(new),
         tuple(previous),
-        tuple(pod for pod in failed if pod.name not in before and pod.phase in _FAILED),
+        tuple(pod for pod in failed if pod.name not in were_there and pod.phase in _FAILED),
         leaving,
         frozenset(pod.name for pod in unsure),
     )
