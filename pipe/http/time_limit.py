@@ -41,6 +41,7 @@ class _TimedReader(io.RawIOBase):
         self._raw = sock.makefile("rb", buffering=0)
         self._deadline = deadline
         self._silence = sock.gettimeout()
+        self._has_begun = False
 
     def readable(self) -> bool:
         return True
@@ -54,7 +55,14 @@ class _TimedReader(io.RawIOBase):
             raise ResponseTooSlow
         self._sock.settimeout(left if self._silence is None else min(self._silence, left))
         try:
-            return self._raw.readinto(buffer)
+            count = self._raw.readinto(buffer)
+        except TimeoutError:
+            if self._has_begun and self._deadline.passed():
+                raise ResponseTooSlow from None
+            raise
+        else:
+            self._has_begun = True
+            return count
         finally:
             # The pool uses the connection again.
             self._sock.settimeout(self._silence)
