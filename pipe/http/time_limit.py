@@ -53,11 +53,12 @@ class _TimedReader(io.RawIOBase):
         left = self._deadline.left()
         if not left:
             raise ResponseTooSlow
-        self._sock.settimeout(left if self._silence is None else min(self._silence, left))
+        is_last = self._silence is None or left < self._silence
+        self._sock.settimeout(left if is_last else self._silence)
         try:
             count = self._raw.readinto(buffer)
         except TimeoutError:
-            if self._has_begun and self._deadline.passed():
+            if is_last and self._has_begun:
                 raise ResponseTooSlow from None
             raise
         else:

@@ -171,7 +171,7 @@ class EcsService:
             return
         if behaviour.ready:
             world.agenda.later(seconds, lambda: self._run(new))
-            seconds += behaviour.up_seconds
+            seconds += behaviour.up_seconds or 1.0
         world.agenda.later(seconds, lambda: self._fail(new, behaviour, began))
 
     def _run(self, new: Deployment) -> None:
