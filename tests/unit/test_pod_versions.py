@@ -142,6 +142,17 @@ def test_without_a_record_an_image_that_cannot_be_compared_must_be_the_only_one(
     assert isinstance(verdict(what, *both, *alone), Ready)
 
 
+def test_a_rollback_that_could_not_look_at_the_pods_waits_for_the_only_version() -> None:
+    """Without a look at the pods before it, which of two templates is wanted cannot be seen."""
+    wanted, survivors = f"team/web@{DIGEST}", shown("sha256:" + "c" * 64, "x", "y")
+    failing = shown("sha256:" + "d" * 64, "a", controller="web-7")
+    what = change(service(NEW), to=wanted)
+    both = every_second(range(1, 60), (*survivors, *failing), service(wanted, replicas=3))
+    assert isinstance(verdict(what, *both), Waiting)
+    alone = every_second(range(60, 66), survivors, service(wanted))
+    assert isinstance(verdict(what, *both, *alone), Ready)
+
+
 # Sets, whose pods keep their names
 
 

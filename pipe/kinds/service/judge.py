@@ -197,7 +197,7 @@ def _stable_seconds(rollout: ServiceRollout, stable_seconds: float) -> float:
 
 def _is_mixed(rollout: ServiceRollout) -> bool:
     """Return whether pods of several templates are listed, and which is the new one is unknown."""
-    if rollout.change.previous_pods or rollout.change.resumes is None:
+    if rollout.change.previous_pods:
         return False
     return len({generation(pod) for pod in rollout.pods.new}) > 1
 

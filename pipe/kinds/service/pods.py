@@ -146,7 +146,7 @@ def _is_fresh(change: Change, pod: Pod, was_new: Pod | None) -> bool:
 
 
 def _runs(change: Change, pod: Pod) -> bool | None:
-    """Return whether a pod shows the images that `change` sets, None if it does not tell.
+    """Return whether a pod shows the images that `change` sets, None if that is open.
 
     Only the changed containers count: another deployment may change the others meanwhile.
     """
