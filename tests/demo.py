@@ -40,7 +40,8 @@ def main() -> int:
         running = world.service("web").image
         missing = deploy("A tag that was never pushed", server, cloud, IMAGE=f"{images}:1.4.20")
         rolled_back = deploy(
-            "A version that crashes, with ROLLBACK: 'true'",
+            "A version that crashes, with ROLLBACK: 'true'; the kubelet's back-off takes 2 s here, "
+            "not 10 s",
             server,
             cloud,
             IMAGE=f"{images}:crash",
@@ -57,7 +58,7 @@ def fill_account(cloud: Cloud, world: World) -> str:
     images = cloud.repository()
     for tag in ("1.4.1", "1.4.2", "crash"):
         cloud.push(tag)
-    world.behave(f"{images}:crash", Behaviour("crash", log=CRASH_LOG))
+    world.behave(f"{images}:crash", Behaviour("crash", log=CRASH_LOG, backoff=2.0))
     cloud.client("secretsmanager").create_secret(Name=SECRET, SecretString=world.token)
     return images
 
