@@ -26,7 +26,7 @@ def _no(reason: str) -> Capability:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """Everything in which kinds differ for users.
+    """Everything in which kinds differ for users; `noun` names a target within a sentence.
 
     `can_restart`: `RESTART` replaces what runs although the image is unchanged.
     `keeps_history`: the portal remembers earlier images, so a rollback finds the previous one.
@@ -35,12 +35,17 @@ class Capabilities:
     `sets_replicas`: `REPLICAS` changes the number of pods in the same write.
     """
 
-    title: str
+    noun: str
     can_restart: Capability
     keeps_history: Capability
     has_pods: Capability
     sets_environment: Capability
     sets_replicas: Capability
+
+    @property
+    def title(self) -> str:
+        """The noun where it stands alone."""
+        return f"{self.noun[0].upper()}{self.noun[1:]}"
 
 
 class Kind(StrEnum):
@@ -51,7 +56,7 @@ class Kind(StrEnum):
     SERVICE = (
         "service",
         Capabilities(
-            title="Service",
+            noun="service",
             can_restart=_YES,
             keeps_history=_YES,
             has_pods=_YES,
@@ -62,7 +67,7 @@ class Kind(StrEnum):
     ECS = (
         "ecs",
         Capabilities(
-            title="ECS service",
+            noun="ECS service",
             can_restart=_YES,
             keeps_history=_no("the portal keeps no image history of ECS services"),
             has_pods=_YES,
@@ -73,7 +78,7 @@ class Kind(StrEnum):
     LAMBDA = (
         "lambda",
         Capabilities(
-            title="Lambda function",
+            noun="Lambda function",
             can_restart=_YES,
             keeps_history=_no("the portal keeps no image history of functions"),
             has_pods=_no("a function has no pods"),
@@ -86,7 +91,7 @@ class Kind(StrEnum):
     CRONJOB = (
         "cronjob",
         Capabilities(
-            title="CronJob",
+            noun="CronJob",
             can_restart=_no("a CronJob has no pods to restart"),
             keeps_history=_no("the portal keeps no image history of CronJobs"),
             has_pods=_no("the next scheduled run starts the new image"),
@@ -94,11 +99,6 @@ class Kind(StrEnum):
             sets_replicas=_no("a CronJob has no replicas"),
         ),
     )
-
-    @property
-    def noun(self) -> str:
-        """The title within a sentence."""
-        return "service" if self is Kind.SERVICE else self.capabilities.title
 
     def __new__(cls, name: str, capabilities: Capabilities) -> Self:
         """Create a member from its name and its capabilities."""

@@ -14,7 +14,7 @@ from pipe.deploy.previous_images import previous_images
 from pipe.deploy.previous_run import PreviousRun, PreviousTarget
 from pipe.errors import ConfigError, Conflict, NotFound, Problem, combined
 from pipe.kinds import Drivers
-from pipe.kinds.names import unknown_container
+from pipe.kinds.containers import unknown_container
 from pipe.model import Change, Plan, Restart, Resumption, Snapshot, Target, Update
 from pipe.settings import Action, ImageRequest, Settings
 
@@ -154,7 +154,7 @@ def _check_names(
     known = {kind: tuple(drivers.names(kind)) for kind in {target.kind for target in missing}}
     variable = settings.targets_variable
     errors = [
-        NotFound.named(target.kind.noun, variable, target.name, known[target.kind])
+        NotFound.named(target.kind.capabilities.noun, variable, target.name, known[target.kind])
         for target in missing
     ]
     for request in settings.image_requests:
@@ -223,10 +223,8 @@ def _change(
         rollback_to = {name: before.images[name] for name in images if name in before.images}
         return Update(before, images, rollback_to=rollback_to, configuration=configuration)
     if not settings.restart:
-        if made is not None and made.configured:
-            # Pods from before a change of the environment may run the same image.
-            return Update(before, wanted, Resumption(made.version), made.previous_pods)
-        return Update(before, wanted, Resumption())
+        pods = made.previous_pods if made else frozenset[str]()
+        return Update(before, wanted, Resumption(), previous_pods=pods)
     if made is None:
         return Restart(before, wanted)
     make = Restart if made.restart else Update

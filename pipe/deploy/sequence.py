@@ -60,7 +60,7 @@ class Deploy:
         )
 
     def run(self) -> str:
-        """Deploy, and return the sentence that says how it went.
+        """Deploy, and return the sentence that states how it went.
 
         Raises the `PipeError` that the run ends with.
         """
@@ -121,14 +121,11 @@ class Deploy:
         self._applied.apply(changes)
         if not self.settings.wait:
             return f"Changed without following the rollout: WAIT is 'false'. {self.what_runs_now()}"
-        limits = self.settings.stable_seconds, self.settings.crash_limit
+        watcher = self.drivers.watch(
+            changes, self.settings.stable_seconds, self.settings.crash_limit
+        )
         verdicts = follow_changes(
-            self.drivers.watch(changes, *limits),
-            self._state,
-            changes,
-            self.settings,
-            self.clock,
-            recorder=self.recorder,
+            watcher, self._state, changes, self.settings, self.clock, recorder=self.recorder
         )
         self._check(verdicts)
         self._test_after()

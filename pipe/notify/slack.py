@@ -12,6 +12,7 @@ from pipe.clock import Clock
 from pipe.errors import Unreachable
 from pipe.http import HttpClient
 from pipe.notify.background import LIMITS, DeliveryFailed
+from pipe.output import printable
 from pipe.report import RunRecord, TargetRecord
 from pipe.secret import cut
 from pipe.settings import NotificationSettings
@@ -94,5 +95,5 @@ def _code(text: str) -> str:
 
 
 def _escape(text: str) -> str:
-    """Escape text so that Slack sees neither a mention nor a link in it."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """Escape text so that Slack sees neither a mention, a link nor another line in it."""
+    return printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -7,20 +7,19 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from pipe.clock import Deadline
-from pipe.errors import IdentityError, PlatformError, Refused, Unreachable
-from pipe.http import HttpClient, Reply, address
+from pipe.errors import Unreachable
+from pipe.http import HttpClient, Reply
 from pipe.http.excerpt import excerpt
 from pipe.http.json_body import TooComplex, loads
 from pipe.portal import error_body
 from pipe.portal.fields import UnexpectedShape
 from pipe.portal.pace import GRACE, Pace, TimeLeft
+from pipe.portal.refusals import Refusals
 
 T = TypeVar("T")
 
 NO_ROUTE = (404, 405)
 """Statuses that mean the portal is too old to have the route."""
-_QUICK = 5.0
-"""Seconds for an answer that the run can do without."""
 
 
 class Calls:
@@ -36,8 +35,8 @@ class Calls:
         pace: Pace | None = None,
         time_left: TimeLeft | None = None,
     ) -> None:
-        self._variable = variable
         self.host = urlsplit(http.base).netloc
+        self.refusals = Refusals(self.host, variable)
         self._http = http
         self._pace = pace or Pace()
         self._time_left = time_left
@@ -47,33 +46,22 @@ class Calls:
 
         They end with `Unreachable` at the latest `grace` seconds after `deadline`.
         """
-        return Calls(self._http, self._variable, self._pace, TimeLeft(deadline, grace, tries=1))
+        return self._with(TimeLeft(deadline, grace, tries=1))
 
-    def within(self, seconds: float) -> Calls:
-        """Return calls for what is not worth a long wait, retried within that time."""
+    def within(self, seconds: float, *, once: bool = False) -> Calls:
+        """Return calls for what is not worth a long wait.
+
+        They are retried within that time unless `once` is set or the caller retries by itself.
+        """
         soon = Deadline.after(self._http.clock, max(seconds, self._pace.enough))
         if self._time_left is None:
-            left = TimeLeft(soon, 0.0, self._http.limits.tries)
-            return Calls(self._http, self._variable, self._pace, left)
+            return self._with(TimeLeft(soon, 0.0, tries=1 if once else self._http.limits.tries))
         if self._time_left.seconds() < soon.left():
             return self
         return self.until(soon, grace=0.0)
 
-    def quick(self) -> Calls:
-        """Return calls for what the run can do without: one try each, of a few seconds."""
-        return self.until(Deadline.after(self._http.clock, _QUICK), grace=0.0)
-
-    def token_refused(self, reply: Reply) -> IdentityError:
-        """Return the error for a reply that refuses the token."""
-        reason = error_body.message(reply)
-        return IdentityError.token_refused(self.host, self._variable, reason)
-
-    def lacks_permission(self, what: str) -> Refused:
-        """Return the error for a token that does not permit a change; `what` gives the reason."""
-        return Refused(
-            f"The token lacks permission: {what}.",
-            f"Give the service account of {self._variable} write access to the tenant.",
-        )
+    def _with(self, time_left: TimeLeft) -> Calls:
+        return Calls(self._http, self.refusals.variable, self._pace, time_left)
 
     def _limited(self) -> HttpClient:
         """Return the client for a call that begins now."""
@@ -128,13 +116,13 @@ class Calls:
         try:
             return read(reply.json())
         except UnexpectedShape as expected:
-            raise _unexpected(self.host, what, f"expected {expected}", retryable=False) from None
+            raise self.refusals.unexpected(what, f"expected {expected}", retryable=False) from None
         except TooComplex as expected:
-            raise _unexpected(self.host, what, f"expected {expected}", retryable=True) from None
+            raise self.refusals.unexpected(what, f"expected {expected}", retryable=True) from None
         except ValueError:
             problem = f'expected JSON, got "{excerpt(reply)}"'
             # Truncated JSON, or a gateway's page: an outage that may be over soon.
-            raise _unexpected(self.host, what, problem, retryable=True) from None
+            raise self.refusals.unexpected(what, problem, retryable=True) from None
 
     def check_done(self, reply: Reply, what: str) -> None:
         """Check the reply to a call without a result: a success must be empty or JSON.
@@ -144,46 +132,15 @@ class Calls:
         self.check(reply, what)
         if error_body.transient(reply):
             problem = f'expected an empty body or JSON, got "{excerpt(reply)}"'
-            raise _unexpected(self.host, what, problem, retryable=True)
+            raise self.refusals.unexpected(what, problem, retryable=True)
 
     def check(self, reply: Reply, what: str) -> None:
         """Raise the error that an unsuccessful reply deserves."""
         if reply.ok:
             return
         self._check_token(reply)
-        raise self._refusal(reply, what)
+        raise self.refusals.of(reply, what)
 
     def _check_token(self, reply: Reply) -> None:
         if reply.status == 401:
-            raise self.token_refused(reply)
-
-    def _refusal(self, reply: Reply, what: str) -> PlatformError:
-        if 300 <= reply.status < 400:
-            return _redirected(self.host, what, reply)
-        message = error_body.message(reply)
-        because = f': "{message}"' if message else ""
-        if reply.status == 403:
-            return self.lacks_permission(f"{what} was refused{because}")
-        return Refused(
-            f"The portal {self.host} answered {reply.status} for {what}{because}.",
-            "Run the step again; if the error persists, send this line to the portal's "
-            "administrators.",
-            retryable=error_body.transient(reply),
-        )
-
-
-def _unexpected(host: str, what: str, problem: str, *, retryable: bool) -> Refused:
-    return Refused(
-        f"The portal {host} returned an unexpected response for {what}: {problem}.",
-        "Check that DUPLO_HOST is the portal itself, with nothing in between.",
-        retryable=retryable,
-    )
-
-
-def _redirected(host: str, what: str, reply: Reply) -> Refused:
-    target = address.target(reply.headers.get("Location", "")) or "another address"
-    return Refused(
-        f"{host} redirects to {target} for {what}; the token is not sent there.",
-        "Set DUPLO_HOST to the portal's own address.",
-        may_have_applied=True,
-    )
+            raise self.refusals.token(reply)

@@ -108,6 +108,11 @@ class Pod:
         return any(entry.ended for entry in (*self.init_containers, *self.containers))
 
     @cached_property
+    def is_steady(self) -> bool:
+        """Whether it runs, was never restarted, and no container shows any trouble."""
+        return self.is_running and not (self.restarts or self.is_waiting or self.has_ended)
+
+    @cached_property
     def restarts(self) -> int:
         """The restart count of its most restarted container, as far as the portal reports it."""
         both = (*self.init_containers, *self.containers)
@@ -181,20 +186,17 @@ def decode_pod(item: Mapping[str, Any]) -> Pod:
 
 
 def _container(item: Mapping[str, Any]) -> Container:
+    state = nested(item, "LastContainerState")
     container = Container(
         name=intern(text(item, "Name")),
         image=intern(text(item, "Image")),
         docker_id=text(item, "DockerId"),
         restarts=count(item, "RestartCount"),
+        running=isinstance(state.get("running"), dict),
     )
-    state = nested(item, "LastContainerState")
     waiting, terminated = nested(state, "waiting"), nested(state, "terminated")
     if not waiting and not terminated:
-        return (
-            replace(container, running=True)
-            if isinstance(state.get("running"), dict)
-            else container
-        )
+        return container
     exit_code = terminated.get("exitCode")
     return replace(
         container,

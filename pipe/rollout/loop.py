@@ -18,7 +18,7 @@ _PAUSE_AFTER_ERROR = 2.0
 _PAUSE_PER_LOOK = 9.0
 """A pause is at least this many times as long as the look before: looks take 10% of the time."""
 LOST_SIGHT = 60.0
-"""Seconds without a look that say nothing about a rollout: a portal may be upgraded meanwhile."""
+"""Seconds of refusals that prove nothing about a rollout: a portal may be upgraded meanwhile."""
 _LAST_LOOK = 30.0
 """Seconds before the deadline in which a last good look may lie."""
 

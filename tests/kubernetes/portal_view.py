@@ -99,6 +99,13 @@ VARIANTS: Mapping[str, Variant] = {
     "phases-alone": Variant(states="none", reasons_in_status=False),
     "azure": Variant(controllers=False, faults="service"),
     "bare": Variant(states="none", reasons_in_status=False, active="absent", faults="none"),
+    "least": Variant(
+        states="none",
+        reasons_in_status=False,
+        active="absent",
+        controllers=False,
+        faults="none",
+    ),
 }
 """Each open question answered the other way, and portals that show as little as is thinkable."""
 

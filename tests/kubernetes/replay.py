@@ -43,7 +43,7 @@ class RecordedPortal:
 
     Until `begin` is called it shows the state before the change that was made at `start`.
     `autoscaled` gives the service an autoscaler, so that its configured count is not the wanted
-    one.
+    one. Every read takes `latency` seconds.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class RecordedPortal:
         start: float,
         *,
         autoscaled: bool = False,
+        latency: float = 0.0,
     ) -> None:
         self.recording = recording
         self.services = _Services(self)
@@ -61,6 +62,7 @@ class RecordedPortal:
         self.faults = _Faults(self)
         self._reader = _reader(recording, variant, autoscaled=autoscaled)
         self._begun = False
+        self._latency = latency
         self._clock = clock
         self._first = start - JUST_AFTER
         self._frozen_at = 0.0
@@ -77,11 +79,14 @@ class RecordedPortal:
         return min(self._first + self._clock.elapsed, self._frozen_at)
 
     def shown(self) -> _Shown:
-        """Return the state that is shown."""
-        return self._reader.show(self.recording.at(self.seconds), changed=self._begun)
+        """Return the state that is shown to a read."""
+        shown = self._reader.show(self.recording.at(self.seconds), changed=self._begun)
+        if self._begun:
+            self._clock.advance(self._latency)
+        return shown
 
     def until(self, deadline: Deadline) -> RecordedPortal:
-        """Return the same: nothing takes time here."""
+        """Return the same: no read takes too long."""
         return self
 
 
@@ -176,6 +181,7 @@ def play(
     end: float | None = None,
     restart: bool = False,
     autoscaled: bool = False,
+    latency: float = 0.0,
     first_look: float | None = None,
     frozen_at: float = inf,
     resumed: bool = False,
@@ -190,7 +196,9 @@ def play(
     """
     first_look = start if first_look is None else first_look
     clock = FakeClock()
-    portal = RecordedPortal(recording, variant, clock, start, autoscaled=autoscaled)
+    portal = RecordedPortal(
+        recording, variant, clock, start, autoscaled=autoscaled, latency=latency
+    )
     driver = ServiceDriver(cast("TenantPortal", portal), clock)
     change = _change(driver, portal, start, restart=restart)
     if resumed:

@@ -41,6 +41,14 @@ def test_no_rollout_is_ready_before_kubernetes_calls_it_available(
     assert early == {}
 
 
+@pytest.mark.xfail(reason="only a pod's controller shows that it belongs to a set")
+def test_a_set_of_unknown_size_is_not_ready_while_a_pod_is_being_replaced() -> None:
+    """Without controllers, the service's own switch is left: it is a StatefulSet."""
+    (row,) = (row for row in ROWS if row.recording == "statefulset")
+    outcome = outcome_of(row, "least", autoscaled=True)
+    assert outcome.at >= load(row.recording).available_since(row.start, fully=False)
+
+
 @pytest.mark.parametrize(("variant", "autoscaled"), CONDITIONS)
 def test_no_rollout_that_ends_serving_is_failed(variant: str, *, autoscaled: bool) -> None:
     outcomes = {str(row): outcome_of(row, variant, autoscaled=autoscaled) for row in SERVING}
@@ -54,6 +62,29 @@ def test_no_rollout_that_ends_serving_is_failed(variant: str, *, autoscaled: boo
     assert failed == {}
 
 
+@pytest.mark.parametrize("latency", [2.5])
+@pytest.mark.parametrize("variant", ["likeliest", "running-means-ready", "azure"])
+def test_a_slow_portal_makes_verdicts_late_but_not_wrong(variant: str, latency: float) -> None:
+    """Let every read take seconds: the looks are few, and none is of a single moment."""
+    wrong = {}
+    for row in ROWS:
+        recording = load(row.recording)
+        outcome = play(
+            recording,
+            VARIANTS[variant],
+            start=row.start,
+            end=row.time_limit,
+            restart=row.restart,
+            latency=latency,
+        )
+        time_limit = recording.length if row.time_limit is None else row.time_limit
+        late = not isinstance(outcome.verdict, Ready) and outcome.at >= time_limit
+        earliest = row.earliest - _LAG
+        if not late and not (isinstance(outcome.verdict, row.verdict) and outcome.at >= earliest):
+            wrong[str(row)] = outcome
+    assert wrong == {}
+
+
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_a_state_that_lasts_is_ready_exactly_if_kubernetes_calls_it_available(row: Row) -> None:
     """Hold every moment, where the portal shows readiness, as if nothing came after it."""
@@ -63,7 +94,7 @@ def test_a_state_that_lasts_is_ready_exactly_if_kubernetes_calls_it_available(ro
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_a_rollout_that_stops_is_ready_exactly_if_kubernetes_calls_it_available(row: Row) -> None:
     """Follow a rollout up to some moments, and hold those."""
-    assert _wrong_when_held(row, every=3, from_the_start=True) == []
+    assert _wrong_when_held(row, every=4, from_the_start=True) == []
 
 
 def _wrong_when_held(row: Row, *, every: int, from_the_start: bool) -> list[tuple[float, Verdict]]:
@@ -109,7 +140,7 @@ def test_a_run_that_follows_what_a_killed_one_began_gets_it_right(row: Row, vari
         assert available - _LAG <= outcome.at <= latest, (first_look, outcome)
 
 
-@pytest.mark.parametrize("variant", [name for name in VARIANTS if name != "azure"])
+@pytest.mark.parametrize("variant", [name for name in VARIANTS if VARIANTS[name].controllers])
 def test_a_service_that_serves_what_is_wanted_has_nothing_to_follow(variant: str) -> None:
     """Neither evicted pods' objects, nor restarts, nor the kubelet's names for images matter."""
     at_the_end = {

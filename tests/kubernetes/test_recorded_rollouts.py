@@ -19,7 +19,7 @@ from tests.kubernetes.portal_view import VARIANTS, is_ready
 from tests.kubernetes.recordings import FOLDER, is_available, load, names
 from tests.kubernetes.replay import Outcome, play
 
-BLIND = ("older", "last-states", "phases-alone", "bare")
+BLIND = ("older", "last-states", "phases-alone", "bare", "least")
 """Portals that show less: a failure may become evident later, or not before the time is up."""
 
 

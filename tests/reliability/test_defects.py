@@ -115,7 +115,7 @@ def run(folder: Path, scenario: Scenario, at: Point | None = None, error: Error 
 
     harness.after = note_change
     runner = OneResult(1 if scenario.name == "bad-test" else 0)
-    dependencies = Dependencies(harness.clock, WatchedHosts(harness), runner)
+    dependencies = Dependencies(harness.clock, WatchedHosts(harness), runner=runner)
     tracer = Tracer(lambda: bool(changed), at, error)
     with tracer.tracing():
         environ = harness.environ(WAIT_TIMEOUT="60")

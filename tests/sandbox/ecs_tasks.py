@@ -44,7 +44,7 @@ class Task:
     def body(self) -> dict[str, Any]:
         """Return the task as AWS shows it."""
         status = "STOPPED" if self.end else "RUNNING" if self.running else "PENDING"
-        body = {
+        body: dict[str, Any] = {
             "TaskArn": self.arn,
             "TaskDefinitionArn": self.definition,
             "StartedBy": self.deployment,

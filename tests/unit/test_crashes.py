@@ -179,7 +179,7 @@ def test_going_down_counts_where_not_even_ids_are_shown() -> None:
     assert isinstance(verdict(PLAIN, *story), Failed)
 
 
-def test_a_fault_alone_does_not_tell_a_crash_loop_from_two_crashes() -> None:
+def test_a_fault_alone_is_not_a_crash_loop() -> None:
     """Both raise it at once, so only counting decides."""
     waiting = without_details(pod("a", phase=4), "id-1")
     story = every_second(range(1, 60), (waiting,), ONE, (fault("a", BACK_OFF),))

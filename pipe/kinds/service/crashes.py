@@ -6,9 +6,9 @@ container that is down now has ended once more than it was restarted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from pipe.kinds.service.pods import containers
+from pipe.kinds.service.pods import containers, generation
 from pipe.kinds.service.problems import is_down
 from pipe.portal import Container, Phase, Pod
 
@@ -21,19 +21,24 @@ def shows_state(pods: Iterable[Pod]) -> bool:
     return any(one.running or one.waiting for pod in pods for one in pod.containers)
 
 
-def without_recreated(before: Mapping[str, int], pods: Iterable[Pod]) -> Mapping[str, int]:
+def without_recreated(before: Mapping[str, int], pods: Sequence[Pod]) -> Mapping[str, int]:
     """Return the earlier restarts by pod name, without pods that were created anew since.
 
     The pods of a StatefulSet keep their names.
     """
+    first = next(iter(pods), None)
+    if first is None or generation(first):
+        return before
     recreated = {pod.name for pod in pods if before.get(pod.name, 0) > pod.restarts}
     if not recreated:
         return before
     return {name: count for name, count in before.items() if name not in recreated}
 
 
-def seen_restarts(seen: Seen, last: Iterable[Pod], pods: Iterable[Pod]) -> Seen:
+def seen_restarts(seen: Seen, last: Sequence[Pod], pods: Sequence[Pod]) -> Seen:
     """Return the restarts seen so far, given the pods of the last look and of this one."""
+    if any(one.restarts is not None for pod in pods[:1] for one in pod.containers):
+        return seen
     before = {pod.name: pod for pod in last}
     counts = dict(seen)
     for pod in pods:
@@ -53,11 +58,7 @@ def ends(
     counted = {
         pod.name: _ends(pod, before.get(pod.name, 0), seen, shows_state=shows_state)
         for pod in pods
-        if pod.restarts
-        or pod.phase is not Phase.RUNNING
-        or pod.name in names
-        or pod.has_ended
-        or pod.is_waiting
+        if not pod.is_steady or (names and pod.name in names)
     }
     return {name: count for name, count in counted.items() if count}
 

@@ -207,7 +207,7 @@ def _stable_seconds(rollout: ServiceRollout, stable_seconds: float) -> float:
 
 def _is_mixed(rollout: ServiceRollout) -> bool:
     """Return whether pods of several templates are listed, and which is the new one is unknown."""
-    if rollout.change.previous_pods or rollout.change.resumes is None:
+    if rollout.change.previous_pods:
         return False
     return len({generation(pod) for pod in rollout.pods.new}) > 1
 
@@ -233,15 +233,13 @@ def _missing(rollout: ServiceRollout, count: int, *, exact: bool) -> str:
 def _stuck(rollout: ServiceRollout) -> str:
     """Return the problem that has lasted longest, empty without problems."""
     if rollout.problems:
-        pod, observed = min(rollout.problems.items(), key=lambda entry: (entry[1].since, entry[0]))
-        return f"pod {pod} {observed.problem}"
-    for previous in rollout.pods.previous:
-        if is_in_stateful_set(previous) and not problems.is_up(
-            previous, shows_state=rollout.shows_state
-        ):
+        name, observed = min(rollout.problems.items(), key=lambda entry: (entry[1].since, entry[0]))
+        return f"pod {name} {observed.problem}"
+    for pod in rollout.pods.previous:
+        if not _is_up(rollout, pod) and is_in_stateful_set(pod):
             return (
-                f"pod {previous.name} of the previous version is not up, and a StatefulSet does "
-                "not replace such a pod: delete it"
+                f"pod {pod.name} of the previous version is not up, and a StatefulSet does not "
+                "replace such a pod: delete it"
             )
     return next((fault.text for fault in rollout.faults if _prevents_pods(rollout, fault)), "")
 
@@ -272,13 +270,17 @@ def state(rollout: ServiceRollout) -> str:
 
 def _condition(rollout: ServiceRollout, pod: Pod) -> str:
     condition = _CONDITIONS.get(pod.phase, _OTHER_CONDITION)
-    if problems.is_up(pod, shows_state=rollout.shows_state):
+    if _is_up(rollout, pod):
         up_for = rollout.at - rollout.up_since.get(pod.incarnation, rollout.started)
         has_settled = up_for >= _stable_seconds(rollout, _CALM)
         return "failing" if pod.name in rollout.ends and not has_settled else "up"
     if condition in ("up", "waiting"):
         return "failing" if pod.name in rollout.problems else "restarting"
     return condition
+
+
+def _is_up(rollout: ServiceRollout, pod: Pod) -> bool:
+    return problems.is_up(pod, shows_state=rollout.shows_state)
 
 
 def _pods(number: int) -> str:

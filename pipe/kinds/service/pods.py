@@ -59,28 +59,28 @@ def by_version(change: Change, pods: Sequence[Pod], last: VersionedPods) -> Vers
     service, leaving = detail(change.before).service, 0
     failed = []
     for pod in pods:
-        if is_terminating(pod):
-            leaving += 1
-            continue
-        if (pod.phase in _FAILED and has_failed(pod, service)) or pod.phase is Phase.SUCCEEDED:
-            failed.append(pod)
-            continue
-        was_new = known_new.get(pod.name)
-        was_previous = known_previous.get(pod.name)
-        if pod.name not in last.unsure and (was_new is pod or was_new == pod):
+        if not pod.is_running:
+            if is_terminating(pod):
+                leaving += 1
+                continue
+            if has_failed(pod, service) or pod.phase is Phase.SUCCEEDED:
+                failed.append(pod)
+                continue
+        was_new, is_sure = known_new.get(pod.name), pod.name not in last.unsure
+        if is_sure and (was_new is pod or was_new == pod):
             new.append(pod)
-        elif pod.name not in last.unsure and (was_previous is pod or was_previous == pod):
+        elif is_sure and ((before := known_previous.get(pod.name)) is pod or before == pod):
             previous.append(pod)
         else:
             sorted_pods[_version(change, pod, was_new)].append(pod)
     if unsure := sorted_pods[_Version.UNSURE]:
         shows = any(_runs(change, pod) for pod in new)
         (previous if shows else new).extend(unsure)
-    before = detail(change.before).restarts
+    were_there = detail(change.before).restarts
     return VersionedPods(
         tuple(new),
         tuple(previous),
-        tuple(pod for pod in failed if pod.name not in before and pod.phase in _FAILED),
+        tuple(pod for pod in failed if pod.name not in were_there and pod.phase in _FAILED),
         leaving,
         frozenset(pod.name for pod in unsure),
     )
@@ -126,7 +126,8 @@ def _version(change: Change, pod: Pod, was_new: Pod | None) -> _Version:
     if runs and not (known and change.renews_pods):
         return _Version.NEW
     if not known:
-        return _Version.PREVIOUS if runs is False else _Version.NEW
+        is_previous = runs is False and not _is_another_name(change, pod)
+        return _Version.PREVIOUS if is_previous else _Version.NEW
     if generation(pod):
         return _Version.NEW
     if not _is_fresh(change, pod, was_new):
@@ -147,7 +148,7 @@ def _is_fresh(change: Change, pod: Pod, was_new: Pod | None) -> bool:
 
 
 def _runs(change: Change, pod: Pod) -> bool | None:
-    """Return whether a pod shows the images that `change` sets, None if it does not tell.
+    """Return whether a pod shows the images that `change` sets, None if that is open.
 
     Only the changed containers count: another deployment may change the others meanwhile.
     """
@@ -159,6 +160,30 @@ def _runs(change: Change, pod: Pod) -> bool | None:
     if False in shown:
         return False
     return True if True in shown else None
+
+
+def _is_another_name(change: Change, pod: Pod) -> bool:
+    """Return whether a pod may show the kubelet's own name for what a resumed change set.
+
+    The kubelet shows any tag that its node has for the same content. What the service is known to
+    have run before, or has the tag of, is no such name; without a history, nothing is.
+    """
+    if change.resumes is None:
+        return False
+    service = detail(change.before).service
+    for container, wanted in change.images.items():
+        earlier = {
+            _tag(deployed[container])
+            for deployed in service.history
+            if container in deployed and not image.same(wanted, deployed[container])
+        }
+        if not earlier or _tag(_image(service.name, pod, container)) in earlier - {_tag(wanted)}:
+            return False
+    return True
+
+
+def _tag(text: str) -> str:
+    return text.rpartition(":")[2]
 
 
 def _shows(wanted: str, shown: str, before: str) -> bool | None:

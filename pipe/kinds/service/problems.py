@@ -87,8 +87,8 @@ def is_up(pod: Pod, *, shows_state: bool = False) -> bool:
     and the next start, a pod is in phase Running with a terminated container (recorded: up to
     15 s).
     """
-    if not pod.is_running:
-        return False
+    if pod.is_steady or not pod.is_running:
+        return pod.is_steady
     if pod.has_ended and any(is_down(one, shows_state=shows_state) for one in pod.containers):
         return False
     return not pod.is_waiting or not any(one.waiting in _BAD_REASONS for one in containers(pod))
@@ -99,11 +99,6 @@ def is_down(container: Container, *, shows_state: bool) -> bool:
     if container.waiting:
         return container.waiting in _CRASH_REASONS
     return bool(container.ended) and (shows_state or container.restarts == 0)
-
-
-def is_healthy(pod: Pod) -> bool:
-    """Return whether a pod has no problem, whatever the faults: those outlive their cause."""
-    return pod.is_running and not (pod.restarts or pod.is_waiting or pod.has_ended)
 
 
 def find_problem(

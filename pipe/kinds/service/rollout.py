@@ -133,7 +133,11 @@ def _with_pods(rollout: ServiceRollout, look: Look) -> ServiceRollout:
     """Return the rollout with the pods of another look, and what follows from them alone."""
     pods = by_version(rollout.change, look.pods, rollout.pods)
     shows_state = rollout.shows_state or crashes.shows_state(look.pods)
-    up = [pod.incarnation for pod in pods.new if problems.is_up(pod, shows_state=shows_state)]
+    up = [
+        pod.incarnation
+        for pod in pods.new
+        if pod.is_steady or problems.is_up(pod, shows_state=shows_state)
+    ]
     restarts = crashes.without_recreated(rollout.restarts, pods.new)
     seen = crashes.seen_restarts(rollout.seen, rollout.pods.new, pods.new)
     alone_since = look.at if rollout.alone_since is None else rollout.alone_since
@@ -155,10 +159,11 @@ def _with_pods(rollout: ServiceRollout, look: Look) -> ServiceRollout:
 
 def _present_problems(rollout: ServiceRollout) -> dict[str, PodProblem]:
     """Return the problems of new pods, and what became of those that were replaced."""
+    ends = rollout.ends
     present = {
         pod.name: problem
         for pod in rollout.pods.new
-        if pod.name in rollout.ends or not problems.is_healthy(pod)
+        if not pod.is_steady or (ends and pod.name in ends)
         if (problem := _problem(rollout, pod))
     }
     gone = {pod.name: problems.failed(pod, _faults_of(rollout, pod)) for pod in rollout.pods.failed}

@@ -96,16 +96,17 @@ class ServiceWatcher(Watcher):
 
     def _needs_faults(self, pods: Mapping[str, tuple[Pod, ...]], *, reads_services: bool) -> bool:
         """Return whether to read faults: to explain a problem, or in turn while pods come up."""
-        alive = [
+        troubled = [
             pod
             for rollout in self._rollouts.values()
             for pod in pods[rollout.change.target.name]
+            if not pod.is_steady
             if not is_terminating(pod) and not has_failed(pod, rollout.service)
         ]
-        if any(_has_problem(pod) for pod in alive):
+        if any(problems.find_problem(pod, ()) for pod in troubled):
             return True
         has_none = any(not rollout.pods.new for rollout in self._rollouts.values())
-        return not reads_services and (has_none or any(not problems.is_up(pod) for pod in alive))
+        return not reads_services and (has_none or any(not problems.is_up(pod) for pod in troubled))
 
     def _confirm(
         self, portal: TenantPortal, verdicts: Mapping[Target, Verdict]
@@ -151,10 +152,6 @@ def read_services(portal: TenantPortal, names: Sequence[str]) -> Mapping[str, Se
         return {service.name: service} if service else {}
     wanted = set(names)
     return {service.name: service for service in portal.services.list() if service.name in wanted}
-
-
-def _has_problem(pod: Pod) -> bool:
-    return not problems.is_healthy(pod) and problems.find_problem(pod, ()) is not None
 
 
 def _new_faults(change: Change, faults: Sequence[Fault]) -> tuple[Fault, ...]:
