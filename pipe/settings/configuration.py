@@ -140,8 +140,7 @@ def _assignment(entry: str, kind: Kind, what: str) -> _Entry:
 
 def _removal(entry: str, kind: Kind) -> _Entry:
     if "=" in entry:
-        name = entry.partition("=")[0]
-        message = f'contains "{parsers.short(name)}=", but takes names without a value'
+        message = "has an entry with a =, but takes names without a value"
         raise ValueError(message)
     prefix, _, name = entry.rpartition(":")
     _check_name(name, f'"{parsers.short(entry)}"')

@@ -126,7 +126,7 @@ def test_every_problem_is_reported_at_once() -> None:
     assert "sets C to the literal text $UNSET" in found["ENV"]
     assert "has entry 6 without a =" in found["ENV"]
     assert "removes A of web, which ENV sets" in found["ENV_REMOVE"]
-    assert 'contains "X=", but takes names without a value' in found["ENV_REMOVE"]
+    assert "has an entry with a =, but takes names without a value" in found["ENV_REMOVE"]
     assert 'must be a whole number from 0 to 10000, not "-1"' in found["REPLICAS"]
     assert "hidden" not in "".join(found.values())
 
