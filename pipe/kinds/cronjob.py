@@ -108,7 +108,11 @@ def judge(change: Change, now: CronJob) -> Verdict:
         current, previous = now.images.get(name, ""), change.before.images.get(name, "")
         if not image.same(wanted, current) and not image.same(previous, current):
             return Superseded(current or "no image")
-    return Waiting("the portal still shows the previous image")
+    if not change.sets:
+        return Waiting("the portal still shows the previous image")
+    if now.version != change.before.version:
+        return Superseded("another environment")
+    return Waiting("the portal still shows the previous configuration")
 
 
 def next_run(job: CronJob) -> str:

@@ -88,6 +88,8 @@ def _changes(target: TargetRecord) -> Iterator[str]:
             change = f"{_code(old)} → {_code(new)}" if old and old != new else _code(new)
             name = f"{target.name}/{container}" if container else target.name
             yield f"{_escape(name)}: {change}"
+    if target.configuration:
+        yield f"{_escape(target.name)}: {_escape(', '.join(target.configuration))}"
 
 
 def _code(text: str) -> str:

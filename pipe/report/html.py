@@ -126,6 +126,8 @@ def _diff(entry: TargetRecord) -> Iterator[Markup]:
         if old:
             yield tag("p", tag("span", "-", class_="sign"), *label, tag("del", old))
         yield tag("p", tag("span", "+", class_="sign"), *label, tag("ins", new))
+    for line in entry.configuration:
+        yield tag("p", tag("span", "=", class_="sign"), line)
 
 
 def _row(label: str, message: str, status: str = "") -> Markup:

@@ -132,10 +132,18 @@ def _assignment(entry: str, kind: Kind, what: str) -> _Entry:
     if parsers.LITERAL.fullmatch(value):
         message = f"sets {name} to the literal text {value}: it was not replaced by a value"
         raise ValueError(message)
-    if len(value) > _LONGEST_VALUE or "\0" in value:
-        message = f"sets {name} to a value that no process accepts: at most 128 KiB, no NUL"
+    if len(value) > _LONGEST_VALUE or "\0" in value or not _is_text(value):
+        message = f"sets {name} to a value that no container can get: at most 128 KiB of UTF-8"
         raise ValueError(message)
     return _Entry(_place(prefix, kind), name, Secret(value))
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _removal(entry: str, kind: Kind) -> _Entry:

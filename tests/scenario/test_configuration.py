@@ -168,6 +168,8 @@ def test_a_rollback_restores_image_environment_and_replicas_in_one_write(
     assert (web.image, web.replicas, len(pods_of(web))) == (OLD_IMAGE, 2, 2)
     assert json.loads(web.other_docker_config) == CONFIG
     assert {pod.generation for pod in pods_of(web)} == {web.generation}
+    page = (harness.report_dir / "deploy.html").read_text("utf-8")
+    assert "~ LOG, + NEW_FLAG, - OLD_FLAG" in page
 
 
 def test_a_rollback_keeps_what_the_portal_added_meanwhile(harness: Harness) -> None:
@@ -195,7 +197,7 @@ def test_an_environment_that_others_changed_since_is_left_alone(harness: Harness
 
     at_time(harness.clock, 1.0, change)
     assert configure(harness, BAD, ROLLBACK="true").code == 7
-    assert "another deployment changed it meanwhile" in harness.output
+    assert "another deployment changed it; it is now set to another environment" in harness.output
     assert '"trace"' in web.other_docker_config
 
 

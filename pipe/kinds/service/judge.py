@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from pipe import image
+from pipe.configuration import Configuration, is_in_place
 from pipe.kinds.service import problems
 from pipe.kinds.service.pods import (
     generation,
@@ -15,7 +16,7 @@ from pipe.kinds.service.pods import (
     template_of,
 )
 from pipe.kinds.service.rollout import ServiceRollout, is_set_to
-from pipe.kinds.service.snapshot import detail, images
+from pipe.kinds.service.snapshot import detail, images, present
 from pipe.model import Restart
 from pipe.portal import Fault, Phase, Pod
 from pipe.rollout import Failed, Ready, Superseded, TimedOut, Verdict, Waiting
@@ -91,7 +92,18 @@ def _superseded(rollout: ServiceRollout) -> Superseded | None:
         is_outdated = image.same(before, now) and not rollout.was_set
         if not image.same(wanted, now) and not is_outdated:
             return Superseded(now or "no image")
-    return None
+    return Superseded("another environment") if _has_another_environment(rollout) else None
+
+
+def _has_another_environment(rollout: ServiceRollout) -> bool:
+    """Return whether the environment is neither what the change sets nor what it was before."""
+    edits, before = rollout.change.sets.environment, rollout.change.before.present
+    if not edits:
+        return False
+    now = present(rollout.service)
+    is_ours = is_in_place(now, Configuration(edits))
+    is_outdated = now.environment == before.environment and not rollout.was_set
+    return not is_ours and not is_outdated
 
 
 def _replaced_image(rollout: ServiceRollout) -> str:
@@ -131,7 +143,8 @@ def _progress(rollout: ServiceRollout, stable_seconds: float) -> Verdict:
     before their successors start.
     """
     if not rollout.was_set:
-        return Waiting("the portal still shows the previous image")
+        what = "configuration" if rollout.change.sets else "image"
+        return Waiting(f"the portal still shows the previous {what}")
     new, previous = rollout.pods.new, rollout.pods.previous
     if not new and not previous:
         leaving = rollout.pods.leaving
