@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox import ApiFault, Behaviour
+from tests.sandbox import ApiFault, Behaviour, RequestRecord
 from tests.sandbox.task_definition import usual_definition
 from tests.support.harness import Harness
 
@@ -142,3 +142,17 @@ def test_a_function_takes_no_environment(harness: Harness) -> None:
     assert run(harness, "lambda", NEW, REPLICAS="2") == 2
     assert "ENV cannot be used with lambda:api" in harness.output
     assert "REPLICAS cannot be used with lambda:api" in harness.output
+
+
+def test_a_cronjob_whose_environment_others_set_is_superseded(harness: Harness) -> None:
+    """It is not waited for until the time is up."""
+    job = harness.world.cronjobs.add("api", OLD)
+
+    def change(record: RequestRecord) -> None:
+        if record.method == "PUT":
+            for one in job.pod["containers"][0]["env"]:
+                one["value"] = "trace"
+
+    harness.world.listeners.append(change)
+    assert run(harness, "cronjob", OLD, ENV_REMOVE="") == 7
+    assert "it is now set to another environment" in harness.output

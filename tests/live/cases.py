@@ -340,6 +340,7 @@ CASES: tuple[Case, ...] = (
     _good("recreate", spec={"strategy": {"type": "Recreate"}}),
     _good("surge", spec={"strategy": _SURGE}),
     _good("restart", plan=Plan(_old_version, {"RESTART": "true"})),
+    _good("environment-only", plan=Plan(_old_version, {"ENV": "ADDED=1"})),
     Case(
         "evicted-before",
         Service(),

@@ -128,7 +128,7 @@ def _add_services(app: Flask, portal: Portal) -> None:
     def change(tid: str) -> Response:
         sent = request.get_json(force=True)
         if images := _images_of_change(sent):
-            services.set_images(sent["Name"], images, user)
+            services.set_images(sent["Name"], images, user, _environments_of_change(sent))
         if isinstance(sent.get("Replicas"), int):
             services.scale(sent["Name"], sent["Replicas"])
         return _void()
@@ -175,6 +175,14 @@ def _images_of_change(change: Mapping[str, Any]) -> dict[str, str]:
     for section in ("additionalContainers", "initContainers"):
         images |= {entry["name"]: entry["image"] for entry in config.get(section) or ()}
     return images
+
+
+def _environments_of_change(change: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Return the main container's variables in a change, if it replaces them."""
+    config = json.loads(change.get("OtherDockerConfig") or "{}")
+    if config.get("Env") is None:
+        return {}
+    return {MAIN_CONTAINER: {one["Name"]: one["Value"] for one in config["Env"]}}
 
 
 def _images_of_record(record: Mapping[str, Any]) -> dict[str, str]:

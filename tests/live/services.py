@@ -74,15 +74,24 @@ class Services:
         """Note the present images as the first deploy of a service."""
         self._note(name, user)
 
-    def set_images(self, name: str, images: Mapping[str, str], user: str) -> None:
-        """Change images by container name, all of them in one write."""
+    def set_images(
+        self,
+        name: str,
+        images: Mapping[str, str],
+        user: str,
+        environments: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
+        """Change images and variables by container name, all of them in one write."""
         workload, _ = self.workload(name)
         pod = workload["spec"]["template"]["spec"]
         changed: dict[str, list[Json]] = defaultdict(list)
         for container, image in images.items():
             own = name if container == MAIN_CONTAINER else container
             section = _section(pod, own)
-            changed[section].append({"name": own, "image": image})
+            entry: Json = {"name": own, "image": image}
+            if environments and container in environments:
+                entry["env"] = _replaced(pod[section], own, environments[container])
+            changed[section].append(entry)
         self._patch(name, {"spec": {"template": {"spec": dict(changed)}}})
         self._note(name, user)
 
@@ -135,6 +144,14 @@ class Services:
             view |= {"TenantId": self._tenant_id, **self._deployed.get(name, {})}
             view["ContainerImageHistory"] = list(self._history[name])
             view["Template"]["RestartTime"] = self._restarted.get(name)
+        main = next(
+            one
+            for one in workload["spec"]["template"]["spec"]["containers"]
+            if one["name"] == view["Template"]["Containers"][0]["Name"]
+        )
+        config = json.loads(view["Template"]["OtherDockerConfig"] or "{}")
+        variables = [{"Name": one["name"], "Value": one["value"]} for one in main.get("env") or ()]
+        view["Template"]["OtherDockerConfig"] = json.dumps({**config, "Env": variables})
         return view
 
 
@@ -143,6 +160,16 @@ def _section(pod: Json, container: str) -> str:
         if any(entry["name"] == container for entry in pod.get(section) or ()):
             return section
     raise UnknownNameError(container)
+
+
+def _replaced(containers: list[Json], name: str, variables: Mapping[str, str]) -> list[Json]:
+    """Return the patch that replaces all variables of a container."""
+    present = next(one.get("env") or [] for one in containers if one["name"] == name)
+    gone = [one["name"] for one in present if one["name"] not in variables]
+    return [
+        *({"name": key, "value": value} for key, value in variables.items()),
+        *({"name": key, "$patch": "delete"} for key in gone),
+    ]
 
 
 def _named_images(entries: list[Json] | None) -> list[Json]:

@@ -113,6 +113,12 @@ def test_an_unreadable_file_is_refused(tmp_path: Path, name: str) -> None:
     assert "cannot be read" in found["ENV"]
 
 
+@pytest.mark.parametrize("value", ["\udcff", "x" * (1 << 18)], ids=["not-utf-8", "too-long"])
+def test_a_value_that_no_container_can_get_is_refused(value: str) -> None:
+    """The portal would refuse or change it."""
+    assert "sets A to a value that no container can get" in problems(ENV=f"A={value}")["ENV"]
+
+
 def test_every_problem_is_reported_at_once() -> None:
     """With nothing but names: values may be secrets."""
     found = problems(
