@@ -66,6 +66,7 @@ def test_one_revision_carries_image_and_environment(harness: Harness, image: str
 def test_replicas_of_an_ecs_service_alone_need_no_revision(harness: Harness) -> None:
     """AWS starts no deployment for them; they are followed all the same."""
     api = ecs(harness)
+    api.starts_late = 20.0
     assert run(harness, "ecs", OLD, ENV="", ENV_REMOVE="", REPLICAS="3") == 0
     assert harness.requests("UpdateEcsTaskDefinition") == []
     assert (api.primary.running, len(api.deployments)) == (3, 1)

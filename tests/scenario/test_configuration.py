@@ -332,3 +332,16 @@ def test_values_in_the_logs_of_pods_are_masked(harness: Harness) -> None:
     assert configure(harness, BAD).code == 10
     assert "ours ***" in harness.output
     assert "theirs ***" in harness.output
+
+
+@pytest.mark.parametrize(("rollback", "code"), [("true", 8), ("false", 4)])
+def test_a_refusal_of_replicas_that_the_portal_set_does_not_deny_them(
+    harness: Harness, rollback: str, code: int
+) -> None:
+    """Nothing but their number shows that the change was made."""
+    web = harness.web()
+    harness.world.script(ApiFault("POST", "Change$", status=403, body="blocked", acts=True))
+    result = harness.deploy(OLD_IMAGE, REPLICAS="3", ROLLBACK=rollback)
+    assert result.code == code
+    assert web.replicas == (2 if code == 8 else 3)
+    assert "othing was changed" not in result.stdout

@@ -125,9 +125,13 @@ class EcsService:
 
     def _scale(self, replicas: int) -> None:
         """Change the number of tasks, without a new deployment."""
-        primary = self.primary
-        primary.desired = replicas
-        self.ecs.world.agenda.later(self.ecs.world.rollout_seconds, lambda: self._run(primary))
+        primary, agenda = self.primary, self.ecs.world.agenda
+
+        def begin() -> None:
+            primary.desired = replicas
+            agenda.later(self.ecs.world.rollout_seconds, lambda: self._run(primary))
+
+        agenda.later(self.starts_late, begin)
 
     def roll(self, arn: str) -> None:
         """Start a deployment of that revision."""
