@@ -9,7 +9,7 @@ from pipe.configuration import Configuration, EnvironmentEdit
 from pipe.kinds.service.pods import runs_already
 from pipe.kinds.service.snapshot import present
 from pipe.model import MAIN, Change
-from pipe.portal import Service
+from pipe.portal import Phase, Service
 from pipe.rollout import Ready, Superseded, Waiting
 from pipe.secret import Secret
 from tests.support.service_looks import OLD, change, every_second, pod, service, verdict
@@ -70,6 +70,6 @@ def test_no_replicas_are_reached_once_no_pod_terminates_any_more() -> None:
     """Terminating pods still serve."""
     made = configured(Configuration(replicas=0), logging_at("info"), "x")
     now = logging_at("info", replicas=0)
-    leaving = (pod("x", OLD, desired=4),)
+    leaving = (pod("x", OLD, desired=Phase.DELETE),)
     assert isinstance(verdict(made, *every_second(range(1, 5), leaving, now)), Waiting)
     assert isinstance(verdict(made, *every_second(range(1, 5), (), now)), Ready)
