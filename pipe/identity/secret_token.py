@@ -61,7 +61,7 @@ def _explain(
         return refusals.outage(refusal, "Secrets Manager", region)
     if error := refusals.of_call(refusal, f"reading the secret {name}", settings.aws):
         return error
-    who = settings.aws.role_arn or "the user of AWS_ACCESS_KEY_ID"
+    who = settings.aws.owner
     if refusal.code == "ResourceNotFoundException":
         return IdentityError(
             f"There is no secret called {name} in {region}, or it has no value.",

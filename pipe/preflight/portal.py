@@ -15,26 +15,32 @@ from pipe.preflight.checker import Checker
 
 def check_portal(
     checker: Checker, identity: Identity | None, open_drivers: Callable[[TenantPortal], Drivers]
-) -> None:
-    """Check the portal as far as the token leads; `identity` is None if AWS refused it."""
+) -> TenantPortal | None:
+    """Check the portal as far as the token leads; return the tenant, None if it was not found.
+
+    `identity` is None if AWS refused it.
+    """
     settings = checker.settings
     if not checker.connection("the portal", settings.host, "DUPLO_HOST"):
         checker.unknown("portal token", "not sent, because the portal cannot be reached")
-        return
+        return None
     if identity is None and settings.token_secret:
         checker.unknown("portal token", "cannot be read without the AWS identity")
-        return
+        return None
     portal = _connect(checker, identity or Identity(settings.token))
     if portal is None:
-        return
+        return None
     tenants = checker.attempt("portal token", portal.tenants.list)
     if tenants is None:
-        return
+        return None
     _report_token(checker, portal, tenants)
     tenant = checker.attempt("tenant", lambda: choose(tenants, settings.tenant))
-    if tenant:
-        checker.passed("tenant", f"{tenant.name}, id {tenant.id}")
-        _check_targets(checker, open_drivers(portal.tenant(tenant)))
+    if tenant is None:
+        return None
+    checker.passed("tenant", f"{tenant.name}, id {tenant.id}")
+    tenant_portal = portal.tenant(tenant)
+    _check_targets(checker, open_drivers(tenant_portal))
+    return tenant_portal
 
 
 def _connect(checker: Checker, identity: Identity) -> Portal | None:

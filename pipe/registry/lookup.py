@@ -33,7 +33,7 @@ class Unauthenticated:
         return CannotVerify(
             f"{image.registry} requires an AWS identity",
             "Give AWS_OIDC_ROLE_ARN with oidc: true on the step, or AWS_ACCESS_KEY_ID and "
-            "AWS_SECRET_ACCESS_KEY.",
+            "AWS_SECRET_ACCESS_KEY, or remove AWS_FROM_PORTAL: 'false'.",
         )
 
 

@@ -151,6 +151,12 @@ VARIABLES = (
         example="$AWS_SESSION_TOKEN",
         secret=True,
     ),
+    Variable(
+        "AWS_FROM_PORTAL",
+        "Without a role or keys, use the tenant's temporary credentials from the portal: `auto` "
+        "(where an image in ECR needs them), `true` (required) or `false` (never).",
+        default="auto",
+    ),
     # Rollout
     Variable("WAIT", "Follow the rollout until the new version serves.", default="true"),
     Variable("WAIT_TIMEOUT", "How long to follow a rollout, in seconds.", default="900"),

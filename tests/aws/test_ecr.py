@@ -317,7 +317,8 @@ def test_a_required_verification_must_succeed(aws: AwsHarness, variables: dict[s
 
 def test_auto_deploys_unverified_without_an_aws_identity(aws: AwsHarness) -> None:
     """ECR gets no request, and the reason is logged."""
-    result = aws.harness.deploy(f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/team/web:1.4.2")
+    image = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/team/web:1.4.2"
+    result = aws.harness.deploy(image, AWS_FROM_PORTAL="false")
     assert result.code == 0, result.text
     assert "requires an AWS identity" in result.log
     assert aws.cloud.door.log == []

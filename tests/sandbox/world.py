@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 
 from pipe.clock import Clock
 from tests.sandbox import docker_config
-from tests.sandbox.access import Tenant, Token, tenant_id_for
+from tests.sandbox.access import AwsAccess, Tenant, Token, tenant_id_for
 from tests.sandbox.agenda import Agenda
 from tests.sandbox.behaviour import Behaviour
 from tests.sandbox.faults import Fault, FaultList
@@ -82,6 +82,7 @@ class World:
         }
         self.faults = FaultList()
         self.tokens = {self.token: Token(self.token)}
+        self.aws_access = AwsAccess()
         self.behaviours: dict[str, Behaviour] = {}
         self.log: list[RequestRecord] = []
         self.scripted: list[ApiFault] = []
