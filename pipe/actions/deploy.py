@@ -12,8 +12,9 @@ from pipe.deploy.sequence import Deploy
 from pipe.deploy_tests import DeployTests
 from pipe.identity.establish import Identity, establish, variables_for_tests, with_portal_keys
 from pipe.kinds import open_drivers
-from pipe.portal import choose, connect
+from pipe.portal import TenantPortal, choose, connect
 from pipe.portal.aws_credentials import tenant_keys
+from pipe.portal.token_expiry import expiry_warning
 from pipe.registry.login import logins
 from pipe.registry.lookup import registry_lookup
 from pipe.registry.verification import ImageVerifier
@@ -32,9 +33,11 @@ class DeployAction(BaseAction):
         settings, network = run.settings, run.network
         identity = establish(settings, network, run.mask)
         run.recorder.token = identity.token
-        portal = connect(settings.host, identity.token, network, settings.token_variable)
+        variable, end = settings.token_variable, identity.token_end
+        portal = connect(settings.host, identity.token, network, variable, end)
         tenant = portal.tenant(choose(portal.tenants.list(), settings.tenant))
         log.info("Tenant %s", tenant.tenant.name)
+        self._warn_of_expiry(identity, tenant)
         keys = tenant_keys(tenant, run.dependencies.clock, run.mask)
         identity = with_portal_keys(settings, identity, keys, network, run.mask)
         registry_of = registry_lookup(settings, identity, network, run.mask)
@@ -53,6 +56,14 @@ class DeployAction(BaseAction):
             log_defect=partial(output.defect, run.mask),
         )
         return self._deploy.run()
+
+    def _warn_of_expiry(self, identity: Identity, tenant: TenantPortal) -> None:
+        """Warn once if the portal token ends soon."""
+        run = self._run
+        variable, now = run.settings.token_variable, run.dependencies.clock.now()
+        if warning := expiry_warning(tenant, identity.token_end, variable, now):
+            log.warning("%s", warning)
+            run.recorder.warned(warning)
 
     def has_changed(self) -> bool:
         """See `BaseAction`."""

@@ -12,6 +12,7 @@ from pipe.identity import secret_token, sts
 from pipe.identity.aws import AwsClient
 from pipe.identity.portal_keys import PortalKeys
 from pipe.identity.sts import Role
+from pipe.identity.token_life import TokenEnd, end_of
 from pipe.secret import Mask, Secret
 from pipe.settings import FromPortal, Keys, Settings
 
@@ -22,13 +23,15 @@ log = logging.getLogger(__name__)
 class Identity:
     """The portal token of a run; `aws` is None without an AWS identity, `role` without a role.
 
-    `portal_keys` is None unless the identity in AWS is the tenant's.
+    `portal_keys` is None unless the identity in AWS is the tenant's, `token_end` unless it is known
+    when the token ends.
     """
 
     token: Secret
     aws: AwsClient | None = None
     role: Role | None = None
     portal_keys: PortalKeys | None = None
+    token_end: TokenEnd | None = None
 
 
 def establish(settings: Settings, network: Network, mask: Mask) -> Identity:
@@ -39,10 +42,10 @@ def establish(settings: Settings, network: Network, mask: Mask) -> Identity:
 def with_token(settings: Settings, identity: Identity) -> Identity:
     """Return the identity with the portal token, read from DUPLO_TOKEN_SECRET if set."""
     if not settings.token_secret or identity.aws is None:
-        return identity
-    token = secret_token.read(identity.aws, settings)
+        return replace(identity, token_end=end_of(identity.token))
+    token, stored = secret_token.read(identity.aws, settings)
     log.info("Portal token read from the secret %s", settings.token_secret)
-    return replace(identity, token=token)
+    return replace(identity, token=token, token_end=end_of(token, stored))
 
 
 def in_aws(settings: Settings, network: Network, mask: Mask) -> Identity:

@@ -23,10 +23,14 @@ _SHORTEST_READ = 5.0
 
 
 class Calls:
-    """Calls to one portal; `variable` is the one that the token comes from."""
+    """Calls to one portal; `variable` is the one that the token comes from.
 
-    def __init__(self, http: HttpClient, variable: str = "DUPLO_TOKEN") -> None:
+    `refusal` explains why the token would be refused, as far as its end is known.
+    """
+
+    def __init__(self, http: HttpClient, variable: str = "DUPLO_TOKEN", refusal: str = "") -> None:
         self._http = http
+        self._refusal_reason = refusal
         self._variable = variable
         self.host = urlsplit(http.base).netloc
 
@@ -38,7 +42,7 @@ class Calls:
         read = min(limits.read, max(_SHORTEST_READ, left / 2))
         whole = min(limits.whole, max(2 * _SHORTEST_READ, left))
         limited = self._http.limited(replace(limits, tries=1, read=read, whole=whole))
-        return Calls(limited, self._variable)
+        return Calls(limited, self._variable, self._refusal_reason)
 
     def quick(self) -> Calls:
         """Return calls for what the run can do without: one try each, of a few seconds."""
@@ -46,12 +50,14 @@ class Calls:
         short = replace(
             limits, tries=1, connect=_SHORTEST_READ, read=_SHORTEST_READ, whole=2 * _SHORTEST_READ
         )
-        return Calls(self._http.limited(short), self._variable)
+        return Calls(self._http.limited(short), self._variable, self._refusal_reason)
 
     def token_refused(self, reply: Reply) -> IdentityError:
         """Return the error for a reply that refuses the token."""
         reason = error_body.message(reply)
-        return IdentityError.token_refused(self.host, self._variable, reason)
+        # The end of the token does not explain status 403.
+        life = self._refusal_reason if reply.status == 401 else ""
+        return IdentityError.token_refused(self.host, self._variable, reason, life)
 
     def lacks_permission(self, what: str) -> Refused:
         """Return the error for a token that does not permit a change; `what` gives the reason."""

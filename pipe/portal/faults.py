@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from pipe.errors import PipeError
+from pipe.http.excerpt import one_line
 from pipe.portal.fields import code, listed, nested, prose, text
 from pipe.portal.scope import Scope
 
 # The platform's codes, 0 critical, 1 high, 2 error, 3 warning, 4 info, 5 fatal, 6 verbose,
 # are not in order of severity.
+_EXPIRY = re.compile(
+    r"\b(?:user|api|access|permanent)\b[^\n]{0,60}\btokens?\b[^\n]{0,120}\bexpir", re.IGNORECASE
+)
+"""Administrators can have the portal report tokens that expire; no source shows its exact words."""
 _SEVERITY = {5: 6, 0: 5, 1: 4, 2: 3, 3: 2, 4: 1, 6: 0}
 
 
@@ -41,6 +48,17 @@ class Faults:
         """Return every fault in the tenant, old ones included."""
         reply = self._scope.calls.read(self._scope.v2("GetFaultsByTenant"))
         return self._scope.calls.decode(reply, "the list of faults", decode_faults)
+
+    def token_expiry(self) -> str:
+        """Return the platform's fault about a token that expires soon, empty without one.
+
+        One quick request, whose failure is no reason to warn of anything.
+        """
+        try:
+            faults = Faults(replace(self._scope, calls=self._scope.calls.quick())).list()
+        except PipeError:
+            return ""
+        return next((one_line(one.text) for one in faults if _EXPIRY.search(one.text)), "")
 
 
 def decode_faults(body: Any) -> tuple[Fault, ...]:

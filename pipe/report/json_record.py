@@ -40,6 +40,7 @@ def _run(record: RunRecord) -> Mapping[str, Any]:
         "images": [_image(image) for image in record.images],
         "checks": [_check(check) for check in record.checks],
         "evidence": [_evidence(evidence) for evidence in record.evidence],
+        "warnings": record.warnings,
         "step": vars(record.step),
     }
 
