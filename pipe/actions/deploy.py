@@ -17,6 +17,7 @@ from pipe.portal.aws_credentials import tenant_keys
 from pipe.portal.token_expiry import expiry_warning
 from pipe.registry.login import logins
 from pipe.registry.lookup import registry_lookup
+from pipe.registry.platform_check import PlatformCheck
 from pipe.registry.verification import ImageVerifier
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ class DeployAction(BaseAction):
             save=run.save,
             notify_started=run.notify_started,
             log_defect=partial(output.defect, run.mask),
+            check_platforms=PlatformCheck(settings, registry_of, self._warn).check,
         )
         return self._deploy.run()
 
@@ -62,8 +64,11 @@ class DeployAction(BaseAction):
         run = self._run
         variable, now = run.settings.token_variable, run.dependencies.clock.now()
         if warning := expiry_warning(tenant, identity.token_end, variable, now):
-            log.warning("%s", warning)
-            run.recorder.warned(warning)
+            self._warn(warning)
+
+    def _warn(self, warning: str) -> None:
+        log.warning("%s", warning)
+        self._run.recorder.warned(warning)
 
     def has_changed(self) -> bool:
         """See `BaseAction`."""

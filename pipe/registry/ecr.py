@@ -12,7 +12,7 @@ from pipe.hosts import EcrAddress
 from pipe.identity import refusals
 from pipe.identity.aws import AwsClient, AwsRefusal
 from pipe.image import Image, is_digest
-from pipe.registry import ecr_scan, pull_through
+from pipe.registry import ecr_platforms, ecr_scan, pull_through
 from pipe.registry.base import (
     INDEXES,
     MANIFESTS,
@@ -89,7 +89,8 @@ class EcrRegistry:
         """
         digests = [registry_image.digest]
         if registry_image.media_type in INDEXES:
-            digests = self._platforms(image, registry_image)
+            index = self._manifest(image, {"imageDigest": registry_image.digest})
+            digests = _platform_digests(index)
 
         def pages(digest: str) -> Iterator[Mapping[str, Any]]:
             operation, image_id = "describe_image_scan_findings", {"imageDigest": digest}
@@ -97,12 +98,17 @@ class EcrRegistry:
 
         return ecr_scan.read(pages, digests, self._aws.network.clock)
 
-    def _platforms(self, image: Image, registry_image: RegistryImage) -> list[str]:
-        """Return the digests of the images in an index, without build attestations."""
-        ids = [{"imageDigest": registry_image.digest}]
+    def platforms(self, image: Image) -> frozenset[str]:
+        """See `Registry`."""
+
+        def call(operation: str, **arguments: Any) -> Any:
+            return self._call(operation, image, **arguments)
+
+        return ecr_platforms.read(self._aws, call, self._manifest(image, _image_id(image)))
+
+    def _manifest(self, image: Image, image_id: Mapping[str, str]) -> Any:
         types = list(MANIFESTS)
-        output = self._call("batch_get_image", image, imageIds=ids, acceptedMediaTypes=types)
-        return _platform_digests(output)
+        return self._call("batch_get_image", image, imageIds=[image_id], acceptedMediaTypes=types)
 
     def _pages(self, operation: str, image: Image, **arguments: Any) -> Iterator[Mapping[str, Any]]:
         """Yield at most 20 pages; the last one has a `nextToken` if there are more."""
@@ -166,7 +172,10 @@ class EcrRegistry:
 
 
 def _platform_digests(output: Any) -> list[str]:
-    """Return the digests in an index; raise `CannotVerify` unless each can be looked up."""
+    """Return the digests in an index, without build attestations.
+
+    Raises `CannotVerify` unless each can be looked up.
+    """
     try:
         listed = json.loads(output["images"][0]["imageManifest"])["manifests"]
         digests = [

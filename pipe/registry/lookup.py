@@ -25,6 +25,10 @@ class Unauthenticated:
         """See `Registry`."""
         raise self._error(image)
 
+    def platforms(self, image: Image) -> frozenset[str]:
+        """See `Registry`."""
+        raise self._error(image)
+
     def tags(self, image: Image) -> Sequence[str]:
         """See `Registry`."""
         raise self._error(image)
