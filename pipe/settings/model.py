@@ -184,7 +184,7 @@ class DeployTestSettings:
 
 @dataclass(frozen=True)
 class NotificationSettings:
-    """The channels that report the run: Slack, Code Insights and the JUnit report.
+    """The channels that report the run: Slack, a webhook, Code Insights and the JUnit report.
 
     `test_report_dir` is None in a local run that does not set it.
     """
@@ -195,6 +195,7 @@ class NotificationSettings:
     region: str
     account: str
     environment: str
+    webhook: Secret = field(default_factory=lambda: Secret(""))
 
 
 @dataclass(frozen=True)

@@ -204,6 +204,13 @@ VARIABLES = (
     ),
     Variable("TEST_REPORT_DIR", "Folder for the JUnit report.", default="test-results"),
     Variable("CODE_INSIGHTS", "Publish a report on the commit.", default="false"),
+    Variable(
+        "WEBHOOK",
+        "Address that gets the record as JSON when the run ends; Microsoft Teams Workflows gets an "
+        "Adaptive Card.",
+        example="$WEBHOOK",
+        secret=True,
+    ),
     Variable("SLACK_WEBHOOK", "Slack webhook to post messages to.", secret=True),
     Variable("NOTIF_REGION", "Region named in the messages."),
     Variable("NOTIF_ACCOUNT", "Account named in the messages."),

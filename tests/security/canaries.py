@@ -35,6 +35,7 @@ def environ() -> dict[str, str]:
     return {
         **secrets,
         "SLACK_WEBHOOK": f"https://hooks.example/services/{MARK}/webhook-0123456789",
+        "WEBHOOK": f"https://hooks.example/hooks/{MARK}/receiver-0123456789",
         "REGISTRY_USERNAME": "ci",
         "HTTP_PROXY": f"http://ci:{quote(PROXY_PASSWORD, safe='')}@127.0.0.1:9",
     }
