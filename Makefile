@@ -17,8 +17,8 @@ LABELS  = --build-arg VERSION=$(VERSION) --build-arg REVISION=$(COMMIT) \
 	  --build-arg SOURCE_DATE_EPOCH=$(EPOCH) $(if $(BASE),--build-arg BASE=$(BASE))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo sandbox test image-test bench fuzz reliability lint audit format docs picture version next \
-	changes lock image images publish size sbom shipped clean
+.PHONY: help demo sandbox test image-test bench fuzz reliability kubernetes lint audit format \
+	docs picture version next changes lock image images publish size sbom shipped clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do \
@@ -44,6 +44,9 @@ fuzz: $(DEV) ## run over 20,000 new cases of hostile input (ten minutes)
 
 reliability: $(DEV) ## run every fault, kill, race, canary and fuzz case; print one table
 	@$(BIN)/python -m tests.reliability
+
+kubernetes: $(DEV) ## run the pipe against the cluster that KUBECONFIG names; print one table
+	@$(BIN)/python -m tests.live
 
 lint: $(DEV) ## check style, types, security and the Dockerfile
 	$(BIN)/ruff check

@@ -32,7 +32,8 @@ class Snapshot:
     `images` maps container names to images. `version` is any text that differs after every
     change, no matter who made it. `detail` belongs to the target's kind and is opaque to all
     others. `changed_at` is the time of the last change or restart, None when the portal does not
-    report it. `main` is the main container's own name, where it has one.
+    report it; `images_set_at` and `images_set_by` are time and user of the last change of images.
+    `main` is the main container's own name, where it has one.
     """
 
     target: Target
@@ -41,6 +42,8 @@ class Snapshot:
     detail: object = field(compare=False)
     changed_at: datetime | None = None
     main: str = ""
+    images_set_at: datetime | None = None
+    images_set_by: str = ""
 
     def shown(self, container: str) -> str:
         """Return a container's name as in `SERVICES`: that of the target for the main one."""
@@ -56,10 +59,12 @@ class Resumption:
     """A change that an earlier run made but did not live to follow.
 
     It is followed, not sent again. `version` is the target's version from before that change,
-    empty when no record holds it.
+    empty when no record holds it. With `is_proven`, a record or the portal's history shows
+    that an earlier run of this step made the change; no other may be rolled back.
     """
 
     version: str = ""
+    is_proven: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,11 @@ class _TargetChange:
         """The container whose image stands for the change where only one is shown."""
         return MAIN if MAIN in self.images else next(iter(self.images), MAIN)
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether this run makes the change, or provably an earlier run of this step did."""
+        return self.resumes is None or self.resumes.is_proven
+
     def with_snapshot(self, snapshot: Snapshot) -> Self:
         """Return the same change based on a fresher look."""
         return replace(self, before=snapshot)
@@ -116,9 +126,11 @@ class Update(_TargetChange):
     """Containers of a target get other images.
 
     `rollback_to` holds the images to restore should it fail, None when they are unknown.
+    `surviving_pods` identifies pods that are known to run what a rollback restores.
     """
 
     rollback_to: Mapping[str, str] | None = None
+    surviving_pods: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from pipe import __version__, output, report
 from pipe.actions import BaseAction, Run, choose
@@ -20,6 +21,14 @@ from pipe.settings.load import debug_wanted, secrets
 log = logging.getLogger(__name__)
 
 _DEFECT = "This is a defect of the pipe."
+_UNKNOWN = "What runs now is unknown: check the targets in the portal."
+_PROMISES_NO_CHANGE = (
+    ExitCode.DEFECT,
+    ExitCode.CONFIGURATION,
+    ExitCode.IDENTITY,
+    ExitCode.IMAGE,
+    ExitCode.PRE_TEST,
+)
 
 
 def run(
@@ -74,11 +83,13 @@ def _run(settings: Settings, dependencies: Dependencies, mask: Mask) -> ExitCode
 
 
 def _execute(action: BaseAction, settings: Settings, mask: Mask) -> tuple[ExitCode, str]:
-    """Return how the action ended, and the sentence to say so."""
+    """Return how the action ended, and the sentence that states it."""
     try:
         try:
             return ExitCode.DONE, action.execute()
         except PipeError as error:
+            if error.code in _PROMISES_NO_CHANGE and action.has_changed():
+                return _defect(error, action, settings, mask)
             return _failure(error, action)
         except Exception as error:  # noqa: BLE001 - a bug is reported as one, whatever it is
             return _defect(error, action, settings, mask)
@@ -90,6 +101,9 @@ def _execute(action: BaseAction, settings: Settings, mask: Mask) -> tuple[ExitCo
             ),
             action,
         )
+    except Exception as error:  # noqa: BLE001 - words must not deny the change
+        _guarded("The traceback", partial(output.defect, mask, error))
+        return _defect_code(action, settings), f"{_DEFECT} {_UNKNOWN}"
 
 
 def _failure(error: PipeError, action: BaseAction) -> tuple[ExitCode, str]:
@@ -105,10 +119,14 @@ def _defect(
 ) -> tuple[ExitCode, str]:
     """Report a bug; the code never denies a change."""
     output.defect(mask, error)
-    code = ExitCode.DEFECT
-    if action.has_changed():
-        code = ExitCode.NOT_RESTORED if settings.rollback else ExitCode.FAILED
-    return code, f"{_DEFECT} {_what_runs_now(action)} Please report it: {ISSUES}"
+    message = f"{_DEFECT} {_what_runs_now(action)} Please report it: {ISSUES}"
+    return _defect_code(action, settings), message
+
+
+def _defect_code(action: BaseAction, settings: Settings) -> ExitCode:
+    if not action.has_changed():
+        return ExitCode.DEFECT
+    return ExitCode.NOT_RESTORED if settings.rollback else ExitCode.FAILED
 
 
 def _what_runs_now(action: BaseAction) -> str:
@@ -116,7 +134,7 @@ def _what_runs_now(action: BaseAction) -> str:
         return action.what_runs_now()
     except Exception as error:  # noqa: BLE001 - the failure itself must be reported
         log.warning("Finding out what runs now failed because of a defect: %r.", error)
-        return "What runs now is unknown: check the targets in the portal."
+        return _UNKNOWN
 
 
 def _guarded(what: str, action: Callable[[], None]) -> None:
@@ -143,9 +161,13 @@ def _report(
 
 
 def _end(mask: Mask, code: ExitCode, message: str) -> ExitCode:
-    """Write the last line."""
+    """Write the last line, which never changes how the run ends."""
     suffix = f" (exit code {code})" if code else ""
-    output.result(mask, f"{message}{suffix}", good=code is ExitCode.DONE)
+    try:
+        output.result(mask, f"{message}{suffix}", good=code is ExitCode.DONE)
+    except Exception:  # noqa: BLE001 - standard output may be closed, and memory short
+        short = f"The run ended with exit code {code}; its message could not be written."
+        _guarded("The last line", lambda: output.result(Mask(), short, good=False))
     return code
 
 

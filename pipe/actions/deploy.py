@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from functools import partial
 
 from pipe import output
@@ -46,7 +47,10 @@ class DeployAction(BaseAction):
         run.recorder.verified(verifier.results)
         self._deploy = Deploy(
             settings=settings,
-            previous_run=previous_run.find(settings, identity.token),
+            previous_run=replace(
+                previous_run.find(settings, identity.token),
+                user=lambda: portal.tenants.user().name,
+            ),
             drivers=open_drivers(tenant, run.dependencies.clock),
             clock=run.dependencies.clock,
             recorder=run.recorder,

@@ -7,9 +7,10 @@ import threading
 from bisect import insort
 from collections.abc import Sequence
 
-from pipe.errors import PipeError
+from pipe import image
+from pipe.errors import PipeError, Unreachable
 from pipe.kinds import Drivers
-from pipe.model import Change
+from pipe.model import Change, Snapshot
 from pipe.parallel import run_concurrently
 
 log = logging.getLogger(__name__)
@@ -47,16 +48,31 @@ class AppliedChanges:
         try:
             self._drivers.change(change)
         except PipeError as error:
-            if not error.may_have_applied or self._is_untouched(change):
+            if self._is_untouched(change, error):
                 with self._lock:
                     self.made.remove(change)
             raise
         log.info("%s: changed.", change.target)
 
-    def _is_untouched(self, change: Change) -> bool:
-        """Return whether the portal shows the target as before; False when that is unknown."""
+    def _is_untouched(self, change: Change, error: PipeError) -> bool:
+        """Return whether the target is as before, where its change ended with `error`.
+
+        A refusal counts unless the portal shows the change all the same: a gateway may refuse to
+        deliver the reply to a request that it let through.
+        """
+        if isinstance(error, Unreachable) and not error.may_have_applied:
+            return True
         try:
             now = self._drivers.read([change.target]).get(change.target)
         except PipeError:
-            return False
-        return now is not None and now.version == change.before.version
+            return not error.may_have_applied
+        if now is None or now.version == change.before.version:
+            return now is not None or not error.may_have_applied
+        return not error.may_have_applied and not _is_visible(change, now)
+
+
+def _is_visible(change: Change, now: Snapshot) -> bool:
+    """Return whether the target is set to images that it was not set to before."""
+    return now.images != change.before.images and all(
+        image.same(wanted, now.images.get(name, "")) for name, wanted in change.images.items()
+    )

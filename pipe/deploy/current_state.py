@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipe.deploy.rollback import Rollback
 from pipe.model import Change
 from pipe.rollout import Watcher
+from pipe.rollout.loop import Sight
 
 log = logging.getLogger(__name__)
 
@@ -20,10 +21,12 @@ MAX_LISTED = 3
 class CurrentState:
     """The latest look at each changed target.
 
-    `watcher` has followed the rollout, None before that; `rollback` is None until one begins.
+    `watcher` has followed the rollout, None before that, and `sight` is what it sees; `rollback`
+    is None until one begins.
     """
 
     watcher: Watcher | None = None
+    sight: Sight = field(default_factory=Sight)
     rollback: Rollback | None = None
 
     def of(self, change: Change) -> str:
@@ -40,7 +43,10 @@ class CurrentState:
             return f"({ended.message})"
         if self.watcher is None:
             return f"was set to {change.image}"
-        return self.watcher.state(target)
+        if self.sight.seen_at is None:
+            return f"was last set to {change.image}; what it runs could not be read since"
+        seen = self.watcher.state(target)
+        return f"{seen}, when it could last be read" if self.sight.is_lost else seen
 
     def describe(self, made: Sequence[Change]) -> str:
         """Return the sentence about the changes that were made; many go to the log instead."""

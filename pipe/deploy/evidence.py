@@ -20,9 +20,10 @@ def gather(
     watcher: Watcher, verdicts: Mapping[Target, Verdict], recorder: Recorder, clock: Clock
 ) -> None:
     """Record and log why each target failed; never raises an `Exception`."""
-    deadline = Deadline.after(clock, _SECONDS)
+    deadline = None
     for target, verdict in verdicts.items():
         try:
+            deadline = deadline or Deadline.after(clock, _SECONDS)
             evidence = watcher.evidence(target, verdict, deadline)
             recorder.explained(evidence)
             _log(evidence)

@@ -95,6 +95,13 @@ def deploy_test_error(failed: DeployTestResult, advice: str) -> DeployFailed:
 
 def advice(made: Sequence[Change], *, rollback: bool) -> str:
     """Return what to do about a version that does not work; `rollback` is the setting."""
+    foreign = [str(change.target) for change in made if not change.is_ours]
+    if rollback and foreign:
+        return (
+            f"Not rolled back, because nothing shows that this step deployed it: "
+            f"{', '.join(foreign)}. Fix the image and deploy it again, or restore the previous "
+            "version with ACTION: 'rollback'."
+        )
     known = [change for change in made if isinstance(change, Update) and change.rollback_to]
     if rollback or not known:
         return "Fix the image and deploy it again."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pipe import image
@@ -12,7 +12,7 @@ from pipe.deploy.previous_images import previous_images
 from pipe.deploy.previous_run import PreviousRun, PreviousTarget
 from pipe.errors import ConfigError, Conflict, NotFound, Problem, combined
 from pipe.kinds import Drivers
-from pipe.kinds.names import unknown_container
+from pipe.kinds.containers import unknown_container
 from pipe.model import Change, Plan, Restart, Resumption, Snapshot, Target, Update
 from pipe.settings import Action, ImageRequest, Settings
 
@@ -38,7 +38,8 @@ def build(
     found = drivers.read(targets)
     _check_names(settings, targets, found, drivers)
     if settings.action is Action.ROLLBACK:
-        wanted = _verified(previous_images(settings, found, drivers, previous_run), found, resolve)
+        previous = previous_images(settings, found, drivers, previous_run, moment)
+        wanted = _verified(previous, found, resolve)
     else:
         requests = resolve(settings.image_requests)
         wanted = {target: _wanted(found[target], requests) for target in targets}
@@ -50,33 +51,53 @@ def build(
     ]
     unchanged = _rolled_out(changes, settings, drivers)
     followed = [
-        _with_rollback(change, drivers, previous_run)
+        _with_rollback(change, settings, drivers, previous_run, moment)
         for change in changes
         if change.before not in unchanged
     ]
     return Plan(tuple(followed), tuple(unchanged))
 
 
-def confirm(changes: Sequence[Change], drivers: Drivers) -> None:
-    """Look once more; raises `Conflict` when a target is not as its change found it."""
-    for conflict in conflicts(changes, drivers).values():
+@dataclass(frozen=True)
+class SecondLook:
+    """What a second look shows of changes that are about to be made.
+
+    `changes` are those whose targets are as their changes found them, based on the fresh
+    snapshots; `conflicts` holds what another deployment did to the other targets.
+    """
+
+    changes: tuple[Change, ...]
+    conflicts: Mapping[Target, Conflict]
+
+
+def confirm(changes: Sequence[Change], drivers: Drivers) -> Sequence[Change]:
+    """Look once more, and return the changes based on what is there now.
+
+    A write built from an older look would undo what was changed besides the images. Raises
+    `Conflict` when a target is not as its change found it.
+    """
+    again = look_again(changes, drivers)
+    for conflict in again.conflicts.values():
         raise conflict
+    return again.changes
 
 
-def conflicts(changes: Sequence[Change], drivers: Drivers) -> Mapping[Target, Conflict]:
-    """Return what another deployment did to targets since their changes found them."""
+def look_again(changes: Sequence[Change], drivers: Drivers) -> SecondLook:
+    """Look once more, and sort the changes by whether their targets are as they found them."""
     now = drivers.read([change.target for change in changes]) if changes else {}
-    found = {}
+    renewed, conflicts = [], {}
     for change in changes:
         fresh = now.get(change.target)
-        if fresh is None or fresh.version != change.before.version:
-            images = ", ".join(fresh.images.values()) if fresh else "nothing: it no longer exists"
-            found[change.target] = Conflict(
-                f"Another deployment changed {change.target} while this run was getting ready: "
-                f"it is set to {images} now, and was set to {change.previous_image} before.",
-                "Find out who deploys it, then run the step again.",
-            )
-    return found
+        if fresh is not None and fresh.version == change.before.version:
+            renewed.append(drivers.renewed(change, fresh))
+            continue
+        images = ", ".join(fresh.images.values()) if fresh else "nothing: it no longer exists"
+        conflicts[change.target] = Conflict(
+            f"Another deployment changed {change.target} while this run was getting ready: "
+            f"it is set to {images} now, and was set to {change.previous_image} before.",
+            "Find out who deploys it, then run the step again.",
+        )
+    return SecondLook(tuple(renewed), conflicts)
 
 
 def log_plan(plan: Plan) -> None:
@@ -121,7 +142,7 @@ def _check_names(
     known = {kind: tuple(drivers.names(kind)) for kind in {target.kind for target in missing}}
     variable = settings.targets_variable
     errors = [
-        NotFound.named(target.kind.noun, variable, target.name, known[target.kind])
+        NotFound.named(target.kind.capabilities.noun, variable, target.name, known[target.kind])
         for target in missing
     ]
     for request in settings.image_requests:
@@ -184,7 +205,8 @@ def _change(
         rollback_to = {name: before.images[name] for name in differing if name in before.images}
         return Update(before, differing, rollback_to=rollback_to)
     if not settings.restart:
-        return Update(before, wanted, Resumption())
+        pods = made.previous_pods if made else frozenset[str]()
+        return Update(before, wanted, Resumption(), previous_pods=pods)
     if made is None:
         return Restart(before, wanted)
     make = Restart if made.restart else Update
@@ -205,10 +227,25 @@ def _rolled_out(
     return [snapshot for snapshot in idle if rolled_out[snapshot.target]]
 
 
-def _with_rollback(change: Change, drivers: Drivers, previous_run: PreviousRun) -> Change:
-    """Fill in what a resumed update rolls back to, as far as portal or record show it."""
+def _with_rollback(
+    change: Change,
+    settings: Settings,
+    drivers: Drivers,
+    previous_run: PreviousRun,
+    moment: datetime,
+) -> Change:
+    """Note on a resumed update whether this step made it, and what to roll back to if so."""
     if isinstance(change, Restart) or not change.resumes:
         return change
     before = change.before
-    rollback_to = drivers.previous_images(before) or previous_run.rollback_images(before)
-    return replace(change, rollback_to=rollback_to)
+    recorded = previous_run.rollback_images(before)
+    # Asking the history costs a request, and only ROLLBACK needs what it proves.
+    is_shown = (
+        settings.rollback and recorded is None and previous_run.is_shown_by_history(before, moment)
+    )
+    if recorded is None and not is_shown:
+        return change
+    own = {name: then for name, then in (recorded or {}).items() if name in change.images}
+    rollback_to = drivers.previous_images(before, change.images) or own
+    proven = replace(change.resumes, is_proven=True)
+    return replace(change, resumes=proven, rollback_to=rollback_to)

@@ -11,7 +11,7 @@ order:
    that was changed within the last hour: taken for the previous run's change.
 
 Without a record it stays unknown whether another deployment restarted the target within that
-hour, or whether the previous run had ended; the plan says what was assumed.
+hour, or whether the previous run had ended; the plan states what was assumed.
 
 What a record may decide
 ------------------------
@@ -20,6 +20,10 @@ only if it is authentic (`pipe/report/authenticity.py`: a MAC made with the port
 run), a regular file of limited size (`pipe/files.py`), and about this portal and tenant. Any other
 counts as none, also one from before the token was changed. An authentic record may
 
+- prove that an earlier attempt of this step changed a target to what it is set to now. Outside of
+  Bitbucket, any earlier run counts that did not follow its change to a good end. Without a record,
+  a step that is run again must have the portal's word that the token's user set the images within
+  the last hour. Nothing else lets ROLLBACK undo a change that this run did not make;
 - name the images that a target is rolled back to, where the portal's history names none, and in
   `ACTION: rollback` only after `IMAGE`. The target must be set to exactly what the recorded run
   changed it to, and each text must be an image reference: a masked one is not. `ACTION: rollback`
@@ -37,7 +41,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -49,12 +53,14 @@ from pipe.model import MAIN, Snapshot, Target
 from pipe.report import RECORD
 from pipe.report.authenticity import is_authentic, is_signed
 from pipe.secret import Secret
-from pipe.settings import Action, Settings, Step
+from pipe.settings import Action, Settings
 
 log = logging.getLogger(__name__)
 
 _OPEN = (None, int(ExitCode.PLATFORM), int(ExitCode.CANCELLED))
 """Exit codes (None: killed) that leave a change for the next run to follow."""
+_NOT_GOOD = (*_OPEN, int(ExitCode.FAILED))
+"""Exit codes that leave a change which did not, or not yet, turn out well."""
 _RECENT = timedelta(hours=1)
 _MAX_BYTES = 16 << 20
 
@@ -85,33 +91,62 @@ class PreviousRun:
     `targets` are those of its record, empty without a record of this portal and tenant
     (`recorded` is False then). `unfinished` is true when that run did not follow its changes to
     the end, `changed` when it began to change anything, `rolled_back` when its action was
-    rollback. `same_step` says that it ran this very step, `earlier_attempt` that it did so
-    before; `repeated`, that Bitbucket runs this step again.
+    rollback. `not_good` is true when its changes did not turn out well, as far as it knew.
+    `same_place` means that it ran this very step, or that neither run is one of Bitbucket's;
+    `same_step`, that it ran this very step, `earlier_attempt`, that it did so before; `repeated`,
+    that Bitbucket runs this step again. `user` returns the name of the portal token's user, empty
+    where that is unknown.
     """
 
     recorded: bool = False
     unfinished: bool = False
     changed: bool = False
     rolled_back: bool = False
+    not_good: bool = False
+    same_place: bool = False
     same_step: bool = False
     earlier_attempt: bool = False
     repeated: bool = False
     targets: tuple[PreviousTarget, ...] = ()
+    user: Callable[[], str] = str
 
     def change_of(self, now: Snapshot, moment: datetime) -> PreviousTarget | None:
         """Return the change of this target that an earlier attempt of this step made, if any."""
         if self.recorded and self.earlier_attempt:
             left = self._unfinished_change_of(now.target)
             return left if left and left.version != now.version else None
-        recent = now.changed_at is not None and abs(moment - now.changed_at) <= _RECENT
-        return PreviousTarget() if self.repeated and recent else None
+        return PreviousTarget() if self.repeated and _is_recent(now.changed_at, moment) else None
+
+    def is_rolled_back_already(self, now: Snapshot, moment: datetime) -> bool:
+        """Return whether an earlier attempt of this rollback may have changed the target.
+
+        Without a record, a recent change is taken for that attempt's: to roll back once more
+        would bring the bad version back.
+        """
+        if self.recorded and self.earlier_attempt:
+            return False  # `images_rolled_back_to` knows for certain.
+        return self.repeated and _is_recent(now.changed_at, moment)
 
     def rollback_images(self, now: Snapshot) -> Mapping[str, str] | None:
-        """Return the images from before an unfinished change to the present ones, if recorded."""
-        left = self._unfinished_change_of(now.target)
-        if left is None or left.after != now.images:
+        """Return the images to restore after the recorded change to the present ones.
+
+        None unless it is proven that this step made that change; empty where they are unknown.
+        """
+        if not self.same_place or not (self.not_good or self.repeated):
             return None
-        return _deployable(now.target, left.rollback_to or {}) or None
+        found = [left for left in self._entries(now.target) if self._may_roll_back(left)]
+        if not found or found[-1].after != now.images:
+            return None
+        return _deployable(now.target, found[-1].rollback_to or {})
+
+    def is_shown_by_history(self, now: Snapshot, moment: datetime) -> bool:
+        """Return whether an earlier attempt of this step set the present images, without a record.
+
+        That is so if the token's user set them recently, and Bitbucket runs the step again.
+        """
+        if self.same_place or not self.repeated or not _is_recent(now.images_set_at, moment):
+            return False
+        return bool(now.images_set_by) and now.images_set_by == self.user()
 
     def images_before(self, now: Snapshot) -> Mapping[str, str]:
         """Return what the target ran before the recorded run made it what it is now."""
@@ -137,6 +172,12 @@ class PreviousRun:
                 return changed
         return {}
 
+    def _may_roll_back(self, left: PreviousTarget) -> bool:
+        """Return whether the recorded run changed the images, or provably resumed that change."""
+        if left.resumed:
+            return bool(left.rollback_to)
+        return self.changed and left.before != left.after
+
     def _unfinished_change_of(self, target: Target) -> PreviousTarget | None:
         found = [
             left
@@ -154,21 +195,28 @@ class PreviousRun:
         return (left for left in self.targets if (left.kind, left.name) == names)
 
 
+def _is_recent(changed_at: datetime | None, moment: datetime) -> bool:
+    return changed_at is not None and abs(moment - changed_at) <= _RECENT
+
+
 def find(settings: Settings, token: Secret) -> PreviousRun:
     """Look for a previous run; a record that is not authentic or not usable counts as none."""
     repeated = _number(settings.step.run_number) > 1
     record = _read(settings.report_dir, token)
     if record is None or not _is_about(record, settings):
         return PreviousRun(repeated=repeated)
-    same_step = _is_of_step(record, settings.step)
-    run_number = _number(_object(record.get("step")).get("run_number"))
+    step, own = _object(record.get("step")), settings.step
+    same_place = (step.get("step"), step.get("pipeline")) == (own.step, own.pipeline)
+    same_step = same_place and bool(own.step)
     return PreviousRun(
         recorded=True,
         unfinished=record.get("exit_code") in _OPEN,
         changed=record.get("changed") is True,
         rolled_back=record.get("action") == Action.ROLLBACK,
+        not_good=record.get("exit_code") in _NOT_GOOD,
+        same_place=same_place,
         same_step=same_step,
-        earlier_attempt=same_step and run_number < _number(settings.step.run_number),
+        earlier_attempt=same_step and _number(step.get("run_number")) < _number(own.run_number),
         repeated=repeated,
         targets=tuple(_target(entry) for entry in record["targets"] if isinstance(entry, dict)),
     )
@@ -206,12 +254,6 @@ def _read(folder: Path | None, token: Secret) -> Mapping[str, Any] | None:
 def _is_about(record: Mapping[str, Any], settings: Settings) -> bool:
     tenant = str(record.get("tenant", "")).casefold()
     return record.get("portal") == settings.host and tenant == settings.tenant.casefold()
-
-
-def _is_of_step(record: Mapping[str, Any], step: Step) -> bool:
-    recorded = _object(record.get("step"))
-    ids = (recorded.get("step"), recorded.get("pipeline"))
-    return bool(step.step) and ids == (step.step, step.pipeline)
 
 
 def _target(entry: Mapping[str, Any]) -> PreviousTarget:

@@ -7,6 +7,7 @@ together.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -95,25 +96,26 @@ class Rollback:
                 steps.append(_Step(change, decided))
         prepared = self._prepared([step.update for step in steps]) if steps else ()
         # Preparing takes time: nothing may come between the last look and the write.
-        conflicts = planning.conflicts(prepared, self.drivers)
-        still_ours = []
-        for step, update in zip(steps, prepared, strict=True):
-            if conflict := conflicts.get(update.target):
-                reason = clause(conflict.diagnosis)
-                self.ended[update.target] = TargetRollback(
-                    step.change, RollbackOutcome.SUPERSEDED, reason
-                )
-            elif isinstance(update, Update):
-                still_ours.append(_Step(step.change, update))
-        return still_ours
+        again = planning.look_again(prepared, self.drivers)
+        changes = {step.change.target: step.change for step in steps}
+        for target, conflict in again.conflicts.items():
+            reason = clause(conflict.diagnosis)
+            self.ended[target] = TargetRollback(changes[target], RollbackOutcome.SUPERSEDED, reason)
+        return [
+            _Step(changes[update.target], update)
+            for update in again.changes
+            if isinstance(update, Update)
+        ]
 
     def _prepared(self, updates: Sequence[Update]) -> Sequence[Change]:
         """Return the updates prepared, or as they are: unreadable pods must not prevent them."""
         try:
-            return self.drivers.prepare(updates)
+            return self.drivers.prepare(updates, is_urgent=True)
         except PipeError as error:
             log.warning("%s Rolling back without a look at the present pods.", error)
-            return updates
+        except Exception as error:  # noqa: BLE001 - nor does a defect
+            self.log_defect(error)
+        return updates
 
     def _has_sent(self, step: _Step) -> bool:
         """Send one update; return False where that failed."""
@@ -131,10 +133,11 @@ class Rollback:
 
     def _verify(self, sent: Sequence[_Step]) -> None:
         stable, timeout = self.settings.stable_seconds, self.settings.wait_timeout
-        watcher = self.drivers.watch([step.update for step in sent], stable)
+        updates = [step.update for step in sent]
+        watcher = self.drivers.watch(updates, stable, self.settings.crash_limit)
         log.info("Following the rollback for at most %g s.", timeout)
         deadline = Deadline.after(self.clock, timeout)
-        verdicts = follow([watcher], deadline, self.clock, to_the_end=True)
+        verdicts = follow([watcher], deadline, self.clock, to_the_end=True, patience=math.inf)
         for step in sent:
             verdict = verdicts[step.update.target]
             self.ended[step.change.target] = TargetRollback(
@@ -165,7 +168,7 @@ def _decide(change: Change, now: Snapshot | None) -> TargetRollback | Update:
         return TargetRollback(change, RollbackOutcome.SUPERSEDED, message)
     if rollback_to is None:
         return TargetRollback(change, RollbackOutcome.FAILED, _no_previous_image(change))
-    return Update(now, rollback_to)
+    return Update(now, rollback_to, surviving_pods=change.previous_pods)
 
 
 def _send(update: Update, drivers: Drivers) -> None:

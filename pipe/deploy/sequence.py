@@ -7,9 +7,7 @@ moment.
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -20,9 +18,8 @@ from pipe.deploy.changes import AppliedChanges
 from pipe.deploy.current_state import CurrentState
 from pipe.deploy.following import follow_changes
 from pipe.deploy.previous_run import PreviousRun
-from pipe.deploy.rollback import Rollback, RollbackOutcome, TargetRollback
+from pipe.deploy.recovery import Recovery
 from pipe.deploy_tests import DeployTests
-from pipe.errors import PipeError
 from pipe.kinds import Drivers
 from pipe.model import Change, Plan, Target
 from pipe.report import Recorder
@@ -58,9 +55,12 @@ class Deploy:
 
     def __post_init__(self) -> None:
         self._applied = AppliedChanges(self.drivers)
+        self._recovery = Recovery(
+            self.settings, self.drivers, self.clock, self.recorder, self._state, self.log_defect
+        )
 
     def run(self) -> str:
-        """Deploy, and return the sentence that says how it went.
+        """Deploy, and return the sentence that states how it went.
 
         Raises the `PipeError` that the run ends with.
         """
@@ -74,13 +74,14 @@ class Deploy:
         if self.settings.wait:
             changes = tuple(self.drivers.prepare(changes))
         # Last of all that takes time: nothing may come between this look and the change.
-        planning.confirm(changes, self.drivers)
+        changes = tuple(planning.confirm(changes, self.drivers))
         try:
             return self._change_and_follow(changes)
         except Exception as error:
             if not self._applied.made:
                 raise
-            raise self._after_change(error) from error
+            made, others = self._applied.made, self._superseded
+            raise self._recovery.after(error, made, others) from error
 
     @property
     def has_changed(self) -> bool:
@@ -115,9 +116,11 @@ class Deploy:
         self._applied.apply(changes)
         if not self.settings.wait:
             return f"Changed without following the rollout: WAIT is 'false'. {self.what_runs_now()}"
-        self._state.watcher = self.drivers.watch(changes, self.settings.stable_seconds)
+        watcher = self.drivers.watch(
+            changes, self.settings.stable_seconds, self.settings.crash_limit
+        )
         verdicts = follow_changes(
-            self._state.watcher, changes, self.settings, self.clock, self.recorder
+            watcher, self._state, changes, self.settings, self.clock, recorder=self.recorder
         )
         self._check(verdicts)
         self._test_after()
@@ -144,42 +147,3 @@ class Deploy:
 
     def _advice(self) -> str:
         return outcome.advice(self._applied.made, rollback=self.settings.rollback)
-
-    def _after_change(self, error: Exception) -> PipeError:
-        """Return what the run ends with, after the rollback where one was asked for."""
-        if not isinstance(error, PipeError):
-            self._log_defect(error)
-        ours = [one for one in self._applied.made if one.target not in self._superseded]
-        # Before any words about it: nothing that can fail may come before the rollback.
-        rollbacks = self._roll_back(ours) if self.settings.rollback and ours else ()
-        failure = outcome.after_change(error)
-        if not rollbacks:
-            return failure
-        return outcome.rollback_error(failure, rollbacks, any_superseded=bool(self._superseded))
-
-    def _roll_back(self, ours: Sequence[Change]) -> Sequence[TargetRollback]:
-        log.info("Rolling back to the previous version (ROLLBACK: 'true').")
-        self._state.rollback = Rollback(self.drivers, self.settings, self.clock, self._log_defect)
-        rollbacks = self._state.rollback.run(ours)
-        try:
-            for rollback in rollbacks:
-                self._note_rollback(rollback)
-        except Exception as error:  # noqa: BLE001 - what the rollback achieved stays true
-            self._log_defect(error)
-        return rollbacks
-
-    def _note_rollback(self, rollback: TargetRollback) -> None:
-        target, watcher = rollback.change.target, rollback.watcher
-        followed = watcher and rollback.outcome is not RollbackOutcome.SUPERSEDED
-        self.recorder.rolled_back(
-            target,
-            f"{rollback.outcome}: {rollback.message}",
-            self._state.of(rollback.change),
-            watcher.pod_counts(target) if watcher and followed else (),
-        )
-
-    def _log_defect(self, error: Exception) -> None:
-        """Log the traceback, then release what its frames hold: memory may be short."""
-        with contextlib.suppress(Exception):
-            self.log_defect(error)
-        traceback.clear_frames(error.__traceback__)

@@ -13,11 +13,12 @@ from typing import Any
 import requests
 import urllib3
 
-from pipe.clock import Clock
+from pipe.clock import Clock, Deadline
 from pipe.errors import Unreachable
 from pipe.http.diagnosis import explain
 from pipe.http.json_body import loads
 from pipe.http.limits import BodyTooLarge, Limits, ResponseTooSlow
+from pipe.http.time_limit import time_limit
 from pipe.retry import Retryable
 
 log = logging.getLogger(__name__)
@@ -29,12 +30,13 @@ _SECONDS = re.compile("[0-9]{1,9}")
 
 @dataclass(frozen=True)
 class Reply:
-    """A complete response; header names are case-insensitive."""
+    """A complete response, which took `seconds`; header names are case-insensitive."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     decode: Callable[[bytes], Any] = loads
+    seconds: float = 0.0
 
     @property
     def ok(self) -> bool:
@@ -87,13 +89,13 @@ class HttpClient:
         self.base = base
         self._setting = setting
         self._session = session
-        self._clock = clock
+        self.clock = clock
         self.limits = limits or Limits()
 
     def limited(self, limits: Limits) -> HttpClient:
         """Return a client with other limits that shares this one's connections."""
         return HttpClient(
-            self.base, self._session, self._clock, setting=self._setting, limits=limits
+            self.base, self._session, self.clock, setting=self._setting, limits=limits
         )
 
     def once(
@@ -110,29 +112,28 @@ class HttpClient:
 
         `body` is sent as JSON, `data` unchanged. `decode` parses the body for `Reply.json`.
         """
-        started = self._clock.monotonic()
+        started = self.clock.monotonic()
+        deadline = Deadline(self.clock, started + self.limits.whole)
         url = f"{self.base}/{path}"
+        options: dict[str, Any] = {"json": body, "data": data, "headers": headers}
+        timeout = (self.limits.connect, self.limits.read)
         try:
-            with self._session.request(
-                method,
-                url,
-                json=body,
-                data=data,
-                headers=headers,
-                timeout=(self.limits.connect, self.limits.read),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                content = self._read_body(response, started)
+            with (
+                time_limit(deadline),
+                self._session.request(
+                    method, url, **options, timeout=timeout, allow_redirects=False, stream=True
+                ) as response,
+            ):
+                content = self._read_body(response, deadline)
                 status, headers = response.status_code, response.headers
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             proxy = next(iter(self._session.proxies.values()), "")
             unreachable = explain(error, self.base, self._setting, self.limits, proxy)
             log.debug("%s %s: %s", method, path, unreachable.diagnosis)
             raise unreachable from error
-        seconds = self._clock.monotonic() - started
+        seconds = self.clock.monotonic() - started
         log.debug("%s %s: %s, %d bytes, %.3f s", method, path, status, len(content), seconds)
-        return Reply(status, headers, content, decode)
+        return Reply(status, headers, content, decode, seconds)
 
     def repeatable(
         self,
@@ -165,20 +166,20 @@ class HttpClient:
             return Retryable(f"{self.base} returned {what}.", _retry_after(reply))
 
         return self.limits.retry_policy.call(
-            self._clock,
+            self.clock,
             lambda: self.once(method, path, body, decode, headers=headers),
             classify_error,
             classify_reply,
         )
 
-    def _read_body(self, response: requests.Response, started: float) -> bytes:
+    def _read_body(self, response: requests.Response, deadline: Deadline) -> bytes:
         # getvalue() does not copy; lists of pods take many megabytes.
         received = io.BytesIO()
         # read1 returns what has arrived, however little: a server that drips must hit the limit.
         while chunk := response.raw.read1(_CHUNK, decode_content=True):
             if received.tell() + received.write(chunk) > self.limits.body:
                 raise BodyTooLarge
-            if self._clock.monotonic() - started > self.limits.whole:
+            if deadline.passed():
                 raise ResponseTooSlow
         return received.getvalue()
 

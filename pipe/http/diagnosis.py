@@ -42,6 +42,8 @@ def explain(
     """
     host = urlsplit(base).netloc
     causes = list(_chain(error))
+    if slow := next((one for one in causes if isinstance(one, ResponseTooSlow)), None):
+        return _broken(slow, host, setting, limits)
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
             parts = urlsplit(base)

@@ -16,6 +16,7 @@ from requests.adapters import DEFAULT_CA_BUNDLE_PATH, BaseAdapter, HTTPAdapter
 from requests.utils import should_bypass_proxies
 
 from pipe.hosts import LOCAL_HOSTS
+from pipe.http.time_limit import POOLS
 from pipe.settings import Proxies
 
 
@@ -31,13 +32,31 @@ class BoundedSession(requests.Session):
         return iter(())
 
 
-class VerifyingAdapter(HTTPAdapter):
+class TimedAdapter(HTTPAdapter):
+    """Ends responses at the limit of `pipe.http.time_limit`."""
+
+    def __init__(self) -> None:
+        # HttpClient retries, because it knows which requests are safe to repeat.
+        super().__init__(max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Create the pool with connections that keep to the limit."""
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = POOLS
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        """Use such connections through a proxy too."""
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = POOLS
+        return manager
+
+
+class VerifyingAdapter(TimedAdapter):
     """Requires TLS 1.2 or newer and trusts `ca_cert` and the usual authorities."""
 
     def __init__(self, ca_cert: str) -> None:
         self._context = tls_context(ca_cert)
-        # HttpClient retries, because it knows which requests are safe to repeat.
-        super().__init__(max_retries=0)
+        super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Create the pool with this adapter's context."""
@@ -108,10 +127,9 @@ def open_session(
     # Threads share the session, and only a cookie jar that stays empty is safe to share.
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     parts = urlsplit(url)
-    if adapter is None and parts.scheme == "https":
-        adapter = VerifyingAdapter(ca_cert)
-    if adapter is not None:
-        session.mount(f"{parts.scheme}://", adapter)
+    if adapter is None:
+        adapter = VerifyingAdapter(ca_cert) if parts.scheme == "https" else TimedAdapter()
+    session.mount(f"{parts.scheme}://", adapter)
     if address := proxy_for(url, proxies):
         session.proxies = {parts.scheme: address}
     return session

@@ -114,7 +114,10 @@ def _payload(token: Secret) -> Mapping[str, Any]:
 
 def _issuer(payload: Mapping[str, Any]) -> str:
     issuer = _text(payload, "iss")
-    parts = urlsplit(issuer)
+    try:
+        parts = urlsplit(issuer)
+    except ValueError:
+        parts = urlsplit("")
     if parts.scheme != "https" or not parts.netloc:
         raise _malformed(f'its issuer is "{issuer}", expected an address with https://')
     return issuer

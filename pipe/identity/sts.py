@@ -14,6 +14,8 @@ from pipe.identity.claims import Claims
 from pipe.secret import Mask, Secret
 from pipe.settings import AwsSettings, Keys
 
+_NOT_AWS = "Check which server responds in place of AWS (HTTPS_PROXY, AWS_ENDPOINT_URL)."
+
 
 @dataclass(frozen=True)
 class Role:
@@ -47,8 +49,7 @@ def assume(aws: AwsClient, settings: AwsSettings, now: datetime) -> Role:
         return _role(output, aws.mask)
     except LookupError:
         raise Refused(
-            f"STS in {settings.region} returned no credentials for the role.",
-            "Check which server responds in place of AWS (HTTPS_PROXY, AWS_ENDPOINT_URL).",
+            f"STS in {settings.region} returned no credentials for the role.", _NOT_AWS
         ) from None
 
 
@@ -66,7 +67,7 @@ def _role(output: Any, mask: Mask) -> Role:
 
 
 def whoami(aws: AwsClient, settings: AwsSettings) -> tuple[str, str]:
-    """Return account and ARN of the owner of the keys; raise `IdentityError`."""
+    """Return account and ARN of the owner of the keys; raise `IdentityError` or `PlatformError`."""
     try:
         output = aws.call("sts", "get_caller_identity")
     except AwsRefusal as refusal:
@@ -75,7 +76,12 @@ def whoami(aws: AwsClient, settings: AwsSettings) -> tuple[str, str]:
             f"AWS does not identify the owner of the keys: {refusal}.",
             "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
         ) from refusal
-    return str(output["Account"]), str(output["Arn"])
+    try:
+        return str(output["Account"]), str(output["Arn"])
+    except LookupError:
+        raise Refused(
+            f"STS in {settings.region} did not return the owner of the keys.", _NOT_AWS
+        ) from None
 
 
 def _explain(

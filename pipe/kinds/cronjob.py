@@ -1,15 +1,17 @@
-"""CronJobs: changed at once, without a rollout; their next run takes the new image."""
+"""CronJobs: changed at once, without a rollout; their next run uses the new image."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import count
 
 from pipe import image
 from pipe.clock import Clock
+from pipe.errors import Conflict
 from pipe.kinds.driver import Driver
 from pipe.kinds.resource_watcher import ResourceWatcher
 from pipe.kinds.send_once import SendOnce
-from pipe.model import MAIN, Change, Snapshot, Target
+from pipe.model import Change, Snapshot, Target
 from pipe.portal import CronJob, TenantPortal
 from pipe.rollout import Ready, Superseded, Verdict, Waiting
 
@@ -39,22 +41,35 @@ class CronJobDriver(Driver):
         return {snapshot.target: True for snapshot in snapshots}
 
     def change(self, change: Change) -> None:
-        """See `Driver`."""
-        job = detail(change.before)
+        """See `Driver`; what is sent again is built from the job as it is by then."""
+        attempts = count()
+
+        def send() -> None:
+            job = self._latest(change) if next(attempts) else detail(change.before)
+            self._portal.cronjobs.change_images(job, change.images)
 
         def has_arrived() -> bool:
             now = self.read([change.target]).get(change.target)
             return now is not None and is_set_to(change, detail(now))
 
-        SendOnce(self._clock).send(
-            str(change.target),
-            lambda: self._portal.cronjobs.change_images(job, change.images),
-            has_arrived,
-        )
+        SendOnce(self._clock).send(str(change.target), send, has_arrived)
 
-    def watch(self, changes: Sequence[Change], stable_seconds: float) -> CronJobWatcher:
+    def _latest(self, change: Change) -> CronJob:
+        """Return the job as it is now; raise `Conflict` if another deployment changed it."""
+        now = self.read([change.target]).get(change.target)
+        if now is None or now.version != change.before.version:
+            raise Conflict(
+                f"Another deployment changed {change.target} just before this run's change, "
+                "which was not made.",
+                "Find out who deploys it, then run the step again.",
+            )
+        return detail(now)
+
+    def watch(
+        self, changes: Sequence[Change], stable_seconds: float, crash_limit: int
+    ) -> CronJobWatcher:
         """See `Driver`; without pods there is nothing that could stay up."""
-        del stable_seconds
+        del stable_seconds, crash_limit
         jobs = {change.target: detail(change.before) for change in changes}
         return CronJobWatcher(self._portal, self._clock, changes, jobs)
 
@@ -76,20 +91,38 @@ class CronJobWatcher(ResourceWatcher[CronJob]):
 
     def describe(self, change: Change, resource: CronJob) -> str:
         """See `ResourceWatcher`."""
-        del change
-        main = resource.images.get(MAIN, "")
-        return f"is set to {main} from its next run on (schedule {resource.schedule})"
+        image_now = ", ".join(resource.images.get(name, "no image") for name in change.images)
+        return f"is set to {image_now}: {next_run(resource)}"
 
 
 def judge(change: Change, now: CronJob) -> Verdict:
     """Return the verdict on one change, given the job as it is `now`."""
     if is_set_to(change, now):
-        return Ready(f"its next run takes the new image (schedule {now.schedule})")
+        return Ready(next_run(now))
     for name, wanted in change.images.items():
         current, previous = now.images.get(name, ""), change.before.images.get(name, "")
         if not image.same(wanted, current) and not image.same(previous, current):
             return Superseded(current or "no image")
     return Waiting("the portal still shows the previous image")
+
+
+def next_run(job: CronJob) -> str:
+    """Return when the job's image takes effect, in words."""
+    if job.suspended:
+        return f"it is suspended and runs nothing until it is resumed (schedule {job.schedule})"
+    text = f"its next run uses it (schedule {job.schedule})"
+    if not job.running:
+        return text
+    present = (
+        "a run under way keeps the image it was started with"
+        if job.running == 1
+        else f"{job.running} runs under way keep the image they were started with"
+    )
+    rest = {
+        "Forbid": ", and no other starts before it ends",
+        "Replace": " until the next one replaces it",
+    }.get(job.concurrency, "")
+    return f"{text}; {present}{rest}"
 
 
 def is_set_to(change: Change, job: CronJob) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar, assert_never
 
@@ -58,12 +58,17 @@ class Drivers:
         """Return the name of every target of one kind."""
         return self.by_kind[kind].names()
 
-    def prepare(self, changes: Sequence[Change]) -> Sequence[Change]:
+    def prepare(self, changes: Sequence[Change], *, is_urgent: bool = False) -> Sequence[Change]:
         """See `Driver`; keeps the order."""
         prepared: dict[Target, Change] = {}
         for kind, own in _by_kind({change.target: change for change in changes}).items():
-            prepared.update({change.target: change for change in self.by_kind[kind].prepare(own)})
+            ready = self.by_kind[kind].prepare(own, is_urgent=is_urgent)
+            prepared.update({change.target: change for change in ready})
         return [prepared[change.target] for change in changes]
+
+    def renewed(self, change: Change, fresh: Snapshot) -> Change:
+        """See `Driver`."""
+        return self.by_kind[change.target.kind].renewed(change, fresh)
 
     def is_rolled_out(self, snapshots: Sequence[Snapshot]) -> Mapping[Target, bool]:
         """See `Driver`."""
@@ -76,11 +81,12 @@ class Drivers:
         """See `Driver`."""
         self.by_kind[change.target.kind].change(change)
 
-    def watch(self, changes: Sequence[Change], stable_seconds: float) -> Watcher:
+    def watch(self, changes: Sequence[Change], stable_seconds: float, crash_limit: int) -> Watcher:
         """See `Driver`."""
         own = _by_kind({change.target: change for change in changes})
         watchers = {
-            kind: self.by_kind[kind].watch(those, stable_seconds) for kind, those in own.items()
+            kind: self.by_kind[kind].watch(those, stable_seconds, crash_limit)
+            for kind, those in own.items()
         }
         return next(iter(watchers.values())) if len(watchers) == 1 else _Watchers(watchers)
 
@@ -88,9 +94,11 @@ class Drivers:
         """See `Driver`."""
         return self.by_kind[snapshot.target.kind].address(snapshot)
 
-    def previous_images(self, snapshot: Snapshot) -> Mapping[str, str] | None:
+    def previous_images(
+        self, snapshot: Snapshot, containers: Collection[str] = ()
+    ) -> Mapping[str, str] | None:
         """See `Driver`."""
-        return self.by_kind[snapshot.target.kind].previous_images(snapshot)
+        return self.by_kind[snapshot.target.kind].previous_images(snapshot, containers)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from pipe.model import Change, Snapshot, Target
 from pipe.rollout import Watcher
@@ -29,19 +29,35 @@ class Driver(ABC):
         """Make the change once; after a lost reply, read the target before sending it again."""
 
     @abstractmethod
-    def watch(self, changes: Sequence[Change], stable_seconds: float) -> Watcher:
-        """Start to follow changes that have just been made."""
+    def watch(self, changes: Sequence[Change], stable_seconds: float, crash_limit: int) -> Watcher:
+        """Start to follow changes that have just been made.
 
-    def prepare(self, changes: Sequence[Change]) -> Sequence[Change]:
-        """Return the changes with what distinguishes previous pods from new ones later."""
+        A container that ends `crash_limit` times cannot start; 0 means no limit.
+        """
+
+    def prepare(self, changes: Sequence[Change], *, is_urgent: bool = False) -> Sequence[Change]:
+        """Return the changes with what distinguishes previous pods from new ones later.
+
+        With `is_urgent`, no read takes longer than some seconds: a bad version is running.
+        """
+        del is_urgent
         return changes
+
+    def renewed(self, change: Change, fresh: Snapshot) -> Change:
+        """Return a prepared change based on a fresher look, for the write to be built from."""
+        return change.with_snapshot(fresh)
 
     def address(self, snapshot: Snapshot) -> str:
         """Return the scheme and host users reach the target at, empty when unknown."""
         del snapshot
         return ""
 
-    def previous_images(self, snapshot: Snapshot) -> Mapping[str, str] | None:
-        """Return the images before the present ones, None where the portal keeps no history."""
-        del snapshot
+    def previous_images(
+        self, snapshot: Snapshot, containers: Collection[str] = ()
+    ) -> Mapping[str, str] | None:
+        """Return the images before the present ones, None where the portal keeps no history.
+
+        With `containers`, only theirs.
+        """
+        del snapshot, containers
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -10,6 +9,7 @@ from pipe import image
 from pipe.clock import Clock
 from pipe.errors import Refused
 from pipe.kinds.driver import Driver
+from pipe.kinds.full_names import check_distinct, full_name, short_name
 from pipe.kinds.resource_watcher import ResourceWatcher
 from pipe.kinds.send_once import SendOnce
 from pipe.model import MAIN, Change, Snapshot, Target
@@ -18,7 +18,6 @@ from pipe.rollout import Failed, Ready, Superseded, Verdict, Waiting
 
 _TRIES = 30
 """About two minutes of waiting for an earlier update, which blocks the next one."""
-_USUAL_PREFIX = "duploservices-"
 
 
 class LambdaDriver(Driver):
@@ -31,35 +30,36 @@ class LambdaDriver(Driver):
     def read(self, targets: Sequence[Target]) -> Mapping[Target, Snapshot]:
         """See `Driver`; the list of functions lacks images, so each one is read by itself."""
         known = [function.name for function in self._portal.functions.list()]
-        snapshots = {}
-        for target in targets:
-            if name := full_name(target.name, self._portal.tenant.name, known):
-                snapshots[target] = _snapshot(target, self._portal.functions.get(name))
-        return snapshots
+        tenant = self._portal.tenant.name
+        named = {target: full_name(target.name, tenant, known) for target in targets}
+        found = {target: name for target, name in named.items() if name}
+        check_distinct(found)
+        return {
+            target: _snapshot(target, self._portal.functions.get(name))
+            for target, name in found.items()
+        }
 
     def names(self) -> Iterable[str]:
         """See `Driver`; returns the short names that people use."""
         tenant = self._portal.tenant.name
         return [short_name(function.name, tenant) for function in self._portal.functions.list()]
 
-    def prepare(self, changes: Sequence[Change]) -> Sequence[Change]:
+    def prepare(self, changes: Sequence[Change], *, is_urgent: bool = False) -> Sequence[Change]:
         """See `Driver`.
 
         After a failed update it is uncertain which image the function runs. It is therefore
-        updated again, even if the portal already shows the wanted image.
+        updated again, even if the portal already shows the wanted image. So is a function that AWS
+        could not start, which nothing else revives.
         """
+        del is_urgent
         return [
-            replace(change, resumes=None) if detail(change.before).status == "Failed" else change
+            replace(change, resumes=None) if detail(change.before).failed else change
             for change in changes
         ]
 
     def is_rolled_out(self, snapshots: Sequence[Snapshot]) -> Mapping[Target, bool]:
         """See `Driver`."""
-        return {
-            snapshot.target: detail(snapshot).status == "Successful"
-            and not detail(snapshot).updating
-            for snapshot in snapshots
-        }
+        return {snapshot.target: detail(snapshot).settled for snapshot in snapshots}
 
     def change(self, change: Change) -> None:
         """See `Driver`."""
@@ -77,9 +77,11 @@ class LambdaDriver(Driver):
             has_arrived,
         )
 
-    def watch(self, changes: Sequence[Change], stable_seconds: float) -> LambdaWatcher:
+    def watch(
+        self, changes: Sequence[Change], stable_seconds: float, crash_limit: int
+    ) -> LambdaWatcher:
         """See `Driver`; without pods there is nothing that could stay up."""
-        del stable_seconds
+        del stable_seconds, crash_limit
         functions = {change.target: detail(change.before) for change in changes}
         return LambdaWatcher(self._portal, self._clock, changes, functions)
 
@@ -87,8 +89,9 @@ class LambdaDriver(Driver):
 class LambdaWatcher(ResourceWatcher[Function]):
     """Follows updates by the tenant's list of functions, which lacks images.
 
-    A function whose update is complete is read by itself once, because the update may be
-    another deployment's.
+    A function that the list shows as changed is read by itself, unless its update is in progress:
+    the update may be another deployment's, the list may lag behind, and AWS's own list shows no
+    status at all.
     """
 
     _confirmed: frozenset[Target] = frozenset()
@@ -100,9 +103,10 @@ class LambdaWatcher(ResourceWatcher[Function]):
         listed = {function.name: function for function in portal.functions.list()}
         functions = {}
         for change in changes:
-            function = listed.get(last[change.target].name, last[change.target])
-            if is_updated(change, function):
-                # The list may lag behind a single read.
+            function = listed.get(last[change.target].name)
+            if function is None:
+                continue
+            if _has_changed(change, function) and function.status != "InProgress":
                 function = portal.functions.get(function.name)
                 if is_updated(change, function):
                     self._confirmed |= {change.target}
@@ -121,8 +125,8 @@ class LambdaWatcher(ResourceWatcher[Function]):
         return f"is set to {current}; status of its last update: {resource.status or 'unknown'}"
 
     def faults(self, resource: Function) -> tuple[str, ...]:
-        """See `ResourceWatcher`; AWS gives a single reason."""
-        return (resource.reason,) if resource.reason else ()
+        """See `ResourceWatcher`; AWS gives a reason for the update and one for the state."""
+        return tuple(dict.fromkeys(filter(None, (resource.reason, resource.state_reason))))
 
 
 def judge(change: Change, now: Function, *, confirmed: bool) -> Verdict:
@@ -134,39 +138,19 @@ def judge(change: Change, now: Function, *, confirmed: bool) -> Verdict:
         if not image.same(change.images[MAIN], now.image):
             return Superseded(now.image or "no image")
         return Ready("AWS reports the update as successful")
-    if _has_changed(change, now) and now.status == "Failed":
-        return Failed(f"AWS could not update it: {now.reason or 'no reason given'}")
-    if now.state == "Failed":
-        return Failed(f"AWS could not start it: {now.reason or 'no reason given'}")
     if not _has_changed(change, now):
+        # A failure that it shows is not of this update.
         return Waiting("the portal still shows the previous version of the function")
+    if now.status == "Failed":
+        return Failed(f"AWS could not update it: {now.reason or 'no reason given'}")
+    if now.state == "Failed" and not now.updating:
+        return Failed(f"AWS could not start it: {now.state_reason or 'no reason given'}")
     return Waiting("AWS is still updating it")
 
 
 def is_updated(change: Change, now: Function) -> bool:
     """Return whether an update after the change began has succeeded."""
-    return _has_changed(change, now) and now.status == "Successful" and not now.updating
-
-
-def full_name(name: str, tenant: str, known: Iterable[str]) -> str | None:
-    """Return the full name of the function people call `name`, None unless exactly one matches.
-
-    Full names are `duploservices-<tenant>-<name>`, with or without the account number as a
-    suffix. Some installations use another first word.
-    """
-    names = set(known)
-    if name in names:
-        return name
-    pattern = re.compile(rf"[a-z0-9]+-{re.escape(tenant)}-{re.escape(name)}(-\d{{12}})?")
-    matching = [one for one in names if pattern.fullmatch(one)]
-    usual = [one for one in matching if one.startswith(_USUAL_PREFIX)] or matching
-    return usual[0] if len(usual) == 1 else None
-
-
-def short_name(name: str, tenant: str) -> str:
-    """Return the name people use for a function."""
-    match = re.fullmatch(rf"[a-z0-9]+-{re.escape(tenant)}-(.+?)(-\d{{12}})?", name)
-    return match[1] if match else name
+    return _has_changed(change, now) and now.settled
 
 
 def detail(snapshot: Snapshot) -> Function:
@@ -189,4 +173,4 @@ def _snapshot(target: Target, function: Function) -> Snapshot:
             "Name a function whose package type is Image.",
         )
     version = f"{function.image}|{function.version}"
-    return Snapshot(target, {MAIN: function.image}, version, function)
+    return Snapshot(target, {MAIN: function.image}, version, function, function.modified)

@@ -41,7 +41,8 @@ class ResourceWatcher(Watcher, Generic[Resource]):
     ) -> Mapping[Target, Resource]:
         """Return the resources of these changes as they are now; `last` holds the last look's.
 
-        A target that is absent from the result keeps its last resource.
+        A target that is absent from the result is waited for: it was deleted, or the list is
+        incomplete for a moment.
         """
 
     @abstractmethod
@@ -64,12 +65,15 @@ class ResourceWatcher(Watcher, Generic[Resource]):
             for target, change in self._changes.items()
             if not isinstance(self._verdicts.get(target), (Ready, Superseded))
         ]
+        read: Mapping[Target, Resource] = {}
         if pending:
             read = self.read(self._portal.until(deadline), pending, self._resources)
             self._resources.update(read)
         is_late = self._clock.monotonic() >= deadline.at
         for change in pending:
-            verdict = self.judge(change, self._resources[change.target])
+            verdict: Verdict = Waiting("the portal does not list it")
+            if change.target in read:
+                verdict = self.judge(change, read[change.target])
             if is_late and isinstance(verdict, Waiting):
                 verdict = TimedOut.while_waiting(verdict, deadline.at - self._started)
             self._verdicts[change.target] = verdict

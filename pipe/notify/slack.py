@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pipe.output import printable
 from pipe.report import RunRecord, TargetRecord
 from pipe.settings import NotificationSettings
 
@@ -70,5 +71,5 @@ def _code(text: str) -> str:
 
 
 def _escape(text: str) -> str:
-    """Escape text so that Slack sees neither a mention nor a link in it."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """Escape text so that Slack sees neither a mention, a link nor another line in it."""
+    return printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

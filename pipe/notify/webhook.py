@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from pipe.output import printable
 from pipe.report import RunRecord
 from pipe.report.json_record import as_data
 from pipe.secret import cut
@@ -72,4 +73,7 @@ def _lines(record: RunRecord) -> Iterator[str]:
 
 def _text(text: str, **style: str) -> Mapping[str, Any]:
     """Return a paragraph without Markdown: a log line can neither link nor mention."""
-    return {"type": "RichTextBlock", "inlines": [{"type": "TextRun", "text": text, **style}]}
+    return {
+        "type": "RichTextBlock",
+        "inlines": [{"type": "TextRun", "text": printable(text), **style}],
+    }

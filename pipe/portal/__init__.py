@@ -7,7 +7,8 @@ further.
 from pipe.portal.client import Portal, TenantPortal
 from pipe.portal.connect import connect
 from pipe.portal.cronjobs import CronJob
-from pipe.portal.ecs import Deployment, EcsService, TaskDefinition
+from pipe.portal.ecs import Deployment, EcsService, Event, TaskDefinition
+from pipe.portal.ecs_tasks import EcsTask, EcsTasks, TaskContainer
 from pipe.portal.faults import Fault
 from pipe.portal.functions import Function
 from pipe.portal.pods import Container, Phase, Pod
@@ -19,6 +20,9 @@ __all__ = [
     "CronJob",
     "Deployment",
     "EcsService",
+    "EcsTask",
+    "EcsTasks",
+    "Event",
     "Fault",
     "Function",
     "Listener",
@@ -26,6 +30,7 @@ __all__ = [
     "Pod",
     "Portal",
     "Service",
+    "TaskContainer",
     "TaskDefinition",
     "Tenant",
     "TenantPortal",

@@ -3,68 +3,78 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from pipe.clock import Deadline
-from pipe.errors import IdentityError, PlatformError, Refused
-from pipe.http import HttpClient, Reply, address
+from pipe.errors import Unreachable
+from pipe.http import HttpClient, Reply
 from pipe.http.excerpt import excerpt
 from pipe.http.json_body import TooComplex, loads
 from pipe.portal import error_body
 from pipe.portal.fields import UnexpectedShape
+from pipe.portal.pace import GRACE, Pace, TimeLeft
+from pipe.portal.refusals import Refusals
 
 T = TypeVar("T")
 
 NO_ROUTE = (404, 405)
 """Statuses that mean the portal is too old to have the route."""
-_SHORTEST_READ = 5.0
 
 
 class Calls:
     """Calls to one portal; `variable` is the one that the token comes from.
 
-    `refusal` explains why the token would be refused, as far as its end is known.
+    `time_left` limits the calls where it is given. `life` explains a refused token by its end.
     """
 
-    def __init__(self, http: HttpClient, variable: str = "DUPLO_TOKEN", refusal: str = "") -> None:
-        self._http = http
-        self._refusal_reason = refusal
-        self._variable = variable
+    def __init__(
+        self,
+        http: HttpClient,
+        variable: str = "DUPLO_TOKEN",
+        pace: Pace | None = None,
+        time_left: TimeLeft | None = None,
+        *,
+        life: str = "",
+    ) -> None:
         self.host = urlsplit(http.base).netloc
+        self.refusals = Refusals(self.host, variable, life)
+        self._http = http
+        self._pace = pace or Pace()
+        self._time_left = time_left
 
-    def until(self, deadline: Deadline) -> Calls:
-        """Return calls for a loop that retries by itself: one try each, cut off at `deadline`."""
-        left = max(_SHORTEST_READ, deadline.left())
-        limits = self._http.limits
-        # At most half of the time left, so that one silent reply does not use up all of it.
-        read = min(limits.read, max(_SHORTEST_READ, left / 2))
-        whole = min(limits.whole, max(2 * _SHORTEST_READ, left))
-        limited = self._http.limited(replace(limits, tries=1, read=read, whole=whole))
-        return Calls(limited, self._variable, self._refusal_reason)
+    def until(self, deadline: Deadline, grace: float = GRACE) -> Calls:
+        """Return calls for a loop that retries by itself: one try each.
 
-    def quick(self) -> Calls:
-        """Return calls for what the run can do without: one try each, of a few seconds."""
-        limits = self._http.limits
-        short = replace(
-            limits, tries=1, connect=_SHORTEST_READ, read=_SHORTEST_READ, whole=2 * _SHORTEST_READ
-        )
-        return Calls(self._http.limited(short), self._variable, self._refusal_reason)
+        They end with `Unreachable` at the latest `grace` seconds after `deadline`.
+        """
+        return self._with(TimeLeft(deadline, grace, tries=1))
 
-    def token_refused(self, reply: Reply) -> IdentityError:
-        """Return the error for a reply that refuses the token."""
-        reason = error_body.message(reply)
-        # The end of the token does not explain status 403.
-        life = self._refusal_reason if reply.status == 401 else ""
-        return IdentityError.token_refused(self.host, self._variable, reason, life)
+    def within(self, seconds: float, *, once: bool = False) -> Calls:
+        """Return calls for what is not worth a long wait.
 
-    def lacks_permission(self, what: str) -> Refused:
-        """Return the error for a token that does not permit a change; `what` gives the reason."""
-        return Refused(
-            f"The token lacks permission: {what}.",
-            f"Give the service account of {self._variable} write access to the tenant.",
-        )
+        They are retried within that time unless `once` is set or the caller retries by itself.
+        """
+        soon = Deadline.after(self._http.clock, max(seconds, self._pace.enough))
+        if self._time_left is None:
+            return self._with(TimeLeft(soon, 0.0, tries=1 if once else self._http.limits.tries))
+        if self._time_left.seconds() < soon.left():
+            return self
+        return self.until(soon, grace=0.0)
+
+    def _with(self, time_left: TimeLeft) -> Calls:
+        variable, life = self.refusals.variable, self.refusals.life
+        return Calls(self._http, variable, self._pace, time_left, life=life)
+
+    def _limited(self) -> HttpClient:
+        """Return the client for a call that begins now."""
+        if self._time_left is None:
+            return self._http
+        if self._time_left.seconds() <= 0.0:
+            raise Unreachable(
+                f"The time limit passed before {self.host} could be asked.", may_have_applied=False
+            )
+        return self._http.limited(self._time_left.limits(self._http.limits, self._pace))
 
     def read(
         self,
@@ -81,19 +91,21 @@ class Calls:
         def transient(reply: Reply) -> bool:
             return reply.status not in final and error_body.transient(reply)
 
-        reply = self._http.repeatable("GET", path, transient=transient, decode=decode)
+        reply = self._limited().repeatable("GET", path, transient=transient, decode=decode)
         self._check_token(reply)
+        if reply.ok:
+            self._pace.slowest = max(self._pace.slowest, reply.seconds)
         return reply
 
     def query(self, path: str, body: object) -> Reply:
         """Send a POST that only reads, retried like a GET."""
-        reply = self._http.repeatable("POST", path, body, transient=error_body.transient)
+        reply = self._limited().repeatable("POST", path, body, transient=error_body.transient)
         self._check_token(reply)
         return reply
 
     def send(self, method: str, path: str, body: object) -> Reply:
         """Send a request once, and return its reply unchecked; raise `Unreachable`."""
-        return self._http.once(method, path, body)
+        return self._limited().once(method, path, body)
 
     def write(self, method: str, path: str, body: object, what: str) -> Reply:
         """Send a write once; raise the error its refusal deserves, or `Unreachable`."""
@@ -107,13 +119,13 @@ class Calls:
         try:
             return read(reply.json())
         except UnexpectedShape as expected:
-            raise self._unexpected(what, f"expected {expected}", retryable=False) from None
+            raise self.refusals.unexpected(what, f"expected {expected}", retryable=False) from None
         except TooComplex as expected:
-            raise self._unexpected(what, f"expected {expected}", retryable=True) from None
+            raise self.refusals.unexpected(what, f"expected {expected}", retryable=True) from None
         except ValueError:
             problem = f'expected JSON, got "{excerpt(reply)}"'
             # Truncated JSON, or a gateway's page: an outage that may be over soon.
-            raise self._unexpected(what, problem, retryable=True) from None
+            raise self.refusals.unexpected(what, problem, retryable=True) from None
 
     def check_done(self, reply: Reply, what: str) -> None:
         """Check the reply to a call without a result: a success must be empty or JSON.
@@ -123,41 +135,15 @@ class Calls:
         self.check(reply, what)
         if error_body.transient(reply):
             problem = f'expected an empty body or JSON, got "{excerpt(reply)}"'
-            raise self._unexpected(what, problem, retryable=True)
+            raise self.refusals.unexpected(what, problem, retryable=True)
 
     def check(self, reply: Reply, what: str) -> None:
         """Raise the error that an unsuccessful reply deserves."""
         if reply.ok:
             return
         self._check_token(reply)
-        raise self._refusal(reply, what)
+        raise self.refusals.of(reply, what)
 
     def _check_token(self, reply: Reply) -> None:
         if reply.status == 401:
-            raise self.token_refused(reply)
-
-    def _unexpected(self, what: str, problem: str, *, retryable: bool) -> Refused:
-        return Refused(
-            f"The portal {self.host} returned an unexpected response for {what}: {problem}.",
-            "Check that DUPLO_HOST is the portal itself, with nothing in between.",
-            retryable=retryable,
-        )
-
-    def _refusal(self, reply: Reply, what: str) -> PlatformError:
-        if 300 <= reply.status < 400:
-            target = address.target(reply.headers.get("Location", "")) or "another address"
-            return Refused(
-                f"{self.host} redirects to {target} for {what}; the token is not sent there.",
-                "Set DUPLO_HOST to the portal's own address.",
-                may_have_applied=True,
-            )
-        message = error_body.message(reply)
-        because = f': "{message}"' if message else ""
-        if reply.status == 403:
-            return self.lacks_permission(f"{what} was refused{because}")
-        return Refused(
-            f"The portal {self.host} answered {reply.status} for {what}{because}.",
-            "Run the step again; if the error persists, send this line to the portal's "
-            "administrators.",
-            retryable=error_body.transient(reply),
-        )
+            raise self.refusals.token(reply)

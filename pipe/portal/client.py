@@ -8,6 +8,7 @@ from pipe.portal.cronjobs import CronJobs
 from pipe.portal.ecs import Ecs
 from pipe.portal.faults import Faults
 from pipe.portal.functions import Functions
+from pipe.portal.pace import GRACE
 from pipe.portal.pods import Pods
 from pipe.portal.scope import Scope
 from pipe.portal.services import Services
@@ -43,6 +44,10 @@ class TenantPortal:
         self.functions = Functions(scope)
         self.cronjobs = CronJobs(scope)
 
-    def until(self, deadline: Deadline) -> TenantPortal:
+    def until(self, deadline: Deadline, grace: float = GRACE) -> TenantPortal:
         """Return the same portal with the calls of `Calls.until`, sharing what was learned."""
-        return TenantPortal(self.scope.until(deadline))
+        return TenantPortal(self.scope.until(deadline, grace))
+
+    def within(self, seconds: float) -> TenantPortal:
+        """Return the same portal with the calls of `Calls.within`."""
+        return TenantPortal(self.scope.within(seconds))

@@ -37,4 +37,5 @@ def connect(
     session = network.session(host)
     session.auth = BearerAuth(token)
     http = HttpClient(host, session, network.clock, setting="DUPLO_HOST")
-    return Portal(Calls(http, variable, end.refusal(network.clock.now()) if end else ""))
+    life = end.refusal(network.clock.now()) if end else ""
+    return Portal(Calls(http, variable, life=life))

@@ -8,10 +8,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipe.errors import Refused
+from pipe.http import Reply
 from pipe.model import MAIN
-from pipe.portal.fields import listed, nested, objects, text
+from pipe.portal import error_body
+from pipe.portal.fields import items, listed, nested, objects, text
 from pipe.portal.scope import Scope
 
+_OUTDATED = "the object has been modified"
 _ANY_HOST = "duplocloud.net/is-any-host-allowed"
 
 
@@ -20,6 +24,8 @@ class CronJob:
     """One CronJob; `version` changes with every change. `document` is the portal's JSON.
 
     `main` is the name of the main container: the one named like the job, else the first.
+    `concurrency` decides on a run that is under way when the next one is due, and
+    `running` is the number of such runs.
     """
 
     name: str
@@ -28,6 +34,9 @@ class CronJob:
     schedule: str
     version: str
     document: Mapping[str, Any] = field(compare=False, repr=False)
+    suspended: bool = False
+    concurrency: str = ""
+    running: int = 0
 
 
 class CronJobs:
@@ -42,10 +51,22 @@ class CronJobs:
         return self._scope.calls.decode(reply, "the list of CronJobs", _jobs)
 
     def change_images(self, job: CronJob, images: Mapping[str, str]) -> None:
-        """Change images of a CronJob, by container name."""
+        """Change images of a CronJob, by container name.
+
+        Raises a retryable `Refused` for a job that is not the latest: Kubernetes itself changes it
+        with every run.
+        """
         path = self._scope.v3("k8s", "cronJob", job.name)
-        body = replacement(job, images)
-        self._scope.calls.write("PUT", path, body, f"the change of {job.name}")
+        reply = self._scope.calls.send("PUT", path, replacement(job, images))
+        if _is_outdated(reply):
+            raise Refused(
+                f"{job.name} changed just before this run's change: "
+                f'"{error_body.message(reply)}".',
+                "Run the step again.",
+                retryable=True,
+                may_have_applied=False,
+            )
+        self._scope.calls.check_done(reply, f"the change of {job.name}")
 
 
 def replacement(job: CronJob, images: Mapping[str, str]) -> dict[str, Any]:
@@ -64,6 +85,12 @@ def replacement(job: CronJob, images: Mapping[str, str]) -> dict[str, Any]:
     return body
 
 
+def _is_outdated(reply: Reply) -> bool:
+    if reply.status == 409:
+        return True
+    return reply.status in (400, 500) and _OUTDATED in error_body.message(reply)
+
+
 def _jobs(body: Any) -> tuple[CronJob, ...]:
     jobs = (_job(item) for item in listed(body))
     return tuple(job for job in jobs if job.name and job.images)
@@ -77,9 +104,18 @@ def _job(item: Mapping[str, Any]) -> CronJob:
         MAIN if text(entry, "name") == main else text(entry, "name"): text(entry, "image")
         for entry in _containers(item)
     }
-    schedule = text(nested(item, "spec"), "schedule")
-    version = json.dumps(item.get("spec"), sort_keys=True)
-    return CronJob(name, main, images, schedule, version, item)
+    spec = nested(item, "spec")
+    return CronJob(
+        name=name,
+        main=main,
+        images=images,
+        schedule=text(spec, "schedule"),
+        version=json.dumps(item.get("spec"), sort_keys=True),
+        document=item,
+        suspended=spec.get("suspend") is True,
+        concurrency=text(spec, "concurrencyPolicy"),
+        running=len(list(items(nested(item, "status").get("active")))),
+    )
 
 
 def _containers(item: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from pipe.portal.calls import NO_ROUTE
@@ -18,6 +20,7 @@ from pipe.portal.fields import (
     enum_text,
     is_integer,
     listed,
+    moment,
     nested,
     objects,
     prose,
@@ -27,7 +30,8 @@ from pipe.portal.fields import (
 from pipe.portal.scope import Scope
 
 _NO_LIST_ROUTE = (*NO_ROUTE, 500)
-_MOST_EVENTS = 5
+_MOST_EVENTS = 100
+"""As many as AWS keeps."""
 # AWS returns these and accepts none of them.
 _READ_ONLY = (
     "TaskDefinitionArn",
@@ -45,8 +49,13 @@ _NONZERO = ("Cpu", "Memory", "MemoryReservation", "StartTimeout", "StopTimeout")
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """One deployment of a service; `state` is empty where AWS does not report one."""
+    """One deployment of a service; `state` is empty where AWS does not report one.
 
+    `failed` counts tasks in a row that did not start; AWS resets it once a task runs.
+    """
+
+    id: str
+    created: datetime | None
     definition: str
     primary: bool
     state: str
@@ -58,24 +67,48 @@ class Deployment:
 
 
 @dataclass(frozen=True, slots=True)
+class Event:
+    """What AWS reports to have done with a service, or to have been unable to do."""
+
+    created: datetime | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class EcsService:
-    """One ECS service; `definition` is the ARN it is set to. `document` is the portal's JSON."""
+    """One ECS service; `definition` is the ARN it is set to. `document` is the portal's JSON.
+
+    `name` is the one that the portal shows, `full_name` may carry the tenant's prefix. Events are
+    listed from the newest to the oldest. With `has_breaker`, AWS gives up a deployment itself once
+    enough of its tasks did not start.
+    """
 
     name: str
+    full_name: str
     definition: str
     deployments: tuple[Deployment, ...]
-    events: tuple[str, ...]
+    events: tuple[Event, ...]
     document: Mapping[str, Any] = field(compare=False, repr=False)
+    has_breaker: bool = False
+
+    @property
+    def primary(self) -> Deployment | None:
+        """The deployment that AWS is working towards."""
+        return next((one for one in self.deployments if one.primary), None)
 
 
 @dataclass(frozen=True, slots=True)
 class TaskDefinition:
-    """One revision; `images` are by container, in its order. `document` is the portal's JSON."""
+    """One revision; `images` are by container, in its order. `document` is the portal's JSON.
+
+    AWS points no service to a revision that is not `active`, although one may still run it.
+    """
 
     arn: str
     family: str
     images: Mapping[str, str]
     document: Mapping[str, Any] = field(compare=False, repr=False)
+    active: bool = True
 
     def differs_only_by(self, images: Mapping[str, str], other: TaskDefinition) -> bool:
         """Return whether registering this one with `images` would duplicate `other`."""
@@ -100,7 +133,7 @@ class Ecs:
         """Return the service with its deployments, which older portals only return one by one."""
         reply = self._scope.calls.read(self._scope.v2("GetEcsServiceDetails", service.name))
         status = self._scope.calls.decode(reply, f"the ECS service {service.name}", required_object)
-        return _service(service.name, service.document, status)
+        return _service(service.full_name, service.document, status)
 
     def task_definition(self, arn: str) -> TaskDefinition:
         """Return one revision of a task definition."""
@@ -149,7 +182,7 @@ def _drop_zeros(item: dict[str, Any], keys: tuple[str, ...]) -> None:
 def _services(body: Any) -> tuple[EcsService, ...]:
     services = (
         _service(
-            text(item, "EcsServiceName") or text(nested(item, "DuploEcsService"), "Name"),
+            text(item, "EcsServiceName"),
             nested(item, "DuploEcsService"),
             nested(item, "AwsEcsService"),
         )
@@ -166,25 +199,36 @@ def _services_v2(body: Any) -> tuple[EcsService, ...]:
 def _service(name: str, document: Mapping[str, Any], status: Mapping[str, Any]) -> EcsService:
     """Build a service from the portal's settings of it and from its status in AWS."""
     return EcsService(
-        name=name,
+        name=text(document, "Name") or name,
+        full_name=name or text(document, "Name"),
         definition=text(document, "TaskDefinition"),
         deployments=tuple(_deployment(item) for item in objects(status, "Deployments")),
         events=tuple(_events(status)),
         document=document,
+        has_breaker=_has_breaker(document),
     )
 
 
-def _events(status: Mapping[str, Any]) -> Iterator[str]:
+def _has_breaker(document: Mapping[str, Any]) -> bool:
+    configuration = nested(document, "DeploymentConfiguration")
+    return nested(configuration, "DeploymentCircuitBreaker").get("Enable") is True
+
+
+def _events(status: Mapping[str, Any]) -> Iterator[Event]:
     newest_first = sorted(
-        objects(status, "Events"), key=lambda event: text(event, "CreatedAt"), reverse=True
+        islice(objects(status, "Events"), _MOST_EVENTS),
+        key=lambda event: text(event, "CreatedAt"),
+        reverse=True,
     )
-    for event in newest_first[:_MOST_EVENTS]:
+    for event in newest_first:
         if message := prose(event, "Message"):
-            yield message
+            yield Event(moment(event, "CreatedAt"), message)
 
 
 def _deployment(item: Mapping[str, Any]) -> Deployment:
     return Deployment(
+        id=text(item, "Id"),
+        created=moment(item, "CreatedAt"),
         definition=text(item, "TaskDefinition"),
         primary=enum_text(item, "Status").upper() == "PRIMARY",
         state=enum_text(item, "RolloutState").upper(),
@@ -203,7 +247,8 @@ def _task_definition(body: Any) -> TaskDefinition:
     arn = text(document, "TaskDefinitionArn")
     if not arn or not images:
         raise UnexpectedShape("a task definition with an ARN and containers")
-    return TaskDefinition(arn, text(document, "Family"), images, document)
+    active = enum_text(document, "Status").upper() in ("", "ACTIVE")
+    return TaskDefinition(arn, text(document, "Family"), images, document, active)
 
 
 def _arn(body: Any) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipe.errors import PipeError
+from pipe.errors import PipeError, PlatformError
 from pipe.http.excerpt import one_line
 from pipe.portal.fields import code, listed, nested, prose, text
 from pipe.portal.scope import Scope
+
+log = logging.getLogger(__name__)
 
 # The platform's codes, 0 critical, 1 high, 2 error, 3 warning, 4 info, 5 fatal, 6 verbose,
 # are not in order of severity.
@@ -19,6 +22,9 @@ _EXPIRY = re.compile(
 )
 """Administrators can have the portal report tokens that expire; no source shows its exact words."""
 _SEVERITY = {5: 6, 0: 5, 1: 4, 2: 3, 3: 2, 4: 1, 6: 0}
+
+_SECONDS = 10.0
+_MOST_LEFT_OUT = 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +50,41 @@ class Faults:
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
 
-    def list(self) -> tuple[Fault, ...]:
-        """Return every fault in the tenant, old ones included."""
-        reply = self._scope.calls.read(self._scope.v2("GetFaultsByTenant"))
-        return self._scope.calls.decode(reply, "the list of faults", decode_faults)
+    def list(self) -> tuple[Fault, ...] | None:
+        """Return every fault in the tenant, old ones included; None where they cannot be read.
+
+        Faults only explain, so a failure to read them is logged once and fails nothing. It is
+        expensive if the portal stays silent: the more reads have failed in a row, the more of the
+        next ones are left out.
+        """
+        memory = self._scope.memory.faults
+        if memory.left_out < memory.to_leave_out:
+            memory.left_out += 1
+            return None
+        calls = self._scope.calls.within(_SECONDS)
+        try:
+            reply = calls.read(self._scope.v2("GetFaultsByTenant"))
+            faults = calls.decode(reply, "the list of faults", decode_faults)
+        except PlatformError as error:
+            if not memory.is_known:
+                memory.is_known = True
+                log.warning(
+                    "%s Faults are only hints, so problems of pods are shown without them.", error
+                )
+            memory.to_leave_out = min(_MOST_LEFT_OUT, 2 * memory.to_leave_out + 1)
+            memory.left_out = 0
+            return None
+        memory.to_leave_out = memory.left_out = 0
+        return faults
 
     def token_expiry(self) -> str:
         """Return the platform's fault about a token that expires soon, empty without one.
 
         One quick request, whose failure is no reason to warn of anything.
         """
+        calls = self._scope.calls.within(_SECONDS / 2, once=True)
         try:
-            faults = Faults(replace(self._scope, calls=self._scope.calls.quick())).list()
+            faults = Faults(replace(self._scope, calls=calls)).list() or ()
         except PipeError:
             return ""
         return next((one_line(one.text) for one in faults if _EXPIRY.search(one.text)), "")

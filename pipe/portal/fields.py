@@ -7,6 +7,7 @@ a failed deploy. Only a body of the wrong overall shape is rejected.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
 from pipe.secret import cut
@@ -65,6 +66,15 @@ def prose(item: Mapping[str, Any], key: str) -> str:
 def enum_text(item: Mapping[str, Any], key: str) -> str:
     """Return an AWS enum value, which the portal sends bare or as `{"Value": ...}`."""
     return text(item, key) or text(nested(item, key), "Value")
+
+
+def moment(item: Mapping[str, Any], key: str) -> datetime | None:
+    """Return the time under a key, in UTC unless it names a zone, or None."""
+    try:
+        found = datetime.fromisoformat(text(item, key))
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def count(item: Mapping[str, Any], key: str) -> int | None:

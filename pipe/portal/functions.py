@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pipe.errors import Refused
 from pipe.http import Reply
 from pipe.portal import error_body
-from pipe.portal.fields import enum_text, listed, nested, prose, required_object, text
+from pipe.portal.fields import enum_text, listed, moment, nested, prose, required_object, text
 from pipe.portal.scope import Scope
 
 _BUSY = re.compile(r"in progress|conflict", re.IGNORECASE)
@@ -18,7 +19,11 @@ _BUSY = re.compile(r"in progress|conflict", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """One function. `version` changes with every update; only `Functions.get` sets `image`."""
+    """One function. `version` changes with every update; only `Functions.get` sets `image`.
+
+    AWS's own list shows neither `status`, which is the last update's, nor `state`, nor their
+    reasons.
+    """
 
     name: str
     status: str
@@ -27,11 +32,23 @@ class Function:
     package: str
     version: str
     image: str = ""
+    state_reason: str = ""
+    modified: datetime | None = None
 
     @property
     def updating(self) -> bool:
         """Whether an update is in progress."""
         return self.status == "InProgress" or self.state == "Pending"
+
+    @property
+    def settled(self) -> bool:
+        """Whether the last update has succeeded, and the function can run."""
+        return self.status == "Successful" and not self.updating and not self.failed
+
+    @property
+    def failed(self) -> bool:
+        """Whether the last update has failed, or AWS could not start the function."""
+        return self.status == "Failed" or (self.state == "Failed" and not self.updating)
 
 
 class Functions:
@@ -63,6 +80,8 @@ class Functions:
                 f'An earlier update of {name} is still under way: "{error_body.message(reply)}".',
                 "Find out who else updates it, then run the step again.",
                 retryable=True,
+                # The function may show the end of the earlier update, which is not this one's.
+                may_have_applied=False,
             )
         self._scope.calls.check_done(reply, f"the change of {name}")
 
@@ -93,4 +112,6 @@ def _function(item: Mapping[str, Any], image: str = "") -> Function:
         package=enum_text(item, "PackageType"),
         version="|".join(text(item, key) for key in ("LastModified", "CodeSha256")),
         image=image,
+        state_reason=prose(item, "StateReason"),
+        modified=moment(item, "LastModified"),
     )

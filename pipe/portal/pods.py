@@ -56,7 +56,9 @@ class Container:
     """One container of a pod. `restarts` and the states are None or empty on older portals.
 
     `waiting` and `message` are the reason and message from Kubernetes for a container that does
-    not run; `exit_code` is that of its last termination.
+    not run; `exit_code` and `ended` (such as `OOMKilled`) are those of its last termination.
+    `running` and `waiting` are present states. A termination may be the present state or, on other
+    portals, the one before the last restart: the field is called `LastContainerState`.
     """
 
     name: str
@@ -66,6 +68,8 @@ class Container:
     waiting: str = ""
     message: str = ""
     exit_code: int | None = None
+    ended: str = ""
+    running: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,16 @@ class Pod:
         return any(entry.waiting for entry in (*self.init_containers, *self.containers))
 
     @cached_property
+    def has_ended(self) -> bool:
+        """Whether any of its containers shows a termination, of now or earlier."""
+        return any(entry.ended for entry in (*self.init_containers, *self.containers))
+
+    @cached_property
+    def is_steady(self) -> bool:
+        """Whether it runs, was never restarted, and no container shows any trouble."""
+        return self.is_running and not (self.restarts or self.is_waiting or self.has_ended)
+
+    @cached_property
     def restarts(self) -> int:
         """The restart count of its most restarted container, as far as the portal reports it."""
         both = (*self.init_containers, *self.containers)
@@ -107,7 +121,8 @@ class Pod:
     @cached_property
     def incarnation(self) -> str:
         """An identity that changes when one of its containers is restarted or replaced."""
-        parts = [f"{entry.docker_id}#{entry.restarts or 0}" for entry in self.containers]
+        both = (*self.init_containers, *self.containers)
+        parts = [f"{entry.docker_id}#{entry.restarts or 0}" for entry in both]
         return " ".join([self.name, *parts])
 
 
@@ -171,13 +186,14 @@ def decode_pod(item: Mapping[str, Any]) -> Pod:
 
 
 def _container(item: Mapping[str, Any]) -> Container:
+    state = nested(item, "LastContainerState")
     container = Container(
         name=intern(text(item, "Name")),
         image=intern(text(item, "Image")),
         docker_id=text(item, "DockerId"),
         restarts=count(item, "RestartCount"),
+        running=isinstance(state.get("running"), dict),
     )
-    state = nested(item, "LastContainerState")
     waiting, terminated = nested(state, "waiting"), nested(state, "terminated")
     if not waiting and not terminated:
         return container
@@ -187,6 +203,7 @@ def _container(item: Mapping[str, Any]) -> Container:
         waiting=prose(waiting, "reason"),
         message=prose(waiting, "message") or prose(terminated, "message"),
         exit_code=exit_code if is_integer(exit_code) else None,
+        ended=(prose(terminated, "reason") or "Error") if terminated else "",
     )
 
 

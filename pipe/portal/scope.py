@@ -11,6 +11,7 @@ from pipe.clock import Deadline
 from pipe.errors import Refused
 from pipe.portal.calls import Calls
 from pipe.portal.list_reader import ListReader
+from pipe.portal.pace import GRACE
 from pipe.portal.tenants import Tenant
 
 T = TypeVar("T")
@@ -18,16 +19,30 @@ T = TypeVar("T")
 _INVALID_NAMES = ("", ".", "..")
 
 
+@dataclass
+class FailedReads:
+    """What is known of reads that may fail: how many of the next ones to leave out.
+
+    `left_out` of them have been; `is_known` is true once a failure was logged.
+    """
+
+    to_leave_out: int = 0
+    left_out: int = 0
+    is_known: bool = False
+
+
 @dataclass(frozen=True)
 class PortalMemory:
     """What one call learned about the portal and later calls use.
 
     `missing_routes` names routes that this portal is too old to have, `failed_changes` the services
-    whose last change of an image ended with status 500.
+    whose last change of an image ended with status 500, `faults` holds the reads of faults that
+    failed.
     """
 
     missing_routes: set[str] = field(default_factory=set)
     failed_changes: set[str] = field(default_factory=set)
+    faults: FailedReads = field(default_factory=FailedReads)
     _readers: dict[str, ListReader[Any]] = field(default_factory=dict)
 
     def list_reader(
@@ -50,9 +65,13 @@ class Scope:
     tenant: Tenant
     memory: PortalMemory = field(default_factory=PortalMemory)
 
-    def until(self, deadline: Deadline) -> Scope:
+    def until(self, deadline: Deadline, grace: float = GRACE) -> Scope:
         """Return the same scope with the calls of `Calls.until`, sharing what was learned."""
-        return replace(self, calls=self.calls.until(deadline))
+        return replace(self, calls=self.calls.until(deadline, grace))
+
+    def within(self, seconds: float) -> Scope:
+        """Return the same scope with the calls of `Calls.within`."""
+        return replace(self, calls=self.calls.within(seconds))
 
     def v2(self, *parts: str) -> str:
         """Return the path of an older route."""

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 _NO_FIND_ROUTE = (*NO_ROUTE, 500)
 _FIND = "find a service"
 _MAIN_CONTAINER = "duplo-main-container"
+_SECONDS_FOR_ADDRESS = 5.0
 """The API's name for the main container in an image update."""
 _FLAGS = (
     "IsAnyHostAllowed",
@@ -82,6 +83,7 @@ class Service:
     history: tuple[Mapping[str, str], ...]
     flags: Mapping[str, bool]
     docker_config: str = ""
+    deployed_by: str = ""
     hosts: tuple[str, ...] = ()
     listeners: tuple[Listener, ...] = ()
 
@@ -132,7 +134,7 @@ class Services:
         """
         try:
             path = self._scope.v2("GetLbDetailsInService", service.name)
-            reply = self._scope.calls.quick().read(path)
+            reply = self._scope.calls.within(_SECONDS_FOR_ADDRESS, once=True).read(path)
             body = reply.json() if reply.ok else None
             return text(body, "DNSName") if isinstance(body, dict) else ""
         except (PlatformError, ValueError) as error:
@@ -251,6 +253,7 @@ def decode_service(item: Mapping[str, Any]) -> Service:
         cloud=code(template, "Cloud"),
         allocation_tags=text(template, "AllocationTags"),
         deployed_at=text(item, "LastDeployedAt"),
+        deployed_by=text(item, "LastDeployedBy"),
         restarted_at=text(template, "RestartTime"),
         history=_history(item),
         flags={key: item[key] for key in _FLAGS if isinstance(item.get(key), bool)},

@@ -43,7 +43,7 @@ class Tenants:
             # Some tokens may read this list only (an assumption of the API's own clients).
             reply = self._calls.read("adminproxy/GetTenantNames")
         if reply.status == 403:
-            raise self._calls.token_refused(reply)
+            raise self._calls.refusals.token(reply)
         if reply.status == 404:
             raise Refused(
                 f"{self._calls.host} has no list of tenants, so it is not the portal.",
@@ -62,7 +62,7 @@ class Tenants:
     def check_writable(self, user: User) -> None:
         """Raise `Refused` for a user whose first write the portal would refuse."""
         if user.read_only:
-            raise self._calls.lacks_permission("its user may only read")
+            raise self._calls.refusals.permission("its user may only read")
 
 
 def choose(tenants: Sequence[Tenant], wanted: str) -> Tenant:

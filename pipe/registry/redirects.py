@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from pipe.hosts import LOCAL_HOSTS
+from pipe.hosts import is_internal
 from pipe.http import Reply
 from pipe.http.excerpt import one_line
 from pipe.registry.base import CannotVerify
@@ -22,10 +22,11 @@ def request_manifest(client: OciClient, name: str, method: str, path: str) -> Re
     """
     reply, address = client.request(method, path), f"{client.http.base}/{path}"
     own = True
+    internal = is_internal(urlsplit(client.http.base).hostname or "")
     for _ in range(_MOST_REDIRECTS):
         if not (location := _location(reply)):
             return reply
-        target = _target(address, location, name)
+        target = _target(address, location, name, internal=internal)
         own = own and _origin(target) == _origin(urlsplit(address))
         address = target.geturl()
         where = f"{target.path.lstrip('/')}?{target.query}".rstrip("?")
@@ -48,12 +49,16 @@ def _location(reply: Reply) -> str:
     return reply.headers.get("Location", "") if reply.status in _STATUSES else ""
 
 
-def _target(address: str, location: str, name: str) -> SplitResult:
-    """Return where a redirect leads; raise `CannotVerify` for anything but https elsewhere."""
+def _target(address: str, location: str, name: str, *, internal: bool) -> SplitResult:
+    """Return where a redirect leads; raise `CannotVerify` for anything but https elsewhere.
+
+    Only an `internal` registry may choose which service inside this network gets a request.
+    """
     try:
         target = urlsplit(urljoin(address, location))._replace(fragment="")
         origin = _origin(target)
-        safe = target.scheme == "https" and target.hostname not in (None, *LOCAL_HOSTS)
+        host = target.hostname or ""
+        safe = target.scheme == "https" and host and (internal or not is_internal(host))
         if "@" not in target.netloc and (safe or origin == _origin(urlsplit(address))):
             return target
     except ValueError:

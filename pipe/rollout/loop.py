@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from pipe.clock import Clock, Deadline
 from pipe.errors import IdentityError, PipeError, PlatformError, Unreachable
 from pipe.model import Target
 from pipe.rollout.progress import ProgressLog
-from pipe.rollout.verdict import Ready, Verdict, Waiting
+from pipe.rollout.verdict import Ready, TimedOut, Verdict, Waiting
 from pipe.rollout.watcher import Watcher
 
 _PAUSE = 1.0
@@ -16,45 +17,125 @@ _PAUSE_FOR_ONE = 0.5
 _PAUSE_AFTER_ERROR = 2.0
 _PAUSE_PER_LOOK = 9.0
 """A pause is at least this many times as long as the look before: looks take 10% of the time."""
-_MAX_REFUSALS = 2
-"""A refusal is final at this many looks in a row: a single one may be a hiccup."""
+LOST_SIGHT = 60.0
+"""Seconds of refusals that prove nothing about a rollout: a portal may be upgraded meanwhile."""
+_LAST_LOOK = 30.0
+"""Seconds before the deadline in which a last good look may lie."""
+
+
+@dataclass
+class Sight:
+    """What is seen of the rollouts: `seen_at` is None before the first good look.
+
+    With `is_lost`, the last look failed.
+    """
+
+    seen_at: float | None = None
+    is_lost: bool = False
 
 
 def follow(
-    watchers: Sequence[Watcher], deadline: Deadline, clock: Clock, *, to_the_end: bool = False
+    watchers: Sequence[Watcher],
+    deadline: Deadline,
+    clock: Clock,
+    *,
+    to_the_end: bool = False,
+    patience: float = LOST_SIGHT,
+    sight: Sight | None = None,
 ) -> Mapping[Target, Verdict]:
     """Look until every target is ready or one cannot become so; return the last verdicts.
 
     With `to_the_end`, a target that cannot become ready does not end the wait for the others.
+    `sight` is kept up to date.
 
-    Keeps trying until the deadline while the portal is unreachable. Raises the last `PipeError`
-    when it refuses twice in a row, or when the last look before the deadline failed.
+    Keeps trying until the deadline while the portal is unreachable, and for `patience` seconds
+    while it refuses. Where the look at the deadline fails, the last one counts unless it is too
+    long ago. Raises the last `PipeError` otherwise.
     """
-    progress = ProgressLog(clock)
-    refusals = 0
+    loop = _Loop(watchers, deadline, clock, patience, sight or Sight())
     while True:
         started = clock.monotonic()
         until = None
         try:
-            verdicts = {
-                target: verdict
-                for watcher in watchers
-                for target, verdict in watcher.look(deadline).items()
-            }
+            verdicts = loop.look()
         except (PlatformError, IdentityError) as error:
-            refusals = 0 if _may_pass(error) else refusals + 1
-            if refusals >= _MAX_REFUSALS or deadline.passed():
-                raise
-            progress.failed_look(error)
+            if last := loop.verdicts_despite(error):
+                return last
             pause = _PAUSE_AFTER_ERROR
         else:
-            refusals = 0
-            progress.show(verdicts)
+            loop.progress.show(verdicts)
             if _is_over(verdicts, to_the_end=to_the_end):
                 return verdicts
             until = _ready_at(verdicts)
             pause = _PAUSE if len(verdicts) > 1 else _PAUSE_FOR_ONE
-        progress.wait(_pause(clock, started, pause, until, deadline))
+        loop.progress.wait(_pause(clock, started, pause, until, deadline))
+
+
+class _Loop:
+    """What is remembered from look to look."""
+
+    def __init__(
+        self,
+        watchers: Sequence[Watcher],
+        deadline: Deadline,
+        clock: Clock,
+        patience: float,
+        sight: Sight,
+    ) -> None:
+        self.progress = ProgressLog(clock)
+        self._watchers = watchers
+        self._deadline = deadline
+        self._clock = clock
+        self._patience = patience
+        self._sight = sight
+        self._started = clock.monotonic()
+        self._refused_since: float | None = None
+        self._verdicts: Mapping[Target, Verdict] = {}
+
+    def look(self) -> Mapping[Target, Verdict]:
+        """Return the verdicts of one look; none of them is still waiting after the deadline."""
+        self._verdicts = {
+            target: verdict
+            for watcher in self._watchers
+            for target, verdict in watcher.look(self._deadline).items()
+        }
+        self._sight.seen_at, self._sight.is_lost = self._clock.monotonic(), False
+        self._refused_since = None
+        if self._deadline.passed():
+            self._time_out()
+        return self._verdicts
+
+    def verdicts_despite(self, error: PipeError) -> Mapping[Target, Verdict] | None:
+        """Return the verdicts if a failed look was the last, None to look again; raise `error`."""
+        now, seen_at = self._clock.monotonic(), self._sight.seen_at
+        self._sight.is_lost = True
+        if _may_pass(error):
+            self._refused_since = None
+        elif self._refused_since is None:
+            self._refused_since = now
+        if self._deadline.passed():
+            if seen_at is None or self._deadline.at - seen_at >= self._most_blind():
+                raise error
+            self._time_out()
+            self.progress.show(self._verdicts)
+            return self._verdicts
+        if self._refused_since is not None and now - self._refused_since >= self._patience:
+            raise error
+        self.progress.failed_look(error)
+        return None
+
+    def _most_blind(self) -> float:
+        """Return the seconds before the deadline after which the last look is too old to count."""
+        return min(_LAST_LOOK, (self._deadline.at - self._started) / 2)
+
+    def _time_out(self) -> None:
+        seconds = self._deadline.at - self._started
+        self._verdicts = {
+            target: TimedOut.while_waiting(verdict, seconds)
+            if isinstance(verdict, Waiting)
+            else verdict
+            for target, verdict in self._verdicts.items()
+        }
 
 
 def _may_pass(error: PipeError) -> bool:

@@ -17,6 +17,7 @@ from pipe.settings.targets import read_image_requests
 from pipe.settings.variables import AMBIENT_SECRETS, BY_NAME, VARIABLES
 
 _LONGEST_WAIT = 24 * 3600
+_MOST_CRASHES = 1000
 
 
 def load(environ: Mapping[str, str]) -> Settings:
@@ -39,6 +40,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         wait=reader.read("WAIT", parsers.boolean, otherwise=True),
         wait_timeout=reader.read("WAIT_TIMEOUT", parsers.seconds(1, _LONGEST_WAIT), 900.0),
         stable_seconds=reader.read("STABLE_SECONDS", parsers.seconds(0, _LONGEST_WAIT), 5.0),
+        crash_limit=reader.read("CRASH_LIMIT", parsers.limit(_MOST_CRASHES), 3),
         rollback=reader.read("ROLLBACK", parsers.boolean, otherwise=False),
         restart=reader.read("RESTART", parsers.boolean, otherwise=False),
         dry_run=reader.read("DRY_RUN", parsers.boolean, otherwise=False),

@@ -217,6 +217,7 @@ class Settings:
     wait: bool
     wait_timeout: float
     stable_seconds: float
+    crash_limit: int
     rollback: bool
     restart: bool
     dry_run: bool

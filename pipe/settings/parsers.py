@@ -61,6 +61,18 @@ def seconds(least: int, most: int) -> Parser[float]:
     return parse
 
 
+def limit(most: int) -> Parser[int]:
+    """Return a parser of a whole number up to `most`, where 0 means no limit."""
+
+    def parse(value: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", value) or int(value) > most:
+            message = f'must be a whole number from 0 (no limit) to {most}, not "{short(value)}"'
+            raise ValueError(message)
+        return int(value)
+
+    return parse
+
+
 def choice(options: type[E]) -> Parser[E]:
     """Return a parser of an enum's values."""
 

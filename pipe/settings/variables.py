@@ -166,6 +166,12 @@ VARIABLES = (
         default="5",
     ),
     Variable(
+        "CRASH_LIMIT",
+        "The rollout has failed once a container has ended this often; `0` waits until the time is "
+        "up.",
+        default="3",
+    ),
+    Variable(
         "ROLLBACK",
         "Roll back to the previous image if the rollout or a post-deploy test fails, and verify "
         "that it runs.",

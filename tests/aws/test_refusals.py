@@ -7,9 +7,16 @@ from datetime import timedelta
 
 import pytest
 
+from pipe.errors import Refused
+from pipe.http import Network
+from pipe.identity import sts
+from pipe.identity.aws import AwsClient
 from pipe.identity.claims import LEEWAY
+from pipe.secret import Mask, Secret
+from pipe.settings import AwsSettings, Proxies
 from tests.aws.conftest import AwsHarness
 from tests.sandbox.aws import ACCOUNT, ROLE
+from tests.support.fake_clock import FakeClock
 
 CALL = "AssumeRoleWithWebIdentity"
 
@@ -194,6 +201,7 @@ def test_a_malformed_token_is_refused_without_a_call(
         ({"sub": None}, 'it has no claim "sub"'),
         ({"sub": "user"}, 'its subject is "user"'),
         ({"iss": "http://api.bitbucket.org"}, "expected an address with https://"),
+        ({"iss": "https://[::bad"}, "expected an address with https://"),
         ({"aud": None}, 'its claim "aud" is missing'),
         ({"aud": []}, 'its claim "aud" is missing'),
         ({"exp": None}, 'its claim "exp" is missing'),
@@ -225,3 +233,14 @@ def test_a_token_that_has_just_expired_is_still_sent(aws: AwsHarness) -> None:
     token = aws.cloud.issuer.token(exp=int(expires.timestamp()))
     aws.refused(3, BITBUCKET_STEP_OIDC_TOKEN=token)
     assert aws.cloud.door.log == [CALL]
+
+
+@pytest.mark.parametrize("answer", [{}, {"Account": ACCOUNT}])
+def test_an_answer_without_the_owner_of_the_keys_is_not_from_aws(
+    monkeypatch: pytest.MonkeyPatch, answer: dict[str, str]
+) -> None:
+    """A server in place of AWS is reported, and is no defect of the pipe."""
+    monkeypatch.setattr(AwsClient, "call", lambda *_: answer)
+    aws = AwsClient(Network(Proxies(), "", FakeClock()), Mask(), "eu-west-1")
+    with pytest.raises(Refused, match="did not return the owner of the keys"):
+        sts.whoami(aws, AwsSettings("", "eu-west-1", "", 3600, None, Secret("")))

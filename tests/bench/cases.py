@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pipe.clock import SystemClock
 from tests.sandbox import World
+from tests.sandbox.strategy import ONE_MORE
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Case:
         """Return a new tenant, where a service's pods are replaced one after the other."""
         world = World(SystemClock())
         world.rollout_seconds = self.seconds / self.pods
+        world.strategy, world.probes_miss = ONE_MORE, False
         world.add_tenant("dev01")
         for name in self.names:
             world.add_service(name, f"team/{name}:1", replicas=self.pods)

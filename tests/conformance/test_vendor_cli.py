@@ -159,7 +159,7 @@ def test_it_updates_the_image_of_a_service(clis: dict[str, Cli], waits: Waits, p
     assert service.image == "team/web:2"
     assert service.allocation_tags == "tier-app"
     assert service.starts == 2
-    assert [pod.status for pod in service.pods if not pod.leaving] == [1, 1]
+    assert [pod.ready for pod in service.pods if not pod.leaving] == [True, True]
 
 
 @pytest.mark.slow

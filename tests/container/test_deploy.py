@@ -36,7 +36,9 @@ def test_a_crashing_version(
     agent: Agent, server: Server, user: str, rollback: str, code: int
 ) -> None:
     """The pods' log lines are shown, and ROLLBACK decides what is left."""
-    server.world.behave(NEW_IMAGE, Behaviour("crash", log=["fatal: DATABASE_URL is not set"]))
+    server.world.behave(
+        NEW_IMAGE, Behaviour("crash", log=["fatal: DATABASE_URL is not set"], backoff=2.0)
+    )
     run = agent.run(variables(server, ROLLBACK=rollback), [*STRICT, f"--user={user}"])
     assert run.code == code, run.text
     assert "\u2716" in run.result

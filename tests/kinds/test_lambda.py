@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipe.kinds.lambda_ import full_name
+from pipe.kinds.full_names import full_name
 from tests.sandbox import ApiFault, Behaviour
 from tests.support.harness import Harness
 
@@ -106,3 +106,89 @@ def test_a_zip_function_is_refused(harness: Harness) -> None:
     assert harness.run(SERVICES="lambda:resize=team/resize:2").code == 4
     assert "runs no container image" in harness.output
     assert harness.world.writes() == []
+
+
+@pytest.mark.parametrize("rollback", ["true", "false"])
+def test_a_list_without_status_is_no_reason_to_wait_for_ever(
+    harness: Harness, rollback: str
+) -> None:
+    """AWS's own list shows no status; the function by itself does."""
+    function = harness.world.functions.add("resize", "team/resize:1")
+    function.lists_status = False
+    limits = {"WAIT_TIMEOUT": "60", "ROLLBACK": rollback}
+    assert harness.run(SERVICES="lambda:resize=team/resize:2", **limits).code == 0
+    assert function.image == "team/resize:2"
+    harness.world.behave("team/resize:3", Behaviour("pull-error", fault="image not found in ECR"))
+    expected = 8 if rollback == "true" else 10
+    assert harness.run(SERVICES="lambda:resize=team/resize:3", **limits).code == expected
+    assert "AWS could not update it: image not found in ECR" in harness.output
+
+
+@pytest.mark.parametrize(("status", "state"), [("Failed", "Active"), ("Successful", "Failed")])
+def test_a_failure_from_before_the_update_is_not_its_own(
+    harness: Harness, status: str, state: str
+) -> None:
+    """The list may go on to show it for a while."""
+    function = harness.world.functions.add("resize", "team/resize:1")
+    function.status, function.state, function.listed_late = status, state, 5.0
+    function.reason = function.state_reason = "the role cannot be assumed"
+    assert harness.run(SERVICES="lambda:resize=team/resize:2").code == 0
+    assert (function.image, function.state) == ("team/resize:2", "Active")
+
+
+def test_a_function_that_cannot_start_is_not_ready_although_its_update_succeeded(
+    harness: Harness,
+) -> None:
+    """The reason for that is another field."""
+    function = harness.world.functions.add("resize", "team/resize:1")
+    succeed = function.complete
+
+    def cannot_start() -> None:
+        succeed()
+        function.state, function.state_reason = "Failed", "The image has no entry point"
+
+    function.complete = cannot_start  # type: ignore[method-assign]
+    assert harness.run(SERVICES="lambda:resize=team/resize:2").code == 10
+    assert "AWS could not start it: The image has no entry point" in harness.output
+
+
+def test_a_function_that_cannot_start_is_updated_again(harness: Harness) -> None:
+    """Nothing else revives it, even if it has the image already."""
+    function = harness.world.functions.add("resize", "team/resize:1")
+    function.state = "Failed"
+    assert harness.run(SERVICES="lambda:resize=team/resize:1").code == 0
+    assert (function.updates, function.state) == (1, "Active")
+
+
+def test_the_two_names_of_a_function_are_one_target(harness: Harness) -> None:
+    """It cannot be set to two images."""
+    harness.world.functions.add("resize", "team/resize:1")
+    both = f"lambda:resize=t:2 lambda:duploservices-dev01-resize-{ACCOUNT}=t:3"
+    assert harness.run(SERVICES=both).code == 4
+    assert "are one and the same resource" in harness.output
+    assert harness.world.writes() == []
+
+
+def test_a_repeated_step_does_not_update_the_function_again(harness: Harness) -> None:
+    """The run before it may have been killed."""
+    function = harness.world.functions.add("resize", "t:1")
+    harness.clock.advance(7200)
+    restart = {"SERVICES": "lambda:resize=t:1", "RESTART": "true"}
+    assert harness.run(**restart).code == 0
+    assert harness.run(**restart, BITBUCKET_STEP_RUN_NUMBER="2").code == 0
+    assert function.updates == 1
+    assert harness.run(**restart).code == 0
+    assert function.updates == 2
+
+
+@pytest.mark.parametrize(("kind", "state"), [("lambda", "functions"), ("cronjob", "cronjobs")])
+def test_a_target_that_is_deleted_during_the_rollout_is_reported(
+    harness: Harness, kind: str, state: str
+) -> None:
+    """It is no success, and it is not the portal that lags behind."""
+    targets = getattr(harness.world, state)
+    targets.add("resize", "t:1")
+    delete = {"lambda": "UpdateLambdaFunction$", "cronjob": "cronJob/resize$"}
+    harness.world.intrude(lambda _: targets.items.clear(), when=("POST|PUT", delete[kind], 1))
+    assert harness.run(SERVICES=f"{kind}:resize=t:2", WAIT_TIMEOUT="20").code == 10
+    assert "did not finish within 20 s: the portal does not list it" in harness.output

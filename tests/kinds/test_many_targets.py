@@ -116,6 +116,8 @@ def test_every_wrong_name_is_reported_with_a_suggestion(harness: Harness) -> Non
     assert harness.run(SERVICES=wrong).code == 4
     for near in ("web", "billing", "resize", "nightly"):
         assert f"Did you mean {near}?" in harness.output
+    for called in ("service", "ECS service", "Lambda function", "CronJob"):
+        assert f"There is no {called} called" in harness.output
     assert 'no container of web called "lock"' in harness.output
     assert world.writes() == []
 

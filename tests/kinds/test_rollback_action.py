@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.sandbox import Behaviour
 from tests.sandbox.service import Service
 from tests.support.harness import Harness
@@ -130,6 +132,37 @@ def test_a_rerun_of_the_step_does_not_roll_forward_again(harness: Harness, tmp_p
     assert harness.run(**again).code == 0
     assert web.image == "team/web:1"
     assert len(harness.world.writes()) == writes
+
+
+@pytest.mark.parametrize("number", ["1", "2"])
+def test_without_a_record_a_repeated_step_keeps_what_was_changed_recently(
+    harness: Harness, number: str
+) -> None:
+    """The history's previous entry may be the version that the first attempt rolled back."""
+    web = deployed(harness)
+    harness.clock.advance(86400.0)
+    assert harness.run(SERVICE="web", **ROLL_BACK).code == 0
+    harness.clock.advance(60.0)
+    assert harness.run(SERVICE="web", BITBUCKET_STEP_RUN_NUMBER=number, **ROLL_BACK).code == 0
+    assert web.image == ("team/web:1" if number == "2" else "team/web:2")
+    assert ("may have rolled it back already" in harness.output) == (number == "2")
+
+
+def test_a_repeated_step_rolls_back_what_was_not_changed_recently(harness: Harness) -> None:
+    """The first attempt cannot have."""
+    web = deployed(harness)
+    harness.clock.advance(86400.0)
+    assert harness.run(SERVICE="web", BITBUCKET_STEP_RUN_NUMBER="2", **ROLL_BACK).code == 0
+    assert web.image == "team/web:1"
+
+
+def test_a_single_container_is_rolled_back_by_its_own_history(harness: Harness) -> None:
+    """The entry before the present one changed another container."""
+    web = harness.world.add_service("web", "team/web:1", sidecars={"log": "log:1"})
+    assert harness.run(SERVICES="web/log=log:2").code == 0
+    assert harness.run(SERVICES="web=team/web:2").code == 0
+    assert harness.run(SERVICES="web/log", **ROLL_BACK).code == 0
+    assert (web.image, web.sidecars) == ("team/web:2", {"log": "log:1"})
 
 
 def test_a_dry_run_changes_nothing(harness: Harness) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.sandbox import Behaviour
+from tests.sandbox import Behaviour, World
 from tests.support.harness import Harness
 from tests.support.scripted_adapter import Scripted
 
@@ -98,6 +98,22 @@ def test_an_old_portal_changes_all_containers_in_one_call(old_harness: Harness) 
     assert old_harness.run(SERVICES="web=team/web:2 web/log=log:2").code == 0
     assert (web.image, web.sidecars) == ("team/web:2", {"log": "log:2"})
     assert len(old_harness.world.writes()) == 1
+
+
+def test_an_old_portal_keeps_a_setting_changed_during_the_pre_deploy_test(
+    old_harness: Harness,
+) -> None:
+    """The write is built from the last look before it, not from the plan's."""
+    web = old_harness.world.add_service("web", "team/web:1", sidecars={"log": "log:1"})
+    settings = web.other_docker_config.replace('"info"', '"debug"')
+
+    def change_level(world: World) -> None:
+        world.service("web").other_docker_config = settings
+
+    old_harness.world.intrude(change_level, when=("GET", "GetPods", 1))
+    assert old_harness.run(SERVICES="web/log=log:2").code == 0
+    assert web.sidecars == {"log": "log:2"}
+    assert json.loads(web.other_docker_config)["Env"] == [{"Name": "LOG", "Value": "debug"}]
 
 
 def test_invalid_json_settings_are_not_touched(old_harness: Harness) -> None:

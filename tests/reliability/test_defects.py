@@ -1,261 +1,221 @@
 """Exceptions raised inside the pipe after the change: the rollback that was requested happens.
 
-Every call that a run makes after its first write is found by watching a run without exceptions.
-Each is then made to fail, before it acts and after it has acted.
+Every function of the pipe that runs after the first write is found by tracing a run without
+exceptions. Each is then made to fail, at its start and where it returns.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from importlib import import_module
+from itertools import cycle
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from pipe import report
-from pipe.deploy import evidence, outcome
-from pipe.deploy.changes import AppliedChanges
-from pipe.deploy.current_state import CurrentState
-from pipe.deploy.rollback import Rollback
-from pipe.deploy_tests import DeployTests
+from pipe.dependencies import Dependencies
+from pipe.deploy_tests.model import Command, CommandResult, WriteLine
 from pipe.errors import ConfigError, IdentityError, PipeError, Problem
-from pipe.kinds import Drivers
-from pipe.kinds.ecs.watcher import EcsWatcher
-from pipe.kinds.resource_watcher import ResourceWatcher
-from pipe.kinds.service.watcher import ServiceWatcher
-from pipe.notify.notifications import Notifications
-from pipe.report import Recorder
-from pipe.rollout.progress import ProgressLog
 from tests.reliability.scenarios import (
     DEPLOY,
     FAILED,
-    FULL,
+    OLD,
     OTHER_KINDS,
+    OTHER_KINDS_ROLLBACK,
     ROLLBACK,
     Scenario,
     ScenarioHarness,
+    WatchedHosts,
     share,
 )
-from tests.support.harness import RunResult
-
-WATCHER = ("look", "state", "evidence", "pod_counts")
-CALLS: Mapping[str, tuple[Any, tuple[str, ...]]] = {
-    "applied": (AppliedChanges, ("apply",)),
-    "drivers": (Drivers, ("read", "prepare", "change", "watch")),
-    "service": (ServiceWatcher, WATCHER),
-    "ecs": (EcsWatcher, WATCHER),
-    "resource": (ResourceWatcher, WATCHER[:3]),
-    "progress": (ProgressLog, ("show", "wait")),
-    "recorder": (
-        Recorder,
-        ("followed", "judged", "explained", "rolled_back", "variables", "finished", "record"),
-    ),
-    "tests": (DeployTests, ("after",)),
-    "evidence": (evidence, ("_log",)),
-    "outcome": (
-        outcome,
-        (
-            *("failed_rollouts", "superseded", "rollout_error", "advice", "success"),
-            *("after_change", "rollback_error"),
-        ),
-    ),
-    "state": (CurrentState, ("of", "describe")),
-    "report": (report, ("write", "write_tests")),
-    "notifications": (Notifications, ("ended",)),
-}
-ERRORS: tuple[Callable[[], Exception], ...] = (
-    lambda: RuntimeError("injected"),
-    MemoryError,
-    lambda: RecursionError("injected"),
-    lambda: ConfigError([Problem("POST_DEPLOY_TEST_IMAGE", "needs a Docker service")]),
-    lambda: IdentityError("The injected token expired."),
+from tests.reliability.tracing import (
+    HARMLESS,
+    LAST,
+    RECOVERY,
+    SEQUENCE,
+    Phase,
+    Point,
+    Tracer,
 )
-WRITES = ("applied.apply", "drivers.change")
-WORDS = ("outcome.after_change", "outcome.rollback_error")
-"""Words about a rollback that is over: without them the run can promise nothing."""
+from tests.support.harness import RunResult, run_pipe
+
+Error = Callable[[], Exception]
+Cell = tuple[Point, Error]
+
+REQUESTED = {"ROLLBACK": "true", "POST_DEPLOY_TEST": "smoke"}
 SCENARIOS = (
     replace(DEPLOY, name="good"),
-    replace(DEPLOY, name="good-rollback", environ={"ROLLBACK": "true"}),
+    replace(DEPLOY, name="good-rollback", environ=REQUESTED),
+    replace(DEPLOY, name="bad-test", environ=REQUESTED, code=8, left=OLD),
     FAILED,
     ROLLBACK,
     *(replace(one, environ={"ROLLBACK": "true"}) for one in OTHER_KINDS),
+    *OTHER_KINDS_ROLLBACK,
+)
+
+
+def _injected() -> Exception:
+    return RuntimeError("injected")
+
+
+PHASES: dict[str, tuple[Phase, ...]] = {
+    "good": (Phase.DEPLOYING, Phase.ENDING),
+    "bad-test": (Phase.ROLLING_BACK,),
+    "failed": (Phase.HARMLESS, Phase.ENDING),
+}
+"""What a scenario adds to the others; all phases where none are named."""
+OWN_MODULES = {
+    "ecs": ("kinds.ecs", "kinds.resource_watcher", "portal.ecs"),
+    "lambda": ("kinds.lambda_", "kinds.resource_watcher", "portal.functions"),
+    "cronjob": ("kinds.cronjob", "kinds.resource_watcher", "portal.cronjobs"),
+}
+OTHERS: tuple[Error, ...] = (
+    MemoryError,
+    lambda: ConfigError([Problem("POST_DEPLOY_TEST_IMAGE", "needs a Docker service")]),
+    lambda: IdentityError("The injected token expired."),
 )
 
 
 @dataclass(frozen=True)
-class Point:
-    """The `nth` call of `name` in a run, and whether it had begun to roll back by then."""
+class OneResult:
+    """A runner of deploy tests that all end with the same status."""
 
-    name: str
-    nth: int
-    in_rollback: bool
+    status: int
 
+    def check_ready(self, command: Command) -> None:
+        """Find everything there."""
 
-class Spy:
-    """Counts calls, and raises `error` around one of them."""
-
-    def __init__(self, harness: ScenarioHarness) -> None:
-        self._harness = harness
-        self._counts: Counter[str] = Counter()
-        self.points: list[Point] = []
-        self.point: Point | None = None
-        self.error = ERRORS[0]
-        self.acts_first = False
-        self.in_rollback = False
-
-    def install(self, patch: pytest.MonkeyPatch) -> None:
-        """Watch every call of `CALLS`."""
-        for group, (owner, names) in CALLS.items():
-            for name in names:
-                if original := vars(owner).get(name):
-                    patch.setattr(owner, name, self._watched(f"{group}.{name}", original))
-        run = Rollback.run
-
-        def begin(rollback: Rollback, made: Any) -> Any:
-            self.in_rollback = True
-            return run(rollback, made)
-
-        patch.setattr(Rollback, "run", begin)
-
-    def _watched(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **options: Any) -> Any:
-            self._counts[name] += 1
-            nth, in_rollback = self._counts[name], self.in_rollback
-            is_hit = self.point is not None and (name, nth) == (self.point.name, self.point.nth)
-            if is_hit and not self.acts_first:
-                raise self.error()
-            result = original(*args, **options)
-            if self._harness.writes():
-                self.points.append(Point(name, nth, in_rollback))
-            if is_hit:
-                raise self.error()
-            return result
-
-        return call
+    def run(self, command: Command, write_line: WriteLine) -> CommandResult:
+        """End at once."""
+        del command
+        write_line("smoke")
+        return CommandResult(0.1, ("smoke",), status=self.status)
 
 
-def run(
-    folder: Path, scenario: Scenario, patch: pytest.MonkeyPatch, *cell: Any
-) -> tuple[ScenarioHarness, RunResult, Spy]:
-    """Run once; `cell` is the point, the error and the moment to raise it at."""
+@dataclass(frozen=True)
+class Run:
+    """A finished run and the world that it left."""
+
+    harness: ScenarioHarness
+    result: RunResult
+    tracer: Tracer
+
+
+def run(folder: Path, scenario: Scenario, at: Point | None = None, error: Error = _injected) -> Run:
+    """Run once, with `error` raised at a point; without one every point is noted."""
     harness = ScenarioHarness(folder, scenario)
-    spy = Spy(harness)
-    if cell:
-        spy.point, spy.error, spy.acts_first = cell
-    with patch.context() as local:
-        spy.install(local)
-        result = harness.run(WAIT_TIMEOUT="60")
-    return harness, result, spy
+    changed: list[bool] = []
+
+    def note_change(_: int) -> None:
+        if not changed and harness.writes():
+            changed.append(True)
+
+    harness.after = note_change
+    runner = OneResult(1 if scenario.name == "bad-test" else 0)
+    dependencies = Dependencies(harness.clock, WatchedHosts(harness), runner=runner)
+    tracer = Tracer(lambda: bool(changed), at, error)
+    with tracer.tracing():
+        environ = harness.environ(WAIT_TIMEOUT="60")
+        result = run_pipe(environ, dependencies, harness.report_dir)
+    return Run(harness, result, tracer)
 
 
-Cell = tuple[Point, Callable[[], Exception], bool]
+def cells(points: Sequence[Point], scenario: Scenario) -> Sequence[Cell]:
+    """Return a defect at the first call of every function in each phase, and others at the last.
 
-
-def cells(points: list[Point]) -> Sequence[Cell]:
-    """Return every call x every exception x before and after the call acts.
-
-    Left out are the exceptions by which a driver states that it changed nothing, and those that
-    pure functions never raise.
+    What all kinds share is called for services; for another kind only its own modules count.
     """
+    phases = PHASES.get(scenario.name, tuple(Phase))
+    modules = OWN_MODULES.get(scenario.kind, "")
+    same: dict[tuple[str, str, Phase], list[Point]] = {}
+    for point in points:
+        if point.function in LAST or point.phase not in phases:
+            continue
+        if point.function.startswith(modules):
+            same.setdefault((point.function, point.event, point.phase), []).append(point)
+    others = cycle(OTHERS)
     every = [
-        (point, error, acts_first)
-        for point in kept(points)
-        for error in ERRORS
-        for acts_first in (False, True)
-        if point.name not in (*WRITES, *WORDS) or not isinstance(error(), PipeError)
+        cell for each in same.values() for cell in ((each[0], _injected), (each[-1], next(others)))
     ]
     # A prime step reaches every exception and both moments.
-    return share(every, 7)
+    return share(every, 97)
 
 
-def kept(points: list[Point]) -> list[Point]:
-    """Return every call, or in a partial run the first and the last of each name and phase."""
-    if FULL:
-        return points
-    same: dict[tuple[str, bool], list[Point]] = {}
-    for point in points:
-        same.setdefault((point.name, point.in_rollback), []).append(point)
-    return [one for each in same.values() for one in dict.fromkeys([each[0], each[-1]])]
+def _is_tolerated(point: Point, error: Exception) -> bool:
+    """Return whether a single exception of this type is meant to be borne at this point."""
+    match error:
+        case MemoryError():
+            # A body that is too large to decode is a bad response, which is requested again.
+            return "http.client:Reply._decoded" in (point.function, *point.callers)
+        case IdentityError():
+            # A single refusal is no reason to stop following a rollout.
+            return "rollout.loop:follow" in point.callers
+    return False
 
 
 def expected(scenario: Scenario, point: Point, error: Exception) -> set[int]:
     """Return the exit codes that a cell may have."""
-    requested = "ROLLBACK" in scenario.environ
-    group = point.name.partition(".")[0]
-    if group in ("report", "notifications") or point.name == "recorder.finished":
+    if point.phase is Phase.HARMLESS:
         return {scenario.code}
-    if point.name in WORDS:
-        return {9} if requested else {10}
-    if point.in_rollback:
-        # Noting a rollback that was verified does not undo it, and unreadable pods do not
-        # prevent one.
-        return {8, 9} if group not in ("drivers", "service", "progress") else {9, *_lucky(point)}
-    if requested:
-        return {8, scenario.code}
-    return (
-        {4, 10, scenario.code}
-        if isinstance(error, PipeError)
-        else {
-            10,
-            scenario.code,
-        }
-    )
+    tolerated = {scenario.code} if _is_tolerated(point, error) else set()
+    if "ROLLBACK" not in scenario.environ:
+        return tolerated | ({4, 10} if isinstance(error, PipeError) else {10})
+    return tolerated | ({8} if point.phase is Phase.DEPLOYING else {8, 9})
 
 
-def _lucky(point: Point) -> set[int]:
-    """Return the code of a rollback that is verified in spite of the exception."""
-    verified = ("drivers.prepare", "service.state", "service.pod_counts", "service.look")
-    return {8} if point.name in verified else set()
-
-
-def problems(
-    harness: ScenarioHarness, result: RunResult, point: Point, error: Exception
-) -> Iterator[str]:
+def problems(cell: Cell, model: Run, run: Run) -> Iterator[str]:
     """Yield what is wrong with a cell."""
+    (point, error), harness, result = cell, run.harness, run.result
     scenario = harness.scenario
-    allowed = expected(scenario, point, error)
-    if not harness.writes():
-        allowed |= {1}
+    allowed = expected(scenario, point, error())
     if result.code not in allowed:
         yield f"exit code {result.code}, expected one of {sorted(allowed)}"
-    if result.code == 8 and harness.web.image != "team/web:1.4.1":
+    if result.code == 8 and harness.web.image != OLD:
         yield f"rolled back, but the portal is set to {harness.web.image}"
-    if result.code in (1, 2, 3) and harness.writes():
-        yield "an exit code that denies the change"
-    if result.code and "Nothing was changed" in result.stdout and harness.writes():
+    if point.phase is Phase.HARMLESS and harness.web.image != model.harness.web.image:
+        yield f"the portal is set to {harness.web.image}"
+    if result.code and "othing was changed" in result.stdout:
         yield "a message that denies the change"
-    is_defect = not isinstance(error, PipeError)
-    if is_defect and result.code != scenario.code and "Traceback" not in result.log:
-        yield "no traceback"
     if len(result.stdout.strip().splitlines()) != 1:
         yield f"the result is not a single line: {result.stdout}"
+
+
+@pytest.mark.parametrize("name", sorted({SEQUENCE, RECOVERY, *HARMLESS, *LAST}))
+def test_the_functions_that_are_named_here_exist(name: str) -> None:
+    """After they are renamed, the phases would be wrong."""
+    module, _, path = name.partition(":")
+    function = reduce(getattr, path.split("."), import_module(f"pipe.{module}"))
+    assert callable(function)
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
 def test_an_exception_after_the_change_ends_with_the_requested_rollback(
     scenario: Scenario,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     record_property: Callable[[str, object], None],
 ) -> None:
     """Exit 8 or 9 with ROLLBACK, 10 without; never a code that denies the change."""
-    _, model, spy = run(tmp_path / "model", scenario, monkeypatch)
-    assert model.code == scenario.code
-    every = cells(spy.points)
-    wrong = []
+    # What is computed once in a process is not computed in the second run.
+    run(tmp_path / "first", scenario)
+    model = run(tmp_path / "model", scenario)
+    assert model.result.code == scenario.code
+    every = cells(model.tracer.points, scenario)
+    wrong, reached = [], 0
     for number, cell in enumerate(every):
         folder = tmp_path / str(number)
-        harness, result, _ = run(folder, scenario, monkeypatch, *cell)
+        ended = run(folder, scenario, *cell)
         shutil.rmtree(folder)
-        point, error, acts_first = cell
-        moment = "after" if acts_first else "before"
+        reached += ended.tracer.raised
+        point, error = cell
         wrong += [
-            f"{type(error()).__name__} {moment} {point}: {text}\n{result.text}"
-            for text in problems(harness, result, point, error())
+            f"{type(error()).__name__} at {point}: {text}\n"
+            f"{' < '.join(point.callers)}\n{ended.result.text}"
+            for text in problems(cell, model, ended)
         ]
     record_property("cells", len(every))
     record_property("cells_failed", len(wrong))
     assert not wrong, f"{len(wrong)} of {len(every)}\n" + "\n".join(wrong)
+    assert reached == len(every)

@@ -22,6 +22,11 @@ class Fault:
     per_service: bool = False
     """The form of Azure portals: names the service, not the pod."""
 
+    @property
+    def key(self) -> tuple[str, str, bool, str]:
+        """What faults differ by."""
+        return self.tenant_id, self.resource, self.per_service, self.description
+
     def body(self) -> dict[str, Any]:
         """Return the fault as the portal shows it."""
         shared = {
@@ -48,25 +53,23 @@ class FaultList:
     """All faults that are listed at the moment."""
 
     def __init__(self) -> None:
-        self.listed: list[Fault] = []
+        self._listed: dict[tuple[str, str, bool, str], Fault] = {}
+
+    @property
+    def listed(self) -> list[Fault]:
+        """All faults, in the order in which they were first reported."""
+        return list(self._listed.values())
 
     def report(self, fault: Fault) -> Fault:
-        """List the fault; a newer text about the same resource replaces the older one."""
-        for known in self.listed:
-            same = (known.tenant_id, known.resource, known.per_service) == (
-                fault.tenant_id,
-                fault.resource,
-                fault.per_service,
-            )
-            if same and known.description.split(":")[0] == fault.description.split(":")[0]:
-                known.description, known.seen = fault.description, fault.seen
-                return known
-        self.listed.append(fault)
-        return fault
+        """List the fault; the same text about the same resource only counts up."""
+        known = self._listed.setdefault(fault.key, fault)
+        known.seen = fault.seen
+        return known
 
     def drop(self, fault: Fault) -> None:
         """Stop listing the fault."""
-        self.listed = [known for known in self.listed if known is not fault]
+        if self._listed.get(fault.key) is fault:
+            del self._listed[fault.key]
 
     def of_tenant(self, tenant_id: str) -> list[Fault]:
         """Return the faults that the tenant sees."""

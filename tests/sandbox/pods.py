@@ -1,29 +1,27 @@
-"""A pod: its life along a behaviour's steps, and how the portal shows it."""
+"""A pod: its life along the kubelet's steps."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tests.sandbox.behaviour import (
-    DELETE,
-    PENDING,
-    RUNNING,
-    Behaviour,
-    Step,
-    established,
-    timeline,
-)
+from tests.sandbox.behaviour import WARNING, Behaviour, Complaint, State, Step, established
 from tests.sandbox.faults import Fault
-from tests.sandbox.stamp import docker_id, guid, stamp
+from tests.sandbox.kubelet import timeline
+from tests.sandbox.pod_body import pod_body
+from tests.sandbox.stamp import docker_id
 
 if TYPE_CHECKING:
     from tests.sandbox.world import World
 
 DEFAULT_LOG = ("starting", "listening on :8080")
+_NOT_THERE = (
+    "Readiness probe errored: rpc error: code = Unknown desc = failed to exec in container:"
+    " container is in CONTAINER_EXITED state"
+)
 
 
 @dataclass(frozen=True)
@@ -54,14 +52,19 @@ class Pod:
     changed: Callable[[], None]
     ordinal: int = 0
     leaving: bool = False
+    stopped: bool = False
+    """Whether the containers of a leaving pod have ended."""
     awaiting: bool = False
     """Whether a native pod leaves as soon as its successor is up."""
     gone: bool = False
+    node_lost: bool = False
+    """Whether the node no longer answers: the pod is unready, its containers look as before."""
     step: Step = field(default_factory=established)
     failing: str = ""
     behaviour: Behaviour = field(default_factory=Behaviour)
     complaints: list[Fault] = field(default_factory=list)
     born: float = 0.0
+    ready_since: float = 0.0
     _shown: tuple[tuple[Any, ...], str] | None = None
 
     @property
@@ -70,25 +73,44 @@ class Pod:
         return self.template.containers[0][1]
 
     @property
-    def status(self) -> int:
-        """The current status as the portal shows it."""
-        return PENDING if self.awaiting and not self.leaving else self.step.status
+    def ready(self) -> bool:
+        """Whether the pod serves requests and is to go on doing so."""
+        return self.shown_ready and not self.leaving
 
     @property
-    def ready(self) -> bool:
-        """Whether the pod serves requests."""
-        return self.step.ready and not self.leaving
+    def shown_ready(self) -> bool:
+        """Whether its Ready condition holds: that of a leaving pod does until its end."""
+        return self.step.ready and not self.stopped and not self.node_lost
+
+    @property
+    def failed(self) -> bool:
+        """Whether it has ended for good, and is an object without any container."""
+        return self.step.phase == "Failed"
 
     @property
     def host(self) -> str:
         """The node that it runs on; empty until it is scheduled."""
         return self.world.hosts[self.index % len(self.world.hosts)] if self.step.scheduled else ""
 
+    @property
+    def decisive(self) -> str:
+        """The container that decides how the pod behaves."""
+        return self.failing or self.template.containers[0][0]
+
     def live(self) -> None:
         """Start the life that the images' behaviours define."""
         self.born = self.world.at
-        self.failing, self.behaviour = self.world.behaviour_of(self.template)
-        self._go(timeline(self.behaviour, self.world.rollout_seconds))
+        self.failing, self.behaviour = self.world.next_behaviour(self.template)
+        wait = self.world.cordoned_until - self.world.at
+        if wait > 0 and self.behaviour.fate == "run":
+            self.behaviour = replace(
+                self.behaviour,
+                fate="unschedulable",
+                fault="0/3 nodes are available: 3 node(s) were unschedulable.",
+                passes_after=wait + self.world.rollout_seconds,
+            )
+        is_init = any(name == self.failing for name, _ in self.template.inits)
+        self._go(timeline(self.behaviour, self.world.rollout_seconds, init=is_init))
 
     def settle(self) -> None:
         """Have been running for a long time, unless the image's behaviour is to fail."""
@@ -101,9 +123,29 @@ class Pod:
 
     def leave(self) -> None:
         """Start terminating; the pod stays listed for a while."""
-        if not self.leaving:
-            self.leaving = True
-            self.world.agenda.later(self.world.leave_seconds, self._vanish)
+        if self.leaving:
+            return
+        self.leaving = True
+        listed = self.world.leave_seconds
+        stop = min(self.world.stop_seconds, listed / 2)
+        if self.behaviour.stop_seconds is not None and self.step.ready:
+            listed += self.behaviour.stop_seconds - stop
+            stop = self.behaviour.stop_seconds
+        self.world.agenda.later(stop, self._stop)
+        self.world.agenda.later(listed, self._vanish)
+
+    def fail(self, reason: str, message: str) -> None:
+        """End for good now, as an evicted pod does; the object stays listed."""
+        complaint = Complaint(message)
+        age = self.world.at - self.born
+        ended = Step(age, "Failed", reason=reason, message=message, complaints=(complaint,))
+        self._enter(ended, iter(()))
+
+    def _stop(self) -> None:
+        if "running" in self.step.state:
+            self.stopped = True
+            if self.step.ready and self.world.probes_miss:
+                self._complain(Complaint(_NOT_THERE, WARNING))
 
     def _vanish(self) -> None:
         self.gone = True
@@ -121,30 +163,49 @@ class Pod:
             self.world.agenda.later(wait, lambda: self._enter(step, steps))
 
     def _enter(self, step: Step, steps: Iterator[Step]) -> None:
-        if self.leaving or self.gone:
+        if self.leaving or self.gone or self.failed:
             return
-        self.step = step
-        if step.complaint is not None:
-            self._complain(step)
+        if step.ready and not self.step.ready:
+            self.ready_since = self.world.at
+        # Controllers act on nothing else, and asking them costs time where there are thousands.
+        matters = step.ready != self.step.ready or step.phase == "Failed"
+        self.step = replace(step, state=self._filled(step.state), last=self._filled(step.last))
+        for complaint in step.complaints:
+            self._complain(complaint)
         if step.passed:
             self._expire()
         self._go(steps)
-        self.changed()
+        if matters:
+            self.changed()
 
-    def _complain(self, step: Step) -> None:
-        assert step.complaint is not None
+    def _fill(self, text: str) -> str:
         images = dict(self.template.inits + self.template.containers)
-        text = step.complaint.text.format(
-            pod=self.name, container=self.failing, image=images.get(self.failing, self.image)
-        )
+        words = {
+            "{pod}": self.name,
+            "{container}": self.decisive,
+            "{image}": images.get(self.decisive, self.image),
+        }
+        for word, meaning in words.items():
+            text = text.replace(word, meaning)
+        return text
+
+    def _filled(self, state: State) -> State:
+        return {
+            kind: {**detail, "message": self._fill(detail["message"])}
+            if "message" in detail
+            else detail
+            for kind, detail in state.items()
+        }
+
+    def _complain(self, complaint: Complaint) -> None:
         per_service = self.template.cloud == 2
         fault = self.world.faults.report(
             Fault(
                 self.tenant_id,
                 self.account,
                 self.template.name if per_service else self.name,
-                text,
-                step.complaint.severity,
+                self._fill(complaint.text),
+                complaint.severity,
                 self.world.now(),
                 per_service,
             )
@@ -158,21 +219,17 @@ class Pod:
         for fault in faults:
             self.world.agenda.later(self.world.fault_linger, partial(self.world.faults.drop, fault))
 
-    def container_id(self, container: str) -> str:
-        """Return the id of the running container; it changes with a restart."""
-        if not self.step.started and container == self.failing:
-            return ""
-        if not self.step.scheduled or not (self.step.started or self.step.status != PENDING):
-            return ""
-        restarts = self.step.restarts if container == self.failing else 0
+    def container_id(self, container: str, restarts: int | None = None) -> str:
+        """Return the id that a container has, or had after that many restarts."""
+        if restarts is None:
+            restarts = self.step.restarts if container == self.decisive else 0
         return docker_id(f"{self.tenant_id}/{self.name}/{self.index}/{container}/{restarts}")
 
     def owns(self, container_id: str) -> str | None:
         """Return the container that has, or had, that id."""
         for container, _ in self.template.inits + self.template.containers:
             for restart in range(self.step.restarts + 1):
-                seed = f"{self.tenant_id}/{self.name}/{self.index}/{container}/{restart}"
-                if container_id and docker_id(seed) == container_id:
+                if container_id and self.container_id(container, restart) == container_id:
                     return container
         return None
 
@@ -182,77 +239,15 @@ class Pod:
             return list(self.behaviour.log)
         return list(DEFAULT_LOG)
 
-    def body(self) -> dict[str, Any]:
-        """Return the pod as the portal lists it."""
-        inits = [self._container(name, image) for name, image in self.template.inits]
-        return {
-            "Name": self.template.name if self.world.named_pods else None,
-            "InstanceId": self.name,
-            "TenantId": self.tenant_id,
-            "State": None,
-            "CurrentStatus": self.status,
-            "DesiredStatus": DELETE if self.leaving or self.awaiting else RUNNING,
-            "CurrentNetworkStatus": RUNNING if self.step.started else PENDING,
-            "ReplicaId": self.ordinal,
-            "Host": self.host,
-            "ControlledBy": self.controller,
-            "Containers": [
-                self._container(name, image) for name, image in self.template.containers
-            ],
-            "InitContainers": inits,
-            "Interfaces": [
-                {
-                    "NetworkId": "default",
-                    "IpAddress": f"10.20.1.{self.index % 250 + 2}" if self.step.scheduled else None,
-                    "ExternalAddress": None,
-                }
-            ],
-            "AgentPlatform": self.template.platform,
-            "Cloud": self.template.cloud,
-            "IsLbRegistered": self.ready,
-            "IsAwaitingLBDeregistration": self.leaving,
-            "IsReadOnly": False,
-            "Version": guid(f"{self.tenant_id}/{self.generation}"),
-            "BaseVersion": None,
-            "LbConfigsVersion": None,
-            "AllocationTags": self.template.allocation_tags,
-            "OtherDockerConfig": self.template.other_docker_config,
-            "OtherDockerHostConfig": "",
-            "ExtraConfig": "",
-            "Volumes": "",
-            "Commands": [],
-            "DeviceIds": [],
-            "LBConfigurations": {},
-            "LBCCount": 0,
-            "ImageUpdateTime": None,
-            "RestartTime": None,
-            "StartTime": stamp(self.world.date_of(self.born)),
-        }
-
     def text(self) -> str:
-        """Return the same as JSON, rendered again only after a change: thousands are listed."""
-        world, own = self.world, (self.template, self.name, self.controller, self.index, self.born)
-        now = (*own, self.step, self.leaving, self.awaiting)
-        knobs = (world.named_pods, world.pod_details, world.image_prefix, *world.hosts)
-        if self._shown is None or self._shown[0] != (*now, *knobs):
-            self._shown = (*now, *knobs), json.dumps(self.body())
-        return self._shown[1]
+        """Return the pod as the portal lists it, rendered again only after a change.
 
-    def _container(self, name: str, image: str) -> dict[str, Any]:
-        body = {
-            "Name": name,
-            "Image": self.world.shown_image(image, self.index),
-            "DockerId": self.container_id(name),
-            "InstanceId": self.name,
-            "TenantId": self.tenant_id,
-            "State": None,
-        }
-        if not self.world.pod_details:
-            return body
-        mine = name == (self.failing or self.template.containers[0][0])
-        fine = {"running": {}} if self.container_id(name) else self.step.state
-        return {
-            **body,
-            "RestartCount": self.step.restarts if mine else 0,
-            "LastContainerState": self.step.state if mine else fine,
-        }
+        Thousands are listed.
+        """
+        world, own = self.world, (self.template, self.name, self.controller, self.index, self.born)
+        now = (*own, self.step, self.leaving, self.stopped, self.awaiting, self.node_lost)
+        knobs = (world.variant, world.named_pods, world.pod_details, world.image_prefix)
+        names = (*knobs, *world.hosts, *world.kubelet_names.items())
+        if self._shown is None or self._shown[0] != (*now, *names):
+            self._shown = (*now, *names), json.dumps(pod_body(self))
+        return self._shown[1]

@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from tests.sandbox import docker_config
+from tests.sandbox.faults import Fault
 from tests.sandbox.pods import Pod, Template
-from tests.sandbox.rollout import reconcile
+from tests.sandbox.rollout import active, reconcile
 from tests.sandbox.stamp import stamp, suffix
+from tests.sandbox.strategy import ONE_MORE, Strategy, strategy_of
 
 if TYPE_CHECKING:
     from tests.sandbox.world import Tenant, World
 
 MAIN_CONTAINER = "duplo-main-container"
-ActiveCount = Literal[True, False, "flaky", "existing"]
+ActiveCount = Literal[True, False, "flaky", "existing", "ready"]
 
+EVICTION = "The node was low on resource: memory."
 # Defaults of a new service; a v2 change that leaves one out sets it to False.
 FLAGS = {
     "IsAnyHostAllowed": False,
@@ -64,8 +68,16 @@ class Service:
     history: list[dict[str, Any]] = field(default_factory=list)
     members: list[Pod] = field(default_factory=list)
     started: int = 0
+    paused: bool = False
+    """Whether the Deployment is paused; `resume` ends it."""
     generations: list[str] = field(default_factory=list)
     """Names of the pod templates rolled out so far, including the first."""
+    templates: dict[str, Template] = field(default_factory=dict)
+    """The same templates by name: a previous ReplicaSet may still create pods."""
+    shares: dict[str, int] = field(default_factory=dict)
+    """The desired pods of each ReplicaSet."""
+    scaled_to: int = 0
+    """The count that the shares follow."""
     looks: int = 99
     """Number of reads of the service since its last change."""
     reconciling: bool = False
@@ -106,6 +118,13 @@ class Service:
         return self.platform in (0, 5)
 
     @property
+    def strategy(self) -> Strategy:
+        """How its Deployment replaces pods."""
+        if self.native:
+            return ONE_MORE
+        return strategy_of(self.other_docker_config, self.world.strategy)
+
+    @property
     def sidecars(self) -> dict[str, str]:
         """Side container images by name."""
         return docker_config.images(self.other_docker_config, docker_config.SIDECARS)
@@ -127,7 +146,7 @@ class Service:
             self.allocation_tags,
             self.restart_time,
         ]
-        return f"{self.name}-{suffix(json.dumps(parts), 10)}"
+        return _generation(self.name, json.dumps(parts))
 
     def template(self) -> Template:
         """Return the template of the next pod."""
@@ -145,18 +164,41 @@ class Service:
         """Add the first pods, which have been running for a long time."""
         self.last_deployed_at = self.world.now()
         self._remember()
-        self.generations.append(self.generation)
-        self.members = [self._make_pod(ordinal) for ordinal in range(self.wanted)]
+        self._add_generation()
+        self.shares, self.scaled_to = {self.generation: self.wanted}, self.wanted
+        self.members = [self._make_pod(ordinal, self.generation) for ordinal in range(self.wanted)]
         for pod in list(self.members):
             pod.settle()
 
-    def start_pod(self, ordinal: int) -> Pod:
-        """Create one more pod of the current template."""
-        pod = self._make_pod(ordinal)
+    def start_pod(self, ordinal: int, generation: str | None = None) -> Pod:
+        """Create one more pod, of the current template unless another is named."""
+        pod = self._make_pod(ordinal, generation or self.generation)
         self.members.append(pod)
         self.started += 1
         pod.live()
         return pod
+
+    def revision_of(self, ordinal: int) -> str:
+        """Return the template from which a StatefulSet creates a pod that is missing."""
+        others = [pod for pod in self.members if pod.ordinal != ordinal]
+        previous = [pod for pod in others if pod.generation != self.generation]
+        # Pods below those that are replaced already are created anew as they were.
+        return previous[0].generation if ordinal < len(previous) else self.generation
+
+    def refused_by_quota(self, generation: str) -> bool:
+        """Return whether the tenant's quota forbids one more pod; then there is a fault."""
+        quota = self.world.quota
+        if quota is None or len(self.world.counted_pods(self.tenant)) < quota:
+            return False
+        text = (
+            f'Error creating: pods "{generation}-{suffix(generation, 5)}" is forbidden: exceeded'
+            f" quota: pods, requested: pods=1, used: pods={quota}, limited: pods={quota}"
+        )
+        resource = self.name if self.cloud == 2 else generation
+        now, per_service = self.world.now(), self.cloud == 2
+        fault = Fault(self.tenant.id, self.tenant.name, resource, text, 2, now, per_service)
+        self.world.faults.report(fault)
+        return True
 
     def set_images(self, images: dict[str, str], user: str) -> None:
         """Change images by container name, all of them or none."""
@@ -204,12 +246,40 @@ class Service:
             self.replicas, self.replicas_prev = self.replicas_prev or 1, 0
         self.roll()
 
+    def pause(self) -> None:
+        """Have the Deployment take no notice of changes to its template."""
+        self.paused = True
+
+    def resume(self) -> None:
+        """Roll out what was changed while the Deployment was paused."""
+        self.paused = False
+        reconcile(self)
+
+    def delete_pod(self, pod: Pod) -> None:
+        """Delete a pod, as a person or a drain does; its controller makes another."""
+        pod.leave()
+        reconcile(self)
+
+    def evict(self, pod: Pod | None = None, message: str = EVICTION) -> Pod:
+        """Have the kubelet evict a pod, by default the first: the object stays, failed."""
+        evicted = pod or active(self)[0]
+        evicted.fail("Evicted", message)
+        return evicted
+
+    def follow(self) -> None:
+        """Have the controllers look again."""
+        reconcile(self)
+
     def roll(self) -> None:
         """Roll out what was just changed."""
         self.looks = 0
         if self.generation != self.generations[-1]:
-            self.generations.append(self.generation)
+            self._add_generation()
         reconcile(self)
+
+    def _add_generation(self) -> None:
+        self.generations.append(self.generation)
+        self.templates[self.generation] = self.template()
 
     def _remember(self) -> None:
         record = {
@@ -222,34 +292,39 @@ class Service:
         if {**record, "DeployedAt": None} != {**known, "DeployedAt": None}:
             self.history.append(record)
 
-    def _make_pod(self, ordinal: int) -> Pod:
+    def _make_pod(self, ordinal: int, generation: str) -> Pod:
         index = self.world.next_pod_index()
         return Pod(
             world=self.world,
             tenant_id=self.tenant.id,
             account=self.tenant.name,
-            template=self.template(),
-            name=self._pod_name(ordinal, index),
-            generation=self.generation,
-            controller=self._controller(),
+            template=self.templates[generation],
+            name=self._pod_name(ordinal, index, generation),
+            generation=generation,
+            controller=self._controller(generation),
             index=index,
             changed=lambda: reconcile(self),
             ordinal=ordinal,
         )
 
-    def _pod_name(self, ordinal: int, index: int) -> str:
+    def _pod_name(self, ordinal: int, index: int, generation: str) -> str:
         if self.statefulset:
             return f"{self.name}-{ordinal}"
-        owner = self.name if self.daemonset or self.native else self.generation
+        owner = self.name if self.daemonset or self.native else generation
         return f"{owner}-{suffix(f'{self.tenant.id}/{index}', 5)}"
 
-    def _controller(self) -> dict[str, str] | None:
+    def _controller(self, generation: str) -> dict[str, str] | None:
         if self.native or self.cloud == 2:
             return None
         if self.statefulset or self.daemonset:
             kind = "StatefulSet" if self.statefulset else "DaemonSet"
             return {"QualifiedType": f"kubernetes:apps/v1/{kind}", "NativeId": self.name}
-        return {"QualifiedType": "kubernetes:apps/v1/ReplicaSet", "NativeId": self.generation}
+        return {"QualifiedType": "kubernetes:apps/v1/ReplicaSet", "NativeId": generation}
+
+
+@lru_cache(4096)
+def _generation(name: str, template: str) -> str:
+    return f"{name}-{suffix(template, 10)}"
 
 
 def _image_list(images: dict[str, str]) -> list[dict[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.sandbox.rollout import active
 from tests.sandbox.service import Service
 from tests.sandbox.stamp import stamp
 
@@ -51,8 +52,10 @@ def _active_count(service: Service) -> dict[str, Any]:
         return {}
     if mode == "flaky" and service.looks == 2:
         return {"ReplicasActive": None}
-    existing = sum(not pod.leaving for pod in service.members)
-    return {"ReplicasActive": existing if mode == "existing" else service.wanted}
+    pods = active(service)
+    if mode == "ready":
+        return {"ReplicasActive": sum(pod.ready for pod in pods)}
+    return {"ReplicasActive": len(pods) if mode == "existing" else service.wanted}
 
 
 def _template(service: Service) -> dict[str, Any]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeVar
 
 from pipe.clock import Clock
+from tests.kubernetes.portal_view import DEFAULT, Variant
 from tests.sandbox import docker_config
 from tests.sandbox.access import AwsAccess, Tenant, Token, tenant_id_for
 from tests.sandbox.agenda import Agenda
@@ -21,6 +23,7 @@ from tests.sandbox.pods import Pod, Template
 from tests.sandbox.record import RequestRecord
 from tests.sandbox.script import ApiFault, Intrusion
 from tests.sandbox.service import ActiveCount, Service
+from tests.sandbox.strategy import Strategy
 
 __all__ = ["DEFAULT_TOKEN", "Tenant", "World"]
 
@@ -45,9 +48,17 @@ class World:
         self.lock = threading.RLock()
         self.listeners: list[Callable[[RequestRecord], None]] = []
         self.rollout_seconds = 2.0
-        """Seconds from a pod's creation until it runs."""
-        self.leave_seconds = 1.5
+        """Seconds from a pod's creation until it runs and is ready."""
+        self.stop_seconds = 1.0
+        """Seconds from a pod's deletion until its containers have ended."""
+        self.leave_seconds = 6.0
         """Seconds that a terminating pod stays listed."""
+        self.probes_miss = True
+        """Whether readiness probes meet containers that have just ended: a warning for each."""
+        self.strategy = Strategy()
+        """How Deployments replace pods that do not say it themselves."""
+        self.variant: Variant = DEFAULT
+        """What is not known of the portal: how it shows readiness, reasons and states."""
         self.fault_linger = 30.0
         """Seconds that a fault stays listed after its cause is gone."""
         self.image_prefix: Literal["half", "all", "none"] = "half"
@@ -60,8 +71,6 @@ class World:
         """Whether an empty list is sent as null."""
         self.same_image_restarts = False
         """Whether setting the current image again replaces the pods."""
-        self.statefulset_sticks = False
-        """Whether a broken StatefulSet pod blocks the rollback, as in real Kubernetes."""
         self.missing_status: Literal[404, 405] = 404
         """Status of an old portal for a route that it does not have."""
         self.void_forms: tuple[str, ...] = VOID_FORMS
@@ -81,9 +90,13 @@ class World:
             name: kind.resources(self) for name, kind in KINDS.items()
         }
         self.faults = FaultList()
+        self.quota: int | None = None
+        self.cordoned_until = now
+        self.kubelet_names: dict[str, str] = {}
         self.tokens = {self.token: Token(self.token)}
         self.aws_access = AwsAccess()
         self.behaviours: dict[str, Behaviour] = {}
+        self._lives: Counter[str] = Counter()
         self.log: list[RequestRecord] = []
         self.scripted: list[ApiFault] = []
         self.intrusions: list[Intrusion] = []
@@ -220,6 +233,31 @@ class World:
         """Set how pods with this image behave from now on."""
         self.behaviours[image] = behaviour
 
+    def show_image_as(self, image: str, shown: str) -> None:
+        """Have the kubelet know an image by another name: a tag or id of the same content."""
+        self.kubelet_names[image] = shown
+
+    def limit_pods(self, quota: int | None) -> None:
+        """Set how many pods a tenant may have, or lift the limit."""
+        self.quota = quota
+        for service in self.services:
+            service.follow()
+
+    def drain(self, seconds: float) -> None:
+        """Delete all pods and let none be scheduled for that many seconds."""
+        self.cordoned_until = self.at + seconds
+        for service in self.services:
+            for pod in list(service.members):
+                pod.leave()
+            service.follow()
+
+    def lose_nodes(self, lost: bool = True) -> None:
+        """Have the nodes stop answering, or answer again; pods stay listed, unready."""
+        for service in self.services:
+            for pod in service.members:
+                pod.node_lost = lost
+            service.follow()
+
     def script(self, *faults: ApiFault) -> None:
         """Schedule faults of the API itself."""
         self.scripted.extend(faults)
@@ -274,6 +312,10 @@ class World:
         jobs = [pod for pod in self.job_pods if pod.tenant_id == tenant.id]
         return sorted(jobs + owned, key=lambda pod: pod.name)
 
+    def counted_pods(self, tenant: Tenant) -> list[Pod]:
+        """Return the pods that a quota counts: terminating ones, but no failed ones."""
+        return [pod for pod in self.pods_of(tenant) if not pod.failed]
+
     def writes(self) -> list[RequestRecord]:
         """Return the requests that changed something, whatever the client received."""
         return [record for record in self.log if record.writes and record.acted]
@@ -294,8 +336,19 @@ class World:
                 return container, behaviour
         return scripted[0] if scripted else (template.containers[0][0], Behaviour())
 
+    def next_behaviour(self, template: Template) -> tuple[str, Behaviour]:
+        """Return the same for one more pod: some behaviours are those of a few pods only."""
+        container, behaviour = self.behaviour_of(template)
+        if behaviour.pods is None:
+            return container, behaviour
+        image = dict(template.inits + template.containers)[container]
+        self._lives[image] += 1
+        return container, behaviour if self._lives[image] <= behaviour.pods else Behaviour()
+
     def shown_image(self, image: str, index: int) -> str:
         """Return the image as a pod shows it."""
+        if image in self.kubelet_names:
+            return self.kubelet_names[image]
         first = image.split("/", maxsplit=1)[0]
         registry = "/" in image and ("." in first or ":" in first or first == "localhost")
         plain = self.image_prefix == "none" or (self.image_prefix == "half" and index % 2 == 0)

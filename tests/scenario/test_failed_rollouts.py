@@ -4,10 +4,13 @@ from typing import Any
 
 import pytest
 
+from tests.kubernetes.portal_view import VARIANTS
 from tests.sandbox import Behaviour
 from tests.support.harness import Harness, RunResult
 
 CRASH = Behaviour("crash", log=["reading configuration", "fatal: DATABASE_URL is not set"])
+# Started after 2 s, restarted after 1 s, and again after the kubelet's back-off.
+THIRD_END = 2.0 + 1.0 + 15.0
 
 
 def fail(harness: Harness, behaviour: Behaviour, **options: Any) -> RunResult:
@@ -19,13 +22,13 @@ def fail(harness: Harness, behaviour: Behaviour, **options: Any) -> RunResult:
 
 
 def test_a_crashing_image_ends_the_wait_and_its_log_is_shown(harness: Harness) -> None:
-    """Exit 10 names pod, fault and log lines, within ten seconds of the first crash."""
+    """Exit 10 names pod, fault and log lines, as soon as the container has ended a third time."""
     result = fail(harness, CRASH)
     assert result.code == 10
     assert "keeps crashing" in result.stdout
     assert "fault: Back-off restarting failed container" in result.log
     assert "| fatal: DATABASE_URL is not set" in result.log
-    assert result.seconds < 2.0 + 1.0 + 10.0
+    assert THIRD_END <= result.seconds < THIRD_END + 2.0
 
 
 def test_the_result_states_what_runs_now(harness: Harness) -> None:
@@ -53,8 +56,10 @@ def test_evidence_is_gathered_before_the_rollback(harness: Harness) -> None:
 
 def test_a_failed_rollback_has_its_own_exit_code(harness: Harness) -> None:
     """Exit 9 means that the previous version failed as well."""
+    harness.web(other_docker_config={"DeploymentStrategy": {"Type": "Recreate"}})
     harness.world.behave("team/web:1.4.1", Behaviour("crash"))
-    result = fail(harness, CRASH, ROLLBACK="true", statefulset=True, replicas=1)
+    harness.world.behave("team/web:bad", CRASH)
+    result = harness.deploy("team/web:bad", ROLLBACK="true")
     assert result.code == 9
     assert "Rollback failed" in result.stdout
 
@@ -64,7 +69,7 @@ def test_an_absent_image_ends_the_wait_within_seconds(harness: Harness) -> None:
     result = fail(harness, Behaviour("pull-error"))
     assert result.code == 10
     assert "cannot pull its image" in result.stdout
-    assert 'Failed to pull image "team/web:bad": not found' in result.log
+    assert 'Failed to pull image "team/web:bad": rpc error: code = NotFound' in result.log
     assert result.seconds < 10.0
 
 
@@ -89,11 +94,30 @@ def test_broken_configuration_ends_the_wait(harness: Harness) -> None:
     assert result.seconds < 12.0
 
 
-def test_a_failed_pod_ends_the_wait(harness: Harness) -> None:
-    """Status 7 that lasts is final."""
-    result = fail(harness, Behaviour("failed"))
+@pytest.mark.parametrize("fate", ["failed", "evicted"])
+def test_a_pod_that_failed_and_was_replaced_does_not_fail_the_rollout(
+    harness: Harness, fate: Any
+) -> None:
+    """Its object stays listed, beside the pod that its ReplicaSet made in its place."""
+    assert fail(harness, Behaviour(fate, pods=1)).code == 0
+
+
+def test_a_failed_pod_of_native_docker_ends_the_wait(harness: Harness) -> None:
+    """There is no controller that would replace it: status 7 that lasts is final."""
+    result = fail(harness, Behaviour("failed"), platform=0)
     assert result.code == 10
     assert "has failed" in result.stdout
+
+
+@pytest.mark.parametrize("fate", ["failed", "evicted"])
+def test_a_failed_pod_that_its_controller_replaces_is_the_reason(
+    harness: Harness, fate: Any
+) -> None:
+    """It is waited for: the next one may stay."""
+    result = fail(harness, Behaviour(fate), WAIT_TIMEOUT="60")
+    assert result.code == 10
+    assert "did not finish within 60 s" in result.stdout
+    assert ("was evicted" if fate == "evicted" else "is being replaced") in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -104,11 +128,22 @@ def test_a_problem_that_may_pass_is_waited_for_and_reported(
     harness: Harness, fate: Any, why: str
 ) -> None:
     """A probe may succeed and a node may appear later: only WAIT_TIMEOUT ends the wait."""
+    harness.world.variant = VARIANTS["running-means-ready"]
     result = fail(harness, Behaviour(fate), WAIT_TIMEOUT="120")
     assert result.code == 10
     assert "did not finish within 120 s" in result.stdout
     assert why in result.stdout
     assert 120.0 <= result.seconds < 122.0
+
+
+@pytest.mark.xfail(strict=True, reason="faults of pods that look up are not read")
+def test_a_failing_probe_is_the_reason_where_the_status_shows_no_readiness(
+    harness: Harness,
+) -> None:
+    """The pod has status 1, and the previous pods stay: only the fault names the cause."""
+    result = fail(harness, Behaviour("never-ready"), WAIT_TIMEOUT="120")
+    assert result.code == 10
+    assert "Readiness probe failed" in result.stdout
 
 
 def test_an_unschedulable_pod_that_gets_a_node_is_not_a_failure(harness: Harness) -> None:
@@ -134,12 +169,12 @@ def test_faults_from_before_the_change_are_ignored(harness: Harness) -> None:
 
 
 def test_a_crash_is_detected_without_container_details(harness: Harness) -> None:
-    """Portals that report neither restarts nor states show it by phase and fault."""
+    """Portals that report neither restarts nor states show it by ID and phase."""
     harness.world.pod_details = False
     result = fail(harness, CRASH)
     assert result.code == 10
     assert "keeps crashing" in result.stdout
-    assert result.seconds < 2.0 + 1.0 + 10.0
+    assert result.seconds < THIRD_END + 15.0
 
 
 def test_a_crash_on_azure_is_detected_by_service(harness: Harness) -> None:

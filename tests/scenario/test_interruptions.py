@@ -56,14 +56,14 @@ def test_a_resumed_rollout_that_fails_is_rolled_back_from_history(harness: Harne
 
 
 def test_a_resumed_rollout_without_history_is_not_rolled_back(harness: Harness) -> None:
-    """The previous image is unknown: exit 9, and nothing is changed."""
+    """Without a record either, nothing proves that this step made the change: exit 10."""
     harness.web(history=False)
     harness.world.behave("team/web:bad", Behaviour("crash"))
     at_time(harness.clock, 1.0, interrupt)
     harness.deploy("team/web:bad", REPORT_DIR="")
     run_result = harness.deploy("team/web:bad", ROLLBACK="true", REPORT_DIR="")
-    assert run_result.code == 9
-    assert "its previous image is unknown" in run_result.stdout
+    assert run_result.code == 10
+    assert "nothing shows that this step deployed it" in run_result.log
     assert len(harness.world.writes()) == 1
 
 

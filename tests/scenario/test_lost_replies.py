@@ -90,7 +90,7 @@ def test_a_token_that_expires_reports_that_the_change_was_made(harness: Harness)
     result = harness.deploy()
     assert result.code == 4
     assert "expired" in result.stdout
-    assert result.seconds < 10
+    assert 60 <= result.seconds < 75
 
 
 def test_an_outage_does_not_flood_the_log(harness: Harness) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from pipe.preflight.result import passed
 from tests.support.harness import Harness, RunResult
 from tests.support.scripted_adapter import Response, Scripted
 
@@ -67,8 +68,13 @@ def test_a_requested_digest_is_never_replaced(
     assert "Correct the digest in IMAGE" in result.log
 
 
-def test_the_check_refuses_a_replaced_digest(harness: Harness) -> None:
+def test_the_check_refuses_a_replaced_digest(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`ACTION: check` reports the image as failed."""
+    # The check of the connection opens a socket of its own, and there is no such host.
+    reached = passed("connection", "reached")
+    monkeypatch.setattr("pipe.preflight.checker.check_connection", lambda *_: reached)
     scripted(harness, WANTED, {"HEAD": states(OTHER)})
     result = harness.deploy(f"{NAME}@{WANTED}", ACTION="check")
     assert f"[failed] image: The registry returned another image for {NAME}@{WANTED}" in result.log

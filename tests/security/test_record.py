@@ -96,7 +96,7 @@ def stopped_deploy(harness: Harness, **options: Any) -> Any:
 
 def resume_and_roll_back(harness: Harness) -> int:
     """Return the exit code of the run that follows a stopped one."""
-    return harness.deploy(BAD, ROLLBACK="true").code
+    return harness.deploy(BAD, ROLLBACK="true", **AGAIN).code
 
 
 def images_written(harness: Harness) -> str:
@@ -145,6 +145,7 @@ def test_a_planted_record_does_not_prevent_a_rollback(harness: Harness, forge: F
     """It claims that an earlier attempt has rolled back already."""
     web = harness.web()
     assert harness.deploy().code == 0
+    harness.clock.advance(86400.0)
     claim = record(before={"": OLD_IMAGE}, after={"": NEW_IMAGE}) | {"action": "rollback"}
     forge(path_of(harness), claim, harness.world.token)
     assert harness.deploy("", ACTION="rollback", **AGAIN).code == 0
@@ -178,13 +179,14 @@ def test_image_outweighs_an_authentic_record(harness: Harness) -> None:
     assert function.image == "team/resize:6"
 
 
-def test_the_history_outweighs_image_and_the_log_shows_it(harness: Harness) -> None:
-    """In `ACTION: rollback`."""
+def test_an_image_that_contradicts_the_history_is_an_error(harness: Harness) -> None:
+    """In `ACTION: rollback`: it may never have run, and the user asked for it all the same."""
     web = harness.web()
     assert harness.deploy().code == 0
-    assert harness.deploy("team/web:7", ACTION="rollback").code == 0
-    assert web.image == OLD_IMAGE
-    assert "the variables give team/web:7, but the portal's history shows" in harness.output
+    assert harness.deploy("team/web:7", ACTION="rollback").code == 2
+    assert web.image == NEW_IMAGE
+    assert "IMAGE gives team/web:7 for web, but the portal's history shows" in harness.output
+    assert harness.deploy(OLD_IMAGE, ACTION="rollback").code == 0
 
 
 def test_the_images_of_a_rollback_action_are_verified(harness: Harness) -> None:

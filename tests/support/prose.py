@@ -31,7 +31,9 @@ def check_prose(stdout: str, log: str) -> None:
     """Check the last line of a run, and its remedies."""
     lines = [*stdout.splitlines()[-1:], *(line for line in log.splitlines() if _is_own(line))]
     for line in lines:
-        assert not blunders(line), (blunders(line), line)
+        # Names with line breaks, as hostile ones have, are shown with spaces in their place.
+        found = [one for one in blunders(line) if "  " not in one]
+        assert not found, (found, line)
 
 
 def _is_own(line: str) -> bool:

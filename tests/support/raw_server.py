@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import socketserver
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 
 @contextlib.contextmanager
-def raw_server(respond: Callable[[str], bytes], host: str = "127.0.0.1") -> Iterator[int]:
-    """Serve on this machine; `respond` maps the head of a request to a whole response.
+def raw_server(
+    respond: Callable[[str], bytes | Iterable[bytes]], host: str = "127.0.0.1"
+) -> Iterator[int]:
+    """Serve on this machine; `respond` maps the head of a request to a response or its parts.
 
     Yields the port. Every response ends its connection.
     """
@@ -21,8 +23,10 @@ def raw_server(respond: Callable[[str], bytes], host: str = "127.0.0.1") -> Iter
             while not head.endswith(b"\r\n\r\n") and (line := self.rfile.readline()):
                 head += line
             if head:
+                response = respond(head.decode("latin-1"))
                 with contextlib.suppress(OSError):
-                    self.wfile.write(respond(head.decode("latin-1")))
+                    for part in [response] if isinstance(response, bytes) else response:
+                        self.wfile.write(part)
 
     class Server(socketserver.ThreadingTCPServer):
         daemon_threads = True

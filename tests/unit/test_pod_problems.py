@@ -3,8 +3,7 @@
 import pytest
 
 from pipe.kinds.service.problems import (
-    AFTER_A_RETRY,
-    AT_ONCE,
+    AFTER_RETRIES,
     FAULT_ALONE,
     LATER,
     SOON,
@@ -45,28 +44,37 @@ def test_a_stale_fault_of_a_running_pod_is_not_a_problem() -> None:
 @pytest.mark.parametrize(
     ("bad_pod", "faults", "grace"),
     [
-        (pod(restarts=2), [], AT_ONCE),
-        (pod(Phase.WAITING, restarts=1, waiting="CrashLoopBackOff"), [], SOON),
-        (pod(Phase.RUNNING, waiting="CrashLoopBackOff"), [], SOON),
-        (pod(Phase.WAITING), ["Back-off restarting failed container"], SOON),
-        (pod(Phase.FAILED), ["Back-off restarting failed container"], SOON),
-        (pod(Phase.PENDING), ["Back-off restarting failed container"], FAULT_ALONE),
+        (pod(Phase.WAITING, restarts=1, waiting="CrashLoopBackOff"), [], None),
+        (pod(Phase.RUNNING, waiting="CrashLoopBackOff"), [], None),
+        (pod(Phase.WAITING), ["Back-off restarting failed container"], None),
+        (pod(Phase.FAILED), ["Back-off restarting failed container"], LATER),
+        (pod(Phase.PENDING), ["Back-off restarting failed container"], None),
         (pod(Phase.FAILED), [], LATER),
-        (pod(Phase.IMAGE_NOT_FOUND), [], LATER),
+        (pod(Phase.IMAGE_NOT_FOUND), [], AFTER_RETRIES),
         (pod(Phase.IMAGE_NOT_FOUND), ["manifest unknown: not found"], SOON),
-        (pod(Phase.WAITING, waiting="ErrImagePull", message="i/o timeout"), [], AFTER_A_RETRY),
-        (pod(Phase.WAITING, waiting="ImagePullBackOff"), [], LATER),
+        (pod(Phase.WAITING, waiting="ErrImagePull", message="i/o timeout"), [], None),
+        (pod(Phase.WAITING, waiting="ImagePullBackOff"), [], AFTER_RETRIES),
         (pod(Phase.WAITING, waiting="InvalidImageName"), [], SOON),
-        (pod(Phase.WAITING), ["Failed to pull image: 503 Service Unavailable"], AFTER_A_RETRY),
+        (pod(Phase.WAITING), ["Failed to pull image: 503 Service Unavailable"], None),
         (pod(Phase.PENDING), ["Failed to pull image: not found"], FAULT_ALONE),
-        (pod(Phase.PENDING), ["Failed to pull image: TLS handshake timeout"], AFTER_A_RETRY),
-        (pod(Phase.WAITING, waiting="CreateContainerConfigError"), [], LATER),
+        (pod(Phase.PENDING), ["Failed to pull image: TLS handshake timeout"], None),
+        (pod(Phase.WAITING, waiting="CreateContainerConfigError"), [], AFTER_RETRIES),
+        (
+            pod(waiting="CreateContainerConfigError", message='secret "db" not found'),
+            [],
+            LATER,
+        ),
+        (
+            pod(waiting="CreateContainerConfigError", message="failed to sync secret cache"),
+            [],
+            AFTER_RETRIES,
+        ),
         (pod(Phase.SCHEDULING_FAILED), ["0/3 nodes are available"], None),
         (pod(Phase.PENDING), ["Readiness probe failed"], None),
     ],
 )
 def test_a_problem_is_final_after_its_grace(bad_pod: Pod, faults: list[str], grace: float) -> None:
-    """A problem is final at once, soon, later, after the platform's own retry, or never."""
+    """A problem is final soon, later, after several tries, or never."""
     problem = find_problem(bad_pod, [fault(text) for text in faults])
     assert problem is not None
     assert problem.grace == grace
@@ -85,9 +93,3 @@ def test_the_most_severe_fault_is_the_cause() -> None:
     )
     assert problem is not None
     assert problem.cause == "disk on fire"
-
-
-def test_restarts_from_before_the_rollout_do_not_count() -> None:
-    """A pod that crashed last week is not in a crash loop today."""
-    assert find_problem(pod(restarts=7), [], restarts_before=7) is None
-    assert find_problem(pod(restarts=9), [], restarts_before=7) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import pytest
@@ -10,8 +11,8 @@ from pipe.clock import Deadline
 from pipe.errors import IdentityError, PipeError, Refused, Unreachable
 from pipe.kind import Kind
 from pipe.model import Target
-from pipe.rollout import Evidence, Failed, Ready, Verdict, Waiting, Watcher
-from pipe.rollout.loop import follow
+from pipe.rollout import Evidence, Failed, Ready, TimedOut, Verdict, Waiting, Watcher
+from pipe.rollout.loop import Sight, follow
 from tests.support.fake_clock import FakeClock
 
 WEB, API = Target(Kind.SERVICE, "web"), Target(Kind.SERVICE, "api")
@@ -102,8 +103,62 @@ def test_an_outage_ends_at_the_deadline() -> None:
 
 
 @pytest.mark.parametrize("refusal", [DENIED, Refused("403")], ids=["identity", "rights"])
-def test_a_refusal_is_final_the_second_time(refusal: PipeError) -> None:
-    """A single one may be a hiccup of the portal's sign-in."""
-    assert run(Script(FakeClock(), refusal, {WEB: Ready("up")})) == {WEB: Ready("up")}
+def test_a_refusal_is_final_after_a_minute(refusal: PipeError) -> None:
+    """A gateway may refuse for the portal while that is being upgraded."""
+    assert run(Script(FakeClock(), *[refusal] * 25, {WEB: Ready("up")})) == {WEB: Ready("up")}
+    script = Script(FakeClock(), refusal)
     with pytest.raises(type(refusal)):
-        run(Script(FakeClock(), refusal))
+        run(script, 900.0)
+    assert 60.0 <= script.clock.elapsed < 65.0
+
+
+def test_with_more_patience_a_refusal_is_final_at_the_deadline() -> None:
+    """Where the end of the wait means a rollback."""
+    clock = FakeClock()
+    script = Script(clock, Refused("403"))
+    with pytest.raises(Refused):
+        follow([script], Deadline.after(clock, 900.0), clock, patience=math.inf)
+    assert 900.0 <= clock.elapsed < 905.0
+
+
+def test_the_minute_begins_anew_after_a_good_look() -> None:
+    """Only refusals in a row count."""
+    refused = [Refused("403")] * 25
+    looks = [*refused, {WEB: Waiting("x")}, *refused, {WEB: Ready("up")}]
+    assert run(Script(FakeClock(), *looks), 900.0) == {WEB: Ready("up")}
+
+
+@pytest.mark.parametrize("until", [None, 1062.0], ids=["waiting", "complete, not yet stable"])
+def test_no_target_is_waited_for_beyond_the_deadline(until: float | None) -> None:
+    """Whatever its kind says; looks do not follow each other without a pause either."""
+    script = Script(FakeClock(), {WEB: Waiting("1 of 2 up", until=until)})
+    assert run(script, 60.0) == {WEB: TimedOut("1 of 2 up", 60.0)}
+    assert script.clock.elapsed == pytest.approx(60.0)
+    assert len(script.looked_at) <= 121
+
+
+def test_the_last_good_look_counts_where_the_look_at_the_deadline_fails() -> None:
+    """One lost reply does not make the state unknown."""
+    waiting = {WEB: Waiting("1 of 2 up"), API: Ready("up")}
+    script = Script(FakeClock(), *[waiting] * 50, DOWN)
+    assert run(script, 60.0) == {WEB: TimedOut("1 of 2 up", 60.0), API: Ready("up")}
+
+
+def test_a_look_long_before_the_deadline_does_not_count() -> None:
+    """What became of the rollout since is unknown."""
+    script = Script(FakeClock(), {WEB: Waiting("1 of 2 up")}, DOWN)
+    with pytest.raises(Unreachable):
+        run(script, 60.0)
+
+
+def test_what_is_seen_is_kept_up_to_date() -> None:
+    """For what the run says of its targets when it ends."""
+    clock, sight = FakeClock(), Sight()
+    script = Script(clock, DOWN, {WEB: Waiting("x")}, DOWN, {WEB: Ready("up")})
+    seen: list[tuple[float | None, bool]] = []
+    clock.sleep = lambda _: seen.append((sight.seen_at, sight.is_lost)) or clock.advance(1.0)  # type: ignore[func-returns-value,method-assign]
+    follow([script], Deadline.after(clock, 60.0), clock, sight=sight)
+    assert seen[0] == (None, True)
+    assert (1002.0, False) in seen
+    assert (1002.0, True) in seen
+    assert not sight.is_lost

@@ -154,6 +154,21 @@ def test_other_words_are_not_booleans(name: str, value: str) -> None:
     assert ("must be true or false" in problem(**{name: value})) or "$X" in value
 
 
+@pytest.mark.parametrize("value", ["-1", "2.5", "many", "3x", "1001", "３"])
+def test_a_crash_limit_is_a_whole_number_and_the_refusal_shows_the_line(value: str) -> None:
+    """What is refused comes with the line to write."""
+    with pytest.raises(ConfigError) as caught:
+        settings(CRASH_LIMIT=value)
+    (only,) = caught.value.problems
+    assert "must be a whole number from 0 (no limit) to 1000" in only.what
+    assert "Write under variables:   CRASH_LIMIT: '3'" in only.fix
+
+
+def test_the_crash_limit_is_three_and_may_be_switched_off() -> None:
+    """Zero is a value, not an absent one."""
+    assert (settings().crash_limit, settings(CRASH_LIMIT="0").crash_limit) == (3, 0)
+
+
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "15m", "1e3", "90000", "９"])
 def test_a_timeout_is_a_whole_number_of_seconds(value: str) -> None:
     """There is one unit, and values are never capped silently."""

@@ -2,142 +2,137 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections import Counter
 
-from pipe.portal import Deployment, EcsService
+from pipe.kinds.ecs import reasons
+from pipe.kinds.ecs.rollout import EcsRollout, revision
+from pipe.portal import Deployment
 from pipe.rollout import Failed, Ready, Superseded, TimedOut, Verdict, Waiting
-
-_STALL = 20.0
-"""Seconds without any task, after some failed, that are longer than the pause between attempts."""
+from pipe.secret import clause
 
 
-@dataclass(frozen=True)
-class EcsRollout:
-    """Everything observed of one service's rollout. Times are monotonic seconds.
+def judge(rollout: EcsRollout, stable_seconds: float, crash_limit: int, deadline: float) -> Verdict:
+    """Return the verdict as of the last look; `deadline` is on the same clock.
 
-    `wanted` and `previous` are revisions, by ARN. `was_set` is true once the service was seen to
-    be set to the wanted revision, `was_deployed` once AWS was seen to deploy it. `complete_since`
-    and `stalled_since` are None while it is neither.
+    With a `crash_limit` of 0, tasks that end are waited for until the deadline.
     """
-
-    wanted: str
-    previous: str
-    service: EcsService
-    started: float
-    at: float
-    was_set: bool = False
-    was_deployed: bool = False
-    complete_since: float | None = None
-    stalled_since: float | None = None
-
-    @property
-    def ours(self) -> Deployment | None:
-        """The deployment of the wanted revision."""
-        return _deployment_of(self.wanted, self.service)
-
-    @property
-    def primary(self) -> Deployment | None:
-        """The deployment that AWS is working towards."""
-        return next((one for one in self.service.deployments if one.primary), None)
-
-
-def observe(rollout: EcsRollout, service: EcsService, at: float) -> EcsRollout:
-    """Return the rollout with one more look added."""
-    ours = _deployment_of(rollout.wanted, service)
-    is_stalled = ours is not None and ours.failed > 0 and ours.desired > 0 and _is_empty(ours)
-    return replace(
-        rollout,
-        service=service,
-        at=at,
-        was_set=rollout.was_set or service.definition == rollout.wanted or ours is not None,
-        was_deployed=rollout.was_deployed or ours is not None,
-        complete_since=(
-            (rollout.complete_since or at) if is_complete(service, rollout.wanted) else None
-        ),
-        stalled_since=(rollout.stalled_since or at) if is_stalled else None,
-    )
-
-
-def judge(rollout: EcsRollout, stable_seconds: float, deadline: float) -> Verdict:
-    """Return the verdict as of the last look; `deadline` is on the same clock."""
-    if bad := _superseded(rollout) or _failed(rollout):
+    if bad := _superseded(rollout) or _failed(rollout, crash_limit):
         return bad
-    if rollout.complete_since is not None:
+    verdict = _progress(rollout, stable_seconds)
+    if isinstance(verdict, Waiting) and rollout.at >= deadline:
+        return TimedOut.while_waiting(verdict, deadline - rollout.started)
+    return verdict
+
+
+def state(rollout: EcsRollout) -> str:
+    """Return the image the service is set to, and its tasks by image, in words."""
+    service = rollout.service
+    listed = [one for one in service.deployments if one.running or one.primary]
+    names = Counter(rollout.name(arn) for arn in {one.definition for one in listed})
+
+    def name(arn: str) -> str:
+        image = rollout.name(arn)
+        return f"{image} ({revision(arn)})" if names[image] > 1 else image
+
+    running = ", ".join(f"{counts(one)} on {name(one.definition)}" for one in listed)
+    return f"is set to {name(service.definition)}, with {running or 'no deployment'}"
+
+
+def counts(deployment: Deployment) -> str:
+    """Return how many tasks run, in words; AWS keeps none of a deployment that it replaces."""
+    number, desired = deployment.running, deployment.desired
+    if not deployment.primary:
+        return f"{_tasks(number)} running"
+    return f"{number} of {_tasks(desired)} running"
+
+
+def _progress(rollout: EcsRollout, stable_seconds: float) -> Waiting | Ready:
+    ours = rollout.ours
+    if rollout.complete_since is not None and ours is not None:
         until = rollout.complete_since + stable_seconds
-        if rollout.at >= until:
-            return Ready(f"its deployment is complete, {counts(rollout.ours)}")
-        return Waiting(f"complete; must stay so for {stable_seconds:g} s", until=until)
+        if rollout.at < until:
+            return Waiting(f"complete; must stay so for {stable_seconds:g} s", until=until)
+        if ours.desired == 0:
+            return Ready("its deployment is complete; its number of tasks is set to 0")
+        return Ready(f"its deployment is complete, {counts(ours)}")
+    if not rollout.listed:
+        return Waiting("the portal does not list it")
     detail = "AWS has not started the deployment"
-    if ours := rollout.ours:
-        detail = counts(ours) + (f", {ours.failed} failed" if ours.failed else "")
-    stuck = next(iter(rollout.service.events), "") if rollout.stalled_since is not None else ""
-    waiting = Waiting(detail, stuck)
-    if rollout.at >= deadline:
-        return TimedOut.while_waiting(waiting, deadline - rollout.started)
-    return waiting
-
-
-def is_complete(service: EcsService, wanted: str) -> bool:
-    """Return whether the deployment of `wanted` is the primary one and complete.
-
-    After a rollback by AWS the previous revision is primary and complete: the ARN decides.
-    """
-    ours = _deployment_of(wanted, service)
-    if ours is None or not ours.primary or service.definition not in ("", wanted):
-        return False
-    if ours.state:
-        return ours.state == "COMPLETED" and ours.running >= ours.desired
-    return len(service.deployments) == 1 and ours.running == ours.desired and ours.pending == 0
-
-
-def counts(deployment: Deployment | None) -> str:
-    """Return how many tasks run, in words."""
-    if deployment is None:
-        return "no tasks"
-    return f"{deployment.running} of {deployment.desired} tasks running"
+    if ours is not None:
+        detail = counts(ours) + (f", {rollout.crashes} failed" if rollout.crashes else "")
+    is_short = ours is None or ours.running < ours.desired
+    return Waiting(detail, rollout.cause if is_short else "")
 
 
 def _superseded(rollout: EcsRollout) -> Superseded | None:
     """Return the verdict on a service that another deployment changed.
 
-    Our own deployment may have failed by then; that is the verdict to return.
+    Our own deployment may have failed by then; that is the verdict to return. A deployment from
+    before the change that is primary again is AWS's rollback, to the last one that completed.
     """
     if rollout.ours and rollout.ours.state == "FAILED":
         return None
-    primary = rollout.primary
-    if primary is not None and primary.definition not in (rollout.wanted, rollout.previous):
-        return Superseded(_revision(primary.definition))
-    known = (rollout.wanted, rollout.previous, "")
-    if rollout.was_set and rollout.service.definition not in known:
-        return Superseded(_revision(rollout.service.definition))
+    known = {rollout.wanted, *rollout.previous, ""}
+    primary = rollout.service.primary
+    if primary and primary.definition not in known and primary.id not in rollout.past:
+        return Superseded(rollout.name(primary.definition))
+    if rollout.was_set and rollout.service.definition not in known and not _is_rolled_back(rollout):
+        return Superseded(rollout.name(rollout.service.definition))
+    if replaced := _replaced(rollout):
+        return Superseded(rollout.name(replaced.definition), replaced=True)
     return None
 
 
-def _failed(rollout: EcsRollout) -> Failed | None:
-    ours, primary = rollout.ours, rollout.primary
+def _replaced(rollout: EcsRollout) -> Deployment | None:
+    """Return another deployment that began between the last look and our change, if any."""
+    if not rollout.was_deployed:
+        return None
+    known = {rollout.wanted, *rollout.previous}
+    return next(
+        (
+            one
+            for one in rollout.service.deployments
+            if one.id and one.id not in rollout.past and one.definition not in known
+        ),
+        None,
+    )
+
+
+def _failed(rollout: EcsRollout, crash_limit: int) -> Failed | None:
+    ours, primary = rollout.ours, rollout.service.primary
     if ours and ours.state == "FAILED":
-        return Failed(f"its deployment failed: {_reason(ours)}")
-    if rollout.was_deployed and primary is not None and primary.definition != rollout.wanted:
-        return Failed(f"AWS rolled it back to the previous revision: {_reason(ours or primary)}")
-    if rollout.stalled_since is not None and rollout.at - rollout.stalled_since >= _STALL:
-        failed = ours.failed if ours else 0
-        return Failed(f"no task stays up: {failed} have failed and none is running")
+        return Failed(f"its deployment failed: {_because(rollout, _reason(ours))}")
+    if primary and _is_rolled_back(rollout):
+        reason = _because(rollout, _reason(ours or primary))
+        return Failed(f"AWS rolled it back to {rollout.name(primary.definition)}: {reason}")
+    if rollout.complete_since is not None:
+        return None
+    if absent := next(filter(reasons.is_image_absent, rollout.crashed.values()), None):
+        return Failed(f"its image cannot be pulled: {reasons.why(absent)}")
+    crashes, desired = rollout.crashes, max(1, ours.desired if ours else 1)
+    if rollout.service.has_breaker and crashes <= rollout.failed:
+        # AWS counts these itself, and then rolls back or not: only its decision shows which.
+        return None
+    # As soon as one of the tasks side by side must have ended for the n-th time.
+    if crash_limit and crashes > (crash_limit - 1) * desired:
+        return Failed(f"no stable start: {_because(rollout, f'{_tasks(crashes)} have failed')}")
     return None
 
 
-def _revision(arn: str) -> str:
-    return arn.rpartition("/")[2]
+def _is_rolled_back(rollout: EcsRollout) -> bool:
+    primary = rollout.service.primary
+    return rollout.was_deployed and primary is not None and primary.definition != rollout.wanted
+
+
+def _because(rollout: EcsRollout, reason: str) -> str:
+    """Return a reason together with why tasks stopped."""
+    cause = rollout.cause
+    return f"{reason}; {cause}" if cause and cause not in reason else reason
 
 
 def _reason(deployment: Deployment) -> str:
-    return deployment.reason.rstrip(".") or "AWS gives no reason"
+    return clause(deployment.reason) or "AWS gives no reason"
 
 
-def _deployment_of(wanted: str, service: EcsService) -> Deployment | None:
-    """Return the deployment of a revision, the primary one if there are several."""
-    deployments = [one for one in service.deployments if one.definition == wanted]
-    return next((one for one in deployments if one.primary), next(iter(deployments), None))
-
-
-def _is_empty(deployment: Deployment) -> bool:
-    return deployment.running == 0 and deployment.pending == 0
+def _tasks(number: int) -> str:
+    return "1 task" if number == 1 else f"{number} tasks"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pipe import image
@@ -10,14 +10,23 @@ from pipe.clock import Clock
 from pipe.kinds.driver import Driver
 from pipe.kinds.send_once import SendOnce
 from pipe.kinds.service.address import address, listener
-from pipe.kinds.service.judge import judge
-from pipe.kinds.service.pods import VersionedPods, by_owner, by_version, identities, owner
+from pipe.kinds.service.judge import is_complete
+from pipe.kinds.service.pods import (
+    VersionedPods,
+    by_owner,
+    by_version,
+    identities,
+    owner,
+    runs_already,
+)
 from pipe.kinds.service.rollout import Look, is_set_to, observe, start
 from pipe.kinds.service.snapshot import ServiceDetail, detail, take_snapshot
 from pipe.kinds.service.watcher import ServiceWatcher, read_services
 from pipe.model import MAIN, Change, Restart, Resumption, Snapshot, Target, Update
-from pipe.portal import Fault, Phase, Pod, TenantPortal
-from pipe.rollout import Ready
+from pipe.portal import Fault, Pod, TenantPortal
+
+_URGENT = 10.0
+"""Seconds for the pods and faults before a rollback, which does without them."""
 
 
 class ServiceDriver(Driver):
@@ -40,10 +49,16 @@ class ServiceDriver(Driver):
         """See `Driver`."""
         return [service.name for service in self._portal.services.list()]
 
-    def prepare(self, changes: Sequence[Change]) -> Sequence[Change]:
+    def prepare(self, changes: Sequence[Change], *, is_urgent: bool = False) -> Sequence[Change]:
         """See `Driver`; notes the pods, their restarts and the faults there are."""
-        pods, faults = by_owner(self._portal.pods.list()), self._portal.faults.list()
+        portal = self._portal.within(_URGENT) if is_urgent else self._portal
+        pods, faults = by_owner(portal.pods.list()), portal.faults.list()
         return [_prepared(change, pods[change.target.name], faults) for change in changes]
+
+    def renewed(self, change: Change, fresh: Snapshot) -> Change:
+        """See `Driver`; keeps what was noted of the pods."""
+        noted = replace(detail(change.before), service=detail(fresh).service)
+        return change.with_snapshot(replace(fresh, detail=noted))
 
     def is_rolled_out(self, snapshots: Sequence[Snapshot]) -> Mapping[Target, bool]:
         """See `Driver`."""
@@ -62,9 +77,11 @@ class ServiceDriver(Driver):
             str(change.target), lambda: self._send(change), lambda: self._has_arrived(change)
         )
 
-    def watch(self, changes: Sequence[Change], stable_seconds: float) -> ServiceWatcher:
+    def watch(
+        self, changes: Sequence[Change], stable_seconds: float, crash_limit: int
+    ) -> ServiceWatcher:
         """See `Driver`."""
-        return ServiceWatcher(self._portal, self._clock, changes, stable_seconds)
+        return ServiceWatcher(self._portal, self._clock, changes, stable_seconds, crash_limit)
 
     def address(self, snapshot: Snapshot) -> str:
         """See `Driver`."""
@@ -76,13 +93,17 @@ class ServiceDriver(Driver):
             service, entry, self._portal.services.load_balancer(service)
         )
 
-    def previous_images(self, snapshot: Snapshot) -> Mapping[str, str] | None:
+    def previous_images(
+        self, snapshot: Snapshot, containers: Collection[str] = ()
+    ) -> Mapping[str, str] | None:
         """See `Driver`."""
         for deployed in reversed(detail(snapshot).service.history):
             differing = {
                 name: previous
                 for name, previous in deployed.items()
-                if name in snapshot.images and not image.same(previous, snapshot.images[name])
+                if (not containers or name in containers)
+                and name in snapshot.images
+                and not image.same(previous, snapshot.images[name])
             }
             if differing:
                 return differing
@@ -111,29 +132,25 @@ class ServiceDriver(Driver):
         return bool(by_version(change, own, VersionedPods()).new)
 
 
-def _prepared(change: Change, pods: Sequence[Pod], faults: Sequence[Fault]) -> Change:
+def _prepared(change: Change, pods: Sequence[Pod], faults: Sequence[Fault] | None) -> Change:
     """Return a change with the state of its service's pods from before it."""
     known = faults
-    if change.resumes:
+    if known is not None and change.resumes:
         # The change was made earlier: faults of present pods may be faults of the new version.
         names = {pod.name for pod in pods}
-        known = [fault for fault in faults if not names & fault.resources]
+        known = [fault for fault in known if not names & fault.resources]
     restarts = {pod.name: pod.restarts for pod in pods}
-    keys = frozenset(fault.key for fault in known)
+    keys = None if known is None else frozenset(fault.key for fault in known)
     before = ServiceDetail(detail(change.before).service, restarts, keys)
     prepared = change.with_snapshot(replace(change.before, detail=before))
     if change.resumes:
         return prepared
-    return replace(
-        prepared, previous_pods=frozenset(one for pod in pods for one in identities(pod))
-    )
+    previous = frozenset(one for pod in pods for one in identities(pod))
+    surviving = (identities(pod) for pod in pods if runs_already(prepared, pod))
+    return replace(prepared, previous_pods=previous.difference(*surviving))
 
 
 def _is_rolled_out(snapshot: Snapshot, look: Look) -> bool:
-    """Return whether a service's pods would pass for a complete rollout of its present images."""
+    """Return whether a service fully runs its present images."""
     unchanged = Update(snapshot, {MAIN: snapshot.images[MAIN]}, Resumption())
-    rollout = observe(start(unchanged, look.at), look)
-    is_calm = not rollout.problems and all(
-        pod.restarts == 0 and pod.phase is Phase.RUNNING for pod in rollout.pods.new
-    )
-    return is_calm and isinstance(judge(rollout, 0.0, float("inf")), Ready)
+    return is_complete(observe(start(unchanged, look.at), look))

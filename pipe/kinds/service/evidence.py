@@ -36,7 +36,7 @@ def _pod_to_blame(rollout: ServiceRollout, verdict: Verdict) -> Pod | None:
     worst_first = [
         *(pod for pod in new if pod.name == named),
         *(pod for pod in new if pod.name in rollout.problems),
-        *(pod for pod in new if not problems.is_up(pod)),
+        *(pod for pod in new if not problems.is_up(pod, shows_state=rollout.shows_state)),
         # All are up, but a test failed: the log of any pod may show why.
         *new,
     ]
@@ -65,6 +65,6 @@ def _log(pod: Pod, portal: TenantPortal, deadline: Deadline) -> tuple[str, ...]:
         if not container.docker_id or deadline.passed():
             continue
         soon = Deadline.after(deadline.clock, min(_SECONDS_PER_LOG, deadline.left()))
-        if lines := portal.until(soon).pods.log_tail(pod, container.docker_id):
+        if lines := portal.until(soon, grace=0.0).pods.log_tail(pod, container.docker_id):
             return lines
     return ()

@@ -6,15 +6,29 @@ from collections import Counter
 
 from pipe import image
 from pipe.kinds.service import problems
-from pipe.kinds.service.pods import needed
+from pipe.kinds.service.pods import (
+    generation,
+    has_fixed_count,
+    is_in_set,
+    is_in_stateful_set,
+    needed,
+    template_of,
+)
 from pipe.kinds.service.rollout import ServiceRollout, is_set_to
 from pipe.kinds.service.snapshot import detail, images
-from pipe.model import Restart, Update
-from pipe.portal import Phase
+from pipe.model import Restart
+from pipe.portal import Fault, Phase, Pod
 from pipe.rollout import Failed, Ready, Superseded, TimedOut, Verdict, Waiting
 
 _SCALED_DOWN_AFTER = 15.0
 """Seconds of stability after which fewer pods than configured are attributed to an autoscaler."""
+_CALM = 5.0
+"""Seconds for which a restarted container must have been up to be called that."""
+_BACK_OFF, _LONGEST_BACK_OFF = 15.0, 60.0
+"""Seconds between the second end of a container and its next start, doubling from end to end.
+
+Kubernetes says 10 s; the recordings show up to 15 s.
+"""
 
 _CONDITIONS = {
     Phase.UNKNOWN: "in an unknown state",
@@ -30,14 +44,41 @@ _CONDITIONS = {
 _OTHER_CONDITION = "terminating"
 
 
-def judge(rollout: ServiceRollout, stable_seconds: float, deadline: float) -> Verdict:
-    """Return the verdict as of the last look; `deadline` is on the same clock."""
-    if bad := _superseded(rollout) or _failed(rollout):
+def judge(
+    rollout: ServiceRollout, stable_seconds: float, crash_limit: int, deadline: float
+) -> Verdict:
+    """Return the verdict as of the last look; `deadline` is on the same clock.
+
+    A container that has ended `crash_limit` times is given up; 0 means never.
+    """
+    if bad := _superseded(rollout) or _failed(rollout, crash_limit):
         return bad
     verdict = _progress(rollout, stable_seconds)
     if isinstance(verdict, Waiting) and rollout.at >= deadline:
         return TimedOut.while_waiting(verdict, deadline - rollout.started)
     return verdict
+
+
+def is_complete(rollout: ServiceRollout) -> bool:
+    """Return whether a service that nothing changes fully runs what it is set to.
+
+    That a rollout is still under way shows in previous pods, and in new ones that are not up. What
+    is no sign of it: objects of failed pods, pods that were restarted, and one that an autoscaler
+    adds and that has no node yet.
+    """
+    if not rollout.was_set or rollout.pods.previous or _is_mixed(rollout):
+        return False
+    new, service = rollout.pods.new, rollout.service
+    if not new:
+        may_be_none = not has_fixed_count(service) and not rollout.active
+        return service.replicas == 0 or (may_be_none and not rollout.pods.leaving)
+    if _is_replacing(rollout):
+        return False
+    count, _ = needed(service, None)
+    if rollout.active is not None and has_fixed_count(service):
+        count = min(count, rollout.active)
+    without_node = sum(pod.phase is Phase.SCHEDULING_FAILED for pod in new)
+    return rollout.up + without_node == len(new) and rollout.up >= count
 
 
 def _superseded(rollout: ServiceRollout) -> Superseded | None:
@@ -70,8 +111,12 @@ def _replaced_image(rollout: ServiceRollout) -> str:
     return ""
 
 
-def _failed(rollout: ServiceRollout) -> Failed | None:
-    final = [(one.since, pod, one) for pod, one in rollout.problems.items() if one.is_final]
+def _failed(rollout: ServiceRollout, crash_limit: int) -> Failed | None:
+    final = [
+        (one.since, pod, one)
+        for pod, one in rollout.problems.items()
+        if one.is_final or 0 < crash_limit <= one.problem.ends
+    ]
     if not final:
         return None
     _, pod, observed = min(final, key=lambda entry: entry[:2])
@@ -79,31 +124,82 @@ def _failed(rollout: ServiceRollout) -> Failed | None:
 
 
 def _progress(rollout: ServiceRollout, stable_seconds: float) -> Verdict:
+    """Return how far it is: over once no previous pod is left, and enough new ones are up.
+
+    Phase Running says nothing of readiness, but Kubernetes removes the last previous pod of a
+    rolling update only once enough new ones are ready. The pods of a StatefulSet or DaemonSet end
+    before their successors start.
+    """
     if not rollout.was_set:
         return Waiting("the portal still shows the previous image")
-    count, exact = needed(rollout.service, rollout.active)
     new, previous = rollout.pods.new, rollout.pods.previous
-    if count == 0 and not new:
-        return Ready("it is stopped, so there are no pods to wait for")
+    if not new and not previous:
+        return _without_pods(rollout)
+    count, exact = needed(rollout.service, rollout.active)
     all_up = 0 < rollout.up == len(new)
-    enough = rollout.up >= count and (exact or not previous)
-    wait = stable_seconds
-    if all_up and not enough and not previous and rollout.active == rollout.up:
-        enough, wait = True, max(stable_seconds, _SCALED_DOWN_AFTER)
-    if not (all_up and enough) or _is_mixed(rollout):
+    wait, enough = _stable_seconds(rollout, stable_seconds), rollout.up >= count
+    if all_up and not enough and _is_scaled_down(rollout):
+        enough, wait = True, max(wait, _SCALED_DOWN_AFTER)
+    if previous or not (all_up and enough) or _is_replacing(rollout) or _is_mixed(rollout):
         return Waiting(_missing(rollout, count, exact=exact), _stuck(rollout))
-    pods_up, since = f"{_pods(rollout.up)} up", max(rollout.up_since.values())
+    # Whether new pods are ready shows in the last previous one leaving.
+    since = max([*rollout.up_since.values(), rollout.alone_since or 0.0])
+    pods_up = f"{_pods(rollout.up)} up"
     if rollout.at - since < wait:
         return Waiting(f"{pods_up}; must stay up for {wait:g} s", until=since + wait)
     return Ready(f"{pods_up} for {wait:g} s" if wait else pods_up)
 
 
+def _is_replacing(rollout: ServiceRollout) -> bool:
+    """Return whether the successor of a pod is still to come, as in a set."""
+    return rollout.pods.leaving > 0 and any(is_in_set(pod) for pod in rollout.pods.new)
+
+
+def _without_pods(rollout: ServiceRollout) -> Verdict:
+    """Return the verdict while no pod is listed that is neither terminating nor failed.
+
+    The strategy Recreate ends all previous pods before it makes new ones.
+    """
+    service, is_fixed = rollout.service, has_fixed_count(rollout.service)
+    count, exact = needed(service, rollout.active)
+    if service.replicas == 0 and (is_fixed or not rollout.had_pods):
+        return Ready("it is stopped, so there are no pods to wait for")
+    may_be_none = count == 0 or not (is_fixed or rollout.active or rollout.had_pods)
+    has_lasted = rollout.at - rollout.started >= _SCALED_DOWN_AFTER
+    if may_be_none and has_lasted and not rollout.pods.leaving:
+        return Ready(f"there have been no pods to wait for in {_SCALED_DOWN_AFTER:g} s")
+    return Waiting(_missing(rollout, count, exact=exact), _stuck(rollout))
+
+
+def _is_scaled_down(rollout: ServiceRollout) -> bool:
+    """Return whether fewer pods than configured may be all there are to be.
+
+    An autoscaler unknown to the portal may need fewer, and so may have had fewer before. A quota
+    may also prevent them, but then a rolling update keeps its previous pods.
+    """
+    before = detail(rollout.change.before).service
+    had_fewer = before.replicas_active is not None and before.replicas_active < before.replicas
+    is_credible = had_fewer or rollout.overlapped or rollout.change.resumes is not None
+    return is_credible and not rollout.pods.previous and rollout.active == rollout.up
+
+
+def _stable_seconds(rollout: ServiceRollout, stable_seconds: float) -> float:
+    """Return how long the new pods must stay up.
+
+    Where the portal does not show present states, a container that has ended seems to run until it
+    is started again. In a rolling update it does not matter: the previous pods are the evidence.
+    """
+    most = max(rollout.ends.values(), default=0)
+    if most == 0 or rollout.shows_state or rollout.overlapped:
+        return stable_seconds
+    return max(stable_seconds, min(_BACK_OFF * 2.0 ** (most - 1), _LONGEST_BACK_OFF))
+
+
 def _is_mixed(rollout: ServiceRollout) -> bool:
-    """Return whether a resumed restart still shows pods from before and after it."""
-    change = rollout.change
-    if isinstance(change, Update) or change.previous_pods:
+    """Return whether pods of several templates are listed, and which is the new one is unknown."""
+    if rollout.change.previous_pods:
         return False
-    return len({pod.controller for pod in rollout.pods.new}) > 1
+    return len({generation(pod) for pod in rollout.pods.new}) > 1
 
 
 def _missing(rollout: ServiceRollout, count: int, *, exact: bool) -> str:
@@ -126,10 +222,25 @@ def _missing(rollout: ServiceRollout, count: int, *, exact: bool) -> str:
 
 def _stuck(rollout: ServiceRollout) -> str:
     """Return the problem that has lasted longest, empty without problems."""
-    if not rollout.problems:
-        return ""
-    pod, observed = min(rollout.problems.items(), key=lambda entry: (entry[1].since, entry[0]))
-    return f"pod {pod} {observed.problem}"
+    if rollout.problems:
+        name, observed = min(rollout.problems.items(), key=lambda entry: (entry[1].since, entry[0]))
+        return f"pod {name} {observed.problem}"
+    for pod in rollout.pods.previous:
+        if not _is_up(rollout, pod) and is_in_stateful_set(pod):
+            return (
+                f"pod {pod.name} of the previous version is not up, and a StatefulSet does not "
+                "replace such a pod: delete it"
+            )
+    return next((fault.text for fault in rollout.faults if _prevents_pods(rollout, fault)), "")
+
+
+def _prevents_pods(rollout: ServiceRollout, fault: Fault) -> bool:
+    """Return whether a fault is one of the new ReplicaSet, such as a quota that is used up."""
+    previous = rollout.change.previous_pods
+    return any(
+        template_of(name) == rollout.service.name and name not in previous
+        for name in fault.resources
+    )
 
 
 def state(rollout: ServiceRollout) -> str:
@@ -137,12 +248,7 @@ def state(rollout: ServiceRollout) -> str:
     counts: Counter[tuple[str, str]] = Counter()
     for pod in (*rollout.pods.new, *rollout.pods.previous):
         current = next((entry.image for entry in pod.containers), "an unknown image")
-        condition = _CONDITIONS.get(pod.phase, _OTHER_CONDITION)
-        if problems.is_up(pod):
-            condition = "up"
-        if pod.name in rollout.problems and condition in ("up", "waiting"):
-            condition = "failing"
-        counts[image.normalise(current), condition] += 1
+        counts[image.normalise(current), _condition(rollout, pod)] += 1
     listed = [
         f"{_pods(number)} {condition} on {current}"
         for (current, condition), number in sorted(counts.items())
@@ -150,6 +256,21 @@ def state(rollout: ServiceRollout) -> str:
     by_container = images(rollout.service)
     set_to = ", ".join(by_container.get(name, "") for name in rollout.change.images)
     return f"is set to {set_to}, with {', '.join(listed) or 'no pods'}"
+
+
+def _condition(rollout: ServiceRollout, pod: Pod) -> str:
+    condition = _CONDITIONS.get(pod.phase, _OTHER_CONDITION)
+    if _is_up(rollout, pod):
+        up_for = rollout.at - rollout.up_since.get(pod.incarnation, rollout.started)
+        has_settled = up_for >= _stable_seconds(rollout, _CALM)
+        return "failing" if pod.name in rollout.ends and not has_settled else "up"
+    if condition in ("up", "waiting"):
+        return "failing" if pod.name in rollout.problems else "restarting"
+    return condition
+
+
+def _is_up(rollout: ServiceRollout, pod: Pod) -> bool:
+    return problems.is_up(pod, shows_state=rollout.shows_state)
 
 
 def _pods(number: int) -> str:

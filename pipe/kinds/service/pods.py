@@ -2,26 +2,50 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from pipe import image
 from pipe.kinds.service.snapshot import detail
 from pipe.model import MAIN, Change, Restart
 from pipe.portal import Container, Phase, Pod, Service
 
-_REPLICA_SET = "/ReplicaSet"
+_REPLICA_SET, _DAEMON_SET, _STATEFUL_SET = "/ReplicaSet", "/DaemonSet", "/StatefulSet"
 _TERMINATING = (Phase.DELETE, Phase.DELETED)
-_ENDED = (Phase.DELETED, Phase.SUCCEEDED)
+_FAILED = (Phase.FAILED, Phase.EVICTED)
+
+# Kubernetes generates names from these letters only. A Deployment's pods are called
+# name-hash-suffix, a DaemonSet's name-suffix, a StatefulSet's name-number.
+_LETTERS = "[bcdfghjklmnpqrstvwxz2456789]"
+_OF_DEPLOYMENT = re.compile(rf"((.+)-{_LETTERS}{{5,10}})-{_LETTERS}{{5}}")
+_TEMPLATE = re.compile(rf"(.+)-{_LETTERS}{{5,10}}")
+_OF_STATEFUL_SET = re.compile(r".+-[0-9]{1,3}")
+_OF_SET = re.compile(rf"(.+)-(?:{_LETTERS}{{5}}|[0-9]+)")
 
 
 @dataclass(frozen=True)
 class VersionedPods:
-    """A service's pods by version, without those that are terminating."""
+    """A service's pods by version, without those that are terminating.
+
+    `failed` are objects of pods that failed or were evicted since the change, which their
+    controller replaces: evidence, but not pods. `leaving` counts the terminating ones. `unsure`
+    names pods whose version depends on what other pods show.
+    """
 
     new: tuple[Pod, ...] = ()
     previous: tuple[Pod, ...] = ()
+    failed: tuple[Pod, ...] = ()
+    leaving: int = 0
+    unsure: frozenset[str] = frozenset()
+
+
+class _Version(Enum):
+    NEW = "new"
+    PREVIOUS = "previous"
+    UNSURE = "unsure"
 
 
 def by_version(change: Change, pods: Sequence[Pod], last: VersionedPods) -> VersionedPods:
@@ -30,56 +54,200 @@ def by_version(change: Change, pods: Sequence[Pod], last: VersionedPods) -> Vers
     # object as before, are not compared again.
     known_new = {pod.name: pod for pod in last.new}
     known_previous = {pod.name: pod for pod in last.previous}
-    new: list[Pod] = []
-    previous: list[Pod] = []
+    sorted_pods: dict[_Version, list[Pod]] = {version: [] for version in _Version}
+    new, previous = sorted_pods[_Version.NEW], sorted_pods[_Version.PREVIOUS]
+    service, leaving = detail(change.before).service, 0
+    failed = []
     for pod in pods:
-        if pod.desired in _TERMINATING or pod.phase in _ENDED:
-            continue
-        before = known_new.get(pod.name)
-        if before is pod or before == pod:
+        if not pod.is_running:
+            if is_terminating(pod):
+                leaving += 1
+                continue
+            if has_failed(pod, service) or pod.phase is Phase.SUCCEEDED:
+                failed.append(pod)
+                continue
+        was_new, is_sure = known_new.get(pod.name), pod.name not in last.unsure
+        if is_sure and (was_new is pod or was_new == pod):
             new.append(pod)
-            continue
-        before = known_previous.get(pod.name)
-        is_known = before is pod or before == pod
-        (previous if is_known or not is_new(change, pod) else new).append(pod)
-    return VersionedPods(tuple(new), tuple(previous))
+        elif is_sure and ((before := known_previous.get(pod.name)) is pod or before == pod):
+            previous.append(pod)
+        else:
+            sorted_pods[_version(change, pod, was_new)].append(pod)
+    if unsure := sorted_pods[_Version.UNSURE]:
+        shows = any(_runs(change, pod) for pod in new)
+        (previous if shows else new).extend(unsure)
+    were_there = detail(change.before).restarts
+    return VersionedPods(
+        tuple(new),
+        tuple(previous),
+        tuple(pod for pod in failed if pod.name not in were_there and pod.phase in _FAILED),
+        leaving,
+        frozenset(pod.name for pod in unsure),
+    )
 
 
-def is_new(change: Change, pod: Pod) -> bool:
-    """Return whether `pod` runs the images that `change` sets, as its result.
+def is_terminating(pod: Pod) -> bool:
+    """Return whether a pod is on its way out, whatever else it shows."""
+    return pod.desired in _TERMINATING or pod.phase in _TERMINATING
 
-    The image decides wherever it differs from the previous one. A rollback reuses the earlier
-    ReplicaSet and its surviving pods, so the name of a controller proves nothing there. After a
-    restart the images are the same, and only a pod that did not exist before is new.
+
+def has_failed(pod: Pod, service: Service) -> bool:
+    """Return whether a pod has failed for good, so that its controller makes another one.
+
+    Kubernetes keeps the objects of failed and evicted pods for hours (kubernetes#91672). Native
+    Docker has no controllers: there a failed pod is all there is.
     """
-    before = detail(change.before)
-    matches = [
-        image.same(wanted, current)
-        for container, wanted in change.wanted.items()
-        if (current := _image(before.service.name, pod, container))
-    ]
-    if not all(matches):
+    if pod.phase not in _FAILED or (service.native_docker and not pod.controller):
         return False
-    if isinstance(change, Restart) or not matches:
-        return not identities(pod) & change.previous_pods
+    return not pod.is_waiting
+
+
+def runs_already(change: Change, pod: Pod) -> bool:
+    """Return whether a pod runs what `change` sets before it was made, as in a rollback."""
+    return not isinstance(change, Restart) and (
+        bool(identities(pod) & change.surviving_pods) or _runs(change, pod) is True
+    )
+
+
+def _version(change: Change, pod: Pod, was_new: Pod | None) -> _Version:
+    """Return a pod's version.
+
+    A ReplicaSet from before the change runs the previous version, and also makes pods after it:
+    when the service is scaled up meanwhile, or a node is drained. A ReplicaSet that was not there
+    runs the new version, whatever its pods show as their image: that is the kubelet's own name for
+    the content (kubernetes#51017), perhaps another tag, or an ID. Elsewhere the image decides, and
+    only what cannot be compared is held against the pods from before.
+    """
+    known, is_update = change.previous_pods, not isinstance(change, Restart)
+    if identities(pod) & known:
+        return _Version.PREVIOUS
+    runs = _runs(change, pod) if is_update else None
+    if runs:
+        return _Version.NEW
+    if not known:
+        is_previous = runs is False and not _is_another_name(change, pod)
+        return _Version.PREVIOUS if is_previous else _Version.NEW
+    if generation(pod):
+        return _Version.NEW
+    if not _is_fresh(change, pod, was_new):
+        return _Version.PREVIOUS
+    return _Version.UNSURE if runs is False else _Version.NEW
+
+
+def _is_fresh(change: Change, pod: Pod, was_new: Pod | None) -> bool:
+    """Return whether a pod with new containers was created, not only restarted.
+
+    The pods of a StatefulSet keep their names, but their restarts are counted from zero again.
+    """
+    if was_new is not None and pod.restarts >= was_new.restarts:
+        return True
+    before = detail(change.before).restarts.get(pod.name)
+    is_counted = any(container.restarts is not None for container in pod.containers)
+    return before is None or not is_counted or pod.restarts <= before
+
+
+def _runs(change: Change, pod: Pod) -> bool | None:
+    """Return whether a pod shows the images that `change` sets, None if that is open.
+
+    Only the changed containers count: another deployment may change the others meanwhile.
+    """
+    service = detail(change.before).service.name
+    shown = [
+        _shows(wanted, _image(service, pod, container), change.before.images.get(container, ""))
+        for container, wanted in change.images.items()
+    ]
+    if False in shown:
+        return False
+    return True if True in shown else None
+
+
+def _is_another_name(change: Change, pod: Pod) -> bool:
+    """Return whether a pod may show the kubelet's own name for what a resumed change set.
+
+    The kubelet shows any tag that its node has for the same content. What the service is known to
+    have run before, or has the tag of, is no such name; without a history, nothing is.
+    """
+    if change.resumes is None:
+        return False
+    service = detail(change.before).service
+    for container, wanted in change.images.items():
+        earlier = {
+            _tag(deployed[container])
+            for deployed in service.history
+            if container in deployed and not image.same(wanted, deployed[container])
+        }
+        if not earlier or _tag(_image(service.name, pod, container)) in earlier - {_tag(wanted)}:
+            return False
     return True
+
+
+def _tag(text: str) -> str:
+    return text.rpartition(":")[2]
+
+
+def _shows(wanted: str, shown: str, before: str) -> bool | None:
+    """Return whether the image that a pod shows is the wanted one, None if that is open.
+
+    A kubelet shows an image's ID or another tag, or leaves out the tag beside a digest.
+    """
+    if not shown or image.same(wanted, shown):
+        return bool(shown) or None
+    if image.same(before, shown):
+        return False
+    is_open = image.is_digest(shown) or bool(image.digest(wanted)) != bool(image.digest(shown))
+    return None if is_open else False
+
+
+def generation(pod: Pod) -> str:
+    """Return what names the template a pod was made from: its ReplicaSet, empty if unknown."""
+    if pod.controller:
+        return pod.controller if pod.controller_kind.endswith(_REPLICA_SET) else ""
+    # Azure does not report controllers.
+    found = _OF_DEPLOYMENT.fullmatch(pod.name)
+    return found[1] if found else ""
+
+
+def template_of(name: str) -> str:
+    """Return the service whose ReplicaSet may have this name, else an empty text."""
+    found = _TEMPLATE.fullmatch(name)
+    return found[1] if found else ""
 
 
 def identities(pod: Pod) -> frozenset[str]:
     """Return identifiers that no pod of another version shares with this one."""
-    if pod.controller_kind.endswith(_REPLICA_SET):
-        return frozenset({pod.controller})
-    # The pods of a set keep their names, and native Docker has no controllers, but a container
-    # always has an ID of its own.
+    if name := generation(pod):
+        return frozenset({name})
+    if pod.controller_kind.endswith(_DAEMON_SET):
+        return frozenset({pod.name})
+    # The pods of a StatefulSet keep their names, and native Docker has no controllers, but a
+    # container always has an ID of its own.
     ids = frozenset(container.docker_id for container in pod.containers if container.docker_id)
     return ids or frozenset({pod.name})
 
 
+def is_in_set(pod: Pod) -> bool:
+    """Return whether a StatefulSet or DaemonSet made the pod: they end a pod before the next."""
+    return pod.controller_kind.endswith((_STATEFUL_SET, _DAEMON_SET))
+
+
+def is_in_stateful_set(pod: Pod) -> bool:
+    """Return whether a StatefulSet made the pod."""
+    by_name = not pod.controller and _OF_STATEFUL_SET.fullmatch(pod.name)
+    return pod.controller_kind.endswith(_STATEFUL_SET) or bool(by_name)
+
+
 def owner(pod: Pod) -> str:
-    """Return the service a pod belongs to; its ReplicaSet's name shows it if nothing else does."""
-    if pod.owner or not pod.controller_kind.endswith(_REPLICA_SET):
+    """Return the service a pod belongs to; its controller or name shows it if nothing else does."""
+    if pod.owner:
         return pod.owner
-    return pod.controller.rpartition("-")[0]
+    if pod.controller_kind.endswith(_REPLICA_SET):
+        return pod.controller.rpartition("-")[0]
+    if pod.controller:
+        return pod.controller
+    if found := _OF_DEPLOYMENT.fullmatch(pod.name):
+        return found[2]
+    found = _OF_SET.fullmatch(pod.name)
+    return found[1] if found else ""
 
 
 def by_owner(pods: Iterable[Pod]) -> Mapping[str, tuple[Pod, ...]]:
@@ -94,13 +262,17 @@ def needed(service: Service, active: int | None) -> tuple[int, bool]:
     """Return how many new pods are needed, and whether that number is exact.
 
     Where the configured count does not apply (autoscaling, one pod per host), the portal's own
-    count is used (`active`: the last one seen). If it reports none, only a lower bound is known,
-    and the rollout is complete once no previous pod is left as well.
+    count is used (`active`: the last one seen). If it reports none, only a lower bound is known.
     """
-    if not service.autoscaled and not service.one_pod_per_host:
+    if has_fixed_count(service):
         return service.replicas, True
     least = 1 if service.min_replicas is None else service.min_replicas
     return (least, False) if active is None else (max(least, active), True)
+
+
+def has_fixed_count(service: Service) -> bool:
+    """Return whether a service's configured count applies."""
+    return not service.autoscaled and not service.one_pod_per_host
 
 
 def containers(pod: Pod) -> Iterator[Container]:

@@ -2,8 +2,8 @@
 
 Three sources, the best one first: the container states that newer portals show, the pod's phase,
 and the platform's faults. Faults outlive their cause, so a fault alone must last longer.
-Kubernetes retries a failed pull after ten seconds: only errors that no retry can resolve end the
-wait sooner.
+Kubernetes tries again what failed, after 10 s, 20 s, 40 s and so on: only errors that no retry can
+resolve end the wait sooner. Crashes are final by their number, which the judge compares.
 """
 
 from __future__ import annotations
@@ -11,25 +11,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 
+from pipe.kinds.service import pull_errors
 from pipe.kinds.service.pods import containers
 from pipe.portal import Container, Fault, Phase, Pod
 
 _CRASH = re.compile(r"back-?off restarting|crash ?loop|oom-?killed", re.IGNORECASE)
-_PULL = re.compile(
-    r"pull|errimage|invalidimagename|image .*not (be )?found|manifest", re.IGNORECASE
-)
-_ABSENT = re.compile(
-    r"not found|manifest unknown|does not exist|no such image|invalid(imagename| reference)|"
-    r"no (match|matching manifest)|repository name must",
-    re.IGNORECASE,
-)
-_TEMPORARY = re.compile(
-    r"time-?d? ?out|timeout|temporar|too ?many ?requests|rate limit|connection re(set|fused)|"
-    r"\beof\b|unavailable|no such host|\b(429|50[0-4])\b",
-    re.IGNORECASE,
-)
-_CRASH_REASONS = ("CrashLoopBackOff",)
+_CRASH_REASONS = ("CrashLoopBackOff", "RunContainerError")
 _PULL_REASONS = (
     "ErrImagePull",
     "ImagePullBackOff",
@@ -41,17 +30,26 @@ _PULL_REASONS = (
 _CONFIG_REASONS = (
     "CreateContainerConfigError",
     "CreateContainerError",
-    "RunContainerError",
     "PreCreateHookError",
     "PostStartHookError",
 )
 _BAD_REASONS = (*_CRASH_REASONS, *_PULL_REASONS, *_CONFIG_REASONS)
-_CRASH_LOOP = 2
-"""Restarts from which on a crash is not an accident but a loop."""
-_KEEPS_CRASHING = "keeps crashing"
+_ABSENT = re.compile(r"not found|does not exist|couldn't find key|no such", re.IGNORECASE)
+_PLAIN_ENDS = ("", "Error", "Completed", "ContainerStatusUnknown")
+_LOOPS_FROM = 2
+"""Crashes from which on a pod is said to keep crashing."""
 
-AT_ONCE, SOON, LATER, AFTER_A_RETRY = 0.0, 2.0, 5.0, 30.0
+SOON, LATER, AFTER_RETRIES = 2.0, 5.0, 60.0
+"""Seconds until a problem is final; the last one leaves time for three tries of a pull."""
 FAULT_ALONE = 12.0
+
+
+class Sort(Enum):
+    """What sort of problem a pod has."""
+
+    CRASH = "crash"
+    PULL = "pull"
+    OTHER = "other"
 
 
 @dataclass(frozen=True)
@@ -59,104 +57,150 @@ class PodProblem:
     """One problem of a pod: the rest of a sentence about it, and its cause in the portal's words.
 
     `grace` is how many seconds it must last, over at least two looks, to be final. It is None
-    for a problem that may pass at any time, such as a failing probe or a missing node.
+    for a problem that may pass at any time, such as a failing probe or a missing node. `ends`
+    counts how often the container has ended. `is_explained` means that the cause is known, and
+    not just that there is a problem.
     """
 
     summary: str
     cause: str
     grace: float | None
+    sort: Sort = Sort.OTHER
+    ends: int = 0
+    is_explained: bool = True
 
     def __str__(self) -> str:
         """Return the problem and its cause."""
         return f"{self.summary}: {self.cause}" if self.cause else self.summary
 
-    @property
-    def is_crash(self) -> bool:
-        """Whether the pod crashes again and again, and may be up in between."""
-        return self.summary.startswith(_KEEPS_CRASHING)
-
     def is_like(self, other: PodProblem) -> bool:
-        """Return whether both are the same but for what is in brackets."""
-        return self.summary.split("(")[0].strip() == other.summary.split("(")[0].strip()
+        """Return whether both are the same problem, seen twice."""
+        if self.sort is Sort.OTHER:
+            return self.summary == other.summary
+        return self.sort is other.sort and self.grace == other.grace
 
 
-def is_up(pod: Pod) -> bool:
-    """Return whether a pod runs, as far as the portal shows it: it does not show readiness."""
-    if not pod.is_waiting:
-        return pod.is_running
-    return pod.is_running and not any(entry.waiting in _BAD_REASONS for entry in pod.containers)
+def is_up(pod: Pod, *, shows_state: bool = False) -> bool:
+    """Return whether a pod runs, as far as the portal shows it: it does not show readiness.
+
+    `shows_state` means that the portal shows the present states of containers. Between a crash
+    and the next start, a pod is in phase Running with a terminated container (recorded: up to
+    15 s).
+    """
+    if pod.is_steady or not pod.is_running:
+        return pod.is_steady
+    if pod.has_ended and any(is_down(one, shows_state=shows_state) for one in pod.containers):
+        return False
+    return not pod.is_waiting or not any(one.waiting in _BAD_REASONS for one in containers(pod))
 
 
-def is_healthy(pod: Pod) -> bool:
-    """Return whether a pod has no problem, whatever the faults: those outlive their cause."""
-    return pod.is_running and not pod.is_waiting and pod.restarts < _CRASH_LOOP
+def is_down(container: Container, *, shows_state: bool) -> bool:
+    """Return whether a container has ended and was not started again."""
+    if container.waiting:
+        return container.waiting in _CRASH_REASONS
+    return bool(container.ended) and (shows_state or container.restarts == 0)
 
 
-def find_problem(pod: Pod, faults: Sequence[Fault], restarts_before: int = 0) -> PodProblem | None:
+def find_problem(
+    pod: Pod, faults: Sequence[Fault], ends: int = 0, *, shows_state: bool = False
+) -> PodProblem | None:
     """Return the worst problem of `pod`, given the new faults that concern it.
 
-    `restarts_before` is the pod's restart count from before the rollout.
+    `ends` counts how often its most ended container has ended since the rollout began.
     """
     worst_first = sorted(faults, key=lambda fault: fault.severity, reverse=True) if faults else []
-    fault = worst_first[0].text if worst_first else ""
+    texts = [fault.text for fault in worst_first]
     for container in containers(pod):
-        restarts = (container.restarts or 0) - restarts_before
-        if not container.waiting and restarts < _CRASH_LOOP:
-            continue
-        if problem := _of_container(container, fault, restarts):
+        if container.waiting and (problem := _of_waiting(container, texts)):
             return problem
-    if is_up(pod):
+    if pod.phase is Phase.FAILED and not pod.is_waiting:
+        return PodProblem("has failed", next(iter(texts), ""), LATER)
+    if ends or any(one.waiting in _CRASH_REASONS for one in containers(pod)):
+        return _crash(pod, texts, max(ends, 1))
+    if is_up(pod, shows_state=shows_state):
         return None
-    return _of_phase(pod, worst_first) or _of_faults(worst_first)
+    return _of_phase(pod, texts) or _of_faults(texts)
 
 
-def _of_container(container: Container, fault: str, restarts: int) -> PodProblem | None:
-    reason, cause = container.waiting, container.message or fault
-    if reason in _CRASH_REASONS or restarts >= _CRASH_LOOP:
-        code = "" if container.exit_code is None else f"exit code {container.exit_code}, "
-        times = "1 restart" if restarts == 1 else f"{max(restarts, 0)} restarts"
-        grace = AT_ONCE if restarts >= _CRASH_LOOP else SOON
-        return PodProblem(f"{_KEEPS_CRASHING} ({code}{times})", cause, grace)
+def failed(pod: Pod, faults: Sequence[Fault]) -> PodProblem:
+    """Return what became of a pod that its controller has replaced."""
+    summary = "was evicted" if pod.phase is Phase.EVICTED else "failed, and is being replaced"
+    return PodProblem(summary, next((fault.text for fault in faults), ""), None)
+
+
+def _of_waiting(container: Container, faults: Sequence[str]) -> PodProblem | None:
+    reason = container.waiting
     if reason in _PULL_REASONS:
-        return _failed_pull(cause or reason, f"{reason} {cause} {fault}")
+        return _failed_pull([f"{reason} {container.message}", *faults], container.image, reason)
     if reason in _CONFIG_REASONS:
-        return PodProblem(f"cannot start ({reason})", cause, LATER)
+        cause = container.message or next(iter(faults), "")
+        grace = LATER if _ABSENT.search(cause) else AFTER_RETRIES
+        return PodProblem(f"cannot start ({reason})", cause, grace)
     return None
 
 
-def _of_phase(pod: Pod, faults: Sequence[Fault]) -> PodProblem | None:
-    pull, crash = _first_match(faults, _PULL), _first_match(faults, _CRASH)
-    worst = faults[0].text if faults else ""
+def _crash(pod: Pod, faults: Sequence[str], ends: int) -> PodProblem:
+    """Return the crash of a pod's most restarted container."""
+    every = tuple(containers(pod))
+    worst = max(
+        (one for one in every if one.restarts or one.waiting or one.ended),
+        key=lambda one: (one.restarts or 0, bool(one.waiting), bool(one.exit_code)),
+        default=None,
+    )
+    details = []
+    cause = _first_crash(faults) or next(iter(faults), "")
+    if worst is not None:
+        details += [] if worst.exit_code is None else [f"exit code {worst.exit_code}"]
+        details += [worst.ended] if worst.ended not in _PLAIN_ENDS else []
+        details += [f"container {worst.name}"] if len(every) > 1 else []
+        cause = worst.message or cause
+    details.append("ended once" if ends == 1 else f"ended {ends} times")
+    summary = "keeps crashing" if ends >= _LOOPS_FROM else "has crashed"
+    return PodProblem(f"{summary} ({', '.join(details)})", cause, None, Sort.CRASH, ends)
+
+
+def _of_phase(pod: Pod, faults: Sequence[str]) -> PodProblem | None:
+    crash, pull = _first_crash(faults), [text for text in faults if pull_errors.is_one(text)]
     if pod.phase is Phase.IMAGE_NOT_FOUND:
-        return _failed_pull(pull or "the image cannot be pulled", pull)
-    if pod.phase in (Phase.WAITING, Phase.FAILED) and crash:
-        return PodProblem(_KEEPS_CRASHING, crash, SOON)
+        return _failed_pull(pull, _image(pod))
+    if pod.phase is Phase.WAITING and crash:
+        return PodProblem("has crashed", crash, None, Sort.CRASH, 1)
     if pod.phase is Phase.WAITING and pull:
-        return _failed_pull(pull, pull)
-    if pod.phase is Phase.FAILED:
-        return PodProblem("has failed", worst, LATER)
+        return _failed_pull(pull, _image(pod))
     if pod.phase is Phase.SCHEDULING_FAILED:
-        return PodProblem("has no node", worst, None)
+        return PodProblem("has no node", next(iter(faults), ""), None)
     return None
 
 
-def _of_faults(faults: Sequence[Fault]) -> PodProblem | None:
-    if crash := _first_match(faults, _CRASH):
-        return PodProblem(_KEEPS_CRASHING, crash, FAULT_ALONE)
-    if pull := _first_match(faults, _PULL):
-        problem = _failed_pull(pull, pull)
-        return PodProblem(problem.summary, problem.cause, max(problem.grace or 0.0, FAULT_ALONE))
-    return PodProblem("is not up", faults[0].text, None) if faults else None
+def _of_faults(faults: Sequence[str]) -> PodProblem | None:
+    if crash := _first_crash(faults):
+        return PodProblem("has crashed", crash, None, Sort.CRASH, 1)
+    if pull := [text for text in faults if pull_errors.is_one(text)]:
+        return _failed_pull(pull, "", least=FAULT_ALONE)
+    return PodProblem("is not up", faults[0], None) if faults else None
 
 
-def _failed_pull(cause: str, words: str) -> PodProblem:
-    """Return the problem of a pull that failed; its grace depends on the error's `words`."""
-    if _ABSENT.search(words):
-        return PodProblem("cannot pull its image", cause, SOON)
-    if _TEMPORARY.search(words):
-        return PodProblem("cannot pull its image yet", cause, AFTER_A_RETRY)
-    return PodProblem("cannot pull its image", cause, LATER)
+def _failed_pull(
+    texts: Sequence[str], image: str, reason: str = "", least: float = 0.0
+) -> PodProblem:
+    """Return the problem of a pull that failed; its cause may be any of several texts."""
+    error, cause = pull_errors.worst(texts, image)
+    cause = cause.removeprefix(reason).strip() or reason or "the image cannot be pulled"
+    match error:
+        case pull_errors.PullError.ABSENT:
+            grace: float | None = max(SOON, least)
+        case pull_errors.PullError.TEMPORARY:
+            grace = None
+        case _:
+            grace = AFTER_RETRIES
+    summary = "cannot pull its image" if grace is not None else "cannot pull its image yet"
+    is_explained = error is not pull_errors.PullError.UNEXPLAINED
+    return PodProblem(summary, cause, grace, Sort.PULL, is_explained=is_explained)
 
 
-def _first_match(faults: Sequence[Fault], pattern: re.Pattern[str]) -> str:
-    return next((fault.text for fault in faults if pattern.search(fault.text)), "")
+def _first_crash(faults: Sequence[str]) -> str:
+    return next((text for text in faults if _CRASH.search(text)), "")
+
+
+def _image(pod: Pod) -> str:
+    return next((one.image for one in containers(pod)), "")

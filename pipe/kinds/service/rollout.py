@@ -6,15 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from pipe import image
-from pipe.kinds.service import problems
+from pipe.kinds.service import crashes, problems
 from pipe.kinds.service.pods import VersionedPods, by_version
 from pipe.kinds.service.problems import PodProblem
 from pipe.kinds.service.snapshot import detail, images
 from pipe.model import Change
 from pipe.portal import Fault, Pod, Service
-
-_MAX_FALLS = 2
-"""How often a pod may go down, on portals that count no restarts, before it is crash-looping."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +41,7 @@ class ObservedProblem:
     def is_final(self) -> bool:
         """Whether it has lasted too long to pass."""
         grace = self.problem.grace
-        if grace is None:
-            return False
-        is_confirmed = grace == problems.AT_ONCE or self.looks > 1
-        return is_confirmed and self.last - self.since >= grace
+        return grace is not None and self.looks > 1 and self.last - self.since >= grace
 
 
 @dataclass(frozen=True)
@@ -56,9 +50,13 @@ class ServiceRollout:
 
     `restarts` are the restarts that pods had had before, by pod name. `was_set` is true once
     the service was seen to be set to the wanted images. `active` is the portal's last count of
-    pods. `listed` are all pods of the last look, `pods` the same by version. `up` counts the new
-    pods that are up, `up_since` holds since when, by incarnation. `falls` counts how often a pod
-    went down, by name; `problems` are by pod name too.
+    pods. `listed` are all pods of the last look, `pods` the same by version. `had_pods` is true
+    once any was alive, `overlapped` once a new pod was up beside a previous one, as in a rolling
+    update; `alone_since` is since when no previous pod is left. `shows_state` is true once the
+    portal was seen to show present states of containers. `up` counts the new pods that are up,
+    `up_since` holds since when, by incarnation. `seen` counts restarts on portals that do not;
+    `ends` counts how often a container of a new pod ended, by pod name; `problems` are by pod
+    name too.
     """
 
     change: Change
@@ -70,9 +68,14 @@ class ServiceRollout:
     active: int | None = None
     listed: tuple[Pod, ...] = ()
     pods: VersionedPods = field(default_factory=VersionedPods)
+    had_pods: bool = False
+    overlapped: bool = False
+    alone_since: float | None = None
+    shows_state: bool = False
     up: int = 0
     up_since: Mapping[str, float] = field(default_factory=dict)
-    falls: Mapping[str, int] = field(default_factory=dict)
+    seen: crashes.Seen = field(default_factory=dict)
+    ends: Mapping[str, int] = field(default_factory=dict)
     problems: Mapping[str, ObservedProblem] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
 
@@ -88,32 +91,18 @@ def observe(rollout: ServiceRollout, look: Look) -> ServiceRollout:
     if _shows_nothing_new(rollout, look):
         return replace(rollout, at=look.at)
     service = look.service or rollout.service
-    pods = by_version(rollout.change, look.pods, rollout.pods)
+    rollout = _with_pods(rollout, look)
     faults = rollout.faults if look.faults is None else look.faults
-    up = [pod.incarnation for pod in pods.new if problems.is_up(pod)]
-    up_since = {one: rollout.up_since.get(one, look.at) for one in up}
-    falls = _falls(rollout, pods, up_since)
-    present = {
-        pod.name: problem
-        for pod in pods.new
-        if pod.name in falls or not problems.is_healthy(pod)
-        if (problem := _problem(pod, service, faults, rollout.restarts, falls.get(pod.name, 0)))
-    }
     is_set = look.service is not None and is_set_to(rollout.change, look.service)
-    return replace(
+    rollout = replace(
         rollout,
         service=service,
         at=look.at,
         was_set=rollout.was_set or is_set,
         active=rollout.active if service.replicas_active is None else service.replicas_active,
-        listed=look.pods,
-        pods=pods,
-        up=len(up),
-        up_since=up_since,
-        falls=falls,
-        problems=_observed_problems(rollout, pods, present, look.at),
         faults=faults,
     )
+    return replace(rollout, problems=_observed_problems(rollout, _present_problems(rollout)))
 
 
 def is_set_to(change: Change, service: Service) -> bool:
@@ -137,57 +126,78 @@ def _shows_nothing_new(rollout: ServiceRollout, look: Look) -> bool:
     )
 
 
-def _falls(
-    rollout: ServiceRollout, pods: VersionedPods, up_since: Mapping[str, float]
-) -> dict[str, int]:
-    """Return how often each pod went down, for portals that count no restarts.
-
-    Pods that never did are left out.
-    """
-    lost = rollout.up_since.keys() - up_since.keys()
-    if not lost and not rollout.falls:
-        return {}
-    fallen = {pod.name for pod in rollout.pods.new if pod.incarnation in lost}
-    counts = {
-        pod.name: rollout.falls.get(pod.name, 0)
-        + (pod.name in fallen and pod.incarnation not in up_since)
+def _with_pods(rollout: ServiceRollout, look: Look) -> ServiceRollout:
+    """Return the rollout with the pods of another look, and what follows from them alone."""
+    pods = by_version(rollout.change, look.pods, rollout.pods)
+    shows_state = rollout.shows_state or crashes.shows_state(look.pods)
+    up = [
+        pod.incarnation
         for pod in pods.new
+        if pod.is_steady or problems.is_up(pod, shows_state=shows_state)
+    ]
+    restarts = crashes.without_recreated(rollout.restarts, pods.new)
+    seen = crashes.seen_restarts(rollout.seen, rollout.pods.new, pods.new)
+    alone_since = look.at if rollout.alone_since is None else rollout.alone_since
+    return replace(
+        rollout,
+        restarts=restarts,
+        listed=look.pods,
+        pods=pods,
+        had_pods=rollout.had_pods or bool(pods.new or pods.previous or pods.leaving),
+        overlapped=rollout.overlapped or bool(up and pods.previous),
+        alone_since=None if pods.previous else alone_since,
+        shows_state=shows_state,
+        up=len(up),
+        up_since={one: rollout.up_since.get(one, look.at) for one in up},
+        seen=seen,
+        ends=crashes.ends(pods.new, restarts, seen, shows_state=shows_state),
+    )
+
+
+def _present_problems(rollout: ServiceRollout) -> dict[str, PodProblem]:
+    """Return the problems of new pods, and what became of those that were replaced."""
+    ends = rollout.ends
+    present = {
+        pod.name: problem
+        for pod in rollout.pods.new
+        if not pod.is_steady or (ends and pod.name in ends)
+        if (problem := _problem(rollout, pod))
     }
-    return {name: count for name, count in counts.items() if count}
+    gone = {pod.name: problems.failed(pod, _faults_of(rollout, pod)) for pod in rollout.pods.failed}
+    return present | gone
 
 
-def _problem(
-    pod: Pod,
-    service: Service,
-    faults: tuple[Fault, ...],
-    restarts: Mapping[str, int],
-    falls: int,
-) -> PodProblem | None:
-    concerning = []
-    if faults:
-        names = {pod.name, service.name} if service.faults_by_service else {pod.name}
-        concerning = [fault for fault in faults if names & fault.resources]
-    problem = problems.find_problem(pod, concerning, restarts.get(pod.name, 0))
-    if falls >= _MAX_FALLS and (problem is None or problem.grace is None):
-        cause = problem.cause if problem else ""
-        return PodProblem(f"keeps crashing (went down {falls} times)", cause, problems.AT_ONCE)
-    return problem
+def _problem(rollout: ServiceRollout, pod: Pod) -> PodProblem | None:
+    ends, faults = rollout.ends.get(pod.name, 0), _faults_of(rollout, pod)
+    return problems.find_problem(pod, faults, ends, shows_state=rollout.shows_state)
+
+
+def _faults_of(rollout: ServiceRollout, pod: Pod) -> list[Fault]:
+    service = rollout.service
+    names = {pod.name, service.name} if service.faults_by_service else {pod.name}
+    return [fault for fault in rollout.faults if names & fault.resources]
 
 
 def _observed_problems(
-    rollout: ServiceRollout, pods: VersionedPods, present: Mapping[str, PodProblem], at: float
+    rollout: ServiceRollout, present: Mapping[str, PodProblem]
 ) -> dict[str, ObservedProblem]:
-    """Return the problems of pods that still exist.
-
-    A crash is remembered while the pod is up in between.
-    """
+    """Return the present problems, with what earlier looks showed of them."""
     observed: dict[str, ObservedProblem] = {}
-    for pod in pods.new:
-        before, problem = rollout.problems.get(pod.name), present.get(pod.name)
-        if problem and before and before.problem.is_like(problem):
-            observed[pod.name] = ObservedProblem(problem, before.since, before.looks + 1, at)
-        elif problem:
-            observed[pod.name] = ObservedProblem(problem, at, 1, at)
-        elif before and before.problem.is_crash:
-            observed[pod.name] = before
+    for name, shown in present.items():
+        before = rollout.problems.get(name)
+        problem = shown if before is None else _explained(shown, before.problem)
+        if before is not None and before.problem.is_like(problem):
+            since, looks = before.since, before.looks + 1
+        else:
+            since, looks = rollout.at, 1
+        observed[name] = ObservedProblem(problem, since, looks, rollout.at)
     return observed
+
+
+def _explained(problem: PodProblem, before: PodProblem) -> PodProblem:
+    """Return the problem with the cause that an earlier look showed.
+
+    `ErrImagePull` names the cause, the `ImagePullBackOff` that follows does not.
+    """
+    is_known = problem.is_explained or problem.sort is not before.sort
+    return problem if is_known or not before.is_explained else before

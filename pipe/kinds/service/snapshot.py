@@ -15,12 +15,12 @@ class ServiceDetail:
     """The part of a service's snapshot that other kinds lack.
 
     `restarts` are the restarts that its pods had had by then, by pod name; `faults` are the
-    faults that existed by then, by key.
+    faults that existed by then, by key, None where they could not be read.
     """
 
     service: Service
     restarts: Mapping[str, int] = field(default_factory=dict)
-    faults: frozenset[tuple[frozenset[str], str]] = frozenset()
+    faults: frozenset[tuple[frozenset[str], str]] | None = frozenset()
 
 
 def detail(snapshot: Snapshot) -> ServiceDetail:
@@ -52,6 +52,8 @@ def take_snapshot(target: Target, service: Service) -> Snapshot:
         ServiceDetail(service),
         max((moment for moment in moments if moment), default=None),
         main=service.name,
+        images_set_at=moments[0],
+        images_set_by=service.deployed_by,
     )
 
 

@@ -1,8 +1,9 @@
 """Following services: which reads a look needs.
 
 Every look reads the tenant's pods. Services and faults are read at alternate looks while pods
-are coming up, and both at once when a pod shows a problem. Services are read once more before a
-final verdict, because another deployment may have changed one meanwhile.
+are coming up, and both at once when a pod shows a problem. Services are read as long as a verdict
+is open: one may be scaled meanwhile. They are read once more before a final verdict, because
+another deployment may have changed one.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pipe.clock import Clock, Deadline
 from pipe.errors import PipeError
 from pipe.kinds.service import evidence, problems
 from pipe.kinds.service.judge import judge, state
-from pipe.kinds.service.pods import by_owner
+from pipe.kinds.service.pods import by_owner, has_failed, is_terminating
 from pipe.kinds.service.rollout import Look, ServiceRollout, observe, start
 from pipe.kinds.service.snapshot import detail
 from pipe.model import Change, Target
@@ -31,14 +32,17 @@ class ServiceWatcher(Watcher):
         clock: Clock,
         changes: Sequence[Change],
         stable_seconds: float,
+        crash_limit: int,
     ) -> None:
         self._portal = portal
         self._clock = clock
         self._stable_seconds = stable_seconds
+        self._crash_limit = crash_limit
         now = clock.monotonic()
         self._rollouts = {change.target: start(change, now) for change in changes}
         self._pod_counts: dict[Target, list[PodCounts]] = defaultdict(list)
         self._looks = 0
+        self._verdicts: Mapping[Target, Verdict] = {}
 
     def look(self, deadline: Deadline) -> Mapping[Target, Verdict]:
         """See `Watcher`."""
@@ -46,13 +50,15 @@ class ServiceWatcher(Watcher):
         pods = self._read_pods(portal)
         needs_services = self._needs_services()
         services = self._read_services(portal) if needs_services else None
-        faults = portal.faults.list() if _needs_faults(pods, needs_services) else None
+        needs_faults = self._needs_faults(pods, reads_services=needs_services)
+        faults = portal.faults.list() if needs_faults else None
         self._looks += 1
         verdicts = self._judge(pods, services, faults, deadline)
         if services is None and (again := self._confirm(portal, verdicts)) is not None:
             verdicts = self._judge(pods, again, faults, deadline)
         for target, rollout in self._rollouts.items():
             self._pod_counts[target].append(_pod_counts(rollout))
+        self._verdicts = verdicts
         return verdicts
 
     def state(self, target: Target) -> str:
@@ -77,16 +83,30 @@ class ServiceWatcher(Watcher):
     def _needs_services(self) -> bool:
         """Return whether to read services: until all were set, then at every second look.
 
-        While all new pods are up, the pods alone are enough.
+        While all that is missing is time, the pods alone are enough.
         """
         all_were_set = all(rollout.was_set for rollout in self._rollouts.values())
-        return not all_were_set or (self._looks % 2 == 0 and not self._all_up())
+        return not all_were_set or (self._looks % 2 == 0 and not self._only_time_is_missing())
 
-    def _all_up(self) -> bool:
-        return all(
-            rollout.pods.new and rollout.up == len(rollout.pods.new)
-            for rollout in self._rollouts.values()
+    def _only_time_is_missing(self) -> bool:
+        return bool(self._verdicts) and all(
+            isinstance(verdict, Ready) or (isinstance(verdict, Waiting) and verdict.until)
+            for verdict in self._verdicts.values()
         )
+
+    def _needs_faults(self, pods: Mapping[str, tuple[Pod, ...]], *, reads_services: bool) -> bool:
+        """Return whether to read faults: to explain a problem, or in turn while pods come up."""
+        troubled = [
+            pod
+            for rollout in self._rollouts.values()
+            for pod in pods[rollout.change.target.name]
+            if not pod.is_steady
+            if not is_terminating(pod) and not has_failed(pod, rollout.service)
+        ]
+        if any(problems.find_problem(pod, ()) for pod in troubled):
+            return True
+        has_none = any(not rollout.pods.new for rollout in self._rollouts.values())
+        return not reads_services and (has_none or any(not problems.is_up(pod) for pod in troubled))
 
     def _confirm(
         self, portal: TenantPortal, verdicts: Mapping[Target, Verdict]
@@ -120,7 +140,7 @@ class ServiceWatcher(Watcher):
             look = Look(at, pods[target.name], service, new_faults)
             self._rollouts[target] = observe(rollout, look)
         return {
-            target: judge(rollout, self._stable_seconds, deadline.at)
+            target: judge(rollout, self._stable_seconds, self._crash_limit, deadline.at)
             for target, rollout in self._rollouts.items()
         }
 
@@ -134,20 +154,11 @@ def read_services(portal: TenantPortal, names: Sequence[str]) -> Mapping[str, Se
     return {service.name: service for service in portal.services.list() if service.name in wanted}
 
 
-def _needs_faults(pods: Mapping[str, tuple[Pod, ...]], reads_services: bool) -> bool:
-    """Return whether to read faults: to explain a problem, or in turn while pods come up."""
-    own = [pod for pods_of_one in pods.values() for pod in pods_of_one]
-    if any(_has_problem(pod) for pod in own):
-        return True
-    return not reads_services and any(not problems.is_up(pod) for pod in own)
-
-
-def _has_problem(pod: Pod) -> bool:
-    return not problems.is_healthy(pod) and problems.find_problem(pod, ()) is not None
-
-
 def _new_faults(change: Change, faults: Sequence[Fault]) -> tuple[Fault, ...]:
     known = detail(change.before).faults
+    if known is None:
+        # Any of them may be from before the change.
+        return ()
     return tuple(fault for fault in faults if fault.key not in known)
 
 

@@ -22,12 +22,17 @@ _CRONJOBS = f"{V3}/k8s/cronJob"
 
 @dataclass
 class CronJob:
-    """A CronJob; `any_host` is kept apart from the object, as the portal does."""
+    """A CronJob; `any_host` is kept apart from the object, as the portal does.
+
+    With `checks_version`, an object that is not based on the latest one is refused, as Kubernetes
+    does where the portal passes on the resource version.
+    """
 
     tenant: Tenant
     document: dict[str, Any]
     any_host: bool = False
     replaced: int = 0
+    checks_version: bool = False
 
     @property
     def name(self) -> str:
@@ -53,6 +58,18 @@ class CronJob:
         metadata = self.document["metadata"]
         metadata["generation"] = metadata.get("generation", 1) + 1
         self.replaced += 1
+        self.touch()
+
+    def touch(self) -> None:
+        """Give the object another version, as every change of its status does."""
+        metadata = self.document["metadata"]
+        if self.checks_version:
+            metadata["resourceVersion"] = str(int(metadata.get("resourceVersion", 100)) + 1)
+
+    def is_latest(self, document: dict[str, Any]) -> bool:
+        """Return whether an object is based on the present one."""
+        version = self.document["metadata"].get("resourceVersion")
+        return not self.checks_version or document["metadata"].get("resourceVersion") == version
 
     def body(self) -> dict[str, Any]:
         """Return the object as the portal shows it.
@@ -132,6 +149,12 @@ def replace(tid: str, name: str) -> Response:
     body = sent_object()
     if not isinstance(body.get("spec"), dict) or not isinstance(body.get("metadata"), dict):
         return refusal(400, "metadata and spec are required")
+    if not target.is_latest(body):
+        return refusal(
+            409,
+            f'Operation cannot be fulfilled on cronjobs.batch "{name}": the object has been '
+            "modified; please apply your changes to the latest version and try again",
+        )
     target.replace(body)
     return answer(target.body())
 

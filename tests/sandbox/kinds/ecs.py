@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 import itertools
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response
 
 from tests.sandbox.behaviour import Behaviour
 from tests.sandbox.current import current_tenant, current_world, sent_object
+from tests.sandbox.ecs_tasks import Task, ending, replaced, task_name
 from tests.sandbox.kinds.base import Resources, SandboxKind
 from tests.sandbox.replies import answer, listing, refusal, unknown, void
 from tests.sandbox.routes import V2, V3
@@ -29,22 +31,29 @@ _ECS = f"{V3}/aws/ecs"
 
 @dataclass
 class Deployment:
-    """One deployment of a service."""
+    """One deployment of a service; `failed` counts tasks in a row that did not start."""
 
     number: int
     definition: str
     desired: int
+    created: str
     primary: bool = True
     state: str = "IN_PROGRESS"
     reason: str = "ECS deployment in progress."
     running: int = 0
     pending: int = 0
     failed: int = 0
+    tasks: list[Task] = field(default_factory=list)
 
-    def body(self, now: str) -> dict[str, Any]:
+    @property
+    def id(self) -> str:
+        """The id that AWS gives it."""
+        return f"ecs-svc/{self.number:019d}"
+
+    def body(self) -> dict[str, Any]:
         """Return the deployment as AWS shows it."""
         return {
-            "Id": f"ecs-svc/{self.number:019d}",
+            "Id": self.id,
             "Status": "PRIMARY" if self.primary else "ACTIVE",
             "TaskDefinition": self.definition,
             "RolloutState": {"Value": self.state},
@@ -53,14 +62,19 @@ class Deployment:
             "RunningCount": self.running,
             "PendingCount": self.pending,
             "FailedTasks": self.failed,
-            "CreatedAt": now,
-            "UpdatedAt": now,
+            "CreatedAt": self.created,
+            "UpdatedAt": self.created,
         }
 
 
 @dataclass
 class EcsService:
-    """A service with its deployments and events; `document` is the portal's own part."""
+    """A service with its deployments and events; `document` is the portal's own part.
+
+    With `full_name`, lists show that name of it. `starts_late` is the number of seconds until AWS
+    starts a deployment. Without `portal_follows`, the portal goes on to show the revision that AWS
+    has rolled back.
+    """
 
     ecs: EcsServices
     tenant: Tenant
@@ -68,6 +82,10 @@ class EcsService:
     document: dict[str, Any]
     deployments: list[Deployment] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
+    full_name: str = ""
+    starts_late: float = 0.0
+    portal_follows: bool = True
+    past: list[Task] = field(default_factory=list)
 
     @property
     def definition(self) -> str:
@@ -78,79 +96,159 @@ class EcsService:
     @property
     def image(self) -> str:
         """The first container's image of that revision."""
-        return str(self.ecs.definitions[self.definition]["ContainerDefinitions"][0]["Image"])
+        return self.ecs.images(self.definition)[0]
+
+    @property
+    def primary(self) -> Deployment:
+        """The deployment that AWS is working towards."""
+        self.ecs.world.advance()
+        return next(one for one in self.deployments if one.primary)
+
+    @property
+    def tasks(self) -> list[Task]:
+        """Every task, those included that stopped."""
+        return [*self.past, *(task for one in self.deployments for task in one.tasks)]
 
     def update(self, document: dict[str, Any]) -> None:
-        """Take over the document, and roll when it names another revision."""
+        """Take over the document, and roll when it names another revision than AWS runs."""
         arn = str(document["TaskDefinition"])
-        changed = arn != self.document["TaskDefinition"]
+        changed = arn not in (self.document["TaskDefinition"], self.primary.definition)
         self.document = {**self.document, **document}
         self.document["LastDeployedAt"] = stamp(self.ecs.world.now())
-        if changed:
+        if changed and self.starts_late:
+            self.ecs.world.agenda.later(self.starts_late, lambda: self.roll(arn))
+        elif changed or self.primary.definition != arn:
             self.roll(arn)
 
-    def roll(self, arn: str, *, event: str = "") -> None:
+    def roll(self, arn: str) -> None:
         """Start a deployment of that revision."""
-        world = self.ecs.world
         for one in self.deployments:
             one.primary = False
         replicas = int(self.document["Replicas"])
-        new = Deployment(self.ecs.number(), arn, replicas, pending=replicas)
+        new = Deployment(self.ecs.number(), arn, replicas, self._now())
         self.deployments.insert(0, new)
-        self.note(event or f"has started {replicas} tasks.")
-        behaviour = self.ecs.behaviour_of(arn)
-        seconds = world.rollout_seconds if behaviour.seconds is None else behaviour.seconds
-        if behaviour.fate == "run":
-            world.agenda.later(seconds, lambda: self._up(new))
-        else:
-            world.agenda.later(seconds, lambda: self._fail(new, behaviour))
+        self._attempt(new, self.ecs.behaviour_of(arn), self.ecs.world.at)
 
     def note(self, text: str) -> None:
         """Add an event."""
-        now = stamp(self.ecs.world.now())
-        self.events.insert(0, {"CreatedAt": now, "Message": f"(service {self.name}) {text}"})
+        self.events.insert(
+            0, {"CreatedAt": self._now(), "Message": f"(service {self.name}) {text}"}
+        )
+
+    def start_tasks(self, deployment: Deployment) -> None:
+        """Add the tasks that a deployment lacks; they are pending."""
+        names = {
+            one["Name"]: one["Image"]
+            for one in self.ecs.definitions[deployment.definition]["ContainerDefinitions"]
+        }
+        lacking = deployment.desired - sum(1 for task in deployment.tasks if not task.end)
+        first = len(deployment.tasks)
+        for number in range(first, first + lacking):
+            name = task_name(deployment.id, number)
+            task = Task(name, deployment.definition, deployment.id, names, self._now())
+            deployment.tasks.append(task)
+        deployment.pending = deployment.desired - deployment.running
+
+    def _attempt(self, new: Deployment, behaviour: Behaviour, began: float) -> None:
+        """Start a deployment's tasks, and see them come up or fail."""
+        if new not in self.deployments or not new.primary:
+            return
+        world = self.ecs.world
+        if behaviour.fate == "unschedulable":
+            self.note(
+                "was unable to place a task because no container instance met all of its "
+                "requirements. Reason: No Container Instances were found in your cluster."
+            )
+            return
+        self.start_tasks(new)
+        names = " ".join(f"(task {task.name})" for task in new.tasks if not task.end)
+        self.note(f"has started {new.pending} tasks: {names}.")
+        seconds = world.rollout_seconds if behaviour.seconds is None else behaviour.seconds
+        passes = behaviour.passes_after
+        is_good = behaviour.fate == "run" or (passes is not None and world.at >= began + passes)
+        if is_good:
+            world.agenda.later(seconds, lambda: self._up(new))
+            return
+        if behaviour.ready:
+            world.agenda.later(seconds, lambda: self._run(new))
+            seconds += behaviour.up_seconds or 1.0
+        world.agenda.later(seconds, lambda: self._fail(new, behaviour, began))
+
+    def _run(self, new: Deployment) -> None:
+        """Show a deployment's tasks as running."""
+        new.running, new.pending = new.desired, 0
+        for task in new.tasks:
+            task.running = not task.end
 
     def _up(self, new: Deployment) -> None:
         if new not in self.deployments or not new.primary:
             return
-        new.running, new.pending = new.desired, 0
-        self.note("registered its tasks.")
+        self._run(new)
+        self.note(
+            f"registered {new.desired} targets in (target-group arn:aws:elasticloadbalancing)"
+        )
         self.ecs.world.agenda.later(self.ecs.world.leave_seconds, lambda: self._settle(new))
 
     def _settle(self, new: Deployment) -> None:
         if new not in self.deployments or not new.primary:
             return
-        self.deployments = [one for one in self.deployments if one.primary or one.failed]
+        for one in self.deployments:
+            if not one.primary and not one.failed:
+                self._remove(one, new)
         new.state, new.reason = "COMPLETED", "ECS deployment completed."
+        self.note(f"(deployment {new.id}) deployment completed.")
         self.note("has reached a steady state.")
 
-    def _fail(self, new: Deployment, behaviour: Behaviour) -> None:
+    def _remove(self, old: Deployment, new: Deployment) -> None:
+        """Stop the tasks of a deployment that was replaced."""
+        if old.running:
+            self.note(f"has stopped {old.running} running tasks: (task {task_name(old.id, 0)}).")
+        for task in old.tasks:
+            task.end = task.end or replaced(new.id)
+        self.past += old.tasks
+        self.deployments.remove(old)
+
+    def _fail(self, new: Deployment, behaviour: Behaviour, began: float) -> None:
         if new not in self.deployments or not new.primary:
             return
-        new.failed += 1
-        new.pending = 0
-        self.note(f"task failed: {(behaviour.log or ['essential container exited'])[0]}")
+        end = ending(behaviour, self.ecs.images(new.definition)[0])
+        fresh = [task for task in new.tasks if not task.end]
+        for task in fresh:
+            task.end = end
+        if not behaviour.ready:
+            # AWS counts tasks that did not start; one that ran for a moment did.
+            new.failed += len(fresh)
+        new.running = new.pending = 0
         breaker = self.document["DeploymentConfiguration"]["DeploymentCircuitBreaker"]
         if breaker["Enable"] and new.failed >= BREAKS_AFTER:
             self._break(new, roll_back=bool(breaker["Rollback"]))
             return
         pause = behaviour.backoff if not breaker["Enable"] else 1.0
-        self.ecs.world.agenda.later(pause, lambda: self._fail(new, behaviour))
+        self.ecs.world.agenda.later(pause, lambda: self._attempt(new, behaviour, began))
 
     def _break(self, new: Deployment, *, roll_back: bool) -> None:
         new.state = "FAILED"
         new.reason = "ECS deployment circuit breaker: tasks failed to start."
-        self.note("deployment failed: tasks failed to start.")
+        self.note(f"(deployment {new.id}) deployment failed: tasks failed to start.")
         self.ecs.world.agenda.later(FAILED_LISTED, lambda: self._forget(new))
         previous = next((one for one in self.deployments if one is not new), None)
         if roll_back and previous is not None:
-            self.document["TaskDefinition"] = previous.definition
-            self.roll(previous.definition, event="rolling back to the previous deployment.")
-            restored = self.deployments[0]
-            restored.running, restored.pending = previous.running, 0
+            if self.portal_follows:
+                self.document["TaskDefinition"] = previous.definition
+            self.note(f"rolling back to deployment {previous.id}.")
+            new.primary, previous.primary = False, True
+            previous.state, previous.reason = "IN_PROGRESS", "ECS deployment in progress."
+            self.ecs.world.agenda.later(
+                self.ecs.world.leave_seconds, lambda: self._settle(previous)
+            )
 
     def _forget(self, failed: Deployment) -> None:
-        self.deployments = [one for one in self.deployments if one is not failed or one.primary]
+        if failed in self.deployments and not failed.primary:
+            self.past += failed.tasks
+            self.deployments.remove(failed)
+
+    def _now(self) -> str:
+        return stamp(self.ecs.world.now())
 
     def duplo_body(self) -> dict[str, Any]:
         """Return the portal's own part."""
@@ -158,11 +256,10 @@ class EcsService:
 
     def aws_body(self) -> dict[str, Any]:
         """Return what AWS shows of the service."""
-        now = stamp(self.ecs.world.now())
         return {
             "ServiceName": f"duploservices-{self.tenant.name}-{self.name}",
             "TaskDefinition": self.document["TaskDefinition"],
-            "Deployments": [one.body(now) for one in self.deployments],
+            "Deployments": [one.body() for one in self.deployments],
             "Events": list(self.events),
         }
 
@@ -189,8 +286,12 @@ class EcsServices(Resources[EcsService]):
         containers: dict[str, str] | None = None,
         breaker: tuple[bool, bool] = (True, True),
         definition: dict[str, Any] | None = None,
+        prefixed: bool = False,
     ) -> EcsService:
-        """Add a service that has been running for a long time."""
+        """Add a service that has been running for a long time.
+
+        With `prefixed`, lists show its full name in AWS.
+        """
         owner = self.world.tenant(tenant)
         given = definition or usual_definition({"default": image, **(containers or {})})
         arn = self.register({**given, "Family": f"duploservices-{tenant}-{name}"}, owner)
@@ -211,9 +312,17 @@ class EcsServices(Resources[EcsService]):
             },
         }
         service = EcsService(self, owner, name, document)
-        service.deployments = [
-            Deployment(self.number(), arn, replicas, state="COMPLETED", running=replicas)
-        ]
+        service.full_name = f"duploservices-{tenant}-{name}" if prefixed else name
+        long_ago = stamp(self.world.now() - timedelta(hours=5))
+        running = Deployment(
+            self.number(), arn, replicas, long_ago, state="COMPLETED", running=replicas
+        )
+        service.deployments = [running]
+        service.start_tasks(running)
+        for task in running.tasks:
+            task.running, task.created = True, long_ago
+        for text in ("was unable to place a task.", "has reached a steady state."):
+            service.events.insert(0, {"CreatedAt": long_ago, "Message": f"(service {name}) {text}"})
         self.items.append(service)
         return service
 
@@ -237,9 +346,13 @@ class EcsServices(Resources[EcsService]):
         """Return the ARNs of a family, oldest first."""
         return [arn for arn, one in self.definitions.items() if one["Family"] == family]
 
+    def images(self, arn: str) -> list[str]:
+        """Return the images of a revision, the first container's first."""
+        return [str(one["Image"]) for one in self.definitions[arn]["ContainerDefinitions"]]
+
     def behaviour_of(self, arn: str) -> Behaviour:
         """Return how tasks of that revision behave."""
-        images = [one["Image"] for one in self.definitions[arn]["ContainerDefinitions"]]
+        images = self.images(arn)
         known = [self.world.behaviours[image] for image in images if image in self.world.behaviours]
         return next((one for one in known if one.fate != "run"), next(iter(known), Behaviour()))
 
@@ -261,6 +374,18 @@ def details(tid: str, name: str) -> Response:
 @routes.get(f"{_ECS}/service")
 def detailed(tid: str) -> Response:
     return listing([_detailed(one) for one in _state().of_tenant(current_tenant())])
+
+
+@routes.get(f"{V3}/aws/ecsTasks/<family>")
+def tasks(tid: str, family: str) -> Response:
+    return listing(
+        [
+            task.body()
+            for one in _state().of_tenant(current_tenant())
+            for task in one.tasks
+            if _state().definitions[task.definition]["Family"] == family
+        ]
+    )
 
 
 @routes.get(f"{_ECS}/service/taskDefFamily/<family>")
@@ -302,8 +427,11 @@ def update(tid: str) -> Response:
     service = _state().find(current_tenant(), str(wanted.get("Name")))
     if service is None:
         return unknown(f"ECS service {wanted.get('Name')}")
-    if wanted.get("TaskDefinition") not in _state().definitions:
+    wanted_definition = _state().definitions.get(str(wanted.get("TaskDefinition")))
+    if wanted_definition is None:
         return refusal(400, "TaskDefinition not found")
+    if wanted_definition["Status"]["Value"] == "INACTIVE":
+        return refusal(400, "TaskDefinition is inactive")
     service.update(wanted)
     return void()
 
@@ -314,7 +442,7 @@ def _state() -> EcsServices:
 
 def _detailed(service: EcsService) -> dict[str, Any]:
     return {
-        "EcsServiceName": service.name,
+        "EcsServiceName": service.full_name,
         "TaskDefFamily": _family(service),
         "DuploEcsService": service.duplo_body(),
         "AwsEcsService": service.aws_body(),
@@ -329,6 +457,11 @@ KIND = SandboxKind(
     attribute="ecs",
     resources=EcsServices,
     routes=routes,
-    newer_routes=(("GET", r"^/v3/subscriptions/[^/]+/aws/ecs/service(/|$)"),),
+    newer_routes=(
+        ("GET", r"^/v3/subscriptions/[^/]+/aws/ecs/service(/|$)"),
+        ("GET", r"^/v3/subscriptions/[^/]+/aws/ecsTasks/"),
+    ),
+    # From another version of the API's description than the vendor's models.
+    unmodelled=(("GET", r"/v3/subscriptions/[^/]+/aws/ecsTasks/[^/]+"),),
     reads_by_post=("findecstaskdefinition",),
 )

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from tests.sandbox.world import Tenant, World
 
 
+UNLISTED = ("State", "StateReason", "LastUpdateStatus", "LastUpdateStatusReason")
+"""What AWS leaves out of the list of functions."""
+
+
 class BusyError(Exception):
     """AWS refuses an update while another one is in progress."""
 
@@ -39,6 +43,10 @@ class Function:
     modified: str = ""
     listed_late: float = 0.0
     """Seconds for which the list still shows the state before an update."""
+    lists_status: bool = True
+    """Whether the list shows status and state; AWS's own does not."""
+    state: str = "Active"
+    state_reason: str | None = None
 
     def __post_init__(self) -> None:
         self.modified = stamp(self.world.now())
@@ -70,11 +78,16 @@ class Function:
 
     def _end(self, behaviour: Behaviour, previous: str) -> None:
         if behaviour.fate == "run":
-            self.status, self.reason = "Successful", None
+            self.complete()
         else:
             # A failed update leaves the function on its previous image.
             self.status, self.uri = "Failed", previous
             self.reason = behaviour.fault or "The image cannot be pulled: AccessDenied"
+
+    def complete(self) -> None:
+        """End an update well."""
+        self.status, self.reason = "Successful", None
+        self.state, self.state_reason = "Active", None
 
     @property
     def arn(self) -> str:
@@ -83,7 +96,11 @@ class Function:
 
     def listed(self) -> dict[str, Any]:
         """Return the function as the list shows it, which may lag behind."""
-        return self.body() if self.world.at >= self._listed_from else self._listed_before
+        shown = self.body() if self.world.at >= self._listed_from else self._listed_before
+        if self.lists_status:
+            return shown
+        # A client of AWS has fields for them all the same.
+        return {**shown, **dict.fromkeys(UNLISTED)}
 
     def body(self) -> dict[str, Any]:
         """Return the configuration, which does not include the image."""
@@ -91,7 +108,8 @@ class Function:
             "FunctionName": self.name,
             "FunctionArn": self.arn,
             "PackageType": {"Value": self.package},
-            "State": {"Value": "Active"},
+            "State": {"Value": self.state},
+            "StateReason": self.state_reason,
             "LastUpdateStatus": {"Value": self.status},
             "LastUpdateStatusReason": self.reason,
             "CodeSha256": hashlib.sha256(self.uri.encode()).hexdigest(),

@@ -20,7 +20,8 @@ GET  /sandbox/log      every request so far, and its outcome
 GET  /sandbox/state    services and pods at a glance
 POST /sandbox/behave   {{"image": "team/web:bad", "fate": "crash", "log": ["boom"]}}
                        fates: {", ".join(FATES)}
-                       also: seconds, passes_after, up_seconds, backoff, ready, exit_code, fault
+                       also: seconds, ready_after, crashes, passes_after, pods, up_seconds, backoff,
+                             ready, exit_code, stop_seconds, fault
 POST /sandbox/script   {{"method": "PUT", "path": "containerimage$", "kind": "reset-after"}}
                        kinds: {", ".join(KINDS)}
                        also: times, skip, status, body, headers, content_type, size, location
@@ -99,8 +100,8 @@ def overview(world: World) -> str:
     for service in world.services:
         lines.append(f"{service.tenant.name}/{service.name}  {service.image}")
         lines += [
-            f"  {pod.name}  {pod.image}  status {pod.status}"
-            f"{'  leaving' if pod.leaving else ''}"
+            f"  {pod.name}  {pod.image}  {pod.step.reason or pod.step.phase}"
+            f"{'  ready' if pod.ready else ''}{'  leaving' if pod.leaving else ''}"
             f"{f'  {pod.step.restarts} restarts' if pod.step.restarts else ''}"
             for pod in service.pods
         ]

@@ -7,7 +7,6 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from tests.sandbox.behaviour import PENDING
 from tests.sandbox.current import current_tenant, current_world, sent_object
 from tests.sandbox.pods import Pod
 from tests.sandbox.replies import answer, encoded, listing, unknown
@@ -65,7 +64,7 @@ def _container(sent: dict[str, Any]) -> tuple[Pod, str] | None:
 def _lines(pod: Pod, container: str, tail: Any) -> dict[str, Any]:
     """Return `Data`, which is null or missing when nothing has run."""
     if not pod.step.started:
-        return {} if pod.step.status == PENDING else {"Data": None}
+        return {} if pod.step.phase == "Pending" else {"Data": None}
     lines = pod.log(container)
     if isinstance(tail, int) and tail >= 0:
         lines = lines[len(lines) - min(tail, len(lines)) :]

@@ -1,0 +1,1 @@
+"""A real cluster as the portal shows it, and recordings of it as judges of the verdicts."""

@@ -1,0 +1,1 @@
+"""The pipe against a real Kubernetes cluster: `make kubernetes`."""

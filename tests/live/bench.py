@@ -1,0 +1,286 @@
+"""One run of one case: set the service up, run the pipe as a process, and observe."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.live.cluster import Cluster
+from tests.live.images import Images, serve_registry, tag
+from tests.live.observer import Moment, Observer
+from tests.live.portal import Portal
+from tests.live.services import MAIN_CONTAINER, Services
+from tests.live.truth import is_complete
+from tests.live.workloads import Service, collection, manifest
+from tests.support.environment import environment, report_dir
+from tests.support.process import PIPE, ROOT, machine_environment
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_SETTLE_SECONDS = 120.0
+_POLL_SECONDS = 0.1
+_SPARE_SECONDS = 90.0
+"""How long a run may take beyond WAIT_TIMEOUT before it is killed."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all cases share."""
+
+    cluster: Cluster
+    namespace: str
+    images: Images
+    portal: Portal
+    url: str
+    observer: Observer
+    processes: list[subprocess.Popen[str]] = field(default_factory=list)
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def stop(self) -> None:
+        """End all runs that are still under way, and let no other begin."""
+        self.stopped.set()
+        for process in self.processes:
+            if process.poll() is None:
+                process.kill()
+
+
+@dataclass
+class Stage:
+    """One case's service and what may be done to it while the pipe runs."""
+
+    bench: Bench
+    name: str
+    service: Service
+    cleanup: ExitStack
+
+    @property
+    def cluster(self) -> Cluster:
+        return self.bench.cluster
+
+    @property
+    def namespace(self) -> str:
+        return self.bench.namespace
+
+    @property
+    def images(self) -> Images:
+        return self.bench.images
+
+    @property
+    def services(self) -> Services:
+        return self.bench.portal.services
+
+    @property
+    def late_registry(self) -> str:
+        """The address of a registry that does not answer until it is opened."""
+        host, _, port = self.images.registry.rpartition(":")
+        return f"{host}:{int(port) + 1}"
+
+    def pods(self, image: str) -> list[str]:
+        """Return the names of the service's pods whose main container has this image."""
+        path = f"/api/v1/namespaces/{self.namespace}/pods"
+        listed = self.cluster.items(path, labelSelector=f"app={self.name}")
+        return [
+            pod["metadata"]["name"]
+            for pod in listed
+            if pod["spec"]["containers"][0]["image"] == image
+            and not pod["metadata"].get("deletionTimestamp")
+        ]
+
+    def settle(self) -> None:
+        """Wait until the present version serves."""
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        while time.monotonic() < deadline and not self.bench.stopped.is_set():
+            workload, kind = self.services.workload(self.name)
+            if is_complete({**workload, "kind": kind}):
+                return
+            time.sleep(_POLL_SECONDS)
+        raise AssertionError(f"{self.name} did not come up")
+
+    def open_registry(self) -> None:
+        """Start the registry that was away."""
+        port = int(self.late_registry.rpartition(":")[2])
+        self.cleanup.enter_context(serve_registry(port, tag(self.images.new)))
+
+    def deploy_elsewhere(self, image: str) -> None:
+        """Change the service as another deployment does."""
+        self.services.set_images(self.name, {MAIN_CONTAINER: image}, "another-pipeline")
+
+
+Action = Callable[[Stage], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to run a case.
+
+    `images` are what the pipe is asked for, by container; `meanwhile` happens so many seconds
+    after the change. With `kill_after`, the run is killed then, and the step is run again.
+    """
+
+    images: Callable[[Stage], Mapping[str, str]]
+    variables: Mapping[str, str] = field(default_factory=dict)
+    before: Action | None = None
+    meanwhile: Sequence[tuple[float, Action]] = ()
+    kill_after: float | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """One finished run. Times are monotonic seconds; `changes` are all made through the portal."""
+
+    stage: Stage
+    wanted: Mapping[str, str]
+    generation: int
+    started: float
+    changes: Sequence[float]
+    ended: float
+    timeout: float
+    stable: float
+    code: int
+    output: str
+    moments: Sequence[Moment]
+    slowest_answer: float
+
+    @property
+    def changed(self) -> float | None:
+        """When the pipe changed the service, None if it did not."""
+        return self.changes[0] if self.changes else None
+
+    @property
+    def last_line(self) -> str:
+        """What the run ended with."""
+        lines = self.output.strip().splitlines()
+        return lines[-1] if lines else ""
+
+
+def run_case(bench: Bench, name: str, service: Service, plan: Plan) -> Result:
+    """Run one case in a service of its own, which is removed at the end."""
+    with ExitStack() as cleanup, tempfile.TemporaryDirectory() as folder:
+        stage = Stage(bench, name, service, cleanup)
+        path = collection(bench.namespace, service.kind)
+        bench.cluster.create(path, manifest(name, service, bench.images))
+        cleanup.callback(bench.cluster.delete, f"{path}/{name}")
+        stage.services.established(name)
+        stage.settle()
+        if plan.before:
+            plan.before(stage)
+        workload, _ = stage.services.workload(name)
+        generation = int(workload["metadata"]["generation"])
+        return _run(stage, plan, generation, Path(folder))
+
+
+def _run(stage: Stage, plan: Plan, generation: int, folder: Path) -> Result:
+    wanted = plan.images(stage)
+    variables = {"VERIFY_IMAGE": "false", "STABLE_SECONDS": "3", "WAIT_TIMEOUT": "180"}
+    variables |= plan.variables
+    already = len(stage.services.changes[stage.name])
+    started = time.monotonic()
+    process = _start(stage, wanted, variables, folder, 1)
+    over = threading.Event()
+    meanwhile = threading.Thread(target=_act, args=(stage, plan, already, process, over))
+    meanwhile.start()
+    timeout = float(variables["WAIT_TIMEOUT"])
+    output = _finish(process, timeout)
+    if plan.kill_after is not None:
+        process = _start(stage, wanted, variables, folder, 2)
+        output += _finish(process, timeout)
+    ended = time.monotonic()
+    over.set()
+    meanwhile.join()
+    changes = stage.services.changes[stage.name][already:]
+    return Result(
+        stage=stage,
+        wanted=wanted,
+        generation=generation,
+        started=started,
+        changes=changes,
+        ended=ended,
+        timeout=timeout,
+        stable=float(variables["STABLE_SECONDS"]),
+        code=process.returncode,
+        output=output,
+        moments=stage.bench.observer.moments(stage.name, started),
+        slowest_answer=stage.bench.portal.slowest,
+    )
+
+
+def _act(
+    stage: Stage,
+    plan: Plan,
+    already: int,
+    process: subprocess.Popen[str],
+    over: threading.Event,
+) -> None:
+    """Do what happens meanwhile, timed from the moment of the change."""
+    changes = stage.services.changes[stage.name]
+    while len(changes) == already:
+        if over.wait(_POLL_SECONDS):
+            return
+    actions: list[tuple[float, Action]] = [*plan.meanwhile]
+    if plan.kill_after is not None:
+        actions.append((plan.kill_after, lambda _: process.send_signal(signal.SIGKILL)))
+    for after, action in sorted(actions, key=lambda entry: entry[0]):
+        if over.wait(max(0.0, changes[already] + after - time.monotonic())):
+            return
+        action(stage)
+
+
+def _start(
+    stage: Stage,
+    wanted: Mapping[str, str],
+    variables: Mapping[str, str],
+    folder: Path,
+    run_number: int,
+) -> subprocess.Popen[str]:
+    """Start the pipe as a step of a pipeline does."""
+    main = wanted[stage.name]
+    entries = [
+        f"{stage.name}={image}" if name == stage.name else f"{stage.name}/{name}={image}"
+        for name, image in wanted.items()
+    ]
+    targets = (
+        {"SERVICES": " ".join(entries)}
+        if len(entries) > 1
+        else {"SERVICE": stage.name, "IMAGE": main}
+    )
+    portal = stage.bench.portal
+    usual = environment(
+        stage.bench.url,
+        portal.token.value,
+        tenant=portal.tenant.name,
+        service=None,
+        image=None,
+        folder=folder,
+        step=True,
+        BITBUCKET_STEP_RUN_NUMBER=str(run_number),
+    )
+    report_dir(folder).mkdir(exist_ok=True)
+    process = subprocess.Popen(
+        PIPE,
+        cwd=folder,
+        env=machine_environment(**{**usual, **targets, **variables, "PYTHONPATH": str(ROOT)}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    stage.bench.processes.append(process)
+    return process
+
+
+def _finish(process: subprocess.Popen[str], timeout: float) -> str:
+    """Wait for the process; return what it printed, without colours."""
+    try:
+        output, _ = process.communicate(timeout=timeout + _SPARE_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.kill(process.pid, signal.SIGKILL)
+        output, _ = process.communicate()
+        output += "\n(killed: the run did not end)"
+    return _COLOUR.sub("", output)

@@ -1,0 +1,66 @@
+"""Responses that drip over a real connection end at the limit, whichever part of them drips."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from pipe.errors import Unreachable
+from pipe.http import HttpClient, Limits
+from pipe.http.session import open_session
+from pipe.settings import Proxies
+from tests.support.fake_clock import FakeClock
+from tests.support.raw_server import raw_server
+
+WHOLE = 20.0
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+def drip(clock: FakeClock, first: bytes, again: bytes) -> Iterator[bytes]:
+    """Send `first`, and then `again` for ever, a second apart."""
+    yield first
+    while True:
+        clock.advance(1.0)
+        yield again
+
+
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [
+        (b"HTTP/1.1 200 ", b"O"),
+        (OK + b"X-Slow: ", b"x"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (OK + b"\r\n", b" "),
+        (CHUNKED + b"1;", b"x"),
+        (CHUNKED, b"1\r\n \r\n"),
+        (CHUNKED + b"0\r\nX-Trailer: ", b"x"),
+        (CHUNKED + b"0\r\n", b"X: y\r\n"),
+    ],
+    ids=["status", "header", "informational", "body", "chunk", "chunks", "trailer", "trailers"],
+)
+def test_a_response_that_drips_ends_at_the_limit(first: bytes, again: bytes) -> None:
+    """Each byte would begin the socket's timeout anew."""
+    clock = FakeClock()
+    with raw_server(lambda _: drip(clock, first, again)) as port:
+        url = f"http://127.0.0.1:{port}"
+        limits = Limits(whole=WHOLE, read=10.0)
+        http = HttpClient(
+            url, open_session(url, Proxies()), clock, setting="DUPLO_HOST", limits=limits
+        )
+        with pytest.raises(Unreachable, match="began to respond and did not finish within 20 s"):
+            http.once("GET", "x")
+
+
+def test_a_proxy_that_drips_ends_at_the_limit() -> None:
+    """Its reply to CONNECT is read inside the libraries."""
+    clock = FakeClock()
+    with raw_server(lambda _: drip(clock, OK + b"X-Slow: ", b"x")) as port:
+        url, proxies = "https://portal.example", Proxies(https=f"http://127.0.0.1:{port}")
+        limits = Limits(whole=WHOLE, read=10.0)
+        http = HttpClient(
+            url, open_session(url, proxies), clock, setting="DUPLO_HOST", limits=limits
+        )
+        with pytest.raises(Unreachable, match="began to respond and did not finish within 20 s"):
+            http.once("GET", "x")
