@@ -87,6 +87,7 @@ def test_every_check_passes(checks: CheckRuns, image: str) -> None:
         "connection to the portal": "verified against the default authorities and CA_CERT",
         "portal token": "accepted; user: ci-bot; tenants: dev01",
         "tenant": "dev01, id ",
+        "token life": "nothing shows when it ends",
         "service web": "exists, is set to team/web:1.4.1",
         "connection to the registry": "reached directly",
         "image": f"{image}: exists, sha256:",
@@ -95,7 +96,7 @@ def test_every_check_passes(checks: CheckRuns, image: str) -> None:
         assert message in found[name]["message"], name
         assert f"[passed] {name}: {found[name]['message']}" in run_result.log
     assert set(found) == set(expected)
-    assert "14 of 14 checks passed. Nothing was changed." in run_result.stdout
+    assert "15 of 15 checks passed. Nothing was changed." in run_result.stdout
 
 
 def test_the_certificate_is_described(checks: CheckRuns, image: str) -> None:
@@ -129,7 +130,7 @@ def test_all_failed_checks_are_reported(checks: CheckRuns) -> None:
     assert found["service wbe"]["status"] == "failed"
     assert "Did you mean web?" in found["service wbe"]["message"]
     assert found["image"]["status"] == "unknown"
-    assert "2 of 13 checks failed: AWS identity, service wbe." in run_result.stdout
+    assert "2 of 14 checks failed: AWS identity, service wbe." in run_result.stdout
 
 
 def test_an_expired_identity_token_fails(checks: CheckRuns, image: str) -> None:
