@@ -194,7 +194,8 @@ def _change(
         rollback_to = {name: before.images[name] for name in differing if name in before.images}
         return Update(before, differing, rollback_to=rollback_to)
     if not settings.restart:
-        return Update(before, wanted, Resumption())
+        pods = made.previous_pods if made else frozenset[str]()
+        return Update(before, wanted, Resumption(), previous_pods=pods)
     if made is None:
         return Restart(before, wanted)
     make = Restart if made.restart else Update

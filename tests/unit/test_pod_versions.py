@@ -142,6 +142,32 @@ def test_without_a_record_an_image_that_cannot_be_compared_must_be_the_only_one(
     assert isinstance(verdict(what, *both, *alone), Ready)
 
 
+HISTORY = ({"": OLD}, {"": NEW})
+
+
+@pytest.mark.parametrize("image", ["mirror.example/web:2", "team/web:latest"])
+def test_without_a_record_the_nodes_own_name_for_the_image_is_not_the_previous_version(
+    image: str,
+) -> None:
+    """The content has a second tag on the node; the service never ran under that name."""
+    seen = service(history=HISTORY)
+    looks = every_second(range(1, 10), shown(image, "a", "b"), seen)
+    assert isinstance(verdict(resumed(seen), *looks), Ready)
+
+
+@pytest.mark.parametrize(
+    ("image", "history"),
+    [(OLD, HISTORY), ("mirror.example/web:1", HISTORY), ("team/web:latest", ())],
+)
+def test_without_a_record_an_earlier_image_is_the_previous_version(
+    image: str, history: tuple[dict[str, str], ...]
+) -> None:
+    """The history names it, or its tag; without a history, any other name may be earlier."""
+    seen = service(history=history)
+    looks = every_second(range(1, 60), shown(image, "a", "b"), seen)
+    assert isinstance(verdict(resumed(seen), *looks), Waiting)
+
+
 def test_a_rollback_that_could_not_look_at_the_pods_waits_for_the_only_version() -> None:
     """Without a look at the pods before it, which of two templates is wanted cannot be seen."""
     wanted, survivors = f"team/web@{DIGEST}", shown("sha256:" + "c" * 64, "x", "y")

@@ -125,7 +125,8 @@ def _version(change: Change, pod: Pod, was_new: Pod | None) -> _Version:
     if runs:
         return _Version.NEW
     if not known:
-        return _Version.PREVIOUS if runs is False else _Version.NEW
+        is_previous = runs is False and not _is_another_name(change, pod)
+        return _Version.PREVIOUS if is_previous else _Version.NEW
     if generation(pod):
         return _Version.NEW
     if not _is_fresh(change, pod, was_new):
@@ -158,6 +159,30 @@ def _runs(change: Change, pod: Pod) -> bool | None:
     if False in shown:
         return False
     return True if True in shown else None
+
+
+def _is_another_name(change: Change, pod: Pod) -> bool:
+    """Return whether a pod may show the kubelet's own name for what a resumed change set.
+
+    The kubelet shows any tag that its node has for the same content. What the service is known to
+    have run before, or has the tag of, is no such name; without a history, nothing is.
+    """
+    if change.resumes is None:
+        return False
+    service = detail(change.before).service
+    for container, wanted in change.images.items():
+        earlier = {
+            _tag(deployed[container])
+            for deployed in service.history
+            if container in deployed and not image.same(wanted, deployed[container])
+        }
+        if not earlier or _tag(_image(service.name, pod, container)) in earlier - {_tag(wanted)}:
+            return False
+    return True
+
+
+def _tag(text: str) -> str:
+    return text.rpartition(":")[2]
 
 
 def _shows(wanted: str, shown: str, before: str) -> bool | None:
