@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,6 +15,8 @@ from pipe.kinds import Drivers
 from pipe.kinds.containers import unknown_container
 from pipe.model import Change, Plan, Restart, Resumption, Snapshot, Target, Update
 from pipe.settings import Action, ImageRequest, Settings
+
+log = logging.getLogger(__name__)
 
 Resolve = Callable[[Sequence[ImageRequest]], Sequence[ImageRequest]]
 """Turns requested images into the ones to deploy, once each is verified."""
@@ -95,6 +98,14 @@ def look_again(changes: Sequence[Change], drivers: Drivers) -> SecondLook:
             "Find out who deploys it, then run the step again.",
         )
     return SecondLook(tuple(renewed), conflicts)
+
+
+def log_plan(plan: Plan) -> None:
+    """Write the plan to the log, one line for each target."""
+    for change in plan.changes:
+        log.info("Plan: %s", describe(change))
+    for snapshot in plan.unchanged:
+        log.info("Plan: %s: nothing to change", snapshot.target)
 
 
 def describe(change: Change) -> str:

@@ -297,3 +297,24 @@ class Tunnel:
             with connection:
                 self.asked.append(connection.recv(4096).decode())
                 connection.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+
+
+@pytest.mark.parametrize(("required", "shown"), [("auto", "unknown"), ("true", "failed")])
+def test_refused_credentials_of_the_tenant_are_reported(
+    checks: CheckRuns, image: str, required: str, shown: str
+) -> None:
+    """They fail only a deploy that requires them."""
+    access = checks.aws.harness.world.aws_access
+    access.status, access.text = 403, "no JIT access"
+    result = checks.run(image, AWS_OIDC_ROLE_ARN="", AWS_FROM_PORTAL=required)
+    assert f"[{shown}] AWS credentials: The portal" in result.log
+    assert '"no JIT access"' in result.log
+    assert "AWS_OIDC_ROLE_ARN with oidc: true" in result.log
+    assert result.code == (3 if required == "true" else 0)
+
+
+def test_the_credentials_of_the_tenant_are_reported(checks: CheckRuns, image: str) -> None:
+    """How long they last, and for which region; the image is verified with them."""
+    result = checks.run(image, AWS_OIDC_ROLE_ARN="")
+    assert "issued by the portal, valid for 60 min, region eu-west-1" in result.log
+    assert f"[passed] image: {image}: exists" in result.log
