@@ -7,9 +7,9 @@ from collections import Counter
 from pipe import image
 from pipe.kinds.service import problems
 from pipe.kinds.service.pods import (
+    ends_before_it_starts,
     generation,
     has_fixed_count,
-    is_in_set,
     is_in_stateful_set,
     needed,
     template_of,
@@ -152,7 +152,7 @@ def _progress(rollout: ServiceRollout, stable_seconds: float) -> Verdict:
 
 def _is_replacing(rollout: ServiceRollout) -> bool:
     """Return whether the successor of a pod is still to come, as in a set."""
-    return rollout.pods.leaving > 0 and any(is_in_set(pod) for pod in rollout.pods.new)
+    return rollout.pods.leaving > 0 and ends_before_it_starts(rollout.service, rollout.pods.new)
 
 
 def _without_pods(rollout: ServiceRollout) -> Verdict:

@@ -10,10 +10,11 @@ from enum import Enum
 
 from pipe import image
 from pipe.kinds.service.snapshot import detail
-from pipe.model import MAIN, Change, Restart
+from pipe.model import MAIN, Change, Restart, Update
 from pipe.portal import Container, Phase, Pod, Service
 
 _REPLICA_SET, _DAEMON_SET, _STATEFUL_SET = "/ReplicaSet", "/DaemonSet", "/StatefulSet"
+_FLAGS_OF_SETS = ("ForceStatefulSet", "IsDaemonset")
 _TERMINATING = (Phase.DELETE, Phase.DELETED)
 _FAILED = (Phase.FAILED, Phase.EVICTED)
 
@@ -32,7 +33,8 @@ class VersionedPods:
 
     `failed` are objects of pods that failed or were evicted since the change, which their
     controller replaces: evidence, but not pods. `leaving` counts the terminating ones. `unsure`
-    names pods whose version depends on what other pods show.
+    names pods whose version depends on what other pods show. `shows_controllers` is true once a
+    pod named its controller.
     """
 
     new: tuple[Pod, ...] = ()
@@ -40,6 +42,7 @@ class VersionedPods:
     failed: tuple[Pod, ...] = ()
     leaving: int = 0
     unsure: frozenset[str] = frozenset()
+    shows_controllers: bool = False
 
 
 class _Version(Enum):
@@ -57,8 +60,13 @@ def by_version(change: Change, pods: Sequence[Pod], last: VersionedPods) -> Vers
     sorted_pods: dict[_Version, list[Pod]] = {version: [] for version in _Version}
     new, previous = sorted_pods[_Version.NEW], sorted_pods[_Version.PREVIOUS]
     service, leaving = detail(change.before).service, 0
+    shows_controllers = last.shows_controllers or any(pod.controller for pod in pods)
+    ignores_strays = shows_controllers and not service.native_docker
     failed = []
     for pod in pods:
+        if ignores_strays and not pod.controller:
+            # Made by hand, or detached for a closer look: no rollout replaces it.
+            continue
         if not pod.is_running:
             if is_terminating(pod):
                 leaving += 1
@@ -83,6 +91,7 @@ def by_version(change: Change, pods: Sequence[Pod], last: VersionedPods) -> Vers
         tuple(pod for pod in failed if pod.name not in were_there and pod.phase in _FAILED),
         leaving,
         frozenset(pod.name for pod in unsure),
+        shows_controllers,
     )
 
 
@@ -125,12 +134,39 @@ def _version(change: Change, pod: Pod, was_new: Pod | None) -> _Version:
     if runs:
         return _Version.NEW
     if not known:
-        return _Version.PREVIOUS if runs is False else _Version.NEW
+        return _version_by_name(change, pod) if runs is False else _Version.NEW
     if generation(pod):
         return _Version.NEW
     if not _is_fresh(change, pod, was_new):
         return _Version.PREVIOUS
     return _Version.UNSURE if runs is False else _Version.NEW
+
+
+def _version_by_name(change: Change, pod: Pod) -> _Version:
+    """Return the version of a pod that shows another image, with no pods known from before.
+
+    An image that the service has had is proof. Any other is the kubelet's own name for the wanted
+    content, unless the portal keeps no history. Which of several ReplicaSets is the new one is
+    left open; without them, pods that do show the wanted image decide.
+    """
+    had = _previous_images(change)
+    service = detail(change.before).service.name
+    shown = {name: _image(service, pod, name) for name in change.images}
+    if not had or any(image.same(old, shown[name]) for name, old in had):
+        return _Version.PREVIOUS
+    return _Version.NEW if generation(pod) else _Version.UNSURE
+
+
+def _previous_images(change: Change) -> set[tuple[str, str]]:
+    """Return the other images that the changed containers are known to have had, with the names."""
+    rollback_to = change.rollback_to if isinstance(change, Update) else None
+    known = (*detail(change.before).service.history, change.before.images, rollback_to or {})
+    return {
+        (name, old)
+        for images in known
+        for name, old in images.items()
+        if name in change.images and not image.same(change.images[name], old)
+    }
 
 
 def _is_fresh(change: Change, pod: Pod, was_new: Pod | None) -> bool:
@@ -200,9 +236,11 @@ def identities(pod: Pod) -> frozenset[str]:
     return ids or frozenset({pod.name})
 
 
-def is_in_set(pod: Pod) -> bool:
-    """Return whether a StatefulSet or DaemonSet made the pod: they end a pod before the next."""
-    return pod.controller_kind.endswith((_STATEFUL_SET, _DAEMON_SET))
+def ends_before_it_starts(service: Service, pods: Iterable[Pod]) -> bool:
+    """Return whether a pod ends before its successor starts, as in a StatefulSet or DaemonSet."""
+    if any(service.flags.get(flag) for flag in _FLAGS_OF_SETS):
+        return True
+    return any(pod.controller_kind.endswith((_STATEFUL_SET, _DAEMON_SET)) for pod in pods)
 
 
 def is_in_stateful_set(pod: Pod) -> bool:
