@@ -56,8 +56,8 @@ class ExitCode(IntEnum):
 class PipeError(Exception):
     """A run that cannot go on, with everything a tired person needs to know.
 
-    `diagnosis` says what happened and what was expected, `remedy` what to do about it, and
-    `details` are lines to show after the remedy, such as a text to copy. `retryable` says that
+    `diagnosis` states what happened and what was expected, `remedy` what to do about it, and
+    `details` are lines to show after the remedy, such as a text to copy. `retryable` means that
     the same request may succeed later, `may_have_applied` that the portal may have done what was
     requested although no good reply came.
     """
@@ -168,7 +168,7 @@ class PreDeployTestFailed(PipeError):
 
     @classmethod
     def because(cls, name: str, reason: str) -> PreDeployTestFailed:
-        """Build the error for the test called `name`; `reason` says how it ended."""
+        """Build the error for the test called `name`; `reason` states how it ended."""
         return cls(
             f"{name} {reason}; the deploy stops here.",
             "The test's output is above. Fix what it found, or the test itself.",
@@ -202,7 +202,7 @@ class Conflict(PipeError):
 
 
 class DeployFailed(PipeError):
-    """The change was made and failed; `code` says what was done about it."""
+    """The change was made and failed; `code` shows what was done about it."""
 
     def __init__(self, code: ExitCode, diagnosis: str, remedy: str = "") -> None:
         super().__init__(diagnosis, remedy)

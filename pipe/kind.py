@@ -26,17 +26,22 @@ def _no(reason: str) -> Capability:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """Everything in which kinds differ for users.
+    """Everything in which kinds differ for users; `noun` names a target within a sentence.
 
     `can_restart`: `RESTART` replaces what runs although the image is unchanged.
     `keeps_history`: the portal remembers earlier images, so a rollback finds the previous one.
     `has_pods`: pods (for ECS: tasks) are counted while a rollout is followed.
     """
 
-    title: str
+    noun: str
     can_restart: Capability
     keeps_history: Capability
     has_pods: Capability
+
+    @property
+    def title(self) -> str:
+        """The noun where it stands alone."""
+        return f"{self.noun[0].upper()}{self.noun[1:]}"
 
 
 class Kind(StrEnum):
@@ -47,7 +52,7 @@ class Kind(StrEnum):
     SERVICE = (
         "service",
         Capabilities(
-            title="Service",
+            noun="service",
             can_restart=_YES,
             keeps_history=_YES,
             has_pods=_YES,
@@ -56,7 +61,7 @@ class Kind(StrEnum):
     ECS = (
         "ecs",
         Capabilities(
-            title="ECS service",
+            noun="ECS service",
             can_restart=_YES,
             keeps_history=_no("the portal keeps no image history of ECS services"),
             has_pods=_YES,
@@ -65,7 +70,7 @@ class Kind(StrEnum):
     LAMBDA = (
         "lambda",
         Capabilities(
-            title="Lambda function",
+            noun="Lambda function",
             can_restart=_YES,
             keeps_history=_no("the portal keeps no image history of functions"),
             has_pods=_no("a function has no pods"),
@@ -74,17 +79,12 @@ class Kind(StrEnum):
     CRONJOB = (
         "cronjob",
         Capabilities(
-            title="CronJob",
+            noun="CronJob",
             can_restart=_no("a CronJob has no pods to restart"),
             keeps_history=_no("the portal keeps no image history of CronJobs"),
             has_pods=_no("the next scheduled run starts the new image"),
         ),
     )
-
-    @property
-    def noun(self) -> str:
-        """The title within a sentence."""
-        return "service" if self is Kind.SERVICE else self.capabilities.title
 
     def __new__(cls, name: str, capabilities: Capabilities) -> Self:
         """Create a member from its name and its capabilities."""

@@ -83,7 +83,7 @@ def _run(settings: Settings, dependencies: Dependencies, mask: Mask) -> ExitCode
 
 
 def _execute(action: BaseAction, settings: Settings, mask: Mask) -> tuple[ExitCode, str]:
-    """Return how the action ended, and the sentence to say so."""
+    """Return how the action ended, and the sentence that states it."""
     try:
         try:
             return ExitCode.DONE, action.execute()

@@ -41,7 +41,7 @@ class BaseAction(ABC):
 
     @abstractmethod
     def execute(self) -> str:
-        """Do it, and return the sentence that says how it went.
+        """Do it, and return the sentence that states how it went.
 
         Raises the `PipeError` that the run ends with.
         """

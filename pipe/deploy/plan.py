@@ -11,7 +11,7 @@ from pipe.deploy.previous_images import previous_images
 from pipe.deploy.previous_run import PreviousRun, PreviousTarget
 from pipe.errors import ConfigError, Conflict, NotFound, Problem, combined
 from pipe.kinds import Drivers
-from pipe.kinds.names import unknown_container
+from pipe.kinds.containers import unknown_container
 from pipe.model import Change, Plan, Restart, Resumption, Snapshot, Target, Update
 from pipe.settings import Action, ImageRequest, Settings
 
@@ -131,7 +131,7 @@ def _check_names(
     known = {kind: tuple(drivers.names(kind)) for kind in {target.kind for target in missing}}
     variable = settings.targets_variable
     errors = [
-        NotFound.named(target.kind.noun, variable, target.name, known[target.kind])
+        NotFound.named(target.kind.capabilities.noun, variable, target.name, known[target.kind])
         for target in missing
     ]
     for request in settings.image_requests:

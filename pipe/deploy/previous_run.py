@@ -11,7 +11,7 @@ order:
    that was changed within the last hour: taken for the previous run's change.
 
 Without a record it stays unknown whether another deployment restarted the target within that
-hour, or whether the previous run had ended; the plan says what was assumed.
+hour, or whether the previous run had ended; the plan states what was assumed.
 
 What a record may decide
 ------------------------
@@ -53,7 +53,7 @@ from pipe.model import MAIN, Snapshot, Target
 from pipe.report import RECORD
 from pipe.report.authenticity import is_authentic, is_signed
 from pipe.secret import Secret
-from pipe.settings import Action, Settings, Step
+from pipe.settings import Action, Settings
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ class PreviousRun:
     (`recorded` is False then). `unfinished` is true when that run did not follow its changes to
     the end, `changed` when it began to change anything, `rolled_back` when its action was
     rollback. `not_good` is true when its changes did not turn out well, as far as it knew.
-    `same_place` says that it ran this very step, or that neither run is one of Bitbucket's;
+    `same_place` means that it ran this very step, or that neither run is one of Bitbucket's;
     `same_step`, that it ran this very step, `earlier_attempt`, that it did so before; `repeated`,
     that Bitbucket runs this step again. `user` returns the name of the portal token's user, empty
     where that is unknown.
@@ -205,18 +205,18 @@ def find(settings: Settings, token: Secret) -> PreviousRun:
     record = _read(settings.report_dir, token)
     if record is None or not _is_about(record, settings):
         return PreviousRun(repeated=repeated)
-    same_step = _is_of_step(record, settings.step)
-    run_number = _number(_object(record.get("step")).get("run_number"))
+    step, own = _object(record.get("step")), settings.step
+    same_place = (step.get("step"), step.get("pipeline")) == (own.step, own.pipeline)
+    same_step = same_place and bool(own.step)
     return PreviousRun(
         recorded=True,
         unfinished=record.get("exit_code") in _OPEN,
         changed=record.get("changed") is True,
         rolled_back=record.get("action") == Action.ROLLBACK,
         not_good=record.get("exit_code") in _NOT_GOOD,
-        same_place=_ids(_object(record.get("step")))
-        == (settings.step.step, settings.step.pipeline),
+        same_place=same_place,
         same_step=same_step,
-        earlier_attempt=same_step and run_number < _number(settings.step.run_number),
+        earlier_attempt=same_step and _number(step.get("run_number")) < _number(own.run_number),
         repeated=repeated,
         targets=tuple(_target(entry) for entry in record["targets"] if isinstance(entry, dict)),
     )
@@ -254,15 +254,6 @@ def _read(folder: Path | None, token: Secret) -> Mapping[str, Any] | None:
 def _is_about(record: Mapping[str, Any], settings: Settings) -> bool:
     tenant = str(record.get("tenant", "")).casefold()
     return record.get("portal") == settings.host and tenant == settings.tenant.casefold()
-
-
-def _is_of_step(record: Mapping[str, Any], step: Step) -> bool:
-    recorded = _ids(_object(record.get("step")))
-    return bool(step.step) and recorded == (step.step, step.pipeline)
-
-
-def _ids(step: Mapping[str, Any]) -> tuple[Any, Any]:
-    return step.get("step"), step.get("pipeline")
 
 
 def _target(entry: Mapping[str, Any]) -> PreviousTarget:

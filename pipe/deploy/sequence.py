@@ -58,7 +58,7 @@ class Deploy:
         )
 
     def run(self) -> str:
-        """Deploy, and return the sentence that says how it went.
+        """Deploy, and return the sentence that states how it went.
 
         Raises the `PipeError` that the run ends with.
         """

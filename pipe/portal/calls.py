@@ -20,8 +20,6 @@ T = TypeVar("T")
 
 NO_ROUTE = (404, 405)
 """Statuses that mean the portal is too old to have the route."""
-_QUICK = 5.0
-"""Seconds for an answer that the run can do without."""
 
 
 class Calls:
@@ -48,24 +46,21 @@ class Calls:
 
         They end with `Unreachable` at the latest `grace` seconds after `deadline`.
         """
-        return Calls(
-            self._http, self.refusals.variable, self._pace, TimeLeft(deadline, grace, tries=1)
-        )
+        return self._with(TimeLeft(deadline, grace, tries=1))
 
-    def within(self, seconds: float) -> Calls:
-        """Return calls for what is not worth a long wait, retried within that time."""
+    def within(self, seconds: float, *, once: bool = False) -> Calls:
+        """Return calls for what is not worth a long wait.
+
+        They are retried within that time unless `once` is set or the caller retries by itself.
+        """
         soon = Deadline.after(self._http.clock, max(seconds, self._pace.enough))
         if self._time_left is None:
-            return self._within(TimeLeft(soon, 0.0, self._http.limits.tries))
+            return self._with(TimeLeft(soon, 0.0, tries=1 if once else self._http.limits.tries))
         if self._time_left.seconds() < soon.left():
             return self
         return self.until(soon, grace=0.0)
 
-    def quick(self) -> Calls:
-        """Return calls for what the run can do without: one try each, of a few seconds."""
-        return self.until(Deadline.after(self._http.clock, _QUICK), grace=0.0)
-
-    def _within(self, time_left: TimeLeft) -> Calls:
+    def _with(self, time_left: TimeLeft) -> Calls:
         return Calls(self._http, self.refusals.variable, self._pace, time_left)
 
     def _limited(self) -> HttpClient:

@@ -24,7 +24,7 @@ class CronJob:
     """One CronJob; `version` changes with every change. `document` is the portal's JSON.
 
     `main` is the name of the main container: the one named like the job, else the first.
-    `concurrency` says what happens to a run that is under way when the next one is due, and
+    `concurrency` decides on a run that is under way when the next one is due, and
     `running` is the number of such runs.
     """
 

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 _NO_FIND_ROUTE = (*NO_ROUTE, 500)
 _FIND = "find a service"
 _MAIN_CONTAINER = "duplo-main-container"
+_SECONDS_FOR_ADDRESS = 5.0
 """The API's name for the main container in an image update."""
 _FLAGS = (
     "IsAnyHostAllowed",
@@ -133,7 +134,7 @@ class Services:
         """
         try:
             path = self._scope.v2("GetLbDetailsInService", service.name)
-            reply = self._scope.calls.quick().read(path)
+            reply = self._scope.calls.within(_SECONDS_FOR_ADDRESS, once=True).read(path)
             body = reply.json() if reply.ok else None
             return text(body, "DNSName") if isinstance(body, dict) else ""
         except (PlatformError, ValueError) as error:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pipe.errors import NotFound
 from pipe.identity.establish import Identity, with_token
 from pipe.kinds import Drivers
-from pipe.kinds.names import unknown_container
+from pipe.kinds.containers import unknown_container
 from pipe.model import Target
 from pipe.portal import Portal, Tenant, TenantPortal, User, choose, connect
 from pipe.preflight.checker import Checker
@@ -79,5 +79,5 @@ def _check_targets(checker: Checker, drivers: Drivers) -> None:
 def _report_missing(checker: Checker, target: Target, drivers: Drivers) -> None:
     names = checker.attempt("targets", lambda: tuple(drivers.names(target.kind))) or ()
     variable = checker.settings.targets_variable
-    error = NotFound.named(target.kind.noun, variable, target.name, names)
+    error = NotFound.named(target.kind.capabilities.noun, variable, target.name, names)
     checker.failed(f"{target.kind} {target.name}", error)

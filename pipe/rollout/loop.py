@@ -26,7 +26,7 @@ _RECENT_LOOKS = 3
 _MOST_MORE = 5.0
 """Seconds that a pause may be longer than usual before so many looks were taken."""
 LOST_SIGHT = 60.0
-"""Seconds without a look that say nothing about a rollout: a portal may be upgraded meanwhile."""
+"""Seconds of refusals that prove nothing about a rollout: a portal may be upgraded meanwhile."""
 _LAST_LOOK = 30.0
 """Seconds before the deadline in which a last good look may lie."""
 

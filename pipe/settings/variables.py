@@ -161,7 +161,7 @@ VARIABLES = (
     ),
     Variable(
         "CRASH_LIMIT",
-        "How often a container may end before its rollout has failed; `0` waits until the time is "
+        "The rollout has failed once a container has ended this often; `0` waits until the time is "
         "up.",
         default="3",
     ),

@@ -1,4 +1,4 @@
-"""What Kubernetes itself said, and when: an observer that neither the portal nor the pipe knows."""
+"""What Kubernetes itself reported, and when, observed beside the portal and the pipe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The portal over a cluster: the routes that the pipe uses, answered with what Kubernetes says."""
+"""The portal over a cluster: the routes that the pipe uses, answered from its API."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from tests.live.truth import describe
 from tests.support.process import ROOT
 
 LOGS = ROOT / "build" / "kubernetes"
-"""The log of every run, and what Kubernetes said meanwhile."""
+"""The log of every run, and what Kubernetes reported meanwhile."""
 _RESOLUTION = 1.0
 """Seconds by which the observer may see something later than the pipe on a busy machine."""
 _PAUSES = 10
@@ -48,11 +48,11 @@ def test_the_run_ends_as_kubernetes_did(case: Case, running: Running) -> None:
 
 
 def _explained(result: Result, evidence: float | None) -> str:
-    """Return the log of the run, and what Kubernetes said meanwhile."""
+    """Return the log of the run, and what Kubernetes reported meanwhile."""
     zero = result.changed or result.started
     when = "never" if evidence is None else f"at {evidence - zero:.1f} s"
-    said = "\n".join(f"{one.at - zero:6.1f} {describe(one)}" for one in result.moments)
+    reported = "\n".join(f"{one.at - zero:6.1f} {describe(one)}" for one in result.moments)
     return (
         f"The run ended with {result.code} at {result.ended - zero:.1f} s, the evidence was "
-        f"there {when}.\n\n{result.output}\n\nWhat Kubernetes said:\n{said}"
+        f"there {when}.\n\n{result.output}\n\nWhat Kubernetes reported:\n{reported}"
     )

@@ -35,7 +35,7 @@ def lines() -> Iterator[str]:
     yield ""
     yield "beyond: seconds from the moment Kubernetes called the version available, or showed that"
     yield "it had failed, until the run ended. Up to 3 of them are STABLE_SECONDS. The log of every"
-    yield "run, and what Kubernetes said meanwhile, are in build/kubernetes."
+    yield "run, and what Kubernetes reported meanwhile, are in build/kubernetes."
     yield from _notes
 
 

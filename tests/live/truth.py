@@ -14,7 +14,7 @@ Truth = Callable[[Moment], bool]
 def available(images: Mapping[str, str], generation: int = 0) -> Truth:
     """Return whether Kubernetes calls a workload available in these images, by container.
 
-    The images must have been set after `generation`, which tells a restart from what was there.
+    The images must have been set after `generation`, so that a restart differs from what was there.
     """
 
     def is_true(moment: Moment) -> bool:

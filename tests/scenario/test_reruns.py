@@ -143,6 +143,19 @@ def test_there_is_nothing_to_change_where_the_kubelet_shows_another_tag(harness:
     assert "Nothing to change" in result.stdout
 
 
+def test_an_interrupted_update_is_followed_with_the_pods_from_before_it(harness: Harness) -> None:
+    """Only they are certainly previous: new pods may show another name for the same image."""
+    harness.world.rollout_seconds = 10.0
+    harness.web()
+    at_time(harness.clock, 1.0, interrupt)
+    first = harness.deploy("team/web:1.4.2", **STEP, BITBUCKET_STEP_RUN_NUMBER="1")
+    again = harness.deploy("team/web:1.4.2", **STEP, BITBUCKET_STEP_RUN_NUMBER="2")
+    assert (first.code, again.code) == (11, 0)
+    (before,), (after,) = (run.report["targets"] for run in (first, again))
+    assert before["previous_pods"]
+    assert after["previous_pods"] == before["previous_pods"]
+
+
 def test_the_record_holds_the_images_to_roll_back_to(harness: Harness) -> None:
     """For a portal without image history."""
     harness.web(history=False)

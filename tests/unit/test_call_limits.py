@@ -93,6 +93,13 @@ def test_what_is_not_worth_a_long_wait_is_given_up_soon() -> None:
     assert portal.clock.elapsed <= 20.0
 
 
+def test_what_the_run_can_do_without_is_requested_once() -> None:
+    portal = Portal(FakeClock(), 600.0)
+    with pytest.raises(Unreachable):
+        calls(portal).within(5.0, once=True).read("x")
+    assert len(portal.timeouts) == 1
+
+
 @pytest.mark.parametrize(("left", "whole"), [(0.0, 10), (8.0, 10), (60.0, 60)])
 def test_a_dripping_portal_does_not_extend_the_time_limit(left: float, whole: int) -> None:
     """Its headers never end."""

@@ -164,6 +164,7 @@ KNOWN = ({MAIN: OLD}, {MAIN: NEW})
         (KNOWN, "mirror.example/team/web:2", True),
         (KNOWN, OLD, False),
         (KNOWN, f"docker.io/{OLD}", False),
+        (KNOWN, "mirror.example/web:1", False),
         ((), "team/web:nightly", False),
         (({MAIN: NEW},), "team/web:nightly", False),
     ],
@@ -189,6 +190,8 @@ def test_pods_of_a_first_deploy_are_new_whatever_image_they_show() -> None:
     what = change(service(OLD, replicas=0))
     assert new_names(what, *shown("team/web:nightly", "a")) == {"a"}
     assert new_names(what, *shown(OLD, "a")) == set()
+    moved = change(service("old.example/web:2", replicas=0))
+    assert new_names(moved, *shown("old.example/web:2", "a")) == set()
 
 
 # Pods that no controller made

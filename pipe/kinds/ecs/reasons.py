@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from pipe.portal import EcsTask, Event, TaskContainer
-from pipe.secret import clause
+from pipe.secret import clause, cut
 
 _CRASHES = ("TaskFailedToStart", "EssentialContainerExited")
 _SCHEDULER = "ServiceSchedulerInitiated"
@@ -56,7 +56,7 @@ def why(task: EcsTask) -> str:
     if not blamed and task.stop_code == "EssentialContainerExited":
         blamed = [one for one in task.containers if one.exit_code is not None]
     ended = "; ".join(text for one in blamed[:3] if (text := _how(one, reason)))
-    return _short(f"{reason} ({ended})" if ended else reason)
+    return cut(f"{reason} ({ended})" if ended else reason, _LONGEST)
 
 
 def summary(tasks: Iterable[EcsTask]) -> tuple[str, ...]:
@@ -71,7 +71,7 @@ def summary(tasks: Iterable[EcsTask]) -> tuple[str, ...]:
 def faults(events: Sequence[Event]) -> tuple[str, ...]:
     """Return the latest events that report trouble, newest first."""
     messages = dict.fromkeys(
-        _short(event.message) for event in events if not _ORDINARY.search(event.message)
+        cut(event.message, _LONGEST) for event in events if not _ORDINARY.search(event.message)
     )
     return tuple(messages)[:_MOST]
 
@@ -91,7 +91,3 @@ def _how(container: TaskContainer, known: str) -> str:
     if reason and reason not in known:
         parts.append(reason)
     return f"{container.name}: {', '.join(parts)}" if parts else ""
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -61,12 +61,8 @@ def by_version(change: Change, pods: Sequence[Pod], last: VersionedPods) -> Vers
     new, previous = sorted_pods[_Version.NEW], sorted_pods[_Version.PREVIOUS]
     service, leaving = detail(change.before).service, 0
     shows_controllers = last.shows_controllers or any(pod.controller for pod in pods)
-    ignores_strays = shows_controllers and not service.native_docker
     failed = []
-    for pod in pods:
-        if ignores_strays and not pod.controller:
-            # Made by hand, or detached for a closer look: no rollout replaces it.
-            continue
+    for pod in _controlled(pods) if shows_controllers and not service.native_docker else pods:
         if not pod.is_running:
             if is_terminating(pod):
                 leaving += 1
@@ -93,6 +89,11 @@ def by_version(change: Change, pods: Sequence[Pod], last: VersionedPods) -> Vers
         frozenset(pod.name for pod in unsure),
         shows_controllers,
     )
+
+
+def _controlled(pods: Sequence[Pod]) -> Sequence[Pod]:
+    """Return the pods without strays, made by hand or detached: no rollout replaces those."""
+    return [pod for pod in pods if pod.controller]
 
 
 def is_terminating(pod: Pod) -> bool:
@@ -145,28 +146,36 @@ def _version(change: Change, pod: Pod, was_new: Pod | None) -> _Version:
 def _version_by_name(change: Change, pod: Pod) -> _Version:
     """Return the version of a pod that shows another image, with no pods known from before.
 
-    An image that the service has had is proof. Any other is the kubelet's own name for the wanted
-    content, unless the portal keeps no history. Which of several ReplicaSets is the new one is
-    left open; without them, pods that do show the wanted image decide.
+    The kubelet shows any tag that its node has for the same content. What the service has had
+    before, or has had the tag of, is no such name; without a history, nothing is. Which of several
+    ReplicaSets is the new one is left open; without them, pods with the wanted image decide.
     """
-    had = _previous_images(change)
-    service = detail(change.before).service.name
-    shown = {name: _image(service, pod, name) for name in change.images}
-    if not had or any(image.same(old, shown[name]) for name, old in had):
-        return _Version.PREVIOUS
+    service = detail(change.before).service
+    for container, wanted in change.images.items():
+        shown, before = (
+            _image(service.name, pod, container),
+            change.before.images.get(container, ""),
+        )
+        if _shows(wanted, shown, before) is not False:
+            continue
+        if image.same(before, shown):
+            return _Version.PREVIOUS
+        earlier = {_tag(old) for old in _previous_images(change, container)}
+        if not earlier or _tag(shown) in earlier - {_tag(wanted)}:
+            return _Version.PREVIOUS
     return _Version.NEW if generation(pod) else _Version.UNSURE
 
 
-def _previous_images(change: Change) -> set[tuple[str, str]]:
-    """Return the other images that the changed containers are known to have had, with the names."""
+def _previous_images(change: Change, container: str) -> Iterator[str]:
+    """Yield the other images that a container is known to have had."""
     rollback_to = change.rollback_to if isinstance(change, Update) else None
-    known = (*detail(change.before).service.history, change.before.images, rollback_to or {})
-    return {
-        (name, old)
-        for images in known
-        for name, old in images.items()
-        if name in change.images and not image.same(change.images[name], old)
-    }
+    for images in (*detail(change.before).service.history, change.before.images, rollback_to or {}):
+        if container in images and not image.same(change.images[container], images[container]):
+            yield images[container]
+
+
+def _tag(text: str) -> str:
+    return text.rpartition(":")[2]
 
 
 def _is_fresh(change: Change, pod: Pod, was_new: Pod | None) -> bool:

@@ -65,7 +65,7 @@ def worst(texts: Sequence[str], image: str) -> tuple[PullError, str]:
 
 
 def classify(text: str, image: str) -> PullError:
-    """Return what a text says of a failed pull. The image's name is left out: it may be any."""
+    """Return what a text shows of a failed pull. The image's name is left out: it may be any."""
     words = _QUOTED.sub("", text)
     if image:
         words = words.replace(image, "")

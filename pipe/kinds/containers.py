@@ -1,4 +1,4 @@
-"""Names that a target does not have."""
+"""Names of containers, checked against a target."""
 
 from __future__ import annotations
 
