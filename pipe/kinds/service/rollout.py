@@ -175,12 +175,9 @@ def _problem(rollout: ServiceRollout, pod: Pod) -> PodProblem | None:
 
 
 def _faults_of(rollout: ServiceRollout, pod: Pod) -> list[Fault]:
-    return _concerning(pod, rollout.service, rollout.faults)
-
-
-def _concerning(pod: Pod, service: Service, faults: Sequence[Fault]) -> list[Fault]:
+    service = rollout.service
     names = {pod.name, service.name} if service.faults_by_service else {pod.name}
-    return [fault for fault in faults if names & fault.resources]
+    return [fault for fault in rollout.faults if names & fault.resources]
 
 
 def crash_faults(rollout: ServiceRollout) -> Mapping[str, Fault]:
@@ -194,10 +191,16 @@ def probe_faults(rollout: ServiceRollout) -> Mapping[str, Fault]:
 
 
 def _by_pod(rollout: ServiceRollout, faults: Sequence[Fault]) -> dict[str, Fault]:
+    by_name: dict[str, Fault] = {}
+    for fault in faults:
+        for name in fault.resources:
+            by_name.setdefault(name, fault)
+    service = rollout.service
+    of_all = by_name.get(service.name) if service.faults_by_service else None
     return {
-        pod.name: own[0]
-        for pod in (rollout.pods.new if faults else ())
-        if (own := _concerning(pod, rollout.service, faults))
+        pod.name: own
+        for pod in (rollout.pods.new if by_name else ())
+        if (own := by_name.get(pod.name, of_all))
     }
 
 
