@@ -41,6 +41,14 @@ def test_no_rollout_is_ready_before_kubernetes_calls_it_available(
     assert early == {}
 
 
+@pytest.mark.parametrize("variant", ["older", "last-states", "phases-alone"])
+@pytest.mark.parametrize("recording", ["crash-later", "oom"])
+def test_a_crash_that_only_faults_show_prevents_success(recording: str, variant: str) -> None:
+    """The pods seem to run between crashes, and the previous ones left before the first."""
+    (row,) = (row for row in ROWS if row.recording == recording)
+    assert not isinstance(outcome_of(row, variant).verdict, Ready)
+
+
 @pytest.mark.parametrize(("variant", "autoscaled"), CONDITIONS)
 def test_no_rollout_that_ends_serving_is_failed(variant: str, *, autoscaled: bool) -> None:
     outcomes = {str(row): outcome_of(row, variant, autoscaled=autoscaled) for row in SERVING}
