@@ -204,12 +204,9 @@ def _change(
     if differing:
         rollback_to = {name: before.images[name] for name in differing if name in before.images}
         return Update(before, differing, rollback_to=rollback_to)
-    if not settings.restart:
-        pods = made.previous_pods if made else frozenset[str]()
-        return Update(before, wanted, Resumption(), previous_pods=pods)
     if made is None:
-        return Restart(before, wanted)
-    make = Restart if made.restart else Update
+        return Restart(before, wanted) if settings.restart else Update(before, wanted, Resumption())
+    make = Restart if settings.restart and made.restart else Update
     return make(before, wanted, Resumption(made.version), made.previous_pods)
 
 

@@ -72,7 +72,8 @@ class Calls:
             return self._http
         if self._time_left.seconds() <= 0.0:
             raise Unreachable(
-                f"The time limit passed before {self.host} could be asked.", may_have_applied=False
+                f"The time limit passed before a request to {self.host} could be sent.",
+                may_have_applied=False,
             )
         return self._http.limited(self._time_left.limits(self._http.limits, self._pace))
 
