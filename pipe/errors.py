@@ -99,11 +99,15 @@ class IdentityError(PipeError):
     code = ExitCode.IDENTITY
 
     @classmethod
-    def token_refused(cls, host: str, variable: str, reason: str) -> IdentityError:
-        """Build the error for a 401, or a 403 for the tenants; `variable` gave the token."""
+    def token_refused(cls, host: str, variable: str, reason: str, life: str = "") -> IdentityError:
+        """Build the error for a 401, or a 403 for the tenants; `variable` gave the token.
+
+        `life` is the sentence on when the token ends, if that is known.
+        """
+        because = f" {life}" if life else ""
         where = "in the AWS secret" if variable.endswith("SECRET") else "as the secured variable"
         return cls(
-            f"The portal {host} refuses the token from {variable}{_quoted(reason)}",
+            f"The portal {host} refuses the token from {variable}{_quoted(reason)}{because}",
             "Create a token for a service account in the portal (permanent tokens expire after "
             f"one year) and store it {where} {variable}.",
         )

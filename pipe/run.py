@@ -35,7 +35,7 @@ _PROMISES_NO_CHANGE = (
 def run(
     environ: Mapping[str, str], dependencies: Dependencies, mask: Mask | None = None
 ) -> ExitCode:
-    """Do what the variables ask for, report it, and return the exit code.
+    """Do what the variables request, report it, and return the exit code.
 
     Every secret of the run is added to `mask`.
     """

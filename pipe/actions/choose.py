@@ -12,7 +12,7 @@ from pipe.settings import Action
 
 
 def choose(run: Run) -> BaseAction:
-    """Return the action that the settings ask for."""
+    """Return the action that the settings name."""
     match run.settings.action:
         case Action.DEPLOY | Action.ROLLBACK:
             return DeployAction(run)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
@@ -12,11 +12,14 @@ from pipe.actions.base import BaseAction
 from pipe.deploy import previous_run
 from pipe.deploy.sequence import Deploy
 from pipe.deploy_tests import DeployTests
-from pipe.identity.establish import Identity, establish
+from pipe.identity.establish import Identity, establish, variables_for_tests, with_portal_keys
 from pipe.kinds import open_drivers
-from pipe.portal import choose, connect
+from pipe.portal import TenantPortal, choose, connect
+from pipe.portal.aws_credentials import tenant_keys
+from pipe.portal.token_expiry import expiry_warning
 from pipe.registry.login import logins
 from pipe.registry.lookup import registry_lookup
+from pipe.registry.platform_check import PlatformCheck
 from pipe.registry.verification import ImageVerifier
 from pipe.secret import Secret
 from pipe.settings.configuration import maskable, public_texts
@@ -35,9 +38,13 @@ class DeployAction(BaseAction):
         settings, network = run.settings, run.network
         identity = establish(settings, network, run.mask)
         run.recorder.token = identity.token
-        portal = connect(settings.host, identity.token, network, settings.token_variable)
-        tenant = choose(portal.tenants.list(), settings.tenant)
-        log.info("Tenant %s", tenant.name)
+        variable, end = settings.token_variable, identity.token_end
+        portal = connect(settings.host, identity.token, network, variable, end)
+        tenant = portal.tenant(choose(portal.tenants.list(), settings.tenant))
+        log.info("Tenant %s", tenant.tenant.name)
+        self._warn_of_expiry(identity, tenant)
+        keys = tenant_keys(tenant, run.dependencies.clock, run.mask)
+        identity = with_portal_keys(settings, identity, keys, network, run.mask)
         registry_of = registry_lookup(settings, identity, network, run.mask)
         verifier = ImageVerifier(settings.image_rules, registry_of)
         run.recorder.verified(verifier.results)
@@ -47,7 +54,7 @@ class DeployAction(BaseAction):
                 previous_run.find(settings, identity.token),
                 user=lambda: portal.tenants.user().name,
             ),
-            drivers=open_drivers(portal.tenant(tenant), run.dependencies.clock),
+            drivers=open_drivers(tenant, run.dependencies.clock),
             clock=run.dependencies.clock,
             recorder=run.recorder,
             resolve=verifier.resolve,
@@ -56,8 +63,20 @@ class DeployAction(BaseAction):
             notify_started=run.notify_started,
             log_defect=partial(output.defect, run.mask),
             conceal=self._conceal,
+            check_platforms=PlatformCheck(settings, registry_of, self._warn).check,
         )
         return self._deploy.run()
+
+    def _warn_of_expiry(self, identity: Identity, tenant: TenantPortal) -> None:
+        """Warn once if the portal token ends soon."""
+        run = self._run
+        variable, now = run.settings.token_variable, run.dependencies.clock.now()
+        if warning := expiry_warning(tenant, identity.token_end, variable, now):
+            self._warn(warning)
+
+    def _warn(self, warning: str) -> None:
+        log.warning("%s", warning)
+        self._run.recorder.warned(warning)
 
     def has_changed(self) -> bool:
         """See `BaseAction`."""
@@ -79,20 +98,8 @@ class DeployAction(BaseAction):
             run.dependencies.clock,
             run.recorder.tested,
             run.mask.text,
-            credentials=self._credentials(identity),
+            credentials=partial(variables_for_tests, run.settings, identity),
             login=logins(run.settings, identity, run.mask),
             adapter=run.dependencies.adapter,
             resolve=run.dependencies.resolve,
         )
-
-    def _credentials(self, identity: Identity) -> Mapping[str, str]:
-        """Return the role's temporary credentials as variables for tests, empty without a role."""
-        if identity.role is None:
-            return {}
-        keys, region = identity.role.keys, self._run.settings.aws.region
-        return {
-            "AWS_ACCESS_KEY_ID": keys.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": keys.secret_access_key.reveal(),
-            "AWS_SESSION_TOKEN": keys.session_token.reveal(),
-            **({"AWS_DEFAULT_REGION": region, "AWS_REGION": region} if region else {}),
-        }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,6 +18,8 @@ from pipe.kinds import Drivers
 from pipe.kinds.containers import unknown_container
 from pipe.model import Change, Plan, Restart, Resumption, Snapshot, Target, Update
 from pipe.settings import Action, ImageRequest, Settings
+
+log = logging.getLogger(__name__)
 
 Resolve = Callable[[Sequence[ImageRequest]], Sequence[ImageRequest]]
 """Turns requested images into the ones to deploy, once each is verified."""
@@ -115,6 +118,14 @@ def _is_as_before(change: Change, fresh: Snapshot) -> bool:
     """
     is_same = not change.sets or fresh.present == change.before.present
     return is_same and fresh.version == change.before.version
+
+
+def log_plan(plan: Plan) -> None:
+    """Write the plan to the log, one line for each target."""
+    for change in plan.changes:
+        log.info("Plan: %s", describe(change))
+    for snapshot in plan.unchanged:
+        log.info("Plan: %s: nothing to change", snapshot.target)
 
 
 def describe(change: Change) -> str:
@@ -222,12 +233,9 @@ def _change(
         images = differing or wanted
         rollback_to = {name: before.images[name] for name in images if name in before.images}
         return Update(before, images, rollback_to=rollback_to, configuration=configuration)
-    if not settings.restart:
-        pods = made.previous_pods if made else frozenset[str]()
-        return Update(before, wanted, Resumption(), previous_pods=pods)
     if made is None:
-        return Restart(before, wanted)
-    make = Restart if made.restart else Update
+        return Restart(before, wanted) if settings.restart else Update(before, wanted, Resumption())
+    make = Restart if settings.restart and made.restart else Update
     return make(before, wanted, Resumption(made.version), made.previous_pods)
 
 

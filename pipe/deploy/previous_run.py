@@ -22,8 +22,8 @@ counts as none, also one from before the token was changed. An authentic record 
 
 - prove that an earlier attempt of this step changed a target to what it is set to now. Outside of
   Bitbucket, any earlier run counts that did not follow its change to a good end. Without a record,
-  a step that is run again must have the portal's word that the token's user set the images within
-  the last hour. Nothing else lets ROLLBACK undo a change that this run did not make;
+  a step that is run again needs the portal's history to show that the token's user set the images
+  within the last hour. Nothing else lets ROLLBACK undo a change that this run did not make;
 - name the images that a target is rolled back to, where the portal's history names none, and in
   `ACTION: rollback` only after `IMAGE`. The target must be set to exactly what the recorded run
   changed it to, and each text must be an image reference: a masked one is not. `ACTION: rollback`

@@ -35,8 +35,9 @@ class Deploy:
     """One run of the sequence.
 
     `previous_run` is the run whose place this one takes, `resolve` proves images, `save` writes
-    the record so far to disk, `notify_started` announces that the targets are about to change, and
-    `log_defect` logs an unexpected exception. `conceal` masks values in all output.
+    the record so far to disk, `notify_started` announces that the targets are about to change,
+    `log_defect` logs an unexpected exception, `conceal` masks values in all output, and
+    `check_platforms` refuses images that cannot run where the present ones do.
     """
 
     settings: Settings
@@ -50,6 +51,7 @@ class Deploy:
     notify_started: Callable[[], None]
     log_defect: Callable[[Exception], None]
     conceal: Callable[[Iterable[Secret]], None]
+    check_platforms: Callable[[Sequence[Change]], None] = lambda _: None
     _state: CurrentState = field(default_factory=CurrentState)
     _superseded: frozenset[Target] = frozenset()
 
@@ -99,10 +101,8 @@ class Deploy:
             if snapshot.target in self.settings.configurations:
                 self.conceal(snapshot.present.values())
         self.recorder.planned(plan.changes, plan.unchanged)
-        for change in plan.changes:
-            log.info("Plan: %s", planning.describe(change))
-        for snapshot in plan.unchanged:
-            log.info("Plan: %s: nothing to change", snapshot.target)
+        planning.log_plan(plan)
+        self.check_platforms(plan.changes)
         return plan
 
     def _test_before(self, plan: Plan) -> None:

@@ -1,4 +1,4 @@
-"""The environment of a test: the step's, the `DEPLOY_*` variables and a role's credentials."""
+"""The environment of a test: the step's, the `DEPLOY_*` variables and AWS credentials."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def environment(
     """Return the environment of a test.
 
     `settings` holds the step's environment without the pipe's secrets. `deploy` holds the run's
-    `DEPLOY_*` variables; `credentials` the temporary credentials and region of the assumed role by
-    variable, empty without a role.
+    `DEPLOY_*` variables; `credentials` the temporary AWS credentials and region by variable, empty
+    without any.
     """
     of_the_run = {name: deploy.get(name, "") for name in _DEPLOY_VARIABLES}
     return {**settings.tests.environment, **credentials, **of_the_run}

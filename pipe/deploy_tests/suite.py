@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from requests.adapters import BaseAdapter
 
@@ -35,7 +35,7 @@ def _no_login(_: Image) -> None:
 class DeployTests:
     """The configured tests; every result goes to `note`.
 
-    `mask` hides secrets; `credentials` are a role's temporary ones by environment variable;
+    `mask` hides secrets; `credentials` returns temporary ones of AWS by environment variable;
     `login` returns the credentials of a registry; `adapter` and `resolve` replace the network in
     tests.
     """
@@ -45,7 +45,7 @@ class DeployTests:
     clock: Clock
     note: Callable[[DeployTestResult], None]
     mask: Callable[[str], str]
-    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+    credentials: Callable[[], Mapping[str, str]] = dict
     login: Login = _no_login
     adapter: BaseAdapter | None = None
     resolve: Resolve = resolve
@@ -122,7 +122,7 @@ class DeployTests:
         return Command(
             text=text,
             folder=self.settings.step.clone_dir,
-            environment=environment(self.settings, deploy, self.credentials),
+            environment=environment(self.settings, deploy, self.credentials()),
             seconds=tests.seconds,
             mask=self.mask,
             image=image,

@@ -24,6 +24,7 @@ from pipe.errors import PlatformError, Refused
 from pipe.http import Limits, Network, Reply
 from pipe.http.excerpt import excerpt
 from pipe.http.json_body import loads
+from pipe.identity.portal_keys import PortalKeys
 from pipe.retry import Retryable, RetryPolicy
 from pipe.secret import Mask, Secret, clause
 from pipe.settings import Keys
@@ -43,6 +44,7 @@ _RETRYABLE = (
     "ThrottlingException",
     "TooManyRequestsException",
 )
+_EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
 _UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RuntimeError)
 """What botocore's parser raises for values of another type than its models, such as dates."""
 _NOT_AWS_REMEDY = (
@@ -74,30 +76,52 @@ class AwsRefusal(Exception):
         """Whether the same call may succeed later."""
         return self.code in _RETRYABLE or self.status >= 500 or self.status == 429
 
+    @property
+    def expired(self) -> bool:
+        """Whether the credentials of the call have expired."""
+        return self.code in _EXPIRED
+
 
 @dataclass
 class AwsClient:
-    """Calls as the owner of `keys`; without keys only calls that need no signature."""
+    """Calls as the owner of `keys`; without keys only calls that need no signature.
+
+    `source` issues the keys, again when they end.
+    """
 
     network: Network
     mask: Mask
     region: str
     keys: Keys | None = None
     endpoints: Mapping[str, str] = field(default_factory=dict)
+    source: PortalKeys | None = None
     _session: Any = None
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def with_keys(self, keys: Keys) -> AwsClient:
         """Return a client with other keys that shares the loaded service models."""
-        return AwsClient(self.network, self.mask, self.region, keys, self.endpoints, self._session)
+        endpoints, session = self.endpoints, self._session
+        return AwsClient(self.network, self.mask, self.region, keys, endpoints, _session=session)
 
     def call(self, service: str, operation: str, region: str = "", **arguments: Any) -> Any:
         """Return a call's output as boto3's dictionary; `operation` is a method of boto3's client.
 
         Temporary failures are retried for a minute. Raises `AwsRefusal` for an error that AWS
-        returned, `PlatformError` when the response is not from AWS or there is none.
+        returned, `PlatformError` when the response is not from AWS or there is none, and the
+        error of `source`.
         """
-        call = getattr(self._client(service, region or self.region), operation)
+        try:
+            return self._call(service, operation, region or self.region, arguments)
+        except AwsRefusal as refusal:
+            if self.source is None or not refusal.expired:
+                raise
+            self.source.discard(self.keys)
+        return self._call(service, operation, region or self.region, arguments)
+
+    def _call(self, service: str, operation: str, region: str, arguments: Mapping[str, Any]) -> Any:
+        if self.source and (keys := self.source.current().keys) != self.keys:
+            self.keys, self._clients = keys, {}
+        call = getattr(self._client(service, region), operation)
 
         def classify(error: Exception) -> Retryable | None:
             retryable = isinstance(error, (AwsRefusal, PlatformError)) and error.retryable

@@ -15,7 +15,6 @@ from pipe.identity.aws import AwsRefusal
 from pipe.identity.claims import Claims
 from pipe.settings import AwsSettings
 
-_EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
 _WRONG_KEYS = (
     "IncompleteSignature",
     "InvalidAccessKeyId",
@@ -63,14 +62,20 @@ def of_role(
 
 def of_call(refusal: AwsRefusal, what: str, settings: AwsSettings) -> IdentityError | None:
     """Return the error for keys that stopped working, None for any other refusal."""
-    if refusal.code in _EXPIRED and settings.role_arn:
+    if refusal.expired and settings.role_arn:
         return IdentityError(
             f"The role's credentials expired before {what}; they were requested for "
             f"{settings.duration} s.",
             "Raise AWS_ROLE_DURATION, and the role's maximum session duration in IAM to at least "
             "that.",
         )
-    if refusal.code in _EXPIRED:
+    if not settings.given and (refusal.expired or refusal.code in _WRONG_KEYS):
+        return IdentityError(
+            f"AWS does not accept the credentials that the portal issued for {what}: "
+            f"{_quote(refusal)}",
+            "Run the step again; if the error persists, set AWS_OIDC_ROLE_ARN with oidc: true.",
+        )
+    if refusal.expired:
         return IdentityError(
             f"The keys in AWS_ACCESS_KEY_ID have expired; AWS reported it for {what}.",
             "Renew AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or use "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 
 from pipe.errors import IdentityError, Refused
 from pipe.identity import refusals
@@ -14,8 +15,8 @@ from pipe.settings import Settings, parsers
 _KEY = "DUPLO_TOKEN"
 
 
-def read(aws: AwsClient, settings: Settings) -> Secret:
-    """Return the token, masked; raise `IdentityError` if it cannot be read."""
+def read(aws: AwsClient, settings: Settings) -> tuple[Secret, datetime | None]:
+    """Return the token, masked, and when it was stored; raise `IdentityError` if unreadable."""
     name = settings.token_secret
     parts = name.split(":")
     region = parts[3] if parts[0] == "arn" and len(parts) > 3 else aws.region
@@ -27,9 +28,11 @@ def read(aws: AwsClient, settings: Settings) -> Secret:
     if not value:
         raise _unusable(name, "is empty, or binary instead of text")
     try:
-        return aws.mask.add(parsers.token(_extract(value, name)))
+        token = aws.mask.add(parsers.token(_extract(value, name)))
     except ValueError as error:
         raise _unusable(name, str(error)) from None
+    stored = output.get("CreatedDate")
+    return token, stored if isinstance(stored, datetime) else None
 
 
 def _extract(value: str, name: str) -> str:
@@ -61,7 +64,7 @@ def _explain(
         return refusals.outage(refusal, "Secrets Manager", region)
     if error := refusals.of_call(refusal, f"reading the secret {name}", settings.aws):
         return error
-    who = settings.aws.role_arn or "the user of AWS_ACCESS_KEY_ID"
+    who = settings.aws.owner
     if refusal.code == "ResourceNotFoundException":
         return IdentityError(
             f"There is no secret called {name} in {region}, or it has no value.",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from typing import Any
 
 from requests.adapters import BaseAdapter
 
 from pipe.clock import SystemClock
 from pipe.http.session import open_session
-from pipe.notify import code_insights, slack
+from pipe.notify import code_insights, delivery, slack, webhook
 from pipe.notify.background import BackgroundSender
 from pipe.report import Recorder, RunRecord
 from pipe.secret import Mask
@@ -47,19 +49,29 @@ class Notifications:
     def ended(self) -> None:
         """Report the end of the run; returns when all messages are delivered or the time is up."""
         self._slack()
+        self._webhook()
         self._insights()
         self._sender.finish()
 
     def _slack(self) -> None:
         settings = self._settings
-        webhook = settings.notifications.slack.reveal()
-        if not webhook:
+        address = settings.notifications.slack.reveal()
+        if not address:
             return
         body = self._mask.data(slack.message(self._record(), settings.notifications))
-        session = open_session(webhook, settings.proxies, settings.ca_cert, self._adapter)
+        self._post("Slack", address, body, "SLACK_WEBHOOK")
+
+    def _webhook(self) -> None:
+        address = self._settings.notifications.webhook.reveal()
+        if address:
+            self._post("WEBHOOK", address, webhook.body(address, self._record()), "WEBHOOK")
+
+    def _post(self, receiver: str, address: str, body: Mapping[str, Any], setting: str) -> None:
+        settings = self._settings
+        session = open_session(address, settings.proxies, settings.ca_cert, self._adapter)
         # Real requests need real time, even where tests give the run another clock.
         clock = SystemClock()
-        self._sender.post("Slack", lambda: slack.deliver(webhook, body, session, clock))
+        self._sender.post(receiver, lambda: delivery.post(address, body, session, clock, setting))
 
     def _insights(self) -> None:
         settings = self._settings

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
-import requests
-
-from pipe.clock import Clock
-from pipe.errors import Unreachable
-from pipe.http import HttpClient
-from pipe.notify.background import LIMITS, DeliveryFailed
 from pipe.output import printable
 from pipe.report import RunRecord, TargetRecord
-from pipe.secret import cut
 from pipe.settings import NotificationSettings
 
 _MAX_SUMMARY = 2500
-_MAX_RESPONSE = 100
 _COLOURS = {"done": "#2eb67d", "running": "#36a2eb", "restored": "#e0a324", "cancelled": "#e0a324"}
 _RED = "#e01e5a"
 _OPENINGS = {
@@ -48,21 +39,6 @@ def message(record: RunRecord, notifications: NotificationSettings) -> Mapping[s
             }
         ],
     }
-
-
-def deliver(webhook: str, body: Mapping[str, Any], session: requests.Session, clock: Clock) -> None:
-    """Post the message once; raises `DeliveryFailed`. Slack responds with `ok` on success."""
-    parts = urlsplit(webhook)
-    base = f"{parts.scheme}://{parts.netloc}"
-    query = f"?{parts.query}" if parts.query else ""
-    client = HttpClient(base, session, clock, setting="SLACK_WEBHOOK", limits=LIMITS)
-    try:
-        reply = client.once("POST", f"{parts.path[1:]}{query}", body)
-    except Unreachable as error:
-        raise DeliveryFailed(str(error)) from error
-    if not reply.ok:
-        response = cut(" ".join(reply.text().split()), _MAX_RESPONSE)
-        raise DeliveryFailed(f'{parts.hostname} returned {reply.status}: "{response}"')
 
 
 def _place(notifications: NotificationSettings) -> str:

@@ -25,7 +25,7 @@ NO_ROUTE = (404, 405)
 class Calls:
     """Calls to one portal; `variable` is the one that the token comes from.
 
-    `time_left` limits the calls where it is given.
+    `time_left` limits the calls where it is given. `life` explains a refused token by its end.
     """
 
     def __init__(
@@ -34,9 +34,11 @@ class Calls:
         variable: str = "DUPLO_TOKEN",
         pace: Pace | None = None,
         time_left: TimeLeft | None = None,
+        *,
+        life: str = "",
     ) -> None:
         self.host = urlsplit(http.base).netloc
-        self.refusals = Refusals(self.host, variable)
+        self.refusals = Refusals(self.host, variable, life)
         self._http = http
         self._pace = pace or Pace()
         self._time_left = time_left
@@ -61,7 +63,8 @@ class Calls:
         return self.until(soon, grace=0.0)
 
     def _with(self, time_left: TimeLeft) -> Calls:
-        return Calls(self._http, self.refusals.variable, self._pace, time_left)
+        variable, life = self.refusals.variable, self.refusals.life
+        return Calls(self._http, variable, self._pace, time_left, life=life)
 
     def _limited(self) -> HttpClient:
         """Return the client for a call that begins now."""
@@ -69,7 +72,8 @@ class Calls:
             return self._http
         if self._time_left.seconds() <= 0.0:
             raise Unreachable(
-                f"The time limit passed before {self.host} could be asked.", may_have_applied=False
+                f"The time limit passed before a request to {self.host} could be sent.",
+                may_have_applied=False,
             )
         return self._http.limited(self._time_left.limits(self._http.limits, self._pace))
 

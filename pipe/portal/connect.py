@@ -5,6 +5,7 @@ from __future__ import annotations
 import requests
 
 from pipe.http import HttpClient, Network
+from pipe.identity.token_life import TokenEnd
 from pipe.portal.calls import Calls
 from pipe.portal.client import Portal
 from pipe.secret import Secret
@@ -25,9 +26,16 @@ class BearerAuth(requests.auth.AuthBase):
         return request
 
 
-def connect(host: str, token: Secret, network: Network, variable: str = "DUPLO_TOKEN") -> Portal:
-    """Return the portal at this address, used with this token; `variable` is where it is from."""
+def connect(
+    host: str,
+    token: Secret,
+    network: Network,
+    variable: str = "DUPLO_TOKEN",
+    end: TokenEnd | None = None,
+) -> Portal:
+    """Return the portal at this address; `variable` is where the token is from, `end` its end."""
     session = network.session(host)
     session.auth = BearerAuth(token)
     http = HttpClient(host, session, network.clock, setting="DUPLO_HOST")
-    return Portal(Calls(http, variable))
+    life = end.refusal(network.clock.now()) if end else ""
+    return Portal(Calls(http, variable, life=life))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from pipe.errors import PlatformError
+from pipe.errors import PipeError, PlatformError
+from pipe.http.excerpt import one_line
 from pipe.portal.fields import code, listed, nested, prose, text
 from pipe.portal.scope import Scope
 
@@ -15,6 +17,10 @@ log = logging.getLogger(__name__)
 
 # The platform's codes, 0 critical, 1 high, 2 error, 3 warning, 4 info, 5 fatal, 6 verbose,
 # are not in order of severity.
+_EXPIRY = re.compile(
+    r"\b(?:user|api|access|permanent)\b[^\n]{0,60}\btokens?\b[^\n]{0,120}\bexpir", re.IGNORECASE
+)
+"""Administrators can have the portal report tokens that expire; no source shows its exact words."""
 _SEVERITY = {5: 6, 0: 5, 1: 4, 2: 3, 3: 2, 4: 1, 6: 0}
 
 _SECONDS = 10.0
@@ -70,6 +76,18 @@ class Faults:
             return None
         memory.to_leave_out = memory.left_out = 0
         return faults
+
+    def token_expiry(self) -> str:
+        """Return the platform's fault about a token that expires soon, empty without one.
+
+        One quick request, whose failure is no reason to warn of anything.
+        """
+        calls = self._scope.calls.within(_SECONDS / 2, once=True)
+        try:
+            faults = Faults(replace(self._scope, calls=calls)).list() or ()
+        except PipeError:
+            return ""
+        return next((one_line(one.text) for one in faults if _EXPIRY.search(one.text)), "")
 
 
 def decode_faults(body: Any) -> tuple[Fault, ...]:

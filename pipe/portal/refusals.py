@@ -11,15 +11,21 @@ from pipe.portal import error_body
 
 @dataclass(frozen=True)
 class Refusals:
-    """Makes errors about the portal at `host`; `variable` is the one its token comes from."""
+    """Makes errors about the portal at `host`; `variable` is the one its token comes from.
+
+    `life` is the sentence on when the token ends, empty if that is not known.
+    """
 
     host: str
     variable: str
+    life: str = ""
 
     def token(self, reply: Reply) -> IdentityError:
         """Return the error for a reply that refuses the token."""
         reason = error_body.message(reply)
-        return IdentityError.token_refused(self.host, self.variable, reason)
+        # The end of the token does not explain status 403.
+        life = self.life if reply.status == 401 else ""
+        return IdentityError.token_refused(self.host, self.variable, reason, life)
 
     def permission(self, what: str) -> Refused:
         """Return the error for a token that does not permit a change; `what` gives the reason."""

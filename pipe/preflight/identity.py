@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pipe.errors import ExitCode
+from pipe.errors import ExitCode, PipeError
 from pipe.identity import claims, sts, trust
 from pipe.identity.aws import AwsClient
 from pipe.identity.claims import Claims
-from pipe.identity.establish import Identity, in_aws
+from pipe.identity.establish import Identity, in_aws, with_portal_keys
+from pipe.portal import TenantPortal
+from pipe.portal.aws_credentials import tenant_keys
 from pipe.preflight.checker import Checker
+
+_CREDENTIALS = "AWS credentials"
 
 
 def check_identity(checker: Checker) -> Identity | None:
@@ -32,6 +36,28 @@ def check_identity(checker: Checker) -> Identity | None:
         checker.passed("AWS role", f"{role.arn}, account {role.account}, until {until}")
     elif identity and identity.aws and settings.aws.region and reached:
         _check_keys(checker, identity.aws)
+    return identity
+
+
+def add_portal_keys(checker: Checker, identity: Identity, tenant: TenantPortal) -> Identity:
+    """Return the identity with the tenant's AWS credentials, if a deploy would request them."""
+    settings, network, mask = checker.settings, checker.network, checker.mask
+    keys = tenant_keys(tenant, network.clock, mask)
+    if not (settings.aws.portal_wanted and (settings.uses_ecr or settings.aws.portal_required)):
+        return identity
+    try:
+        identity = with_portal_keys(settings, identity, keys, network, mask)
+        issued = keys.current()
+    except PipeError as error:
+        if settings.aws.portal_required:
+            checker.failed(_CREDENTIALS, error)
+        else:
+            checker.unknown(_CREDENTIALS, f"{error.diagnosis} {error.remedy}")
+        return identity
+    region = issued.region or "not named by the portal"
+    minutes = issued.seconds / 60
+    message = f"issued by the portal, valid for {minutes:.0f} min, region {region}"
+    checker.passed(_CREDENTIALS, message)
     return identity
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 
 from pipe.errors import NotFound
@@ -10,48 +11,67 @@ from pipe.kinds import Drivers
 from pipe.kinds.containers import unknown_container
 from pipe.model import Target
 from pipe.portal import Portal, Tenant, TenantPortal, User, choose, connect
+from pipe.portal.token_expiry import expiry_warning
 from pipe.preflight.checker import Checker
+
+log = logging.getLogger(__name__)
 
 
 def check_portal(
     checker: Checker, identity: Identity | None, open_drivers: Callable[[TenantPortal], Drivers]
-) -> None:
-    """Check the portal as far as the token leads; `identity` is None if AWS refused it."""
+) -> TenantPortal | None:
+    """Check the portal as far as the token leads; return the tenant, None if it was not found.
+
+    `identity` is None if AWS refused it.
+    """
     settings = checker.settings
     if not checker.connection("the portal", settings.host, "DUPLO_HOST"):
         checker.unknown("portal token", "not sent, because the portal cannot be reached")
-        return
+        return None
     if identity is None and settings.token_secret:
         checker.unknown("portal token", "cannot be read without the AWS identity")
-        return
-    portal = _connect(checker, identity or Identity(settings.token))
-    if portal is None:
-        return
+        return None
+    portal_identity = _read_token(checker, identity or Identity(settings.token))
+    if portal_identity is None:
+        return None
+    token, end = portal_identity.token, portal_identity.token_end
+    portal = connect(settings.host, token, checker.network, settings.token_variable, end)
     tenants = checker.attempt("portal token", portal.tenants.list)
     if tenants is None:
-        return
-    _report_token(checker, portal, tenants)
+        return None
+    _report_user(checker, portal, tenants)
     tenant = checker.attempt("tenant", lambda: choose(tenants, settings.tenant))
-    if tenant:
-        checker.passed("tenant", f"{tenant.name}, id {tenant.id}")
-        _check_targets(checker, open_drivers(portal.tenant(tenant)))
+    if tenant is None:
+        return None
+    checker.passed("tenant", f"{tenant.name}, id {tenant.id}")
+    tenant_portal = portal.tenant(tenant)
+    _report_life(checker, portal_identity, tenant_portal)
+    _check_targets(checker, open_drivers(tenant_portal))
+    return tenant_portal
 
 
-def _connect(checker: Checker, identity: Identity) -> Portal | None:
-    """Return the portal with the token from DUPLO_TOKEN, or from Secrets Manager."""
+def _read_token(checker: Checker, identity: Identity) -> Identity | None:
+    """Return the identity with the token from DUPLO_TOKEN, or from Secrets Manager."""
     settings = checker.settings
     if identity.aws and settings.token_secret:
         url = identity.aws.endpoint("secretsmanager")
         if not checker.connection("Secrets Manager", url, "AWS_DEFAULT_REGION"):
             checker.unknown("portal token", "not read, because Secrets Manager cannot be reached")
             return None
-    with_secret = checker.attempt("portal token", lambda: with_token(settings, identity))
-    if with_secret is None:
-        return None
-    return connect(settings.host, with_secret.token, checker.network, settings.token_variable)
+    return checker.attempt("portal token", lambda: with_token(settings, identity))
 
 
-def _report_token(checker: Checker, portal: Portal, tenants: Sequence[Tenant]) -> None:
+def _report_life(checker: Checker, identity: Identity, tenant: TenantPortal) -> None:
+    """Report when the token ends, as far as anything shows it, with a warning if that is soon."""
+    end, now = identity.token_end, checker.network.clock.now()
+    warning = expiry_warning(tenant, end, checker.settings.token_variable, now)
+    if warning:
+        log.warning("%s", warning)
+    known = f"ends on {end.shown}" if end else "nothing shows when it ends"
+    checker.passed("token life", warning or known)
+
+
+def _report_user(checker: Checker, portal: Portal, tenants: Sequence[Tenant]) -> None:
     user = checker.attempt("portal user", portal.tenants.user) or User()
     name = user.name or "not named by the portal"
     names = ", ".join(sorted(tenant.name for tenant in tenants)) or "none"

@@ -9,7 +9,7 @@ from pipe.http import Network
 from pipe.kinds import Drivers
 from pipe.portal import TenantPortal
 from pipe.preflight.checker import Checker
-from pipe.preflight.identity import check_identity
+from pipe.preflight.identity import add_portal_keys, check_identity
 from pipe.preflight.images import check_images
 from pipe.preflight.portal import check_portal
 from pipe.preflight.result import CheckResult
@@ -38,5 +38,7 @@ class Preflight:
         )
         checker.passed("variables", f"complete and valid; {self.settings.tenant}: {requests}")
         identity = check_identity(checker)
-        check_portal(checker, identity, self.open_drivers)
+        tenant = check_portal(checker, identity, self.open_drivers)
+        if tenant and identity:
+            identity = add_portal_keys(checker, identity, tenant)
         check_images(checker, identity)

@@ -70,5 +70,11 @@ class Registry(Protocol):
         The digest may differ from the one in `image`: the caller compares them.
         """
 
+    def platforms(self, image: Image) -> frozenset[str]:
+        """Return an image's platforms, such as linux/amd64; raise `ImageNotFound`.
+
+        Empty for an image that names none.
+        """
+
     def tags(self, image: Image) -> Sequence[str]:
         """Return the tags in the image's repository; raise `ImageNotFound` without a repository."""

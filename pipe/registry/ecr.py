@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import chain
 from typing import Any
 
-from pipe.clock import Deadline
-from pipe.errors import PlatformError
+from pipe.errors import IdentityError, PlatformError
 from pipe.hosts import EcrAddress
 from pipe.identity import refusals
 from pipe.identity.aws import AwsClient, AwsRefusal
 from pipe.image import Image, is_digest
-from pipe.registry import pull_through
+from pipe.registry import ecr_platforms, ecr_scan, pull_through
 from pipe.registry.base import (
     INDEXES,
     MANIFESTS,
@@ -25,14 +23,9 @@ from pipe.registry.base import (
 )
 from pipe.settings import AwsSettings
 
-_SCAN_PATIENCE = 180.0
-_SCAN_PAUSE = 5.0
-_MOST_PAGES = 20
 _PAGE_SIZE = 1000
 """Findings in one page; 1000 is the most that ECR allows, 100 its default."""
 _MOST_PLATFORMS = 50
-_UNFINISHED = ("IN_PROGRESS", "PENDING")
-_FINISHED = ("COMPLETE", "ACTIVE")
 
 
 class EcrRegistry:
@@ -92,50 +85,35 @@ class EcrRegistry:
     def findings(self, image: Image, registry_image: RegistryImage) -> Sequence[Finding]:
         """Return the findings of an image's scan; raise `CannotVerify` without a complete one.
 
-        An image index has the findings of all its images. A running scan is waited for: it begins
-        with the push, often a minute before the deploy.
+        An image index has the findings of all its images.
         """
         digests = [registry_image.digest]
         if registry_image.media_type in INDEXES:
-            digests = self._platforms(image, registry_image)
-        deadline = Deadline.after(self._aws.network.clock, _SCAN_PATIENCE)
-        findings = [one for digest in digests for one in self._scan(image, digest, deadline)]
-        return list(dict.fromkeys(findings))
+            index = self._manifest(image, {"imageDigest": registry_image.digest})
+            digests = _platform_digests(index)
 
-    def _scan(self, image: Image, digest: str, deadline: Deadline) -> Iterator[Finding]:
-        def read() -> Iterator[Mapping[str, Any]]:
-            image_id = {"imageDigest": digest}
-            return self._pages(
-                "describe_image_scan_findings", image, imageId=image_id, maxResults=_PAGE_SIZE
-            )
+        def pages(digest: str) -> Iterator[Mapping[str, Any]]:
+            operation, image_id = "describe_image_scan_findings", {"imageDigest": digest}
+            return self._pages(operation, image, imageId=image_id, maxResults=_PAGE_SIZE)
 
-        pages = read()
-        first = next(pages)
-        while (status := _status(first)) in _UNFINISHED and not deadline.passed():
-            self._aws.network.clock.sleep(_SCAN_PAUSE)
-            pages = read()
-            first = next(pages)
-        if status not in _FINISHED:
-            raise CannotVerify(
-                f"its scan in ECR is not complete (status {status or 'unknown'}, waited for up to "
-                f"{_SCAN_PATIENCE:g} s)",
-                "Run the step again once the scan is done; ECR's console shows its status.",
-            )
-        for page in chain([first], pages):
-            yield from _findings(page.get("imageScanFindings") or {})
-        _check_last(page)
+        return ecr_scan.read(pages, digests, self._aws.network.clock)
 
-    def _platforms(self, image: Image, registry_image: RegistryImage) -> list[str]:
-        """Return the digests of the images in an index, without build attestations."""
-        ids = [{"imageDigest": registry_image.digest}]
+    def platforms(self, image: Image) -> frozenset[str]:
+        """See `Registry`."""
+
+        def call(operation: str, **arguments: Any) -> Any:
+            return self._call(operation, image, **arguments)
+
+        return ecr_platforms.read(self._aws, call, self._manifest(image, _image_id(image)))
+
+    def _manifest(self, image: Image, image_id: Mapping[str, str]) -> Any:
         types = list(MANIFESTS)
-        output = self._call("batch_get_image", image, imageIds=ids, acceptedMediaTypes=types)
-        return _platform_digests(output)
+        return self._call("batch_get_image", image, imageIds=[image_id], acceptedMediaTypes=types)
 
     def _pages(self, operation: str, image: Image, **arguments: Any) -> Iterator[Mapping[str, Any]]:
         """Yield at most 20 pages; the last one has a `nextToken` if there are more."""
         token: Mapping[str, str] = {}
-        for _ in range(_MOST_PAGES):
+        for _ in range(ecr_scan.MOST_PAGES):
             page = self._call(operation, image, **arguments, **token)
             yield page
             if not page.get("nextToken"):
@@ -154,12 +132,19 @@ class EcrRegistry:
             )
         except PlatformError as error:
             raise CannotVerify.because(error) from error
+        except IdentityError as error:
+            raise self._without_identity(error) from error
         except AwsRefusal as refusal:
             what = f"looking up {image} in ECR"
             identity_error = refusals.of_call(refusal, what, self._settings)
             if identity_error:
-                raise identity_error from refusal
+                raise self._without_identity(identity_error) from refusal
             raise self._explain(refusal, image) from refusal
+
+    def _without_identity(self, error: IdentityError) -> Exception:
+        """Return the error for credentials that do not work, which only configured ones must."""
+        optional = not (self._settings.given or self._settings.portal_required)
+        return CannotVerify.because(error) if optional else error
 
     def _explain(self, refusal: AwsRefusal, image: Image) -> Exception:
         if refusal.code == "RepositoryNotFoundException":
@@ -175,9 +160,8 @@ class EcrRegistry:
                 "Turn on scanning on push for the repository, and push the image again.",
             )
         if refusal.code.startswith("AccessDenied"):
-            who = self._settings.role_arn or "the user of AWS_ACCESS_KEY_ID"
             return CannotVerify(
-                f"AWS does not allow {who} to call ECR ({refusal.operation})",
+                f"AWS does not allow {self._settings.owner} to call ECR ({refusal.operation})",
                 "Allow it ecr:DescribeImages, ecr:ListImages, ecr:BatchGetImage and "
                 "ecr:DescribeImageScanFindings on the repository. "
                 f"{self.cross_account_note}".strip(),
@@ -188,7 +172,10 @@ class EcrRegistry:
 
 
 def _platform_digests(output: Any) -> list[str]:
-    """Return the digests in an index; raise `CannotVerify` unless each can be looked up."""
+    """Return the digests in an index, without build attestations.
+
+    Raises `CannotVerify` unless each can be looked up.
+    """
     try:
         listed = json.loads(output["images"][0]["imageManifest"])["manifests"]
         digests = [
@@ -216,24 +203,3 @@ def _not_found(image: Image) -> str:
     if image.digest:
         return f"the repository {image.repository} has no image {image.digest}"
     return f'the repository {image.repository} has no tag "{image.tag}"'
-
-
-def _status(page: Mapping[str, Any]) -> str:
-    return str((page.get("imageScanStatus") or {}).get("status", ""))
-
-
-def _check_last(page: Mapping[str, Any]) -> None:
-    if page.get("nextToken"):
-        raise CannotVerify(
-            f"its scan in ECR has findings beyond the {_MOST_PAGES} pages that are read",
-            "Rebuild it on a base image with fewer findings.",
-        )
-
-
-def _findings(scan: Mapping[str, Any]) -> Iterator[Finding]:
-    for entry in (listed or {} for listed in scan.get("findings") or []):
-        yield Finding(str(entry.get("name", "?")), str(entry.get("severity", "UNDEFINED")))
-    for entry in (listed or {} for listed in scan.get("enhancedFindings") or []):
-        package = entry.get("packageVulnerabilityDetails") or {}
-        name = package.get("vulnerabilityId") or entry.get("title") or "?"
-        yield Finding(str(name), str(entry.get("severity", "UNDEFINED")))

@@ -6,7 +6,7 @@ import base64
 import logging
 from collections.abc import Callable, Mapping
 
-from pipe.errors import PlatformError
+from pipe.errors import PipeError
 from pipe.hosts import EcrAddress, ecr_address, registry_host
 from pipe.identity.aws import AwsClient, AwsRefusal
 from pipe.identity.establish import Identity
@@ -45,7 +45,7 @@ def _ecr_login(aws: AwsClient, address: EcrAddress, mask: Mask) -> Mapping[str, 
     accounts = [address.account]
     try:
         output = aws.call("ecr", "get_authorization_token", address.region, registryIds=accounts)
-    except (AwsRefusal, PlatformError) as error:
+    except (AwsRefusal, PipeError) as error:
         log.warning("AWS returned no password for Docker (ecr:GetAuthorizationToken): %s", error)
         return None
     try:

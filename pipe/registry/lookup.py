@@ -25,6 +25,10 @@ class Unauthenticated:
         """See `Registry`."""
         raise self._error(image)
 
+    def platforms(self, image: Image) -> frozenset[str]:
+        """See `Registry`."""
+        raise self._error(image)
+
     def tags(self, image: Image) -> Sequence[str]:
         """See `Registry`."""
         raise self._error(image)
@@ -33,7 +37,7 @@ class Unauthenticated:
         return CannotVerify(
             f"{image.registry} requires an AWS identity",
             "Give AWS_OIDC_ROLE_ARN with oidc: true on the step, or AWS_ACCESS_KEY_ID and "
-            "AWS_SECRET_ACCESS_KEY.",
+            "AWS_SECRET_ACCESS_KEY, or remove AWS_FROM_PORTAL: 'false'.",
         )
 
 

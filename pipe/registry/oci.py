@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import quote
 
 from pipe.http import Reply
 from pipe.http.address import parse
 from pipe.http.excerpt import one_line
 from pipe.image import Image, is_digest
-from pipe.registry import oci_reply
+from pipe.registry import oci_reply, platforms
 from pipe.registry.base import CannotVerify, ImageNotFound, RegistryImage
 from pipe.registry.oci_client import OciClient
 from pipe.registry.redirects import request_manifest
@@ -64,6 +65,20 @@ class OciRegistry:
                 "the registry.",
             )
         return RegistryImage(digest, oci_reply.media_type(reply))
+
+    def platforms(self, image: Image) -> frozenset[str]:
+        """See `Registry`; the platform of a single image is in its configuration, a blob."""
+        manifest = self._read(image, self._path("manifests", image.digest or image.tag))
+        if listed := platforms.of_index(manifest):
+            return listed
+        digest = platforms.config_digest(manifest)
+        config = self._read(image, self._path("blobs", digest)) if digest else {}
+        return platforms.of_config(config)
+
+    def _read(self, image: Image, path: str) -> Mapping[str, Any]:
+        reply = request_manifest(self._client, self._address.name, "GET", path)
+        self._check(reply, image)
+        return oci_reply.json_object(reply)
 
     def tags(self, image: Image) -> Sequence[str]:
         """See `Registry`."""

@@ -10,7 +10,7 @@ import base64
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from urllib.parse import SplitResult, urlencode
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 from pipe.errors import Unreachable
 from pipe.hosts import LOCAL_HOSTS, is_internal
@@ -74,7 +74,8 @@ class OciClient:
         return reply
 
     def request_elsewhere(self, url: str, method: str, path: str) -> Reply:
-        """Send a request without credentials to the host of `url`, a redirect's address."""
+        """Send a request without credentials to a redirect's address, whose query may be signed."""
+        self._mask.add(Secret(urlsplit(url).query))
         http = self._network.client(url, setting="IMAGE", limits=_LIMITS)
         return self._send(http, method, path, _ACCEPT)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipe.errors import PlatformError
+from pipe.errors import PipeError
 from pipe.hosts import EcrAddress
 from pipe.identity.aws import AwsClient, AwsRefusal
 
@@ -22,7 +22,7 @@ def upstream(aws: AwsClient, address: EcrAddress, repository: str) -> str | None
             address.region,
             registryId=address.account,
         )
-    except (AwsRefusal, PlatformError):
+    except (AwsRefusal, PipeError):
         return None
     rules = {
         str(rule.get("ecrRepositoryPrefix", "")): str(rule.get("upstreamRegistryUrl", ""))

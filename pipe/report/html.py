@@ -49,10 +49,23 @@ def page(record: RunRecord) -> str:
     body = tag(
         "body",
         tag("header", _headline(record, symbol, headline), _details(record), class_=status),
-        tag("main", *map(_target, record.targets), _tests(record), *_evidence(record)),
+        tag(
+            "main",
+            _warnings(record),
+            *map(_target, record.targets),
+            _tests(record),
+            *_evidence(record),
+        ),
         tag("footer", f"nholuongut deploy pipe {record.pipe_version}"),
     )
     return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
+
+
+def _sections(record: RunRecord) -> Iterator[Markup]:
+    yield _warnings(record)
+    yield from map(_target, record.targets)
+    yield _tests(record)
+    yield from _evidence(record)
 
 
 def _headline(record: RunRecord, symbol: str, headline: str) -> Markup:
@@ -134,6 +147,12 @@ def _row(label: str, message: str, status: str = "") -> Markup:
     if not message:
         return Markup()
     return tag("p", tag("b", label), tag("span", message), class_=f"message {status}".strip())
+
+
+def _warnings(record: RunRecord) -> Markup:
+    if not record.warnings:
+        return Markup()
+    return tag("section", tag("h2", "Warnings"), *(tag("p", one) for one in record.warnings))
 
 
 def _tests(record: RunRecord) -> Markup:

@@ -18,10 +18,11 @@ SCHEMA = 2
 
 def to_json(record: RunRecord) -> str:
     """Return the text of `deploy.json`."""
-    return json.dumps(_run(record), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(as_data(record), indent=2, ensure_ascii=False) + "\n"
 
 
-def _run(record: RunRecord) -> Mapping[str, Any]:
+def as_data(record: RunRecord) -> Mapping[str, Any]:
+    """Return the content of `deploy.json`, without its signature."""
     return {
         "schema": SCHEMA,
         "pipe_version": record.pipe_version,
@@ -40,6 +41,7 @@ def _run(record: RunRecord) -> Mapping[str, Any]:
         "images": [_image(image) for image in record.images],
         "checks": [_check(check) for check in record.checks],
         "evidence": [_evidence(evidence) for evidence in record.evidence],
+        "warnings": record.warnings,
         "step": vars(record.step),
     }
 

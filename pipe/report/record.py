@@ -115,6 +115,7 @@ class RunRecord:
     checks: tuple[CheckResult, ...]
     evidence: tuple[Evidence, ...]
     step: StepRecord
+    warnings: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float | None:

@@ -36,6 +36,7 @@ class Recorder:
         self._tests: list[DeployTestResult] = []
         self._checks: list[CheckResult] = []
         self._evidence: list[Evidence] = []
+        self._warnings: list[str] = []
         self._verifications: Mapping[Image, ImageVerification] = {}
         self._changed = False
         self._url = ""
@@ -95,6 +96,10 @@ class Recorder:
         """Note the evidence for why a target failed."""
         self._evidence.append(evidence)
 
+    def warned(self, warning: str) -> None:
+        """Note something to act on that does not change how the run ends."""
+        self._warnings.append(warning)
+
     def rolled_back(
         self, target: Target, message: str, state: str, timeline: Sequence[PodCounts]
     ) -> None:
@@ -128,6 +133,7 @@ class Recorder:
             checks=tuple(self._checks),
             evidence=tuple(self._evidence),
             step=_step(self._settings.step),
+            warnings=tuple(self._warnings),
         )
 
     def variables(self) -> Mapping[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,14 @@ _PAUSE = 1.0
 _PAUSE_FOR_ONE = 0.5
 _PAUSE_AFTER_ERROR = 2.0
 _PAUSE_PER_LOOK = 9.0
-"""A pause is at least this many times as long as the look before: looks take 10% of the time."""
+"""A pause is this many times as long as a look, where the portal is slow all the time.
+
+Looks take 10% of the time then.
+"""
+_RECENT_LOOKS = 3
+"""Looks that must all have been slow before the portal is called that."""
+_MOST_MORE = 5.0
+"""Seconds that a pause may be longer than usual before so many looks were taken."""
 LOST_SIGHT = 60.0
 """Seconds of refusals that prove nothing about a rollout: a portal may be upgraded meanwhile."""
 _LAST_LOOK = 30.0
@@ -68,7 +76,7 @@ def follow(
                 return verdicts
             until = _ready_at(verdicts)
             pause = _PAUSE if len(verdicts) > 1 else _PAUSE_FOR_ONE
-        loop.progress.wait(_pause(clock, started, pause, until, deadline))
+        loop.progress.wait(loop.pause(clock.monotonic() - started, pause, until))
 
 
 class _Loop:
@@ -91,6 +99,7 @@ class _Loop:
         self._started = clock.monotonic()
         self._refused_since: float | None = None
         self._verdicts: Mapping[Target, Verdict] = {}
+        self._took: deque[float] = deque(maxlen=_RECENT_LOOKS)
 
     def look(self) -> Mapping[Target, Verdict]:
         """Return the verdicts of one look; none of them is still waiting after the deadline."""
@@ -124,6 +133,18 @@ class _Loop:
         self.progress.failed_look(error)
         return None
 
+    def pause(self, took: float, shortest: float, until: float | None) -> float:
+        """Return the seconds to wait after a look that took so many seconds."""
+        self._took.append(took)
+        for_slow = _PAUSE_PER_LOOK * min(self._took)
+        if len(self._took) < _RECENT_LOOKS:
+            for_slow = min(for_slow, shortest + _MOST_MORE)
+        left = self._deadline.left()
+        # Slow looks must not use up the remaining time: it still has to allow several.
+        pause = min(max(shortest - took, for_slow), max(shortest, left / 4))
+        is_due = [] if until is None else [max(0.0, until - self._clock.monotonic())]
+        return min([pause, left, *is_due])
+
     def _most_blind(self) -> float:
         """Return the seconds before the deadline after which the last look is too old to count."""
         return min(_LAST_LOOK, (self._deadline.at - self._started) / 2)
@@ -153,15 +174,3 @@ def _ready_at(verdicts: Mapping[Target, Verdict]) -> float | None:
     moments = [verdict.until for verdict in verdicts.values() if isinstance(verdict, Waiting)]
     known = [moment for moment in moments if moment is not None]
     return max(known) if known and len(known) == len(moments) else None
-
-
-def _pause(
-    clock: Clock, started: float, shortest: float, until: float | None, deadline: Deadline
-) -> float:
-    """Return the seconds to wait after a look that began at `started`."""
-    now = clock.monotonic()
-    took = now - started
-    # One slow reply must not use up the remaining time: it still has to allow several looks.
-    pause = min(max(shortest - took, _PAUSE_PER_LOOK * took), max(shortest, deadline.left() / 4))
-    limits = [deadline.left(), *([max(0.0, until - now)] if until is not None else [])]
-    return min([pause, *limits])

@@ -8,7 +8,16 @@ from collections.abc import Mapping, Sequence
 from pipe.hosts import AWS_REGION, ecr_address
 from pipe.secret import Secret
 from pipe.settings import addresses, parsers
-from pipe.settings.model import AwsSettings, ImageRequest, ImageRules, Keys, Severity, Step, Verify
+from pipe.settings.model import (
+    AwsSettings,
+    FromPortal,
+    ImageRequest,
+    ImageRules,
+    Keys,
+    Severity,
+    Step,
+    Verify,
+)
 from pipe.settings.reader import Reader
 
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]{1,576}", re.ASCII)
@@ -36,16 +45,25 @@ def read_aws(
     region = reader.read("AWS_DEFAULT_REGION", _region, "")
     role_arn = reader.read("AWS_OIDC_ROLE_ARN", _role, "")
     keys = _keys(reader)
+    from_portal = reader.read(
+        "AWS_FROM_PORTAL", lambda value: _from_portal(value.lower()), FromPortal.AUTO
+    )
+    given = bool(role_arn or keys)
+    # Where the portal issues the credentials, it names the region as well.
+    implied = _implied_region(image_requests, secret) if given else ""
     return AwsSettings(
         role_arn=role_arn,
-        region=region or _implied_region(image_requests, secret),
+        region=region or implied,
         session_name=reader.read(
             "AWS_ROLE_SESSION_NAME", _session_name, _default_session_name(step)
         ),
         duration=int(reader.read("AWS_ROLE_DURATION", parsers.seconds(900, 43200), 3600.0)),
         keys=keys,
         web_identity=Secret(environ.get("BITBUCKET_STEP_OIDC_TOKEN", "").strip()),
-        endpoints=_endpoints(reader, environ) if role_arn or keys else {},
+        endpoints=_endpoints(
+            reader, environ, strict=given or any(ecr_address(one.image) for one in image_requests)
+        ),
+        from_portal=from_portal,
     )
 
 
@@ -79,7 +97,8 @@ def cross_check(reader: Reader, aws: AwsSettings, rules: ImageRules, secret: str
     if secret and not aws.given:
         reader.refuse(
             "AWS_OIDC_ROLE_ARN",
-            "is missing: reading DUPLO_TOKEN_SECRET needs an AWS identity",
+            "is missing: reading DUPLO_TOKEN_SECRET needs a role or keys, because the portal "
+            "issues AWS credentials only for its token",
         )
     if secret and reader.raw("DUPLO_TOKEN"):
         reader.refuse(
@@ -128,8 +147,11 @@ def _implied_region(image_requests: Sequence[ImageRequest], secret: str) -> str:
     return matched["region"] if matched else ""
 
 
-def _endpoints(reader: Reader, environ: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the addresses of services that variables replace, as the AWS tools read them."""
+def _endpoints(reader: Reader, environ: Mapping[str, str], *, strict: bool) -> Mapping[str, str]:
+    """Return the addresses of services that variables replace, as the AWS tools read them.
+
+    An invalid one is a problem if `strict`, in a run that is known to call AWS.
+    """
     endpoints = {}
     for service, suffix in _ENDPOINTS.items():
         own = f"AWS_ENDPOINT_URL_{suffix}"
@@ -138,7 +160,9 @@ def _endpoints(reader: Reader, environ: Mapping[str, str]) -> Mapping[str, str]:
             try:
                 endpoints[service] = addresses.aws_endpoint(value)
             except ValueError as error:
-                reader.refuse(name, str(error), f"Remove {name}, or give it an https:// address")
+                if strict:
+                    fix = f"Remove {name}, or give it an https:// address"
+                    reader.refuse(name, str(error), fix)
     return endpoints
 
 
@@ -176,6 +200,7 @@ def _session_name(value: str) -> str:
 
 
 _verify = parsers.choice(Verify)
+_from_portal = parsers.choice(FromPortal)
 
 
 def _severity(value: str) -> Severity | None:

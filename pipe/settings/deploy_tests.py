@@ -67,6 +67,7 @@ def read_notifications(
         region=reader.value("NOTIF_REGION"),
         account=reader.value("NOTIF_ACCOUNT"),
         environment=reader.value("NOTIF_ENV"),
+        webhook=reader.read("WEBHOOK", addresses.webhook, Secret("")),
     )
 
 

@@ -69,8 +69,9 @@ def secrets(environ: Mapping[str, str]) -> tuple[Secret, ...]:
     """Return every secret value in the environment, used by this run or not."""
     names = [variable.name for variable in VARIABLES if variable.secret]
     values = [environ.get(name, "").strip() for name in [*names, *AMBIENT_SECRETS]]
-    webhook = environ.get("SLACK_WEBHOOK", "").strip()
-    found = [*values, *addresses.webhook_secrets(webhook)]
+    found = [*values]
+    for name in ("SLACK_WEBHOOK", "WEBHOOK"):
+        found += addresses.webhook_secrets(environ.get(name, "").strip())
     for name in ("HTTP_PROXY", "HTTPS_PROXY"):
         found += addresses.proxy_secrets(environ.get(name, "").strip())
     is_name = parsers.SECRET_LITERAL.fullmatch

@@ -53,6 +53,14 @@ class Severity(StrEnum):
     HIGH = "HIGH"
 
 
+class FromPortal(StrEnum):
+    """The values of `AWS_FROM_PORTAL`: whether to use the tenant's AWS credentials."""
+
+    AUTO = "auto"
+    ALWAYS = "true"
+    NEVER = "false"
+
+
 @dataclass(frozen=True)
 class ImageRules:
     """What an image must fulfil before it is deployed; `max_severity` None means no limit."""
@@ -79,7 +87,7 @@ class Keys:
 
 @dataclass(frozen=True)
 class AwsSettings:
-    """The AWS identity to use; without `role_arn` and `keys` there is none.
+    """The AWS identity to use; without `role_arn` and `keys` only the portal may give one.
 
     `region` is empty if unknown. `duration` is in seconds. `endpoints` holds the addresses of
     services, by boto3's name, that are not at AWS's own.
@@ -92,11 +100,29 @@ class AwsSettings:
     keys: Keys | None
     web_identity: Secret
     endpoints: Mapping[str, str] = field(default_factory=dict)
+    from_portal: FromPortal = FromPortal.AUTO
 
     @property
     def given(self) -> bool:
         """Return whether a role or keys are configured."""
         return bool(self.role_arn) or self.keys is not None
+
+    @property
+    def portal_wanted(self) -> bool:
+        """Return whether the tenant's credentials may be used, because nothing else is given."""
+        return not self.given and self.from_portal is not FromPortal.NEVER
+
+    @property
+    def portal_required(self) -> bool:
+        """Return whether the run must not go on without the tenant's credentials."""
+        return not self.given and self.from_portal is FromPortal.ALWAYS
+
+    @property
+    def owner(self) -> str:
+        """The owner of the credentials, for messages."""
+        if self.role_arn or self.keys:
+            return self.role_arn or "the user of AWS_ACCESS_KEY_ID"
+        return "the tenant's role, whose credentials the portal issued"
 
 
 @dataclass(frozen=True)
@@ -159,7 +185,7 @@ class DeployTestSettings:
 
 @dataclass(frozen=True)
 class NotificationSettings:
-    """The channels that report the run: Slack, Code Insights and the JUnit report.
+    """The channels that report the run: Slack, a webhook, Code Insights and the JUnit report.
 
     `test_report_dir` is None in a local run that does not set it.
     """
@@ -170,6 +196,7 @@ class NotificationSettings:
     region: str
     account: str
     environment: str
+    webhook: Secret = field(default_factory=lambda: Secret(""))
 
 
 @dataclass(frozen=True)
@@ -224,6 +251,14 @@ class Settings:
         """
         images = {request.image for request in self.image_requests} - {NONE}
         return frozenset(registry_host(image) for image in images if not ecr_address(image))
+
+    @property
+    def uses_ecr(self) -> bool:
+        """Return whether an image to look up, or to run tests in, is known to be in ECR."""
+        images = [self.tests.before_image, self.tests.after_image]
+        if self.image_rules.verify is not Verify.NEVER:
+            images += [request.image for request in self.image_requests]
+        return any(image and ecr_address(image) for image in images)
 
     @property
     def tests_again(self) -> bool:

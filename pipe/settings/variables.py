@@ -168,6 +168,12 @@ VARIABLES = (
         example="$AWS_SESSION_TOKEN",
         secret=True,
     ),
+    Variable(
+        "AWS_FROM_PORTAL",
+        "Without a role or keys, use the tenant's temporary credentials from the portal: `auto` "
+        "(where an image in ECR needs them), `true` (required) or `false` (never).",
+        default="auto",
+    ),
     # Rollout
     Variable("WAIT", "Follow the rollout until the new version serves.", default="true"),
     Variable("WAIT_TIMEOUT", "How long to follow a rollout, in seconds.", default="900"),
@@ -225,6 +231,13 @@ VARIABLES = (
     ),
     Variable("TEST_REPORT_DIR", "Folder for the JUnit report.", default="test-results"),
     Variable("CODE_INSIGHTS", "Publish a report on the commit.", default="false"),
+    Variable(
+        "WEBHOOK",
+        "Address that gets the record as JSON when the run ends; Microsoft Teams Workflows gets an "
+        "Adaptive Card.",
+        example="$WEBHOOK",
+        secret=True,
+    ),
     Variable("SLACK_WEBHOOK", "Slack webhook to post messages to.", secret=True),
     Variable("NOTIF_REGION", "Region named in the messages."),
     Variable("NOTIF_ACCOUNT", "Account named in the messages."),

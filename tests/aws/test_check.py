@@ -87,6 +87,7 @@ def test_every_check_passes(checks: CheckRuns, image: str) -> None:
         "connection to the portal": "verified against the default authorities and CA_CERT",
         "portal token": "accepted; user: ci-bot; tenants: dev01",
         "tenant": "dev01, id ",
+        "token life": "nothing shows when it ends",
         "service web": "exists, is set to team/web:1.4.1",
         "connection to the registry": "reached directly",
         "image": f"{image}: exists, sha256:",
@@ -95,7 +96,7 @@ def test_every_check_passes(checks: CheckRuns, image: str) -> None:
         assert message in found[name]["message"], name
         assert f"[passed] {name}: {found[name]['message']}" in run_result.log
     assert set(found) == set(expected)
-    assert "14 of 14 checks passed. Nothing was changed." in run_result.stdout
+    assert "15 of 15 checks passed. Nothing was changed." in run_result.stdout
 
 
 def test_the_certificate_is_described(checks: CheckRuns, image: str) -> None:
@@ -129,7 +130,7 @@ def test_all_failed_checks_are_reported(checks: CheckRuns) -> None:
     assert found["service wbe"]["status"] == "failed"
     assert "Did you mean web?" in found["service wbe"]["message"]
     assert found["image"]["status"] == "unknown"
-    assert "2 of 13 checks failed: AWS identity, service wbe." in run_result.stdout
+    assert "2 of 14 checks failed: AWS identity, service wbe." in run_result.stdout
 
 
 def test_an_expired_identity_token_fails(checks: CheckRuns, image: str) -> None:
@@ -297,3 +298,24 @@ class Tunnel:
             with connection:
                 self.asked.append(connection.recv(4096).decode())
                 connection.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+
+
+@pytest.mark.parametrize(("required", "shown"), [("auto", "unknown"), ("true", "failed")])
+def test_refused_credentials_of_the_tenant_are_reported(
+    checks: CheckRuns, image: str, required: str, shown: str
+) -> None:
+    """They fail only a deploy that requires them."""
+    access = checks.aws.harness.world.aws_access
+    access.status, access.text = 403, "no JIT access"
+    result = checks.run(image, AWS_OIDC_ROLE_ARN="", AWS_FROM_PORTAL=required)
+    assert f"[{shown}] AWS credentials: The portal" in result.log
+    assert '"no JIT access"' in result.log
+    assert "AWS_OIDC_ROLE_ARN with oidc: true" in result.log
+    assert result.code == (3 if required == "true" else 0)
+
+
+def test_the_credentials_of_the_tenant_are_reported(checks: CheckRuns, image: str) -> None:
+    """How long they last, and for which region; the image is verified with them."""
+    result = checks.run(image, AWS_OIDC_ROLE_ARN="")
+    assert "issued by the portal, valid for 60 min, region eu-west-1" in result.log
+    assert f"[passed] image: {image}: exists" in result.log

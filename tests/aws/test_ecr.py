@@ -7,9 +7,12 @@ import json
 import pytest
 
 from tests.aws.conftest import AwsHarness
+from tests.sandbox import Server
 from tests.sandbox.aws import ACCOUNT, REGION
 from tests.sandbox.aws.cloud import scan
 from tests.sandbox.service import MAIN_CONTAINER
+from tests.support.environment import environment
+from tests.support.http_server import Answer, HttpServer
 
 REQUESTED = f"sha256:{'a' * 64}"
 OTHER = f"sha256:{'b' * 64}"
@@ -317,7 +320,8 @@ def test_a_required_verification_must_succeed(aws: AwsHarness, variables: dict[s
 
 def test_auto_deploys_unverified_without_an_aws_identity(aws: AwsHarness) -> None:
     """ECR gets no request, and the reason is logged."""
-    result = aws.harness.deploy(f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/team/web:1.4.2")
+    image = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/team/web:1.4.2"
+    result = aws.harness.deploy(image, AWS_FROM_PORTAL="false")
     assert result.code == 0, result.text
     assert "requires an AWS identity" in result.log
     assert aws.cloud.door.log == []
@@ -419,3 +423,41 @@ def test_hidden_cache_rules_leave_an_image_missing(aws: AwsHarness) -> None:
     result = aws.refused(5, f"{name}:1.4.2")
     assert "does not exist" in result.stdout
     assert "allow the role ecr:DescribePullThroughCacheRules" in result.log
+
+
+def test_an_image_for_another_architecture_is_refused(aws: AwsHarness) -> None:
+    """Exit 5 before anything changes; the indexes name the platforms."""
+    name = aws.cloud.repository()
+    aws.cloud.push_index("1", [REQUESTED], architectures=["amd64"])
+    aws.cloud.push_index("2", [OTHER], architectures=["arm64"])
+    aws.harness.world.service("web").set_images({MAIN_CONTAINER: f"{name}:1"}, "eve")
+    aws.harness.clock.advance(60)
+    result = aws.refused(5, f"{name}:2")
+    assert f"The image {name}:2 is for linux/arm64, and {name}:1, which runs" in result.stdout
+
+
+def test_the_configuration_of_a_single_image_is_downloaded(aws: AwsHarness) -> None:
+    """From the address that ECR signs, which is not shown."""
+    signature = "X-Amz-Signature=0123456789abcdef-of-a-blob"
+    name = aws.cloud.repository()
+    for tag in ("1", "2"):
+        aws.cloud.push(tag)
+    aws.harness.world.service("web").set_images({MAIN_CONTAINER: f"{name}:1"}, "eve")
+    aws.harness.clock.advance(60)
+    body = {"os": "linux", "architecture": "arm64"}
+    with HttpServer(lambda _: Answer(body=json.dumps(body))) as server:
+        address = {"downloadUrl": f"{server.url}/blob?{signature}"}
+        aws.cloud.door.answer("GetDownloadUrlForLayer", address, times=2)
+        with Server(aws.harness.world) as portal:
+            result = aws.harness.run_with(
+                {
+                    **aws.cloud.environ(),
+                    **aws.cloud.endpoints(),
+                    **environment(portal.url, aws.harness.world.token, image=f"{name}:2"),
+                    "DEBUG": "true",
+                },
+                sockets=True,
+            )
+        assert [request.path for request in server.requests] == [f"/blob?{signature}"] * 2
+    assert result.code == 0, result.text
+    assert signature not in result.text

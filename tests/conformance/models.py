@@ -14,6 +14,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Protocol
 
+from duplocloud_sdk.models.aws_access_info import AwsAccessInfo
 from duplocloud_sdk.models.aws_register_task_definition_request import (
     AwsRegisterTaskDefinitionRequest,
 )
@@ -107,6 +108,7 @@ EXCHANGES = (
         void=True,
     ),
     Exchange("POST", f"{_V2}/ReplicationController(Reboot|Stop|Start)/[^/]+", void=True),
+    Exchange("GET", f"{_V2}/GetAwsConsoleTokenUrl", response=AwsAccessInfo),
     Exchange("GET", f"{_V2}/GetPods", response=Pod, listed=True),
     Exchange("GET", f"{_V2}/GetFaultsByTenant", response=FaultInfo, listed=True),
     Exchange(

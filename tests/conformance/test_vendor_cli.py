@@ -17,6 +17,7 @@ from pipe.dependencies import Dependencies
 from tests.conformance.models import check_log
 from tests.sandbox import Behaviour, Server, World
 from tests.sandbox.behaviour import Fate
+from tests.sandbox.issued_secrets import SECRET_KEY, SESSION_TOKEN
 from tests.support.environment import environment
 from tests.support.harness import run_pipe
 
@@ -217,3 +218,14 @@ def test_every_exchange_fits_the_vendors_models(
         if key[0] == portal:
             started.result(SECONDS)
     check_log(clis[portal].server.world.log)
+
+
+@pytest.mark.parametrize("portal", PORTALS)
+def test_it_gets_the_tenants_aws_credentials(clis: dict[str, Cli], portal: str) -> None:
+    result = clis[portal]("jit", "aws", "--nocache")
+    assert result.returncode == 0, result.stdout + result.stderr
+    credentials = json.loads(result.stdout[result.stdout.index("{") :])
+    assert credentials["AccessKeyId"] == clis[portal].server.world.aws_access.issued[-1]
+    assert credentials["SecretAccessKey"] == SECRET_KEY
+    assert credentials["SessionToken"] == SESSION_TOKEN
+    assert (credentials["Region"], credentials["Validity"]) == ("eu-west-1", 3600)

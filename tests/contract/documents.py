@@ -21,6 +21,7 @@ _FILLED_IN = {
     "AWS_OIDC_ROLE_ARN": "arn:aws:iam::123456789012:role/deploy",
     "DUPLO_HOST": "https://example.nholuongut.net",
     "DEPLOY_PREVIOUS_IMAGE": "myimage:1.4.0",
+    "WEBHOOK": "https://hooks.example.com/deployments/x",
     "SLACK_WEBHOOK": "https://hooks.slack.com/services/T0/B0/x",
 }
 

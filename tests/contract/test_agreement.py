@@ -26,7 +26,7 @@ KEYS = {
     *("vendor", "maintainer", "tags"),
 }
 PLANNED = {
-    *("AWS_FROM_PORTAL", "KUBERNETES", "WEBHOOK"),
+    *("KUBERNETES",),
     *("RELEASE_COMMAND", "RELEASE_TARGET", "RELEASE_TIMEOUT", "COMMAND"),
     *("PRE_DEPLOY_TEST_IN", "POST_DEPLOY_TEST_IN"),
 }

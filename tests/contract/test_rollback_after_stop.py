@@ -38,7 +38,8 @@ class Pipeline:
     def step(self, step: Mapping[str, object]) -> RunResult | None:
         """Run a step's script, the pipe in process; return None if a shell line ended it."""
         result = None
-        known = {"BITBUCKET_TAG": "2.0.0", "DUPLO_TOKEN": self.harness.world.token}
+        known = dict.fromkeys(("BITBUCKET_TAG", "BITBUCKET_COMMIT"), "2.0.0")
+        known["DUPLO_TOKEN"] = self.harness.world.token
         for line in step["script"]:
             if isinstance(line, str):
                 has_ended, known = shell(line, known, self.harness.folder)

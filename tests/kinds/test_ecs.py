@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.sandbox import ApiFault, Behaviour, World
+from tests.sandbox.kinds.ecs import EcsService
 from tests.sandbox.task_definition import ADDED, usual_definition
 from tests.support.harness import Harness
 
@@ -16,6 +17,17 @@ IGNORED = {"TaskDefinitionArn", "Revision", "RegisteredAt", "Status", *ADDED}
 def definition_of(world: World, number: int) -> dict[str, Any]:
     found = list(world.ecs.definitions.values())[number]
     return {key: value for key, value in found.items() if key not in IGNORED}
+
+
+def deploy_after(world: World, api: EcsService) -> str:
+    """Have another deployment set t:9 right after the run's own change; return its revision."""
+    family = {"Family": "duploservices-dev01-api"}
+    theirs = world.ecs.register(usual_definition({"default": "t:9"}) | family, world.tenants[0])
+    world.intrude(
+        lambda _: api.update({**api.document, "TaskDefinition": theirs}),
+        when=("POST", "UpdateEcsService$", 1),
+    )
+    return str(theirs)
 
 
 def test_a_new_revision_differs_only_in_the_image(harness: Harness) -> None:
@@ -94,12 +106,7 @@ def test_a_revision_of_another_deployment_stays(harness: Harness) -> None:
     """The run ends with a conflict, even with ROLLBACK."""
     world = harness.world
     api = world.ecs.add("api", "team/api:1")
-    family = {"Family": "duploservices-dev01-api"}
-    theirs = world.ecs.register(usual_definition({"default": "t:9"}) | family, world.tenants[0])
-    world.intrude(
-        lambda _: api.update({**api.document, "TaskDefinition": theirs}),
-        when=("POST", "UpdateEcsService$", 1),
-    )
+    theirs = deploy_after(world, api)
     assert harness.run(SERVICES="ecs:api=team/api:2", ROLLBACK="true").code == 7
     assert api.definition == theirs
 
@@ -302,12 +309,7 @@ def test_what_runs_now_is_named_by_image(harness: Harness) -> None:
     """Revisions mean nothing to people; another deployment's image is read for that."""
     world = harness.world
     api = world.ecs.add("api", "team/api:1")
-    family = {"Family": "duploservices-dev01-api"}
-    theirs = world.ecs.register(usual_definition({"default": "t:9"}) | family, world.tenants[0])
-    world.intrude(
-        lambda _: api.update({**api.document, "TaskDefinition": theirs}),
-        when=("POST", "UpdateEcsService$", 1),
-    )
+    deploy_after(world, api)
     assert harness.run(SERVICES="ecs:api=team/api:2").code == 7
     assert "it is now set to t:9" in harness.output
     assert "is set to t:9, with 0 of 2 tasks running on t:9" in harness.output

@@ -21,7 +21,7 @@ CONDITIONS = [
     *((variant, False) for variant in VARIANTS),
     # Where an autoscaler makes the configured count worthless, `ReplicasActive` matters.
     *((variant, True) for variant in ("likeliest", "running-means-ready", "existing-count")),
-    *((variant, True) for variant in ("older", "bare")),
+    *((variant, True) for variant in ("older", "bare", "least")),
 ]
 
 SERVING = [row for row in ROWS if row.verdict is Ready]
@@ -41,12 +41,12 @@ def test_no_rollout_is_ready_before_kubernetes_calls_it_available(
     assert early == {}
 
 
-@pytest.mark.xfail(reason="only a pod's controller shows that it belongs to a set")
-def test_a_set_of_unknown_size_is_not_ready_while_a_pod_is_being_replaced() -> None:
-    """Without controllers, the service's own switch is left: it is a StatefulSet."""
-    (row,) = (row for row in ROWS if row.recording == "statefulset")
-    outcome = outcome_of(row, "least", autoscaled=True)
-    assert outcome.at >= load(row.recording).available_since(row.start, fully=False)
+@pytest.mark.parametrize("variant", ["older", "last-states", "phases-alone"])
+@pytest.mark.parametrize("recording", ["crash-later", "oom"])
+def test_a_crash_that_only_faults_show_prevents_success(recording: str, variant: str) -> None:
+    """The pods seem to run between crashes, and the previous ones left before the first."""
+    (row,) = (row for row in ROWS if row.recording == recording)
+    assert not isinstance(outcome_of(row, variant).verdict, Ready)
 
 
 @pytest.mark.parametrize(("variant", "autoscaled"), CONDITIONS)
@@ -119,9 +119,7 @@ def _wrong_when_held(row: Row, *, every: int, from_the_start: bool) -> list[tupl
     return wrong
 
 
-BY_DIGEST = ("digest", "tag-and-digest")
-RESUMED = [row for row in SERVING if row.recording not in BY_DIGEST and not row.restart]
-"""A run that knows no pods from before needs their images, which these do not show."""
+RESUMED = [row for row in SERVING if not row.restart]
 
 
 @pytest.mark.parametrize("variant", ["likeliest", "running-means-ready"])

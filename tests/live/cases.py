@@ -180,7 +180,14 @@ def _restored_and_showed_the_log(result: Result) -> None:
     _showed_the_log(result)
 
 
-def _good(name: str, new: Conduct = "ok", plan: Plan | None = None, **service: Any) -> Case:
+def _good(
+    name: str,
+    new: Conduct = "ok",
+    plan: Plan | None = None,
+    *,
+    needs_registry: bool = False,
+    **service: Any,
+) -> Case:
     """Return a case that ends with the new version serving."""
     return Case(
         name,
@@ -190,6 +197,7 @@ def _good(name: str, new: Conduct = "ok", plan: Plan | None = None, **service: A
         reason=r"✔ .* (runs|was restarted on) ",
         evidence=serves,
         after=_changed_once,
+        needs_registry=needs_registry,
     )
 
 
@@ -286,26 +294,12 @@ CASES: tuple[Case, ...] = (
     _timed_out("never-ready-1", r"did not finish within 20 s", new="never", replicas=1),
     _timed_out("never-ready-3", r"did not finish within 20 s", new="never", replicas=3),
     _timed_out("unschedulable", r"no node|anti-affinity", replicas=1, pod=_ALONE),
-    Case(
+    _good(
         "registry-away",
-        Service(),
-        Plan(_version_of_late_registry, meanwhile=[(_AWAY_SECONDS, Stage.open_registry)]),
-        code=0,
-        reason=r"✔ .* runs ",
-        evidence=serves,
-        after=_changed_once,
+        plan=Plan(_version_of_late_registry, meanwhile=[(_AWAY_SECONDS, Stage.open_registry)]),
         needs_registry=True,
     ),
-    Case(
-        "by-digest",
-        Service(),
-        Plan(_version_by_digest),
-        code=0,
-        reason=r"✔ .* runs ",
-        evidence=serves,
-        after=_changed_once,
-        needs_registry=True,
-    ),
+    _good("by-digest", plan=Plan(_version_by_digest), needs_registry=True),
     Case(
         "by-digest-again",
         Service(),

@@ -73,3 +73,26 @@ def test_a_limit_on_findings_only_applies_to_ecr(harness: Harness, registry: Reg
     result = harness.deploy(f"{registry.host}/team/web:1.4.2", MAX_SEVERITY="HIGH")
     assert result.code == 0, result.text
     assert "MAX_SEVERITY does not apply to" in result.log
+
+
+def test_an_image_for_another_architecture_is_refused(harness: Harness, registry: Registry) -> None:
+    """Exit 5 before anything changes; the configuration of each image names its platform."""
+    registry.push("team/web", "arm", "arm64")
+    image = f"{registry.host}/team/web"
+    harness.web(f"{image}:1.4.1")
+    result = harness.deploy(f"{image}:arm")
+    assert result.code == 5, result.text
+    assert f"The image {image}:arm is for linux/arm64, and {image}:1.4.1" in result.stdout
+    assert harness.world.write_attempts() == []
+
+
+def test_an_image_for_fewer_platforms_is_warned_of(harness: Harness, registry: Registry) -> None:
+    """The deploy goes on; the record has the warning."""
+    digests = [registry.push("team/web", f"1.6-{name}", name) for name in ("amd64", "arm64")]
+    registry.push_index("team/web", "1.6.0", digests)
+    image = f"{registry.host}/team/web"
+    harness.web(f"{image}:1.6.0")
+    result = harness.deploy(f"{image}:1.4.2")
+    assert result.code == 0, result.text
+    (warning,) = result.report["warnings"]
+    assert "is for linux/amd64, linux/arm64 too" in warning

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.sandbox.issued_secrets import CONSOLE_TOKEN, SECRET_KEY, SESSION_TOKEN
 from tests.sandbox.stamp import guid
 
 
@@ -46,6 +47,35 @@ class Tenant:
             "InfraMetadata": None,
             "IsK8sServerless": False,
         }
+
+
+@dataclass
+class AwsAccess:
+    """The temporary AWS credentials that the portal issues; `issued` holds their key ids.
+
+    With a `status` of an error the reply is `text`; `changes` replaces fields, None removes one.
+    """
+
+    status: int = 200
+    text: str = ""
+    validity: int = 3600
+    region: str = "eu-west-1"
+    changes: dict[str, Any] = field(default_factory=dict)
+    issued: list[str] = field(default_factory=list)
+
+    def body(self) -> dict[str, Any]:
+        """Issue credentials and return them as the portal does."""
+        self.issued.append(f"ASIASANDBOX{len(self.issued):09d}")
+        credentials = {
+            "ConsoleUrl": f"https://signin.example.com/federation?token={CONSOLE_TOKEN}",
+            "AccessKeyId": self.issued[-1],
+            "SecretAccessKey": SECRET_KEY,
+            "SessionToken": SESSION_TOKEN,
+            "Region": self.region,
+            "Validity": self.validity,
+        }
+        changed = {**credentials, **self.changes}
+        return {key: value for key, value in changed.items() if value is not None}
 
 
 @dataclass

@@ -2,3 +2,4 @@
 
 SECRET_KEY = "wJalrXUtnFEMI/K7MDENG+sandbox/handed/out=="
 SESSION_TOKEN = "FwoGZXIvYXdzEBYaDsandbox/session+token//for/the+role=="
+CONSOLE_TOKEN = "VCQgs5qZZt3Q6fn8Tr5XsandboxConsoleSignIn"

@@ -61,9 +61,9 @@ class Registry:
         self._log.close()
         self.session.close()
 
-    def push(self, repository: str, tag: str) -> str:
+    def push(self, repository: str, tag: str, architecture: str = "amd64") -> str:
         """Push an image whose content is its tag; return its digest."""
-        config = json.dumps({"architecture": "amd64", "os": "linux", "tag": tag}).encode()
+        config = json.dumps({"architecture": architecture, "os": "linux", "tag": tag}).encode()
         described = {
             "mediaType": _CONFIG,
             "digest": self._blob(repository, config),

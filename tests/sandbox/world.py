@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 from pipe.clock import Clock
 from tests.kubernetes.portal_view import DEFAULT, Variant
 from tests.sandbox import docker_config
-from tests.sandbox.access import Tenant, Token, tenant_id_for
+from tests.sandbox.access import AwsAccess, Tenant, Token, tenant_id_for
 from tests.sandbox.agenda import Agenda
 from tests.sandbox.behaviour import Behaviour
 from tests.sandbox.faults import Fault, FaultList
@@ -94,6 +94,7 @@ class World:
         self.cordoned_until = now
         self.kubelet_names: dict[str, str] = {}
         self.tokens = {self.token: Token(self.token)}
+        self.aws_access = AwsAccess()
         self.behaviours: dict[str, Behaviour] = {}
         self._lives: Counter[str] = Counter()
         self.log: list[RequestRecord] = []

@@ -136,7 +136,6 @@ def test_a_problem_that_may_pass_is_waited_for_and_reported(
     assert 120.0 <= result.seconds < 122.0
 
 
-@pytest.mark.xfail(strict=True, reason="faults of pods that look up are not read")
 def test_a_failing_probe_is_the_reason_where_the_status_shows_no_readiness(
     harness: Harness,
 ) -> None:

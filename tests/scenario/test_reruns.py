@@ -116,6 +116,33 @@ def test_the_record_identifies_previous_pods_without_a_replica_set(
     assert result.seconds > 8.0
 
 
+@pytest.mark.parametrize("attempts", [2, 3])
+def test_the_record_identifies_previous_pods_whatever_their_successors_show(
+    harness: Harness, attempts: int
+) -> None:
+    """The kubelet knows the new image by another tag, and no history excludes that it is old."""
+    harness.world.show_image_as("team/web:1.4.2", "team/web:nightly")
+    harness.world.rollout_seconds = 30.0
+    web = harness.web(history=False)
+    for number in range(1, attempts):
+        at_time(harness.clock, 2.0, interrupt)
+        assert harness.deploy(**STEP, BITBUCKET_STEP_RUN_NUMBER=str(number)).code == 11
+    result = harness.deploy(**STEP, BITBUCKET_STEP_RUN_NUMBER=str(attempts), WAIT_TIMEOUT="120")
+    assert "its rollout is followed" in result.log
+    assert result.code == 0
+    assert web.image == "team/web:1.4.2"
+
+
+def test_there_is_nothing_to_change_where_the_kubelet_shows_another_tag(harness: Harness) -> None:
+    """Builds that are tagged twice have two names on a node."""
+    harness.world.show_image_as("team/web:1.4.2", "team/web:nightly")
+    harness.web()
+    assert harness.deploy().code == 0
+    result = harness.deploy(WAIT_TIMEOUT="60")
+    assert result.code == 0
+    assert "Nothing to change" in result.stdout
+
+
 def test_an_interrupted_update_is_followed_with_the_pods_from_before_it(harness: Harness) -> None:
     """Only they are certainly previous: new pods may show another name for the same image."""
     harness.world.rollout_seconds = 10.0

@@ -13,7 +13,7 @@ from urllib.parse import quote, quote_plus
 
 from pipe.settings.variables import VARIABLES
 from tests.sandbox import DEFAULT_TOKEN
-from tests.sandbox.issued_secrets import SECRET_KEY, SESSION_TOKEN
+from tests.sandbox.issued_secrets import CONSOLE_TOKEN, SECRET_KEY, SESSION_TOKEN
 
 AMBIENT = ("BITBUCKET_STEP_OIDC_TOKEN", "PIPELINES_JWT_TOKEN")
 PROXY_PASSWORD = "cAnArY-pr0xy/pass+word=9"
@@ -35,6 +35,7 @@ def environ() -> dict[str, str]:
     return {
         **secrets,
         "SLACK_WEBHOOK": f"https://hooks.example/services/{MARK}/webhook-0123456789",
+        "WEBHOOK": f"https://hooks.example/hooks/{MARK}/receiver-0123456789",
         "REGISTRY_USERNAME": "ci",
         "HTTP_PROXY": f"http://ci:{quote(PROXY_PASSWORD, safe='')}@127.0.0.1:9",
     }
@@ -45,7 +46,8 @@ def planted() -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Return the value of every canary and the forms it may appear in."""
     secret = {**environ(), "DUPLO_TOKEN": value_of("DUPLO_TOKEN")}
     secret.pop("REGISTRY_USERNAME", None)
-    values = [*secret.values(), PROXY_PASSWORD, DEFAULT_TOKEN, SECRET_KEY, SESSION_TOKEN]
+    issued = (SECRET_KEY, SESSION_TOKEN, CONSOLE_TOKEN)
+    values = [*secret.values(), PROXY_PASSWORD, DEFAULT_TOKEN, *issued]
     return tuple((value, tuple(forms(value))) for value in values)
 
 

@@ -96,7 +96,7 @@ def test_what_is_not_worth_a_long_wait_is_given_up_soon() -> None:
 def test_what_the_run_can_do_without_is_requested_once() -> None:
     portal = Portal(FakeClock(), 600.0)
     with pytest.raises(Unreachable):
-        calls(portal).within(5.0, once=True).read("x")
+        calls(portal).within(10.0, once=True).read("x")
     assert len(portal.timeouts) == 1
 
 

@@ -199,3 +199,49 @@ def test_a_pod_that_has_crashed_must_stay_up_for_longer_where_states_are_not_sho
 
     assert after() == Waiting("1 pod up; must stay up for 15 s", until=16.0)
     assert isinstance(after(Look(16.0, (running,), ONE)), Ready)
+
+
+# Portals that show neither restarts nor states: a fault is all there is between two crashes
+
+
+def blind(name: str, image: str = NEW, docker_id: str = "") -> Pod:
+    """Return a pod that runs, or seems to."""
+    return without_details(pod(name, image), docker_id)
+
+
+def after_a_rolling_update(gap: float, *texts: str) -> list[Look]:
+    """Return looks at a pod that took over from another within `gap` seconds, and is restarted."""
+    faults = tuple(fault("a", text) for text in texts)
+    both, alone = (blind("x", OLD), blind("a")), (blind("a", docker_id="again"),)
+    return [Look(1.0, both, ONE), Look(1.0 + gap, alone, ONE), Look(17.0, alone, ONE, faults)]
+
+
+def test_a_crash_in_the_faults_holds_back_a_pod_that_seems_to_run() -> None:
+    """It may be waiting for its next start, as recorded for up to 15 s."""
+    result = verdict(PLAIN, *after_a_rolling_update(8.0, BACK_OFF))
+    assert isinstance(result, Waiting)
+    assert result.until == 1.0 + 8.0 + 30.0
+    assert result.stuck == f"pod a has crashed: {BACK_OFF}"
+
+
+@pytest.mark.parametrize("texts", [(), ("Readiness probe failed",)])
+def test_other_faults_do_not_hold_it_back(texts: tuple[str, ...]) -> None:
+    """They may be about the time before it was ready."""
+    assert isinstance(verdict(PLAIN, *after_a_rolling_update(8.0, *texts)), Ready)
+
+
+def test_a_crash_is_over_where_the_pod_then_replaced_a_previous_one() -> None:
+    """Started right before the last previous pod left, it was what made Kubernetes go on."""
+    assert isinstance(verdict(PLAIN, *after_a_rolling_update(0.5, BACK_OFF)), Ready)
+
+
+def test_a_pod_that_stays_up_after_a_crash_is_ready_in_the_end() -> None:
+    """Faults outlive their cause."""
+    story = after_a_rolling_update(8.0, BACK_OFF)
+    assert isinstance(verdict(PLAIN, *story, replace(story[-1], at=40.0)), Ready)
+
+
+def test_a_fault_holds_nothing_back_where_states_are_shown() -> None:
+    """A container that has ended shows that itself."""
+    story = [Look(float(at), (pod("a"),), ONE, (fault("a", BACK_OFF),)) for at in (1, 6)]
+    assert isinstance(verdict(PLAIN, *story), Ready)

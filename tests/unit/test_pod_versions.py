@@ -8,7 +8,7 @@ import pytest
 
 from pipe.kinds.service.pods import by_owner, owner
 from pipe.kinds.service.rollout import Look
-from pipe.model import Change
+from pipe.model import MAIN, Change
 from pipe.portal import Container, Phase, Pod
 from pipe.rollout import Failed, Ready, TimedOut, Waiting
 from tests.support.service_looks import (
@@ -142,32 +142,6 @@ def test_without_a_record_an_image_that_cannot_be_compared_must_be_the_only_one(
     assert isinstance(verdict(what, *both, *alone), Ready)
 
 
-HISTORY = ({"": OLD}, {"": NEW})
-
-
-@pytest.mark.parametrize("image", ["mirror.example/web:2", "team/web:latest"])
-def test_without_a_record_the_nodes_own_name_for_the_image_is_not_the_previous_version(
-    image: str,
-) -> None:
-    """The content has a second tag on the node; the service never ran under that name."""
-    seen = service(history=HISTORY)
-    looks = every_second(range(1, 10), shown(image, "a", "b"), seen)
-    assert isinstance(verdict(resumed(seen), *looks), Ready)
-
-
-@pytest.mark.parametrize(
-    ("image", "history"),
-    [(OLD, HISTORY), ("mirror.example/web:1", HISTORY), ("team/web:latest", ())],
-)
-def test_without_a_record_an_earlier_image_is_the_previous_version(
-    image: str, history: tuple[dict[str, str], ...]
-) -> None:
-    """The history names it, or its tag; without a history, any other name may be earlier."""
-    seen = service(history=history)
-    looks = every_second(range(1, 60), shown(image, "a", "b"), seen)
-    assert isinstance(verdict(resumed(seen), *looks), Waiting)
-
-
 def test_a_rollback_that_could_not_look_at_the_pods_waits_for_the_only_version() -> None:
     """Without a look at the pods before it, which of two templates is wanted cannot be seen."""
     wanted, survivors = f"team/web@{DIGEST}", shown("sha256:" + "c" * 64, "x", "y")
@@ -177,6 +151,71 @@ def test_a_rollback_that_could_not_look_at_the_pods_waits_for_the_only_version()
     assert isinstance(verdict(what, *both), Waiting)
     alone = every_second(range(60, 66), survivors, service(wanted))
     assert isinstance(verdict(what, *both, *alone), Ready)
+
+
+KNOWN = ({MAIN: OLD}, {MAIN: NEW})
+"""The images that the portal's history holds."""
+
+
+@pytest.mark.parametrize(
+    ("history", "text", "is_new"),
+    [
+        (KNOWN, "team/web:nightly", True),
+        (KNOWN, "mirror.example/team/web:2", True),
+        (KNOWN, OLD, False),
+        (KNOWN, f"docker.io/{OLD}", False),
+        (KNOWN, "mirror.example/web:1", False),
+        ((), "team/web:nightly", False),
+        (({MAIN: NEW},), "team/web:nightly", False),
+    ],
+)
+def test_without_a_record_only_an_image_that_the_service_had_proves_a_previous_pod(
+    history: tuple[dict[str, str], ...], text: str, *, is_new: bool
+) -> None:
+    """Any other is the kubelet's own name for the content, where the portal keeps a history."""
+    what = resumed(service(history=history))
+    assert new_names(what, *shown(text, "a", "b")) == ({"a", "b"} if is_new else set())
+
+
+def test_without_a_record_a_set_is_held_against_its_pods_that_show_the_wanted_image() -> None:
+    """Its pods have no ReplicaSet that tells the versions apart."""
+    what = resumed(service(history=KNOWN))
+    other = in_set(pod("web-0", "team/web:nightly"))
+    assert new_names(what, other, in_set(pod("web-1"))) == {"web-1"}
+    assert new_names(what, other) == {"web-0"}
+
+
+def test_pods_of_a_first_deploy_are_new_whatever_image_they_show() -> None:
+    """A service without pods leaves none to compare with, but its image before is known."""
+    what = change(service(OLD, replicas=0))
+    assert new_names(what, *shown("team/web:nightly", "a")) == {"a"}
+    assert new_names(what, *shown(OLD, "a")) == set()
+    moved = change(service("old.example/web:2", replicas=0))
+    assert new_names(moved, *shown("old.example/web:2", "a")) == set()
+
+
+# Pods that no controller made
+
+
+@pytest.mark.parametrize("image", [OLD, NEW])
+def test_a_pod_without_a_controller_does_not_block_the_rollout(image: str) -> None:
+    """Made by hand, or detached from its ReplicaSet for a closer look, it stays for ever."""
+    stray = replace(pod("web-debug", image, phase=4), controller="", controller_kind="")
+    what = change(service(OLD), (*TWO_OLD, stray))
+    looks = every_second(range(1, 7), (*TWO_UP, stray), service())
+    assert isinstance(verdict(what, *looks), Ready)
+    stopped = [Look(1.0, (*TWO_UP, stray), service()), Look(7.0, (stray,), service(replicas=0))]
+    assert isinstance(verdict(what, *stopped), Ready)
+
+
+@pytest.mark.parametrize("platform", [0, 7], ids=["native Docker", "no controllers shown"])
+def test_pods_without_a_controller_count_where_none_shows_one(platform: int) -> None:
+    """Azure does not report controllers, and native Docker has none."""
+    old = replace(pod("x", OLD), controller="", controller_kind="")
+    what = change(service(OLD, platform=platform), (old,))
+    assert isinstance(verdict(what, Look(1.0, (old,), service(platform=platform))), Waiting)
+    seen = watch(what, Look(1.0, (old,), service(platform=platform)))
+    assert [one.name for one in seen.pods.previous] == ["x"]
 
 
 # Sets, whose pods keep their names

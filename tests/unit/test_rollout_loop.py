@@ -28,10 +28,11 @@ class Script(Watcher):
     ) -> None:
         self.clock, self.outcomes, self.takes = clock, list(outcomes), takes
         self.looked_at: list[float] = []
+        self.slow: Mapping[int, float] = {}
 
     def look(self, deadline: Deadline) -> Mapping[Target, Verdict]:
         self.looked_at.append(self.clock.elapsed)
-        self.clock.advance(self.takes)
+        self.clock.advance(self.slow.get(len(self.looked_at) - 1, self.takes))
         now = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
         if isinstance(now, PipeError):
             raise now
@@ -74,11 +75,22 @@ def test_looks_are_frequent_at_first() -> None:
 
 @pytest.mark.parametrize("takes", [0.1, 0.5, 1.0])
 def test_looks_at_a_slow_portal_take_a_tenth_of_the_time(takes: float) -> None:
-    """Pauses grow with the response time."""
+    """Pauses grow with the response time, once three looks have shown that it is usual."""
     waiting = [{WEB: Waiting("x")}] * 10
     script = Script(FakeClock(), *waiting, {WEB: Ready("up")}, takes=takes)
     run(script, 1000.0)
-    assert len(script.looked_at) * takes <= script.clock.elapsed / 10 + takes
+    usual = script.looked_at[2:]
+    assert len(usual) * takes <= (script.clock.elapsed - usual[0]) / 10 + takes
+
+
+@pytest.mark.parametrize("slow", [0, 1, 5])
+def test_one_slow_look_does_not_delay_the_next_by_more_than_seconds(slow: int) -> None:
+    """It says nothing about the portal: the verdict would be late."""
+    script = Script(FakeClock(), *[{WEB: Waiting("x")}] * 9, {WEB: Ready("up")})
+    script.slow = {slow: 4.0}
+    run(script)
+    after = script.looked_at[slow + 1] - (script.looked_at[slow] + 4.0)
+    assert after <= (5.5 if slow == 0 else 0.5)
 
 
 def test_the_last_look_comes_exactly_when_it_is_due() -> None:

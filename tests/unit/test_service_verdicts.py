@@ -179,3 +179,26 @@ def test_a_broken_previous_pod_does_not_fail_the_rollout() -> None:
     assert isinstance(verdict(PLAIN, *looks), Waiting)
     after = every_second(range(10, 16), TWO_UP, service())
     assert isinstance(verdict(PLAIN, *looks, *after), Ready)
+
+
+def test_the_probe_of_the_pod_that_came_up_last_is_the_reason_while_previous_pods_remain() -> None:
+    """A pod may be up and not ready; earlier ones had the same fault before they were."""
+    faults = tuple(Fault(frozenset({name}), f"Readiness probe failed: {name}", 2) for name in "ab")
+    looks = [
+        Look(1.0, (pod("a"), *TWO_OLD), service()),
+        Look(9.0, (pod("a"), pod("b"), TWO_OLD[0]), service(), faults),
+    ]
+    result = verdict(PLAIN, *looks)
+    assert isinstance(result, Waiting)
+    assert result.stuck == "pod b may not be ready: Readiness probe failed: b"
+    alone = verdict(PLAIN, *looks, Look(10.0, TWO_UP, service(), faults))
+    assert isinstance(alone, Waiting)
+    assert alone.stuck == ""
+
+
+def test_a_probe_that_is_mentioned_in_passing_is_no_reason() -> None:
+    """Only faults that are warnings or worse are."""
+    faults = (Fault(frozenset({"a"}), "Readiness probe succeeded", 1),)
+    result = verdict(PLAIN, Look(1.0, (pod("a"), *TWO_OLD), service(), faults))
+    assert isinstance(result, Waiting)
+    assert result.stuck == ""

@@ -8,10 +8,10 @@ from typing import Any, cast
 
 from pipe.clock import Deadline
 from pipe.kinds.service.watcher import ServiceWatcher
-from pipe.portal import Fault, Service, TenantPortal
+from pipe.portal import Fault, Pod, Service, TenantPortal
 from pipe.rollout import Ready, Verdict, Waiting
 from tests.support.fake_clock import FakeClock
-from tests.support.service_looks import OLD, change, pod, service
+from tests.support.service_looks import OLD, change, fault, pod, service, without_details
 
 TWO_UP = (pod("a"), pod("b"))
 
@@ -19,14 +19,18 @@ TWO_UP = (pod("a"), pod("b"))
 class Portal:
     """A tenant whose service has other counts with time, and what was read of it."""
 
-    def __init__(self, clock: FakeClock, counts: Sequence[tuple[float, Service]]) -> None:
+    def __init__(
+        self,
+        clock: FakeClock,
+        counts: Sequence[tuple[float, Service]],
+        pods: Sequence[Pod] = TWO_UP,
+        faults: Sequence[Fault] = (),
+    ) -> None:
         self.reads: list[str] = []
         self._clock = clock
         self._counts = counts
-        self.pods = SimpleNamespace(list=lambda: self._read("pods", TWO_UP))
-        self.faults = SimpleNamespace(
-            list=lambda: self._read("faults", cast("Sequence[Fault]", ()))
-        )
+        self.pods = SimpleNamespace(list=lambda: self._read("pods", pods))
+        self.faults = SimpleNamespace(list=lambda: self._read("faults", faults))
         self.services = SimpleNamespace(find=lambda name: self._read(name, self._service()))
 
     def until(self, deadline: Deadline) -> Portal:
@@ -42,11 +46,16 @@ class Portal:
         return result
 
 
-def follow(counts: Sequence[tuple[float, Service]], seconds: int) -> tuple[Verdict, list[str]]:
+def follow(
+    counts: Sequence[tuple[float, Service]],
+    seconds: int,
+    pods: Sequence[Pod] = TWO_UP,
+    faults: Sequence[Fault] = (),
+) -> tuple[Verdict, list[str]]:
     """Look once a second, and return the last verdict with all that was read."""
     clock = FakeClock()
     start = clock.monotonic()
-    portal = Portal(clock, [(start + since, one) for since, one in counts])
+    portal = Portal(clock, [(start + since, one) for since, one in counts], pods, faults)
     what = change(service(OLD))
     watcher = ServiceWatcher(cast("TenantPortal", portal), clock, [what], 5.0, 3)
     verdict: Verdict = Waiting("")
@@ -79,3 +88,30 @@ def test_services_are_not_read_while_only_time_is_missing() -> None:
     assert isinstance(verdict, Ready)
     assert reads.count("web") == 2
     assert "faults" not in reads
+
+
+BLIND = tuple(map(without_details, TWO_UP))
+
+
+def test_faults_are_read_once_before_success_where_pods_show_no_states() -> None:
+    """Between two crashes a pod seems to run."""
+    verdict, reads = follow([(0.0, service())], 60, BLIND)
+    assert isinstance(verdict, Ready)
+    assert reads.count("faults") == 1
+
+
+def test_success_waits_where_the_faults_show_that_a_pod_has_crashed() -> None:
+    verdict, reads = follow([(0.0, service())], 20, BLIND, (fault("a", "Back-off restarting"),))
+    assert isinstance(verdict, Waiting)
+    assert verdict.stuck == "pod a has crashed: Back-off restarting"
+    assert reads.count("faults") == 1
+
+
+def test_faults_are_read_in_turn_while_previous_pods_remain() -> None:
+    """New pods that are up may not be ready."""
+    pods = (*TWO_UP, pod("x", OLD))
+    faults = (fault("a", "Readiness probe failed"),)
+    verdict, reads = follow([(0.0, service())], 10, pods, faults)
+    assert isinstance(verdict, Waiting)
+    assert verdict.stuck == "pod a may not be ready: Readiness probe failed"
+    assert len(reads) <= 21

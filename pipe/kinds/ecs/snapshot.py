@@ -83,7 +83,7 @@ def detail(found: Snapshot) -> EcsDetail:
 def current_revision(service: EcsService) -> str:
     """Return the revision that AWS runs, or is about to run; an ARN.
 
-    AWS rolls back by itself, and the portal may go on to show the revision that it was asked for.
+    AWS rolls back by itself, and the portal may continue to show the revision that it was set to.
     """
     asked, primary = service.definition, service.primary
     if primary is None or primary.definition in ("", asked):

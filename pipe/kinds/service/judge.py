@@ -6,16 +6,16 @@ from collections import Counter
 
 from pipe import image
 from pipe.configuration import Configuration, is_in_place
-from pipe.kinds.service import problems
+from pipe.kinds.service import problems, stability
 from pipe.kinds.service.pods import (
+    ends_before_it_starts,
     generation,
     has_fixed_count,
-    is_in_set,
     is_in_stateful_set,
     needed,
     template_of,
 )
-from pipe.kinds.service.rollout import ServiceRollout, is_set_to
+from pipe.kinds.service.rollout import ServiceRollout, is_set_to, probe_faults
 from pipe.kinds.service.snapshot import detail, images, present
 from pipe.model import Restart
 from pipe.portal import Fault, Phase, Pod
@@ -25,11 +25,6 @@ _SCALED_DOWN_AFTER = 15.0
 """Seconds of stability after which fewer pods than configured are attributed to an autoscaler."""
 _CALM = 5.0
 """Seconds for which a restarted container must have been up to be called that."""
-_BACK_OFF, _LONGEST_BACK_OFF = 15.0, 60.0
-"""Seconds between the second end of a container and its next start, doubling from end to end.
-
-Kubernetes says 10 s; the recordings show up to 15 s.
-"""
 
 _CONDITIONS = {
     Phase.UNKNOWN: "in an unknown state",
@@ -153,7 +148,7 @@ def _progress(rollout: ServiceRollout, stable_seconds: float) -> Verdict:
         return _without_pods(rollout)
     count, exact = needed(rollout.service, rollout.active)
     all_up = 0 < rollout.up == len(new)
-    wait, enough = _stable_seconds(rollout, stable_seconds), rollout.up >= count
+    wait, enough = stability.seconds(rollout, stable_seconds), rollout.up >= count
     if all_up and not enough and _is_scaled_down(rollout):
         enough, wait = True, max(wait, _SCALED_DOWN_AFTER)
     is_open = _is_replacing(rollout) or _is_mixed(rollout) or _has_surplus(rollout, count)
@@ -163,13 +158,14 @@ def _progress(rollout: ServiceRollout, stable_seconds: float) -> Verdict:
     since = max([*rollout.up_since.values(), rollout.alone_since or 0.0])
     pods_up = f"{_pods(rollout.up)} up"
     if rollout.at - since < wait:
-        return Waiting(f"{pods_up}; must stay up for {wait:g} s", until=since + wait)
+        missing = f"{pods_up}; must stay up for {wait:g} s"
+        return Waiting(missing, stability.last_crash(rollout), until=since + wait)
     return Ready(f"{pods_up} for {wait:g} s" if wait else pods_up)
 
 
 def _is_replacing(rollout: ServiceRollout) -> bool:
     """Return whether the successor of a pod is still to come, as in a set."""
-    return rollout.pods.leaving > 0 and any(is_in_set(pod) for pod in rollout.pods.new)
+    return rollout.pods.leaving > 0 and ends_before_it_starts(rollout.service, rollout.pods.new)
 
 
 def _has_surplus(rollout: ServiceRollout, count: int) -> bool:
@@ -204,18 +200,6 @@ def _is_scaled_down(rollout: ServiceRollout) -> bool:
     had_fewer = before.replicas_active is not None and before.replicas_active < before.replicas
     is_credible = had_fewer or rollout.overlapped or rollout.change.resumes is not None
     return is_credible and not rollout.pods.previous and rollout.active == rollout.up
-
-
-def _stable_seconds(rollout: ServiceRollout, stable_seconds: float) -> float:
-    """Return how long the new pods must stay up.
-
-    Where the portal does not show present states, a container that has ended seems to run until it
-    is started again. In a rolling update it does not matter: the previous pods are the evidence.
-    """
-    most = max(rollout.ends.values(), default=0)
-    if most == 0 or rollout.shows_state or rollout.overlapped:
-        return stable_seconds
-    return max(stable_seconds, min(_BACK_OFF * 2.0 ** (most - 1), _LONGEST_BACK_OFF))
 
 
 def _is_mixed(rollout: ServiceRollout) -> bool:
@@ -254,7 +238,22 @@ def _stuck(rollout: ServiceRollout) -> str:
                 f"pod {pod.name} of the previous version is not up, and a StatefulSet does not "
                 "replace such a pod: delete it"
             )
-    return next((fault.text for fault in rollout.faults if _prevents_pods(rollout, fault)), "")
+    prevented = (fault.text for fault in rollout.faults if _prevents_pods(rollout, fault))
+    return next(prevented, "") or _unready(rollout)
+
+
+def _unready(rollout: ServiceRollout) -> str:
+    """Return the probe that fails for the pod that came up last, while previous pods remain.
+
+    A pod may be up and not ready, which then shows in the faults alone.
+    """
+    failing = probe_faults(rollout) if rollout.pods.previous else {}
+    latest = max(
+        (pod for pod in rollout.pods.new if pod.name in failing),
+        key=lambda pod: rollout.up_since.get(pod.incarnation, 0.0),
+        default=None,
+    )
+    return f"pod {latest.name} may not be ready: {failing[latest.name].text}" if latest else ""
 
 
 def _prevents_pods(rollout: ServiceRollout, fault: Fault) -> bool:
@@ -285,7 +284,7 @@ def _condition(rollout: ServiceRollout, pod: Pod) -> str:
     condition = _CONDITIONS.get(pod.phase, _OTHER_CONDITION)
     if _is_up(rollout, pod):
         up_for = rollout.at - rollout.up_since.get(pod.incarnation, rollout.started)
-        has_settled = up_for >= _stable_seconds(rollout, _CALM)
+        has_settled = up_for >= stability.seconds(rollout, _CALM)
         return "failing" if pod.name in rollout.ends and not has_settled else "up"
     if condition in ("up", "waiting"):
         return "failing" if pod.name in rollout.problems else "restarting"

@@ -10,10 +10,11 @@ from enum import Enum
 
 from pipe import image
 from pipe.kinds.service.snapshot import detail
-from pipe.model import MAIN, Change, Restart
+from pipe.model import MAIN, Change, Restart, Update
 from pipe.portal import Container, Phase, Pod, Service
 
 _REPLICA_SET, _DAEMON_SET, _STATEFUL_SET = "/ReplicaSet", "/DaemonSet", "/StatefulSet"
+_FLAGS_OF_SETS = ("ForceStatefulSet", "IsDaemonset")
 _TERMINATING = (Phase.DELETE, Phase.DELETED)
 _FAILED = (Phase.FAILED, Phase.EVICTED)
 
@@ -32,7 +33,8 @@ class VersionedPods:
 
     `failed` are objects of pods that failed or were evicted since the change, which their
     controller replaces: evidence, but not pods. `leaving` counts the terminating ones. `unsure`
-    names pods whose version depends on what other pods show.
+    names pods whose version depends on what other pods show. `shows_controllers` is true once a
+    pod named its controller.
     """
 
     new: tuple[Pod, ...] = ()
@@ -40,6 +42,7 @@ class VersionedPods:
     failed: tuple[Pod, ...] = ()
     leaving: int = 0
     unsure: frozenset[str] = frozenset()
+    shows_controllers: bool = False
 
 
 class _Version(Enum):
@@ -57,8 +60,9 @@ def by_version(change: Change, pods: Sequence[Pod], last: VersionedPods) -> Vers
     sorted_pods: dict[_Version, list[Pod]] = {version: [] for version in _Version}
     new, previous = sorted_pods[_Version.NEW], sorted_pods[_Version.PREVIOUS]
     service, leaving = detail(change.before).service, 0
+    shows_controllers = last.shows_controllers or any(pod.controller for pod in pods)
     failed = []
-    for pod in pods:
+    for pod in _controlled(pods) if shows_controllers and not service.native_docker else pods:
         if not pod.is_running:
             if is_terminating(pod):
                 leaving += 1
@@ -83,7 +87,13 @@ def by_version(change: Change, pods: Sequence[Pod], last: VersionedPods) -> Vers
         tuple(pod for pod in failed if pod.name not in were_there and pod.phase in _FAILED),
         leaving,
         frozenset(pod.name for pod in unsure),
+        shows_controllers,
     )
+
+
+def _controlled(pods: Sequence[Pod]) -> Sequence[Pod]:
+    """Return the pods without strays, made by hand or detached: no rollout replaces those."""
+    return [pod for pod in pods if pod.controller]
 
 
 def is_terminating(pod: Pod) -> bool:
@@ -126,13 +136,47 @@ def _version(change: Change, pod: Pod, was_new: Pod | None) -> _Version:
     if runs and not (known and change.renews_pods):
         return _Version.NEW
     if not known:
-        is_previous = runs is False and not _is_another_name(change, pod)
-        return _Version.PREVIOUS if is_previous else _Version.NEW
+        return _version_by_name(change, pod) if runs is False else _Version.NEW
     if generation(pod):
         return _Version.NEW
     if not _is_fresh(change, pod, was_new):
         return _Version.PREVIOUS
     return _Version.UNSURE if runs is False else _Version.NEW
+
+
+def _version_by_name(change: Change, pod: Pod) -> _Version:
+    """Return the version of a pod that shows another image, with no pods known from before.
+
+    The kubelet shows any tag that its node has for the same content. What the service has had
+    before, or has had the tag of, is no such name; without a history, nothing is. Which of several
+    ReplicaSets is the new one is left open; without them, pods with the wanted image decide.
+    """
+    service = detail(change.before).service
+    for container, wanted in change.images.items():
+        shown, before = (
+            _image(service.name, pod, container),
+            change.before.images.get(container, ""),
+        )
+        if _shows(wanted, shown, before) is not False:
+            continue
+        if image.same(before, shown):
+            return _Version.PREVIOUS
+        earlier = {_tag(old) for old in _previous_images(change, container)}
+        if not earlier or _tag(shown) in earlier - {_tag(wanted)}:
+            return _Version.PREVIOUS
+    return _Version.NEW if generation(pod) else _Version.UNSURE
+
+
+def _previous_images(change: Change, container: str) -> Iterator[str]:
+    """Yield the other images that a container is known to have had."""
+    rollback_to = change.rollback_to if isinstance(change, Update) else None
+    for images in (*detail(change.before).service.history, change.before.images, rollback_to or {}):
+        if container in images and not image.same(change.images[container], images[container]):
+            yield images[container]
+
+
+def _tag(text: str) -> str:
+    return text.rpartition(":")[2]
 
 
 def _is_fresh(change: Change, pod: Pod, was_new: Pod | None) -> bool:
@@ -160,30 +204,6 @@ def _runs(change: Change, pod: Pod) -> bool | None:
     if False in shown:
         return False
     return True if True in shown else None
-
-
-def _is_another_name(change: Change, pod: Pod) -> bool:
-    """Return whether a pod may show the kubelet's own name for what a resumed change set.
-
-    The kubelet shows any tag that its node has for the same content. What the service is known to
-    have run before, or has the tag of, is no such name; without a history, nothing is.
-    """
-    if change.resumes is None:
-        return False
-    service = detail(change.before).service
-    for container, wanted in change.images.items():
-        earlier = {
-            _tag(deployed[container])
-            for deployed in service.history
-            if container in deployed and not image.same(wanted, deployed[container])
-        }
-        if not earlier or _tag(_image(service.name, pod, container)) in earlier - {_tag(wanted)}:
-            return False
-    return True
-
-
-def _tag(text: str) -> str:
-    return text.rpartition(":")[2]
 
 
 def _shows(wanted: str, shown: str, before: str) -> bool | None:
@@ -226,9 +246,11 @@ def identities(pod: Pod) -> frozenset[str]:
     return ids or frozenset({pod.name})
 
 
-def is_in_set(pod: Pod) -> bool:
-    """Return whether a StatefulSet or DaemonSet made the pod: they end a pod before the next."""
-    return pod.controller_kind.endswith((_STATEFUL_SET, _DAEMON_SET))
+def ends_before_it_starts(service: Service, pods: Iterable[Pod]) -> bool:
+    """Return whether a pod ends before its successor starts, as in a StatefulSet or DaemonSet."""
+    if any(service.flags.get(flag) for flag in _FLAGS_OF_SETS):
+        return True
+    return any(pod.controller_kind.endswith((_STATEFUL_SET, _DAEMON_SET)) for pod in pods)
 
 
 def is_in_stateful_set(pod: Pod) -> bool:

@@ -18,6 +18,9 @@ from pipe.kinds.service.pods import containers
 from pipe.portal import Container, Fault, Phase, Pod
 
 _CRASH = re.compile(r"back-?off restarting|crash ?loop|oom-?killed", re.IGNORECASE)
+_PROBE = re.compile(r"\bprobe\b", re.IGNORECASE)
+_WARNING = 2
+"""Severity from which on a fault is more than information."""
 _CRASH_REASONS = ("CrashLoopBackOff", "RunContainerError")
 _PULL_REASONS = (
     "ErrImagePull",
@@ -120,6 +123,16 @@ def find_problem(
     if is_up(pod, shows_state=shows_state):
         return None
     return _of_phase(pod, texts) or _of_faults(texts)
+
+
+def is_crash(fault: Fault) -> bool:
+    """Return whether a fault is about a container that keeps ending."""
+    return bool(_CRASH.search(fault.text))
+
+
+def is_failing_probe(fault: Fault) -> bool:
+    """Return whether a fault is about a probe that fails, as for a pod that is up but not ready."""
+    return fault.severity >= _WARNING and bool(_PROBE.search(fault.text))
 
 
 def failed(pod: Pod, faults: Sequence[Fault]) -> PodProblem:

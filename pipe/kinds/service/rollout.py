@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pipe import image
@@ -49,15 +49,15 @@ class ObservedProblem:
 class ServiceRollout:
     """Everything observed of one service's rollout. Times are monotonic seconds.
 
-    `restarts` are the restarts that pods had had before, by pod name. `was_set` is true once
-    the service was seen to be set to the wanted images. `active` is the portal's last count of
-    pods. `listed` are all pods of the last look, `pods` the same by version. `had_pods` is true
-    once any was alive, `overlapped` once a new pod was up beside a previous one, as in a rolling
-    update; `alone_since` is since when no previous pod is left. `shows_state` is true once the
-    portal was seen to show present states of containers. `up` counts the new pods that are up,
-    `up_since` holds since when, by incarnation. `seen` counts restarts on portals that do not;
-    `ends` counts how often a container of a new pod ended, by pod name; `problems` are by pod
-    name too.
+    `restarts` are the restarts that pods had had before, by pod name. `was_set` is true once the
+    service was seen to be set to the wanted images. `active` is the portal's last count of pods.
+    `listed` are all pods of the last look, `pods` the same by version. `had_pods` is true once any
+    was alive, `overlapped` once a new pod was up beside a previous one, as in a rolling update;
+    `alone_since` is since when no previous pod is left, `beside_until` when one was last seen.
+    `shows_state` is true once the portal was seen to show present states of containers. `up` counts
+    the new pods that are up, `up_since` holds since when, by incarnation. `seen` counts restarts on
+    portals that do not; `ends` counts how often a container of a new pod ended, by pod name;
+    `problems` are by pod name too.
     """
 
     change: Change
@@ -72,6 +72,7 @@ class ServiceRollout:
     had_pods: bool = False
     overlapped: bool = False
     alone_since: float | None = None
+    beside_until: float | None = None
     shows_state: bool = False
     up: int = 0
     up_since: Mapping[str, float] = field(default_factory=dict)
@@ -149,6 +150,7 @@ def _with_pods(rollout: ServiceRollout, look: Look) -> ServiceRollout:
         had_pods=rollout.had_pods or bool(pods.new or pods.previous or pods.leaving),
         overlapped=rollout.overlapped or bool(up and pods.previous),
         alone_since=None if pods.previous else alone_since,
+        beside_until=rollout.at if rollout.pods.previous else rollout.beside_until,
         shows_state=shows_state,
         up=len(up),
         up_since={one: rollout.up_since.get(one, look.at) for one in up},
@@ -179,6 +181,30 @@ def _faults_of(rollout: ServiceRollout, pod: Pod) -> list[Fault]:
     service = rollout.service
     names = {pod.name, service.name} if service.faults_by_service else {pod.name}
     return [fault for fault in rollout.faults if names & fault.resources]
+
+
+def crash_faults(rollout: ServiceRollout) -> Mapping[str, Fault]:
+    """Return the first fault about a crash of each new pod, by its name."""
+    return _by_pod(rollout, [one for one in rollout.faults if problems.is_crash(one)])
+
+
+def probe_faults(rollout: ServiceRollout) -> Mapping[str, Fault]:
+    """Return the first fault about a failing probe of each new pod, by its name."""
+    return _by_pod(rollout, [one for one in rollout.faults if problems.is_failing_probe(one)])
+
+
+def _by_pod(rollout: ServiceRollout, faults: Sequence[Fault]) -> dict[str, Fault]:
+    by_name: dict[str, Fault] = {}
+    for fault in faults:
+        for name in fault.resources:
+            by_name.setdefault(name, fault)
+    service = rollout.service
+    of_all = by_name.get(service.name) if service.faults_by_service else None
+    return {
+        pod.name: own
+        for pod in (rollout.pods.new if by_name else ())
+        if (own := by_name.get(pod.name, of_all))
+    }
 
 
 def _observed_problems(

@@ -54,6 +54,9 @@ class ServiceWatcher(Watcher):
         faults = portal.faults.list() if needs_faults else None
         self._looks += 1
         verdicts = self._judge(pods, services, faults, deadline)
+        if faults is None and self._may_hide_crashes(verdicts):
+            faults = portal.faults.list()
+            verdicts = self._judge(pods, services, faults, deadline)
         if services is None and (again := self._confirm(portal, verdicts)) is not None:
             verdicts = self._judge(pods, again, faults, deadline)
         for target, rollout in self._rollouts.items():
@@ -105,8 +108,21 @@ class ServiceWatcher(Watcher):
         ]
         if any(problems.find_problem(pod, ()) for pod in troubled):
             return True
-        has_none = any(not rollout.pods.new for rollout in self._rollouts.values())
-        return not reads_services and (has_none or any(not problems.is_up(pod) for pod in troubled))
+        # New pods that are up may not be ready: then previous pods remain.
+        lacks_pods = any(
+            rollout.pods.previous or not rollout.pods.new for rollout in self._rollouts.values()
+        )
+        is_troubled = lacks_pods or any(not problems.is_up(pod) for pod in troubled)
+        return not reads_services and is_troubled
+
+    def _may_hide_crashes(self, verdicts: Mapping[Target, Verdict]) -> bool:
+        """Return whether pods may seem to run between crashes, which then only faults show."""
+        return any(
+            isinstance(verdict, Ready)
+            and self._rollouts[target].pods.new
+            and not self._rollouts[target].shows_state
+            for target, verdict in verdicts.items()
+        )
 
     def _confirm(
         self, portal: TenantPortal, verdicts: Mapping[Target, Verdict]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import ssl
+from collections.abc import Sequence
+from itertools import cycle
 from typing import Any, Self
 
 import boto3
@@ -121,9 +123,18 @@ class Cloud(Listener):
         """Push an empty image to ECR; return its digest."""
         return self._put(name, tag, MANIFEST, {"config": {"digest": _sha256(tag)}, "layers": []})
 
-    def push_index(self, tag: str, digests: list[str], name: str = "team/web") -> str:
+    def push_index(
+        self,
+        tag: str,
+        digests: list[str],
+        name: str = "team/web",
+        architectures: Sequence[str] = ("amd64", "arm64"),
+    ) -> str:
         """Push an index of images, with a build's attestation at its end; return its digest."""
-        entries = [{"digest": one, "platform": {"os": "linux"}} for one in digests]
+        entries = [
+            {"digest": one, "platform": {"os": "linux", "architecture": architecture}}
+            for one, architecture in zip(digests, cycle(architectures), strict=False)
+        ]
         attestation = {"digest": _sha256("attestation"), "platform": {"os": "unknown"}}
         return self._put(name, tag, INDEX, {"manifests": [*entries, attestation]})
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from tests.sandbox.current import current_tenant, current_token, current_world
-from tests.sandbox.replies import answer, listing
+from tests.sandbox.replies import answer, listing, refusal
+from tests.sandbox.routes import V2
 
 routes = Blueprint("tenants", __name__)
 
@@ -48,6 +49,14 @@ def system() -> Response:
 @routes.get("/v3/features/tenant/<tid>")
 def features(tid: str) -> Response:
     return answer(current_tenant().features())
+
+
+@routes.get(f"{V2}/GetAwsConsoleTokenUrl")
+def aws_credentials(tid: str) -> Response:
+    access = current_world().aws_access
+    if access.text or access.status >= 400:
+        return refusal(access.status, access.text)
+    return answer(access.body())
 
 
 @routes.get("/v3/version")
