@@ -24,6 +24,10 @@ _SESSION_TOKEN = re.compile(r"(?<=<SessionToken>)[^<]+")
 _GIVEN = re.compile(r"<(?:AccessKeyId|SecretAccessKey|SessionToken)>([^<]+)<")
 _SIGNER = re.compile(r"Credential=([^/]+)/")
 _CACHE_RULES = "DescribePullThroughCacheRules"
+_LAYER_ADDRESS = "GetDownloadUrlForLayer"
+_BLOB = "/sandbox/blob"
+_CONFIGURATION = {"os": "linux", "architecture": "amd64"}
+"""What every image of this registry was built for; moto keeps no blobs."""
 _JSON = "application/x-amz-json-1.1"
 
 
@@ -68,6 +72,8 @@ class Door:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer one request."""
         request = Request(environ)
+        if request.path == _BLOB:
+            return Response(json.dumps(_CONFIGURATION))(environ, start_response)
         body = request.get_data()
         rewind(environ, body)
         target = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
@@ -90,6 +96,10 @@ class Door:
                 self._answers.remove(scripted)
                 answer = Response(json.dumps(scripted[1]), content_type=_JSON)
                 return answer(environ, start_response)
+        if operation == _LAYER_ADDRESS:
+            address = {"downloadUrl": f"{request.host_url.rstrip('/')}{_BLOB}?X-Amz-Signature=blob"}
+            answer = Response(json.dumps(address), content_type=_JSON)
+            return answer(environ, start_response)
         response = Response.from_app(self._moto, environ, buffered=True)
         # Known secrets replace moto's random ones, so that tests can search for them.
         body_text = _SECRET_KEY.sub(SECRET_KEY, response.get_data(as_text=True))
