@@ -41,12 +41,16 @@ def environ() -> dict[str, str]:
     }
 
 
+ENVIRONMENT = value_of("env")
+"""A value that `ENV` sets."""
+
+
 @cache
 def planted() -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Return the value of every canary and the forms it may appear in."""
     secret = {**environ(), "DUPLO_TOKEN": value_of("DUPLO_TOKEN")}
     secret.pop("REGISTRY_USERNAME", None)
-    issued = (SECRET_KEY, SESSION_TOKEN, CONSOLE_TOKEN)
+    issued = (SECRET_KEY, SESSION_TOKEN, CONSOLE_TOKEN, ENVIRONMENT)
     values = [*secret.values(), PROXY_PASSWORD, DEFAULT_TOKEN, *issued]
     return tuple((value, tuple(forms(value))) for value in values)
 

@@ -11,7 +11,13 @@ import pytest
 
 from pipe.deploy.sequence import Deploy
 from pipe.settings.variables import VARIABLES
-from tests.reliability.scenarios import FAILED, SCENARIOS, Scenario, ScenarioHarness
+from tests.reliability.scenarios import (
+    CONFIGURATIONS,
+    FAILED,
+    SCENARIOS,
+    Scenario,
+    ScenarioHarness,
+)
 from tests.sandbox import ApiFault, Behaviour
 from tests.security import canaries
 from tests.support.harness import RunResult
@@ -50,6 +56,17 @@ def test_no_run_shows_a_secret(scenario: Scenario, tmp_path: Path, clean: Check)
     """Neither success nor restart, rollback or failure does, with DEBUG."""
     harness = harness_of(scenario, tmp_path)
     result = run(harness)
+    assert result.code == scenario.code, result.text
+    clean(harness, result)
+
+
+@pytest.mark.parametrize("scenario", [*SCENARIOS, *CONFIGURATIONS], ids=str)
+def test_no_run_shows_a_value_of_the_environment(
+    scenario: Scenario, tmp_path: Path, clean: Check
+) -> None:
+    """Values that `ENV` sets are masked like secrets, also where the run fails."""
+    harness = harness_of(scenario, tmp_path)
+    result = run(harness, ENV=f"NEW_FLAG={canaries.ENVIRONMENT}")
     assert result.code == scenario.code, result.text
     clean(harness, result)
 
@@ -101,11 +118,13 @@ def test_a_token_in_a_response_is_masked(
 def test_faults_and_logs_of_pods_show_no_secret(tmp_path: Path, clean: Check) -> None:
     """Evidence from the cluster is masked as well."""
     harness = harness_of(FAILED, tmp_path)
-    crash = Behaviour("crash", log=(f"env: DUPLO_TOKEN={TOKEN}",), fault=f"Back-off {TOKEN}")
+    lines = (f"env: DUPLO_TOKEN={TOKEN}", f"env: NEW_FLAG={canaries.ENVIRONMENT}")
+    crash = Behaviour("crash", log=lines, fault=f"Back-off {TOKEN}")
     harness.world.behave("team/web:bad", crash)
-    result = run(harness)
+    result = run(harness, ENV=f"NEW_FLAG={canaries.ENVIRONMENT}")
     assert result.code == 10
     assert "env: DUPLO_TOKEN=***" in result.log
+    assert "env: NEW_FLAG=***" in result.log
     clean(harness, result)
 
 
