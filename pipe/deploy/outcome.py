@@ -88,10 +88,11 @@ def rollout_error(verdicts: Mapping[Target, Verdict], advice: str) -> PipeError 
 
 def deploy_test_error(failed: DeployTestResult, advice: str) -> DeployFailed:
     """Return the error for a test that failed after a rollout that succeeded."""
+    remedy = f"The test did not run. {failed.remedy}" if failed.remedy else ""
     return DeployFailed(
         ExitCode.FAILED,
         f"The rollout succeeded, but {failed.name} {failed.message}.",
-        f"The test's output is above. {advice}",
+        remedy or f"The test's output is above. {advice}",
     )
 
 

@@ -38,7 +38,8 @@ class CommandResult:
     """How a command ended: with a `status`, by a `signal`, at its time limit, or not started.
 
     `error` is the reason why it could not be started or was killed, if known; `output` holds the
-    kept lines, with a note where lines were omitted.
+    kept lines, with a note where lines were omitted; `remedy` is what to do where the command could
+    not be started.
     """
 
     seconds: float
@@ -47,6 +48,7 @@ class CommandResult:
     signal: int = 0
     timed_out: bool = False
     error: str = ""
+    remedy: str = ""
 
     @property
     def passed(self) -> bool:
@@ -58,7 +60,8 @@ class CommandResult:
 class DeployTestResult:
     """The result of one test; `message` completes a sentence that begins with its name.
 
-    `subject` is the command or address; `kind` is `command`, `container` or `probe`.
+    `subject` is the command or address; `kind` is `command`, `container` or `probe`; `remedy` is
+    what to do about a test that could not be started.
     """
 
     name: str
@@ -68,6 +71,7 @@ class DeployTestResult:
     seconds: float
     message: str
     output: tuple[str, ...] = ()
+    remedy: str = ""
 
 
 class Runner(Protocol):

@@ -91,13 +91,21 @@ class DeployTests:
             if name == BEFORE:
                 raise
             # After the change, a Docker service that went away is not a matter of the variables.
-            result = CommandResult(0.0, error=_not_started(error))
+            remedy = " ".join(f"{problem.fix}." for problem in error.problems)
+            result = CommandResult(0.0, error=_not_started(error), remedy=remedy)
         message = describe(result, command.seconds)
         log.log(logging.INFO if result.passed else logging.ERROR, "%s %s.", name, message)
         kind = "container" if command.image else "command"
         return self._noted(
             DeployTestResult(
-                name, kind, command.text, result.passed, result.seconds, message, result.output
+                name,
+                kind,
+                command.text,
+                result.passed,
+                result.seconds,
+                message,
+                result.output,
+                result.remedy,
             )
         )
 

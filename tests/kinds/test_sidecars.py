@@ -45,7 +45,7 @@ def test_a_sidecars_deploy_is_reported_with_its_own_image(harness: Harness) -> N
     assert "web/log runs log:2 (previously log:1): " in run_result.stdout
     variables = (harness.report_dir / "deploy.env").read_text("utf-8")
     assert "DEPLOY_IMAGE=log:2\nDEPLOY_PREVIOUS_IMAGE=log:1\n" in variables
-    assert run_result.report["targets"][0]["state"].startswith("is set to log:2, ")
+    assert run_result.report["targets"][0]["state"].startswith("is set to log:2 (container log), ")
     assert "<del>log:1</del>" in (harness.report_dir / "deploy.html").read_text("utf-8")
     sent = [json.loads(request.body or b"")["attachments"][0]["text"] for request in slack.requests]
     assert all("web/log: `log:1` → `log:2`" in text for text in sent)
@@ -60,7 +60,10 @@ def test_a_failed_sidecars_advice_restores_the_sidecar(harness: Harness) -> None
     assert run_result.code == 10
     assert "SERVICES: 'web/log=log:1'" in run_result.log
     assert "with IMAGE" not in run_result.log
-    assert "web is set to log:2" in run_result.stdout
+    assert (
+        "web is set to log:2 (container log), with 2 pods up on log:1, 1 pod failing on log:2"
+        in (run_result.stdout)
+    )
 
 
 def test_a_crashing_sidecar_is_rolled_back(harness: Harness) -> None:

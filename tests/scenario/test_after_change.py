@@ -39,6 +39,8 @@ def test_a_test_image_that_cannot_run_after_the_change_is_a_failed_test(
     assert (run_result.code, web.image) == (code, image)
     assert "POST_DEPLOY_TEST could not be started" in run_result.stdout
     assert "othing was changed" not in run_result.stdout
+    assert "What to do: The test did not run. " in run_result.log
+    assert "output is above" not in run_result.log
 
 
 def test_silent_log_routes_do_not_delay_the_rollback(harness: Harness) -> None:

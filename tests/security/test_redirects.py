@@ -16,7 +16,7 @@ from pipe.deploy_tests.probe import Probe
 from pipe.errors import Refused, Unreachable
 from pipe.http import Limits, Network, Reply
 from pipe.http.session import BoundedSession, open_session
-from pipe.notify import slack
+from pipe.notify import delivery
 from pipe.notify.background import DeliveryFailed
 from pipe.portal import connect
 from pipe.secret import Secret
@@ -122,12 +122,12 @@ def test_the_portal_is_refused_for_any_redirect(location: str) -> None:
 
 
 @pytest.mark.parametrize("location", BAD_LOCATIONS)
-def test_slack_is_refused_for_any_redirect(location: str) -> None:
+def test_a_receiver_is_refused_for_any_redirect(location: str) -> None:
     """A notification never raises anything else."""
     with HttpServer(lambda _: redirect(location=location)) as server:
         session = open_session(server.url, Proxies())
         with pytest.raises(DeliveryFailed, match="returned 302"):
-            slack.deliver(f"{server.url}/hook", {}, session, SystemClock())
+            delivery.post(f"{server.url}/hook", {}, session, SystemClock(), "SLACK_WEBHOOK")
 
 
 def test_every_session_leaves_redirects_to_its_caller() -> None:

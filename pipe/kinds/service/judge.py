@@ -13,6 +13,7 @@ from pipe.kinds.service.pods import (
     has_fixed_count,
     is_in_stateful_set,
     needed,
+    shown_image,
     template_of,
 )
 from pipe.kinds.service.rollout import ServiceRollout, is_set_to, probe_faults
@@ -266,18 +267,28 @@ def _prevents_pods(rollout: ServiceRollout, fault: Fault) -> bool:
 
 
 def state(rollout: ServiceRollout) -> str:
-    """Return the image the service is set to, and its pods by image and condition, in words."""
+    """Return the images the service is set to, and its pods by image and condition, in words.
+
+    Only the containers of the change are shown.
+    """
     counts: Counter[tuple[str, str]] = Counter()
     for pod in (*rollout.pods.new, *rollout.pods.previous):
-        current = next((entry.image for entry in pod.containers), "an unknown image")
-        counts[image.normalise(current), _condition(rollout, pod)] += 1
+        counts[_shown_images(rollout, pod), _condition(rollout, pod)] += 1
     listed = [
         f"{_pods(number)} {condition} on {current}"
         for (current, condition), number in sorted(counts.items())
     ]
     by_container = images(rollout.service)
-    set_to = ", ".join(by_container.get(name, "") for name in rollout.change.images)
+    set_to = ", ".join(
+        f"{by_container.get(name, '')} (container {name})" if name else by_container.get(name, "")
+        for name in rollout.change.images
+    )
     return f"is set to {set_to}, with {', '.join(listed) or 'no pods'}"
+
+
+def _shown_images(rollout: ServiceRollout, pod: Pod) -> str:
+    shown = (shown_image(rollout.service.name, pod, name) for name in rollout.change.images)
+    return ", ".join(image.normalise(one) if one else "an unknown image" for one in shown)
 
 
 def _condition(rollout: ServiceRollout, pod: Pod) -> str:

@@ -154,7 +154,7 @@ def _version_by_name(change: Change, pod: Pod) -> _Version:
     service = detail(change.before).service
     for container, wanted in change.images.items():
         shown, before = (
-            _image(service.name, pod, container),
+            shown_image(service.name, pod, container),
             change.before.images.get(container, ""),
         )
         if _shows(wanted, shown, before) is not False:
@@ -198,7 +198,9 @@ def _runs(change: Change, pod: Pod) -> bool | None:
     """
     service = detail(change.before).service.name
     shown = [
-        _shows(wanted, _image(service, pod, container), change.before.images.get(container, ""))
+        _shows(
+            wanted, shown_image(service, pod, container), change.before.images.get(container, "")
+        )
         for container, wanted in change.images.items()
     ]
     if False in shown:
@@ -304,7 +306,7 @@ def containers(pod: Pod) -> Iterator[Container]:
     yield from pod.containers
 
 
-def _image(service: str, pod: Pod, container: str) -> str:
+def shown_image(service: str, pod: Pod, container: str) -> str:
     """Return the image of a pod's container, empty if the portal does not show it."""
     if container != MAIN:
         entries = (*pod.containers, *pod.init_containers)
