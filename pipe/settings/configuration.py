@@ -178,7 +178,7 @@ def _file(clone_dir: Path, name: str) -> Iterator[_Entry]:
 
 def _check_name(name: str, what: str) -> None:
     if not _NAME.fullmatch(name):
-        message = f"has no valid name in {what}: use letters, digits, _, - and ."
+        message = f'has no valid name in {what}: use letters, digits, ".", "_" and "-" only'
         raise ValueError(message)
 
 
