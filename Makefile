@@ -9,6 +9,8 @@ DEV    := $(VENV)/.dev-installed
 INSTALL = $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r
 VERSION = $(shell sed -n 's/^image: .*:\([0-9.]*\).*/\1/p' pipe.yml)
 IMAGE   = nholuongut/bitbucket-deploy-pipe:$(VERSION)
+# One more than there are cores: many tests wait for containers and processes.
+WORKERS = $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
 # Builds are dated by the commit, so that two builds of one commit are identical. BASE replaces the
 # base image: make image BASE=mirror.example/python:3.13-slim-trixie
 COMMIT  = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
@@ -31,7 +33,7 @@ sandbox: $(DEMO) ## serve the local portal for manual experiments; prints usage
 	@$(BIN)/python -m tests.sandbox
 
 test: $(DEV) ## run all tests; container tests are skipped without a Docker engine
-	@$(BIN)/python -m pytest -n auto --dist loadgroup
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 image-test: $(DEV) ## run the tests once more with the image's Python and libraries; needs Docker
 	@$(BIN)/python -m pytest -n auto -m image_test
