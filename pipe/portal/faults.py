@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipe.errors import PipeError, PlatformError
+from pipe.errors import PlatformError
 from pipe.http.excerpt import one_line
 from pipe.portal.fields import code, listed, nested, prose, text
 from pipe.portal.scope import Scope
@@ -80,13 +80,10 @@ class Faults:
     def token_expiry(self) -> str:
         """Return the platform's fault about a token that expires soon, empty without one.
 
-        One quick request, whose failure is no reason to warn of anything.
+        One quick request, which may fail unless the portal refuses the token.
         """
         calls = self._scope.calls.within(_SECONDS / 2, once=True)
-        try:
-            faults = Faults(replace(self._scope, calls=calls)).list() or ()
-        except PipeError:
-            return ""
+        faults = Faults(replace(self._scope, calls=calls)).list() or ()
         return next((one_line(one.text) for one in faults if _EXPIRY.search(one.text)), "")
 
 
