@@ -40,7 +40,7 @@ def with_images(config: str, wanted: Mapping[str, str]) -> str:
 
     Raises `ValueError` with the reason when it is not a JSON object, or lacks a container.
     """
-    parsed = _parse(config)
+    parsed = parse(config)
     missing = dict(wanted)
     for container in _containers(parsed):
         name, image = _key(container, "name"), _key(container, "image")
@@ -59,7 +59,7 @@ def environments(config: str) -> Mapping[str, Variables]:
     """
     return {
         name: env.variables(env.entries_of(holder, env.key_of(holder, _ENV)))
-        for name, holder in _holders(_parse(config))
+        for name, holder in _holders(parse(config))
     }
 
 
@@ -68,7 +68,7 @@ def with_environments(config: str, edits: Mapping[str, EnvironmentEdit]) -> str:
 
     Raises `ValueError` as `environments` does.
     """
-    parsed = _parse(config)
+    parsed = parse(config)
     for name, holder in _holders(parsed):
         if name not in edits:
             continue
@@ -85,8 +85,8 @@ def with_former_environments(config: str, former: str, edits: Mapping[str, Envir
 
     Raises `ValueError` as `environments` does.
     """
-    parsed = _parse(config)
-    before = dict(_holders(_parse(former)))
+    parsed = parse(config)
+    before = dict(_holders(parse(former)))
     for name, holder in _holders(parsed):
         if name in edits and name in before:
             env.restore(holder, before[name], edits[name], _ENV)
@@ -101,7 +101,8 @@ def _holders(config: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
             yield container[name], container
 
 
-def _parse(config: str) -> dict[str, Any]:
+def parse(config: str) -> dict[str, Any]:
+    """Return the object in a text; raise `ValueError` with the reason if there is none."""
     try:
         parsed = loads(config or "{}")
         # Refuses numbers that JSON has no form for, such as NaN, before they get sent.

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 from pipe.configuration import EnvironmentEdit, Variables
-from pipe.http.json_body import loads
 from pipe.model import MAIN
+from pipe.portal.docker_config import parse
 from pipe.secret import Secret
 
 
@@ -20,14 +19,14 @@ def environments(config: str) -> Mapping[str, Variables]:
     return {
         MAIN: {
             name: Secret(value if isinstance(value, str) else json.dumps(value))
-            for name, value in _parse(config).items()
+            for name, value in parse(config).items()
         }
     }
 
 
 def with_environments(config: str, edits: Mapping[str, EnvironmentEdit]) -> str:
     """Return the text with the environment edited; raise `ValueError` as `environments` does."""
-    parsed = _parse(config)
+    parsed = parse(config)
     edit = edits.get(MAIN, EnvironmentEdit())
     present = environments(config)[MAIN]
     for name, value in edit.values.items():
@@ -42,21 +41,10 @@ def with_former_environments(config: str, former: str, edits: Mapping[str, Envir
 
     Raises `ValueError` as `environments` does.
     """
-    now, before = _parse(config), _parse(former)
+    now, before = parse(config), parse(former)
     names = edits.get(MAIN, EnvironmentEdit()).names
     others = {name: value for name, value in now.items() if name not in names}
     if others == {name: value for name, value in before.items() if name not in names}:
         return former
     restored = {name: value for name, value in before.items() if name in names}
     return json.dumps({**others, **restored}, ensure_ascii=False)
-
-
-def _parse(config: str) -> dict[str, Any]:
-    try:
-        parsed = loads(config or "{}")
-        json.dumps(parsed, allow_nan=False)
-    except ValueError:
-        raise ValueError("it is not valid JSON") from None
-    if not isinstance(parsed, dict):
-        raise ValueError("it is not a JSON object")  # noqa: TRY004 - a wrong value, not a wrong call
-    return parsed

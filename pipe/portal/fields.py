@@ -70,8 +70,13 @@ def enum_text(item: Mapping[str, Any], key: str) -> str:
 
 def moment(item: Mapping[str, Any], key: str) -> datetime | None:
     """Return the time under a key, in UTC unless it names a zone, or None."""
+    return parse_moment(text(item, key))
+
+
+def parse_moment(written: str) -> datetime | None:
+    """Return a time as the portal writes it, in UTC unless it names a zone, or None."""
     try:
-        found = datetime.fromisoformat(text(item, key))
+        found = datetime.fromisoformat(written)
     except ValueError:
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)

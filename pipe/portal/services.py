@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 _NO_FIND_ROUTE = (*NO_ROUTE, 500)
 _FIND = "find a service"
 _MAIN_CONTAINER = "duplo-main-container"
-_SECONDS_FOR_ADDRESS = 5.0
 """The API's name for the main container in an image update."""
+_SECONDS_FOR_ADDRESS = 5.0
 _FLAGS = (
     "IsAnyHostAllowed",
     "IsCloudCredsFromK8sServiceAccount",

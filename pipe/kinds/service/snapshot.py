@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from pipe.configuration import ENVIRONMENT, REPLICAS, Present
 from pipe.model import MAIN, Snapshot, Target
 from pipe.portal import Service
+from pipe.portal.fields import parse_moment
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def take_snapshot(target: Target, service: Service) -> Snapshot:
         service.allocation_tags,
         *current.values(),
     ]
-    moments = (_moment(service.deployed_at), _moment(service.restarted_at))
+    moments = (parse_moment(service.deployed_at), parse_moment(service.restarted_at))
     return Snapshot(
         target,
         current,
@@ -72,12 +72,3 @@ def present(service: Service) -> Present:
     elif service.one_pod_per_host:
         problems[REPLICAS] = "the hosts decide the number of its pods"
     return Present(environments, None if REPLICAS in problems else service.replicas, problems)
-
-
-def _moment(text: str) -> datetime | None:
-    """Return a time as the portal writes it, in UTC unless it names a zone."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
