@@ -11,11 +11,12 @@ from pipe import output
 from pipe.actions.base import BaseAction
 from pipe.deploy import previous_run
 from pipe.deploy.sequence import Deploy
-from pipe.deploy_tests import DeployTests
+from pipe.deploy_tests import DeployTests, StepRunner
 from pipe.identity.establish import Identity, establish, variables_for_tests, with_portal_keys
 from pipe.kinds import open_drivers
-from pipe.portal import TenantPortal, choose, connect
+from pipe.portal import TenantPortal
 from pipe.portal.aws_credentials import tenant_keys
+from pipe.portal.opening import open_portal
 from pipe.portal.token_expiry import expiry_warning
 from pipe.registry.login import logins
 from pipe.registry.lookup import registry_lookup
@@ -38,9 +39,9 @@ class DeployAction(BaseAction):
         settings, network = run.settings, run.network
         identity = establish(settings, network, run.mask)
         run.recorder.token = identity.token
-        variable, end = settings.token_variable, identity.token_end
-        portal = connect(settings.host, identity.token, network, variable, end)
-        tenant = portal.tenant(choose(portal.tenants.list(), settings.tenant))
+        opened = run.opened or open_portal(settings, network, identity.token, identity.token_end)
+        portal = opened.portal
+        tenant = portal.tenant(opened.tenant(settings.tenant))
         log.info("Tenant %s", tenant.tenant.name)
         self._warn_of_expiry(identity, tenant)
         keys = tenant_keys(tenant, run.dependencies.clock, run.mask)
@@ -94,7 +95,7 @@ class DeployAction(BaseAction):
         run = self._run
         return DeployTests(
             run.settings,
-            run.dependencies.runner,
+            run.dependencies.runner or StepRunner(),
             run.dependencies.clock,
             run.recorder.tested,
             run.mask.text,
