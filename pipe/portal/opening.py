@@ -19,10 +19,10 @@ class OpenedPortal:
     def __init__(self, portal: Portal) -> None:
         self.portal = portal
         self._tenants: Sequence[Tenant] = ()
-        self._error: BaseException | None = None
+        self._error: Exception | KeyboardInterrupt | None = None
         try:
             self._tenants = portal.tenants.list()
-        except BaseException as error:  # noqa: BLE001 - raised by `tenant`
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - raised by `tenant`
             self._error = error
 
     def tenant(self, wanted: str) -> Tenant:
