@@ -9,9 +9,10 @@ Works on any Debian image with CPython: the interpreter reports where its parts 
 which shared libraries are needed. Every file gets the time SOURCE_DATE_EPOCH.
 """
 
-import compileall
+import ast
+import importlib.util
+import marshal
 import os
-import py_compile
 import shutil
 import ssl
 import subprocess
@@ -34,7 +35,7 @@ def main(site: Path, source: Path, root: Path) -> None:
     make_folders(root)
     copy_interpreter(root)
     copy_packages(site, root / LIB / "site-packages")
-    compile_without_source(root / LIB, root)
+    replace_by_bytecode(root / LIB, root)
     copy_pipe(source, root)
     add_certificates(root)
     add_busybox(root)
@@ -79,35 +80,51 @@ def copy_packages(site: Path, target: Path) -> None:
     (target.parent / "dist-packages").symlink_to(target.name)
 
 
-def compile_without_source(folder: Path, root: Path) -> None:
+def replace_by_bytecode(folder: Path, root: Path) -> None:
     """Replace sources by bytecode, so that each module is present once."""
-    if not compile_all(folder, root, legacy=True):
-        sys.exit("assemble: a module does not compile")
-    for file in folder.rglob("*.py"):
-        file.unlink()
+    for source in list(folder.rglob("*.py")):
+        docstrings = not left_out.DOCSTRINGS_READ.isdisjoint(source.relative_to(folder).parts)
+        source.with_suffix(".pyc").write_bytes(bytecode(source, root, docstrings=docstrings))
+        source.unlink()
 
 
 def copy_pipe(source: Path, root: Path) -> None:
     """Copy the pipe with its source, so that tracebacks show the lines."""
     target = root / LIB / "site-packages/pipe"
     copy_tree(source / "pipe", target, [])
-    if not compile_all(target, root, legacy=False):
-        sys.exit("assemble: the pipe does not compile")
+    for module in target.rglob("*.py"):
+        cached = Path(importlib.util.cache_from_source(str(module)))
+        make(cached.parent)
+        cached.write_bytes(bytecode(module, root, docstrings=False))
     for name in ("pipe.yml", "README.md", "LICENSE"):
         shutil.copy(source / name, root / name)
 
 
-def compile_all(folder: Path, root: Path, *, legacy: bool) -> bool:
-    """Compile to bytecode that is never checked against its source; the image does not change."""
-    return compileall.compile_dir(
-        folder,
-        quiet=1,
-        maxlevels=20,
-        legacy=legacy,
-        stripdir=root,
-        prependdir="/",
-        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
-    )
+def bytecode(source: Path, root: Path, *, docstrings: bool) -> bytes:
+    """Compile to bytecode that is never checked against its source; the image does not change.
+
+    Functions and modules lose their docstrings. Those of classes stay, because a dataclass without
+    one composes its own, which takes longer than loading it.
+    """
+    text = source.read_bytes()
+    tree = ast.parse(text)
+    if not docstrings:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef):
+                drop_docstring(node)
+    code = compile(tree, f"/{source.relative_to(root)}", "exec", dont_inherit=True)
+    # PEP 552: a hash of the source that is not checked.
+    header = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little")
+    return header + importlib.util.source_hash(text) + marshal.dumps(code)
+
+
+def drop_docstring(node: ast.Module | ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+    """Remove a docstring; what follows keeps its lines."""
+    if ast.get_docstring(node, clean=False) is None:
+        return
+    first = node.body.pop(0)
+    if not node.body and not isinstance(node, ast.Module):
+        node.body.append(ast.copy_location(ast.Pass(), first))
 
 
 def add_certificates(root: Path) -> None:

@@ -95,7 +95,7 @@ print({str(source.relative_to(lib)).split("/")[1] for source in sources})
 """
 
 ASSEMBLE_AGAIN = """
-export SOURCE_DATE_EPOCH=1 PYTHONHASHSEED=0
+export SOURCE_DATE_EPOCH=1 PYTHONHASHSEED=0 PYTHONNODEBUGRANGES=1
 python3 /source/image/assemble.py /site /source /again
 for root in /rootfs /again; do tar --sort=name -C $root -c . | sha256sum; done
 """
