@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pipe.errors import IdentityError
@@ -52,7 +54,7 @@ def test_the_list_is_requested_once() -> None:
     "variables",
     [{"ACTION": "check"}, ROLE, {**ROLE, "DUPLO_TOKEN_SECRET": "deploy/token", "DUPLO_TOKEN": ""}],
 )
-def test_nothing_is_requested_before_what_has_to_come_first(variables: dict[str, str]) -> None:
+def test_nothing_is_requested_before_what_has_to_come_first(variables: dict[str, Any]) -> None:
     """A role comes before the portal, and the preflight checks have an order of their own."""
     settings = load(environment("http://127.0.0.1:1", "portal-token-0123456789", **variables))
     network: object = None
