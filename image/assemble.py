@@ -35,8 +35,8 @@ def main(site: Path, source: Path, root: Path) -> None:
     make_folders(root)
     copy_interpreter(root)
     copy_packages(site, root / LIB / "site-packages")
-    replace_by_bytecode(root / LIB, root)
     copy_pipe(source, root)
+    replace_by_bytecode(root / LIB, root)
     add_certificates(root)
     add_busybox(root)
     shutil.copy(source / "image/printenv", root / "usr/bin/printenv")
@@ -76,6 +76,9 @@ def copy_packages(site: Path, target: Path) -> None:
     for model in (target / "botocore/data").iterdir():
         if model.is_dir() and model.name not in left_out.AWS_SERVICES:
             shutil.rmtree(model)
+    for file in target.glob("*.dist-info/METADATA"):
+        # The rest is the project's page on PyPI.
+        file.write_text(file.read_text("utf-8").partition("\n\n")[0] + "\n", "utf-8")
     # Debian's Python looks here, others in site-packages.
     (target.parent / "dist-packages").symlink_to(target.name)
 
@@ -89,38 +92,36 @@ def replace_by_bytecode(folder: Path, root: Path) -> None:
 
 
 def copy_pipe(source: Path, root: Path) -> None:
-    """Copy the pipe with its source, so that tracebacks show the lines."""
-    target = root / LIB / "site-packages/pipe"
-    copy_tree(source / "pipe", target, [])
-    for module in target.rglob("*.py"):
-        cached = Path(importlib.util.cache_from_source(str(module)))
-        make(cached.parent)
-        cached.write_bytes(bytecode(module, root, docstrings=False))
+    """Copy the pipe and its documents."""
+    copy_tree(source / "pipe", root / LIB / "site-packages/pipe", [])
     for name in ("pipe.yml", "README.md", "LICENSE"):
         shutil.copy(source / name, root / name)
 
 
 def bytecode(source: Path, root: Path, *, docstrings: bool) -> bytes:
-    """Compile to bytecode that is never checked against its source; the image does not change.
-
-    Functions and modules lose their docstrings. Those of classes stay, because a dataclass without
-    one composes its own, which takes longer than loading it.
-    """
+    """Compile to bytecode that is never checked against its source; the image does not change."""
     text = source.read_bytes()
     tree = ast.parse(text)
     if not docstrings:
         for node in ast.walk(tree):
-            if isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef):
-                drop_docstring(node)
+            drop_docstring(node)
     code = compile(tree, f"/{source.relative_to(root)}", "exec", dont_inherit=True)
     # PEP 552: a hash of the source that is not checked.
     header = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little")
     return header + importlib.util.source_hash(text) + marshal.dumps(code)
 
 
-def drop_docstring(node: ast.Module | ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-    """Remove a docstring; what follows keeps its lines."""
-    if ast.get_docstring(node, clean=False) is None:
+def drop_docstring(node: ast.AST) -> None:
+    """Remove a docstring; what follows keeps its lines.
+
+    A dataclass keeps its own: without one it composes one, which takes longer than loading it.
+    """
+    if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        return
+    is_dataclass = isinstance(node, ast.ClassDef) and any(
+        "dataclass" in ast.dump(decorator) for decorator in node.decorator_list
+    )
+    if is_dataclass or ast.get_docstring(node, clean=False) is None:
         return
     first = node.body.pop(0)
     if not node.body and not isinstance(node, ast.Module):

@@ -78,18 +78,13 @@ print("\u2714", sys.stdout.encoding)
 """
 
 BYTECODE = """
-import pathlib, sysconfig
+import cerberus, json, pathlib, sysconfig
 lib = pathlib.Path(sysconfig.get_path("stdlib"))
 compiled = sorted(lib.rglob("*.pyc"))
-sources = {file.with_suffix("") for file in lib.rglob("*.py")}
-names = [
-    file.parent.parent / file.name.split(".")[0] if file.parent.name == "__pycache__"
-    else file.with_suffix("")
-    for file in compiled
-]
-assert len(names) == len(set(names)) > 500, "a module is compiled twice"
-assert sources < set(names), "a module is not compiled"
-print({str(source.relative_to(lib)).split("/")[1] for source in sources})
+sources = list(lib.rglob("*.py"))
+assert len(compiled) > 500
+print(len(sources), sum(file.parent.name == "__pycache__" for file in compiled))
+print(json.JSONDecoder.__doc__, cerberus.Validator._validate_allowed.__doc__)
 """
 
 ASSEMBLE_AGAIN = """
@@ -140,10 +135,10 @@ def test_resolves_names_users_time_zones_and_encodings(agent: Agent) -> None:
     assert done.stdout == "\u2714 utf-8\n", done.stderr
 
 
-def test_contains_bytecode_once_and_only_the_source_of_the_pipe(agent: Agent) -> None:
-    """Every other module is bytecode alone."""
+def test_contains_every_module_once_and_without_its_text(agent: Agent) -> None:
+    """Bytecode alone, and no docstrings but those that a library reads."""
     done = agent.python(BYTECODE)
-    assert done.stdout == "{'pipe'}\n", done.stderr
+    assert done.stdout == "0 0\nNone {'type': 'container'}\n", done.stderr
 
 
 @pytest.mark.parametrize(
