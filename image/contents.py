@@ -18,7 +18,7 @@ MEGABYTE = 1_000_000
 PARTS: Mapping[str, Iterable[str]] = {
     "the pipe": ("pipe",),
     "boto3 and botocore, with the models of three services": (
-        *("boto3", "botocore", "dateutil", "jmespath", "six"),
+        *("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six"),
     ),
     "requests and urllib3": ("certifi", "charset_normalizer", "idna", "requests", "urllib3"),
     "Docker's client": ("docker",),
