@@ -25,8 +25,10 @@ def read_early() -> None:
             _read.append(_context())
 
     thread = threading.Thread(target=read, name="authorities", daemon=True)
-    thread.start()
-    _reading.append(thread)
+    # Without a thread they are read when they are needed.
+    with contextlib.suppress(RuntimeError):
+        thread.start()
+        _reading.append(thread)
 
 
 def usual_authorities() -> ssl.SSLContext:

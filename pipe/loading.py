@@ -11,12 +11,8 @@ import contextlib
 import gc
 import sys
 import threading
-from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec, module_from_spec
-
-_SWITCH_SECONDS = 0.0002
-"""How long loading may hold up the thread that sends the first request, usually 5 ms."""
 
 
 def begin() -> None:
@@ -44,19 +40,12 @@ def postpone(package: str) -> None:
     sys.modules[package] = module
 
 
-@contextlib.contextmanager
-def in_background(module: str) -> Iterator[None]:
-    """Load a module and what it imports while the body runs; importing it then waits for it."""
-    if module in sys.modules:
-        yield
-        return
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(_SWITCH_SECONDS)
-    threading.Thread(target=_load, args=(module,), name="loading", daemon=True).start()
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(usual)
+def start(module: str) -> None:
+    """Load a module and what it imports in a thread; importing it then waits for it."""
+    if module not in sys.modules:
+        # Without a thread it is loaded where it is imported.
+        with contextlib.suppress(RuntimeError):
+            threading.Thread(target=_load, args=(module,), name="loading", daemon=True).start()
 
 
 def finished() -> None:

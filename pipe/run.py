@@ -9,6 +9,7 @@ from pipe import __version__, loading, output
 from pipe.dependencies import Dependencies
 from pipe.errors import DEFECT, ISSUES, ConfigError, ExitCode
 from pipe.http import Network
+from pipe.http.time_limit import when_sent
 from pipe.portal.opening import open_early
 from pipe.secret import Mask
 from pipe.settings import Settings, load
@@ -51,7 +52,7 @@ def _run(settings: Settings, dependencies: Dependencies, mask: Mask) -> ExitCode
     portal = f", portal {settings.host}" if settings.host else ""
     log.info("Deploy pipe %s%s", __version__, portal)
     network = Network(settings.proxies, settings.ca_cert, clock, dependencies.adapter)
-    with loading.in_background("pipe.composition"):
+    with when_sent(lambda: loading.start("pipe.composition")):
         opened = open_early(settings, network)
     from pipe.composition import perform  # noqa: PLC0415 - see pipe.loading
 

@@ -46,16 +46,16 @@ def program(text: str) -> str:
     return done.stdout
 
 
-def test_a_module_is_loaded_while_the_body_runs(folder: Path) -> None:
+def test_a_module_is_loaded_meanwhile(folder: Path) -> None:
     """Neither waits for the other's end, and a later import waits for the module's."""
     (folder / "loaded_meanwhile.py").write_text(
         "import tests.unit.test_loading as test\n"
         "test.begun.set()\n"
         f"assert test.requested.wait({LONGEST})\n"
     )
-    with loading.in_background("loaded_meanwhile"):
-        assert begun.wait(LONGEST)
-        requested.set()
+    loading.start("loaded_meanwhile")
+    assert begun.wait(LONGEST)
+    requested.set()
     __import__("loaded_meanwhile")
     assert "loaded_meanwhile" in sys.modules
 
@@ -63,19 +63,9 @@ def test_a_module_is_loaded_while_the_body_runs(folder: Path) -> None:
 def test_a_defect_is_raised_where_the_module_is_imported(folder: Path) -> None:
     """The thread that loads it prints nothing."""
     (folder / "loaded_badly.py").write_text("raise RuntimeError('a defect')")
-    with loading.in_background("loaded_badly"):
-        pass
+    loading.start("loaded_badly")
     with pytest.raises(RuntimeError, match="a defect"):
         __import__("loaded_badly")
-
-
-def test_threads_take_turns_as_usual_once_the_request_is_answered(folder: Path) -> None:
-    """The shorter turns are for the request alone."""
-    (folder / "loaded_in_turns.py").write_text("")
-    usual = sys.getswitchinterval()
-    with loading.in_background("loaded_in_turns"):
-        assert sys.getswitchinterval() < usual
-    assert sys.getswitchinterval() == usual
 
 
 def test_a_postponed_package_is_loaded_when_it_is_used() -> None:
