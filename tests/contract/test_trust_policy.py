@@ -13,11 +13,10 @@ import hcl2
 import pytest
 import yaml
 from botocore import xform_name
-from cfnlint.api import lint_file
 
 from pipe.dependencies import Dependencies
 from pipe.run import run
-from tests.contract.documents import ROOT
+from tests.contract.documents import ROOT, program
 from tests.support.fake_clock import FakeClock
 
 FOLDER = ROOT / "examples/trust-policy"
@@ -162,8 +161,8 @@ def test_the_permissions_are_the_operations_that_the_pipe_calls() -> None:
     by_docker = {"ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer"}
     texts = {
         node.value
-        for path in ROOT.glob("pipe/**/*.py")
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        for tree in program().values()
+        for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
     called = {
@@ -223,6 +222,9 @@ def test_terraform_creates_the_provider_of_the_policy() -> None:
 
 def test_cloudformation_is_valid() -> None:
     """cfn-lint reports neither errors nor warnings."""
+    # Loading it takes a second, which otherwise every worker would spend.
+    from cfnlint.api import lint_file  # noqa: PLC0415
+
     assert lint_file(TEMPLATE) == []
 
 
