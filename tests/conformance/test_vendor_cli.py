@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from pipe.clock import SystemClock
 from pipe.dependencies import Dependencies
 from tests.conformance.models import check_log
 from tests.sandbox import Behaviour, Server, World
@@ -20,12 +19,22 @@ from tests.sandbox.behaviour import Fate
 from tests.sandbox.issued_secrets import SECRET_KEY, SESSION_TOKEN
 from tests.support.environment import environment
 from tests.support.harness import run_pipe
+from tests.support.real_time import FastClock
 
-# It polls every 11 s, so all waiting commands run at once, in one worker.
+# It polls every 10 s, so all waiting commands run at once, in one worker.
 pytestmark = pytest.mark.xdist_group("vendor-cli")
 
 PORTALS = ("new", "old")
 SECONDS = 60
+TIMES = 10
+"""How much faster than usual time passes, for the portal and for the command line."""
+HURRIED = f"""
+import runpy, time
+sleep = time.sleep
+time.sleep = lambda seconds: sleep(seconds / {TIMES})
+runpy.run_module("duplocloud.cli", run_name="__main__", alter_sys=True)
+"""
+"""The command line, unmodified, in a process whose pauses are short."""
 Result = subprocess.CompletedProcess[str]
 Waits = dict[tuple[str, str], Future[Result]]
 
@@ -48,7 +57,7 @@ class Cli:
             "NO_PROXY": "*",
         }
         return subprocess.run(
-            [sys.executable, "-m", "duplocloud.cli", *arguments],
+            [sys.executable, "-c", HURRIED, *arguments],
             env=environment,
             cwd=self.home,
             capture_output=True,
@@ -59,7 +68,7 @@ class Cli:
 
 
 def world_for(portal: str) -> World:
-    world = World(SystemClock(), portal="old" if portal == "old" else "new")
+    world = World(FastClock(TIMES), portal="old" if portal == "old" else "new")
     world.add_tenant("dev01")
     for name in ("web", "api", "shop"):
         world.add_service(name, f"team/{name}:1", replicas=2, allocation_tags="tier-app")
