@@ -170,6 +170,7 @@ def test_it_reads_back_the_environment_that_the_pipe_wrote(
     server = clis[portal].server
     shop = server.world.add_service("env", "team/env:1", replicas=0)
     variables = environment(server.url, server.world.token, service="env", image="team/env:1")
+    assert server.ca_path
     given = {"ENV": "LOG=debug\nNEW=x=y z", "WAIT": "false", "CA_CERT": server.ca_path.read_text()}
     assert run_pipe({**variables, **given}, Dependencies(), tmp_path).code == 0
     result = clis[portal]("service", "update_env", "env", "-V", "MORE", "1")

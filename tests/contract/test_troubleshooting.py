@@ -56,20 +56,20 @@ def diagnoses() -> Iterator[tuple[str, str]]:
     """Yield class and fixed text of the diagnosis wherever the program creates an error."""
     names = set(CLASSES) - {"ConfigError"}
     for tree in program().values():
-        for owner, call in calls(tree):
-            name = owner if call.func.id == "cls" else call.func.id
+        for owner, called, call in calls(tree):
+            name = owner if called == "cls" else called
             arguments = [text for argument in call.args if (text := literal(argument))]
             if name in names and arguments and re.search("[a-z]{3}", arguments[0]):
                 yield name, arguments[0]
 
 
-def calls(tree: ast.Module) -> Iterator[tuple[str, ast.Call]]:
-    """Yield every call of a plain name, with the innermost class that contains it."""
+def calls(tree: ast.Module) -> Iterator[tuple[str, str, ast.Call]]:
+    """Yield every call of a plain name: the innermost class around it, the name, the call."""
     left: list[tuple[str, ast.AST]] = [("", tree)]
     while left:
         owner, node = left.pop()
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            yield owner, node
+            yield owner, node.func.id, node
         inner = node.name if isinstance(node, ast.ClassDef) else owner
         left += [(inner, child) for child in ast.iter_child_nodes(node)]
 

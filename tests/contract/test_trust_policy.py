@@ -42,7 +42,7 @@ class Template(yaml.SafeLoader):
     """CloudFormation's YAML, with its short tags expanded."""
 
 
-def _short(_: Template, suffix: str, node: yaml.Node) -> Any:
+def _short(_: Template, suffix: str, node: Any) -> Any:
     loader = Template("")
     name = suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}"
     if isinstance(node, yaml.ScalarNode):
@@ -69,7 +69,8 @@ class Terraform:
         """Return one data source or resource."""
         for entry in _plain(self.content[kind]):
             if of in entry and name in entry[of]:
-                return entry[of][name]
+                found: Mapping[str, Any] = entry[of][name]
+                return found
         raise KeyError(name)
 
     def value(self, expression: str) -> str:
@@ -153,7 +154,8 @@ PSEUDO = {
 def role() -> Mapping[str, Any]:
     """Return the role's properties in the template."""
     content = yaml.load(TEMPLATE.read_text("utf-8"), Template)
-    return content["Resources"]["Deploy"]["Properties"]
+    properties: Mapping[str, Any] = content["Resources"]["Deploy"]["Properties"]
+    return properties
 
 
 def test_the_permissions_are_the_operations_that_the_pipe_calls() -> None:

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from junitparser import Failure, JUnitXml, Skipped
 
-from pipe.model import Kind, Target
+from pipe.kind import Kind
+from pipe.model import Target
 from pipe.report.junit import junit
 from pipe.rollout import Evidence
 from tests.support.records import WEB, deploy_test_result, run_record, target_record

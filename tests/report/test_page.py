@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipe.errors import ExitCode
-from pipe.model import Kind, Target
+from pipe.kind import Kind
+from pipe.model import Target
 from pipe.report.html import page
 from pipe.report.timeline import ROLLOUT, timeline
 from pipe.rollout import Evidence, PodCounts

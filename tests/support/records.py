@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from pipe.deploy_tests.model import DeployTestResult
-from pipe.model import Kind, Target
+from pipe.kind import Kind
+from pipe.model import Target
 from pipe.report.authenticity import sign
 from pipe.report.record import RunRecord, StepRecord, TargetRecord
 from pipe.secret import Secret
