@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -34,6 +35,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for number, item in reversed(list(enumerate(waiting))):
         computing.insert(number * long // len(waiting), item)
     items[:] = computing
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep tests together that share what takes long to start."""
+    # The image's own tests run without pytest-xdist.
+    from tests.support.scheduling import Scheduling  # noqa: PLC0415
+
+    return Scheduling(config, log)
 
 
 def pytest_collection_finish() -> None:

@@ -11,9 +11,6 @@ from tests.sandbox.registry import Registry
 from tests.sandbox.token_service import TokenService
 from tests.support.harness import Harness
 
-# One registry for all of them, not one for each worker.
-pytestmark = pytest.mark.xdist_group("private-registry")
-
 USER, PASSWORD = "puller", "never-shown-password"
 # bcrypt, the only hash that the registry accepts; no dependency here can create one.
 PASSWORD_HASH = "$2b$04$L6XcPVms40OS.VSpsHUkd.wB8w25yBXM3tCO0fKeI0jT9j77rLI/u"

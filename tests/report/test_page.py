@@ -59,10 +59,6 @@ class Elements(HTMLParser):
         assert self._open.pop() == tag
 
 
-# Starting one takes seconds, so that one worker runs all tests that need it.
-in_a_browser = pytest.mark.xdist_group("browser")
-
-
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """One browser for all tests of this file."""
@@ -92,7 +88,6 @@ def failed(harness: Harness) -> Path:
     return harness.report_dir / "deploy.html"
 
 
-@in_a_browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1200])
 def test_the_page_displays_without_requests_scripts_or_errors(
@@ -121,7 +116,6 @@ def test_the_page_displays_without_requests_scripts_or_errors(
     assert 0 <= width - struct.unpack(">I", picture[16:20])[0] <= 20
 
 
-@in_a_browser
 def test_the_timeline_shows_old_pods_giving_way_to_new_ones(
     chromium: Browser, failed: Path
 ) -> None:
@@ -145,7 +139,6 @@ def test_the_timeline_shows_old_pods_giving_way_to_new_ones(
     assert chromium.value("document.querySelectorAll('figure').length") == 2
 
 
-@in_a_browser
 def test_hostile_output_is_displayed_as_text(chromium: Browser, failed: Path) -> None:
     """Exactly as printed, and never executed."""
     chromium.show(failed, width=800, scheme="light")
