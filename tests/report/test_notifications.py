@@ -176,9 +176,14 @@ def test_all_messages_share_five_seconds() -> None:
 
 def test_finish_returns_while_a_delivery_is_stuck(logged: list[str]) -> None:
     """Messages queued behind the stuck one are given up too."""
-    release, late = threading.Event(), []
+    release = threading.Event()
+    late: list[str] = []
+
+    def stuck() -> None:
+        release.wait()
+
     sender = BackgroundSender(0.1)
-    sender.post("Slack", release.wait)
+    sender.post("Slack", stuck)
     sender.post("Code Insights", lambda: late.append("delivered"))
     sender.finish()
     assert not release.is_set()
