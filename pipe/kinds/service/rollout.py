@@ -14,6 +14,9 @@ from pipe.kinds.service.snapshot import detail, images, present
 from pipe.model import Change
 from pipe.portal import Fault, Pod, Service
 
+_INEXACT = 0.01
+"""Seconds by which looks may be off: a problem must not have to last until one look more."""
+
 
 @dataclass(frozen=True)
 class Look:
@@ -42,7 +45,8 @@ class ObservedProblem:
     def is_final(self) -> bool:
         """Whether it has lasted too long to pass."""
         grace = self.problem.grace
-        return grace is not None and self.looks > 1 and self.last - self.since >= grace
+        lasted = self.last - self.since + _INEXACT
+        return grace is not None and self.looks > 1 and lasted >= grace
 
 
 @dataclass(frozen=True)
