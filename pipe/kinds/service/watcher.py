@@ -1,9 +1,10 @@
 """Following services: which reads a look needs.
 
-Every look reads the tenant's pods. Services and faults are read at alternate looks while pods
-are coming up, and both at once when a pod shows a problem. Services are read as long as a verdict
-is open: one may be scaled meanwhile. They are read once more before a final verdict, because
-another deployment may have changed one.
+Every look reads the tenant's pods. While pods are coming up, services are read at every second
+look: one may be scaled meanwhile, or changed by another deployment. While only time is missing, the
+pods alone are enough; what happens to them makes the same look read services. They are read once
+more before a final verdict. Faults are read at once when a pod shows a problem, and in turn while
+pods are coming up: rarely where pods show the states of their containers.
 """
 
 from __future__ import annotations
@@ -21,6 +22,12 @@ from pipe.kinds.service.snapshot import detail
 from pipe.model import Change, Target
 from pipe.portal import Fault, Pod, Service, TenantPortal
 from pipe.rollout import Evidence, PodCounts, Ready, Verdict, Waiting, Watcher
+
+_FAULTS_EVERY, _FAULTS_EVERY_BESIDE_STATES = 2, 6
+"""At each how many looks faults are read while pods come up without a problem.
+
+Where pods show present states, these show every problem that ends a rollout.
+"""
 
 
 class ServiceWatcher(Watcher):
@@ -89,13 +96,8 @@ class ServiceWatcher(Watcher):
         While all that is missing is time, the pods alone are enough.
         """
         all_were_set = all(rollout.was_set for rollout in self._rollouts.values())
-        return not all_were_set or (self._looks % 2 == 0 and not self._only_time_is_missing())
-
-    def _only_time_is_missing(self) -> bool:
-        return bool(self._verdicts) and all(
-            isinstance(verdict, Ready) or (isinstance(verdict, Waiting) and verdict.until)
-            for verdict in self._verdicts.values()
-        )
+        in_turn = self._looks % 2 == 0 and not _only_time_is_missing(self._verdicts)
+        return not all_were_set or in_turn
 
     def _needs_faults(self, pods: Mapping[str, tuple[Pod, ...]], *, reads_services: bool) -> bool:
         """Return whether to read faults: to explain a problem, or in turn while pods come up."""
@@ -113,7 +115,12 @@ class ServiceWatcher(Watcher):
             rollout.pods.previous or not rollout.pods.new for rollout in self._rollouts.values()
         )
         is_troubled = lacks_pods or any(not problems.is_up(pod) for pod in troubled)
-        return not reads_services and is_troubled
+        return is_troubled and not reads_services and self._is_turn_of_faults()
+
+    def _is_turn_of_faults(self) -> bool:
+        show_states = all(rollout.shows_state for rollout in self._rollouts.values())
+        every = _FAULTS_EVERY_BESIDE_STATES if show_states else _FAULTS_EVERY
+        return self._looks % every == every - 1
 
     def _may_hide_crashes(self, verdicts: Mapping[Target, Verdict]) -> bool:
         """Return whether pods may seem to run between crashes, which then only faults show."""
@@ -127,11 +134,12 @@ class ServiceWatcher(Watcher):
     def _confirm(
         self, portal: TenantPortal, verdicts: Mapping[Target, Verdict]
     ) -> Mapping[str, Service] | None:
-        """Read services again before a final verdict; return None when there is none.
+        """Read services again before a final verdict, or after a fall; return None otherwise.
 
         Success requires it. A failure is reported even if the portal does not respond.
         """
-        if any(isinstance(verdict, Ready) for verdict in verdicts.values()):
+        has_fallen = _only_time_is_missing(self._verdicts) and not _only_time_is_missing(verdicts)
+        if has_fallen or any(isinstance(verdict, Ready) for verdict in verdicts.values()):
             return self._read_services(portal)
         if all(isinstance(verdict, Waiting) for verdict in verdicts.values()):
             return None
@@ -168,6 +176,13 @@ def read_services(portal: TenantPortal, names: Sequence[str]) -> Mapping[str, Se
         return {service.name: service} if service else {}
     wanted = set(names)
     return {service.name: service for service in portal.services.list() if service.name in wanted}
+
+
+def _only_time_is_missing(verdicts: Mapping[Target, Verdict]) -> bool:
+    return bool(verdicts) and all(
+        isinstance(verdict, Ready) or (isinstance(verdict, Waiting) and verdict.until)
+        for verdict in verdicts.values()
+    )
 
 
 def _new_faults(change: Change, faults: Sequence[Fault]) -> tuple[Fault, ...]:
