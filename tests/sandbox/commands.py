@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.sandbox.behaviour import Fate
+from tests.sandbox.behaviour import Behaviour, Fate
 
 KEEPS_FROM_STARTING: frozenset[Fate] = frozenset(
     {
@@ -60,6 +60,14 @@ class Command:
     def code_of(self, attempt: int) -> int:
         """Return the exit code of a start, the first of which is number 0."""
         return self.code if self.failures is None or attempt < self.failures else 0
+
+    def failing(self, image: Behaviour) -> Behaviour:
+        """Return the behaviour of its container: its own fate, or that of the image's start."""
+        if self.fate != "run":
+            return replace(image, fate=self.fate, passes_after=self.passes_after)
+        if image.fate in KEEPS_FROM_STARTING:
+            return image
+        return replace(image, fate="run", passes_after=None)
 
     def written(self, seconds: float) -> list[str]:
         """Return the lines that it has written after that many seconds."""

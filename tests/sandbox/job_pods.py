@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tests.sandbox.access import Tenant
 from tests.sandbox.behaviour import RUNNING, Behaviour, Phase, State, Step
-from tests.sandbox.commands import KEEPS_FROM_STARTING, Command, Start, lingers, reported
+from tests.sandbox.commands import Command, Start, lingers, reported
 from tests.sandbox.kubelet import timeline
 from tests.sandbox.pods import Pod, Template
 from tests.sandbox.stamp import suffix
@@ -50,14 +50,10 @@ class JobPod(Pod):
         """Start the life that the command has, unless the image keeps it from starting."""
         self.born = self.world.at
         self.failing, image = self.world.next_behaviour(self.template)
-        command = self.command
-        if command.fate != "run":
-            image = replace(image, fate=command.fate, passes_after=command.passes_after)
-        elif image.fate not in KEEPS_FROM_STARTING:
-            image = replace(image, fate="run", passes_after=None)
-        stop = command.stop_seconds
+        stop = self.command.stop_seconds
         self.behaviour = replace(
-            image, stop_seconds=None if stop is None else min(stop, self.grace_seconds)
+            self.command.failing(image),
+            stop_seconds=None if stop is None else min(stop, self.grace_seconds),
         )
         self._go(self._life())
 
