@@ -169,7 +169,7 @@ def test_the_target_can_be_any_of_the_run(harness: Harness, tenant: FakeTenantRu
 
 
 def test_a_dry_run_names_it_and_runs_nothing(harness: Harness, tenant: FakeTenantRunner) -> None:
-    """The plan says what would run, and where."""
+    """The plan names what would run, and where."""
     harness.web()
     result = harness.deploy(RELEASE_COMMAND=MIGRATE, DRY_RUN="true")
     assert result.code == 0
@@ -252,7 +252,7 @@ def test_another_deployment_meanwhile_is_detected(
 
 
 def test_an_interruption_deletes_its_job(harness: Harness, tenant: FakeTenantRunner) -> None:
-    """The last line says so."""
+    """The last line states it."""
     harness.web()
     tenant.action = interrupt
     result = harness.deploy(RELEASE_COMMAND=MIGRATE)

@@ -105,7 +105,7 @@ def test_a_misspelt_target_is_refused_with_the_names_there_are(
 
 
 def test_an_interruption_deletes_the_job(harness: Harness, tenant: FakeTenantRunner) -> None:
-    """The last line says so."""
+    """The last line states it."""
 
     def stop(_: object) -> None:
         raise KeyboardInterrupt

@@ -112,7 +112,7 @@ def test_a_post_deploy_test_that_the_portal_refuses_has_failed(
 def test_an_interrupted_test_in_the_tenant_deletes_its_job(
     harness: Harness, tenant: FakeTenantRunner
 ) -> None:
-    """The last line says so, after the state of the target."""
+    """The last line states it, after the state of the target."""
 
     def stop(_: TenantCommand) -> None:
         raise KeyboardInterrupt
