@@ -72,7 +72,7 @@ class LogStream:
         if container != self._container:
             self._container, self._last = container, ()
         known = overlap(self._last, current)
-        if self._last and not known:
+        if self._last and not known and not current[0].startswith(self._last[0]):
             self.lines.feed(f"{_MISSING.format(TAIL)}\n".encode())
         for line in current[known:]:
             text, status = split_status(line)

@@ -11,8 +11,9 @@ from pipe.jobs.model import TenantCommand
 from pipe.portal.jobs import Job
 from pipe.settings import Step
 
-_LONGEST = 63
-"""Characters of a label, in which Kubernetes repeats the name."""
+_LONGEST_LABEL = 63
+_LONGEST = _LONGEST_LABEL - 6
+"""Characters; Kubernetes adds six of its own for the name of the pod."""
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
 _NOT_IN_LABELS = re.compile(r"[^A-Za-z0-9_.-]+")
 _LONGEST_BUILD, _LONGEST_RUN = 12, 4
@@ -90,7 +91,7 @@ def _plain(name: str) -> str:
 
 
 def _label(value: str) -> str:
-    return _NOT_IN_LABELS.sub("", value)[:_LONGEST].strip("-_.")
+    return _NOT_IN_LABELS.sub("", value)[:_LONGEST_LABEL].strip("-_.")
 
 
 def _number(text: str) -> int:

@@ -5,31 +5,28 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from pipe.clock import Clock, Deadline
+from pipe.clock import Clock
 from pipe.deploy_tests import CommandResult
 from pipe.deploy_tests.lines import Lines
 from pipe.deploy_tests.model import WriteLine
-from pipe.errors import PlatformError
+from pipe.errors import PipeError, PlatformError
 from pipe.jobs.body import build, check
 from pipe.jobs.follow import Follower
-from pipe.jobs.judge import CannotStart, Ended, JobState, Succeeded
+from pipe.jobs.judge import Ended, JobState, Succeeded
 from pipe.jobs.log import LogStream
 from pipe.jobs.model import TenantCommand, TenantRunner
 from pipe.jobs.naming import JobName
+from pipe.jobs.removal import Removal
 from pipe.jobs.result import result
 from pipe.kinds.send_once import SendOnce
 from pipe.portal import TenantPortal
 from pipe.portal.job_body import JobBody
 from pipe.portal.jobs import Job, Jobs
-from pipe.retry import Retryable, RetryPolicy
 from pipe.settings import Step
 
 log = logging.getLogger(__name__)
 
-_DELETION = RetryPolicy(patience=20.0, longest_pause=2.0, tries=3)
 _SECONDS_TO_STOP = 5.0
-_GONE_SECONDS = 60.0
-"""How long a deleted job may take to go before one of its name is created."""
 
 
 class JobRunner(TenantRunner):
@@ -49,6 +46,7 @@ class JobRunner(TenantRunner):
         self._step = step
         self._mask = mask
         self._keep_failed = keep_failed
+        self._removal = Removal(portal, clock)
         self._running = ""
         self._stopped = ""
 
@@ -85,21 +83,16 @@ class JobRunner(TenantRunner):
         try:
             for job in Jobs(self._portal.scope).list():
                 if name.is_same(job) or name.is_outdated(job):
-                    self._delete(job.name)
-        except PlatformError as error:
+                    self._removal.delete(job.name)
+        except PipeError as error:
             log.warning("%s Jobs of %s may be left in the tenant.", error, command.setting)
 
     def stop(self) -> str:
         """See `TenantRunner`."""
         if self._running:
             name, self._running = self._running, ""
-            portal = self._portal.within(_SECONDS_TO_STOP)
-            error = self._deletion_error(name, Jobs(portal.scope))
-            self._stopped = (
-                f"The job {name} was deleted; what its command did until then stays."
-                if error is None
-                else f"{self._not_deleted(name, error)} Its command may still be running."
-            )
+            removal = Removal(self._portal.within(_SECONDS_TO_STOP), self._clock)
+            self._stopped = removal.stop(name)
         return self._stopped
 
     def _found(self, command: TenantCommand, name: JobName) -> Job | None:
@@ -115,9 +108,9 @@ class JobRunner(TenantRunner):
         for job in jobs:
             if job is not chosen and (job in same or name.is_outdated(job)):
                 log.info("Deleting the job %s, which an earlier run of this step left.", job.name)
-                self._delete(job.name)
+                self._removal.delete(job.name)
                 if job.name == str(name):
-                    self._wait_until_gone(job.name)
+                    self._removal.wait_until_gone(job.name)
         if chosen and not chosen.end:
             log.info(
                 "The job %s of an earlier run of this step is still running; following it.",
@@ -159,49 +152,15 @@ class JobRunner(TenantRunner):
         )
 
     def _settle(self, command: TenantCommand, name: str, state: JobState) -> None:
-        """Delete the job unless it has to stay as a proof, or for somebody's eyes."""
+        """Delete the job unless it has to stay as a proof, or for a look at it."""
         if isinstance(state, Succeeded) and command.once:
             return
         if isinstance(state, Ended) and self._keep_failed:
-            log.info("The job %s stays because of DEBUG. %s", name, self._how_to_delete(name))
+            log.info("The job %s stays because of DEBUG. %s", name, self._removal.remedy(name))
             return
-        is_over = isinstance(state, (Succeeded, Ended))
-        if self._delete(name) and (not is_over or isinstance(state, CannotStart)):
+        is_deleted = self._removal.delete(name)
+        if is_deleted and not isinstance(state, (Succeeded, Ended)):
             log.info("The job %s was deleted.", name)
-
-    def _delete(self, name: str) -> bool:
-        """Delete a job; return False after logging that it could not be deleted."""
-        error = self._deletion_error(name, Jobs(self._portal.scope))
-        if error:
-            log.warning("%s", self._not_deleted(name, error))
-        return error is None
-
-    def _deletion_error(self, name: str, jobs: Jobs) -> PlatformError | None:
-        """Delete a job; return the error of the last try if it could not be deleted."""
-
-        def attempt() -> PlatformError | None:
-            try:
-                jobs.delete(name)
-            except PlatformError as error:
-                return error
-            return None
-
-        def classify(error: PlatformError | None) -> Retryable | None:
-            return Retryable(str(error)) if error and error.retryable else None
-
-        return _DELETION.call(self._clock, attempt, classify_result=classify)
-
-    def _wait_until_gone(self, name: str) -> None:
-        jobs, deadline = Jobs(self._portal.scope), Deadline.after(self._clock, _GONE_SECONDS)
-        while jobs.find(name) is not None and not deadline.passed():
-            self._clock.sleep(1.0)
-
-    def _not_deleted(self, name: str, error: PlatformError) -> str:
-        return f"The job {name} could not be deleted: {error} {self._how_to_delete(name)}"
-
-    def _how_to_delete(self, name: str) -> str:
-        tenant = self._portal.tenant.name
-        return f"To delete it: duploctl job delete {name} --tenant {tenant}"
 
 
 def _done_earlier(job: Job) -> CommandResult:

@@ -20,7 +20,6 @@ from pipe.portal.job_body import JobBody
 from pipe.portal.pods import Pod, decode_pod
 from pipe.portal.scope import Scope
 
-_JOB_POD = "batch/v1/Job"
 _EXISTS = "already exists"
 _ABSENT = "not found"
 _MOST_JOBS = 5000
@@ -171,10 +170,11 @@ def _end(status: Mapping[str, Any]) -> JobEnd | None:
 def _pods_of(name: str, pods: Any) -> tuple[Pod, ...]:
     if not isinstance(pods, tuple):
         raise UnexpectedShape("a list")
+    # Not every portal shows whose a pod is, but Kubernetes names a job's pods after it.
     return tuple(
         pod
         for pod in pods
-        if pod.controller_kind.endswith(_JOB_POD) and name in (pod.owner, pod.controller)
+        if name in (pod.owner, pod.controller) or pod.name.startswith(f"{name}-")
     )
 
 

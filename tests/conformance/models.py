@@ -39,6 +39,7 @@ from duplocloud_sdk.models.task_definition_request import TaskDefinitionRequest
 from duplocloud_sdk.models.tenant import Tenant
 from duplocloud_sdk.models.tenant_features import TenantFeatures
 
+from tests.conformance.kubernetes_objects import KubernetesJob
 from tests.sandbox.kinds import KINDS
 from tests.sandbox.record import RequestRecord, parsed
 
@@ -126,6 +127,11 @@ EXCHANGES = (
     Exchange("GET", f"{_V2}/GetLBConfigurations", response=LBConfiguration, listed=True),
     Exchange("GET", rf"{_V2}/GetLbDetailsInService/[^/]+", response=LoadBalancer),
     Exchange("GET", f"{_CONTAINERS}/lbDetails", free=True),
+    Exchange("GET", f"{_V3}/k8s/job", response=KubernetesJob, listed=True),
+    Exchange("GET", f"{_V3}/k8s/job/[^/]+", response=KubernetesJob),
+    Exchange("POST", f"{_V3}/k8s/job", request=KubernetesJob, response=KubernetesJob),
+    Exchange("PUT", f"{_V3}/k8s/job/[^/]+", request=KubernetesJob, response=KubernetesJob),
+    Exchange("DELETE", f"{_V3}/k8s/job/[^/]+", void=True),
     Exchange("GET", f"{_V2}/GetEcsServices", response=EcsService, listed=True),
     Exchange("GET", rf"{_V2}/GetEcsServiceDetails/[^/]+", free=True),
     Exchange("GET", f"{_V2}/GetEcsTaskDefinitionArns", free=True),
