@@ -12,7 +12,7 @@ from pipe.report.record import RunRecord, TargetRecord
 from pipe.rollout import Evidence
 
 _CLASS = "deploy"
-_PRE_DEPLOY = "PRE_DEPLOY_TEST"
+_BEFORE_ROLLOUT = ("PRE_DEPLOY_TEST", "RELEASE_COMMAND")
 # XML 1.0 forbids these, escaped or not.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -51,9 +51,9 @@ def junit(record: RunRecord) -> str:
 
 def _cases(record: RunRecord) -> Iterator[_Case]:
     """Yield the cases in the order in which they happened."""
-    yield from (_test(test) for test in record.tests if test.name == _PRE_DEPLOY)
+    yield from (_test(test) for test in record.tests if test.name in _BEFORE_ROLLOUT)
     yield from (_rollout(entry, record.evidence) for entry in record.targets if entry.message)
-    yield from (_test(test) for test in record.tests if test.name != _PRE_DEPLOY)
+    yield from (_test(test) for test in record.tests if test.name not in _BEFORE_ROLLOUT)
 
 
 def _test(test: DeployTestResult) -> _Case:
