@@ -6,7 +6,7 @@ import logging
 
 from pipe.actions.base import BaseAction
 from pipe.actions.session import Session, conceal, open_session
-from pipe.deploy.tenant_commands import Subject, TenantCommands
+from pipe.deploy.tenant_commands import Subject, TenantCommands, remedy_of
 from pipe.errors import CommandFailed, NotFound
 from pipe.image import NONE
 from pipe.jobs import TenantCommand
@@ -43,8 +43,12 @@ class RunAction(BaseAction):
         run.recorder.tested(result)
         session.commands.runner.clear(command)
         if not result.passed:
-            raise CommandFailed.alone(NAME, result.message, result.remedy)
-        return f"{NAME} {result.message} as {snapshot.target}, in {command.image}."
+            remedy = remedy_of(result, command)
+            raise CommandFailed(f"The command did not succeed: {NAME} {result.message}.", remedy)
+        return (
+            f"{NAME} {result.message}, in {command.image} with the environment of "
+            f"{snapshot.target}."
+        )
 
     def what_runs_now(self) -> str:
         """See `BaseAction`."""
@@ -96,6 +100,6 @@ def _log_plan(command: TenantCommand) -> None:
     target: Target = command.snapshot.target
     what = f"`{shown(command.command)}`" if command.command else "its own command"
     log.info(
-        "Plan: %s: run %s in the tenant as %s with %s, at most %g s",
-        *(NAME, what, target, command.image, command.seconds),
+        "Plan: %s: run %s in the tenant, in %s with the environment of %s",
+        *(NAME, what, command.image, target),
     )

@@ -7,7 +7,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pipe.deploy.tenant_commands import Subject, TenantCommands, TenantTests, subject
+from pipe.deploy.tenant_commands import (
+    Subject,
+    TenantCommands,
+    TenantTests,
+    remedy_of,
+    subject,
+)
 from pipe.deploy_tests import DeployTestResult
 from pipe.errors import CommandFailed
 from pipe.jobs import TenantCommand
@@ -41,9 +47,8 @@ class ReleaseCommand:
             log.info("Plan: %s: not run again, its targets have been changed already", NAME)
             return
         log.info(
-            "Plan: %s: run `%s` in the tenant before any change, as %s with %s, at most %g s",
-            *(NAME, shown(command.command), command.snapshot.target, command.image),
-            command.seconds,
+            "Plan: %s: run `%s` in the tenant before any change, in %s with the environment of %s",
+            *(NAME, shown(command.command), command.image, command.snapshot.target),
         )
         self.commands.runner.check_ready(command)
 
@@ -58,7 +63,8 @@ class ReleaseCommand:
         result = self.commands.execute(command)
         self.note(result)
         if not result.passed:
-            raise CommandFailed.before_change(NAME, result.message, result.remedy)
+            remedy = remedy_of(result, command)
+            raise CommandFailed(f"{NAME} {result.message}; the deploy stops here.", remedy)
 
     def clear(self, plan: Plan) -> None:
         """Delete what this run or an earlier one left of it, once every target is changed.
