@@ -23,6 +23,7 @@ class RunAction(BaseAction):
     """See `BaseAction`."""
 
     _commands: TenantCommands | None = None
+    _command: TenantCommand | None = None
 
     def execute(self) -> str:
         """See `BaseAction`; raises `CommandFailed` if the command fails."""
@@ -32,16 +33,16 @@ class RunAction(BaseAction):
         snapshot = self._find(session)
         conceal(run, snapshot.present.values())
         run.recorder.planned((), [snapshot])
-        command = self._command(snapshot, self._image(session, snapshot))
+        command = self._build(snapshot, self._image(session, snapshot))
         _log_plan(command)
         session.commands.runner.check_ready(command)
         if run.settings.dry_run:
             return "This was a dry run: nothing was run, and nothing was changed."
         run.save()
         run.notify_started()
+        self._command = command
         result = session.commands.execute(command)
         run.recorder.tested(result)
-        session.commands.runner.clear(command)
         if not result.passed:
             remedy = remedy_of(result, command)
             raise CommandFailed(f"The command did not succeed: {NAME} {result.message}.", remedy)
@@ -56,6 +57,11 @@ class RunAction(BaseAction):
             return super().what_runs_now()
         state = f"No target was changed; what {NAME} did stays."
         return " ".join(filter(None, (state, self._commands.stopped)))
+
+    def clean_up(self) -> None:
+        """See `BaseAction`; until here a completed job is the proof that it ran."""
+        if self._commands and self._command:
+            self._commands.clear(self._command)
 
     def _find(self, session: Session) -> Snapshot:
         """Return the target whose environment the command gets; raise `NotFound`."""
@@ -82,7 +88,7 @@ class RunAction(BaseAction):
         verified = session.verifier.resolve(requests)
         return next((str(request.image) for request in verified), snapshot.images[MAIN])
 
-    def _command(self, snapshot: Snapshot, image: str) -> TenantCommand:
+    def _build(self, snapshot: Snapshot, image: str) -> TenantCommand:
         wanted = self._run.settings.tenant_commands
         of = Subject(snapshot, image, snapshot.images[MAIN])
         environment = {"DEPLOY_IMAGE": image} if wanted.command else {}

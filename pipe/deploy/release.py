@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -67,19 +66,10 @@ class ReleaseCommand:
             raise CommandFailed(f"{NAME} {result.message}; the deploy stops here.", remedy)
 
     def clear(self, plan: Plan) -> None:
-        """Delete what this run or an earlier one left of it, once every target is changed.
-
-        Never raises, because the deploy is over. An interrupted run has only seconds to end, and
-        leaves it to the next one.
-        """
-        is_over = isinstance(sys.exception(), KeyboardInterrupt) or self.settings.dry_run
-        command = None if is_over else self._command(plan)
-        if command is None:
-            return
-        try:
-            self.commands.runner.clear(command)
-        except Exception as error:  # noqa: BLE001 - see above
-            log.warning("Removing the job of %s failed because of a defect: %r.", NAME, error)
+        """Delete what this run or an earlier one left of it, once every target is changed."""
+        command = self._command(plan)
+        if command is not None and not self.settings.dry_run:
+            self.commands.clear(command)
 
     def tests(self, plan: Plan) -> TenantTests | None:
         """Return what runs deploy tests inside the tenant, None where nothing runs there."""

@@ -119,6 +119,13 @@ class TenantCommands:
             self.begun.remove(command.setting)
         return result
 
+    def clear(self, command: TenantCommand) -> None:
+        """See `TenantRunner`; an interruption leaves the rest to the next run of the step."""
+        try:
+            self.runner.clear(command)
+        except KeyboardInterrupt:
+            log.warning("Stopped while deleting the job of %s.", command.setting)
+
 
 @dataclass(frozen=True)
 class TenantTests:

@@ -308,4 +308,4 @@ def test_a_defect_while_its_job_is_removed_does_not_change_the_end(
     monkeypatch.setattr(tenant, "clear", fail)
     result = harness.deploy(RELEASE_COMMAND=MIGRATE)
     assert result.code == 0
-    assert "failed because of a defect" in result.log
+    assert "Cleaning up failed because of a defect" in result.log
