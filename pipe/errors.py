@@ -190,25 +190,6 @@ class CommandFailed(PipeError):
 
     code = ExitCode.PRE_TEST
 
-    @classmethod
-    def before_change(cls, name: str, reason: str, remedy: str = "") -> CommandFailed:
-        """Build the error for a release command; `reason` states how it ended.
-
-        `remedy` is what to do about a command that could not be started.
-        """
-        return cls(f"{name} {reason}; the deploy stops here.", cls._remedy(remedy))
-
-    @classmethod
-    def alone(cls, name: str, reason: str, remedy: str = "") -> CommandFailed:
-        """Build the error for the command of `ACTION: run`; otherwise as `before_change`."""
-        return cls(f"The command did not succeed: {name} {reason}.", cls._remedy(remedy))
-
-    @staticmethod
-    def _remedy(remedy: str) -> str:
-        if remedy:
-            return f"The command did not run. {remedy}"
-        return "Its output is above. Fix what it reports, then run the step again."
-
 
 class ImageRefused(PipeError):
     """The image must not be deployed: absent, above the severity limit, or not provable."""

@@ -55,6 +55,11 @@ class DeployAction(BaseAction):
         """See `BaseAction`."""
         return self._deploy is not None and self._deploy.has_changed
 
+    def clean_up(self) -> None:
+        """See `BaseAction`."""
+        if self._deploy:
+            self._deploy.clean_up()
+
     def what_runs_now(self) -> str:
         """See `BaseAction`."""
         return self._deploy.what_runs_now() if self._deploy else super().what_runs_now()

@@ -6,7 +6,7 @@ import logging
 
 from pipe.actions.base import BaseAction
 from pipe.actions.session import Session, conceal, open_session
-from pipe.deploy.tenant_commands import Subject, TenantCommands
+from pipe.deploy.tenant_commands import Subject, TenantCommands, remedy_of
 from pipe.errors import CommandFailed, NotFound
 from pipe.image import NONE
 from pipe.jobs import TenantCommand
@@ -23,6 +23,7 @@ class RunAction(BaseAction):
     """See `BaseAction`."""
 
     _commands: TenantCommands | None = None
+    _command: TenantCommand | None = None
 
     def execute(self) -> str:
         """See `BaseAction`; raises `CommandFailed` if the command fails."""
@@ -32,19 +33,23 @@ class RunAction(BaseAction):
         snapshot = self._find(session)
         conceal(run, snapshot.present.values())
         run.recorder.planned((), [snapshot])
-        command = self._command(snapshot, self._image(session, snapshot))
+        command = self._build(snapshot, self._image(session, snapshot))
         _log_plan(command)
         session.commands.runner.check_ready(command)
         if run.settings.dry_run:
             return "This was a dry run: nothing was run, and nothing was changed."
         run.save()
         run.notify_started()
+        self._command = command
         result = session.commands.execute(command)
         run.recorder.tested(result)
-        session.commands.runner.clear(command)
         if not result.passed:
-            raise CommandFailed.alone(NAME, result.message, result.remedy)
-        return f"{NAME} {result.message} as {snapshot.target}, in {command.image}."
+            remedy = remedy_of(result, command)
+            raise CommandFailed(f"The command did not succeed: {NAME} {result.message}.", remedy)
+        return (
+            f"{NAME} {result.message}, in {command.image} with the environment of "
+            f"{snapshot.target}."
+        )
 
     def what_runs_now(self) -> str:
         """See `BaseAction`."""
@@ -52,6 +57,11 @@ class RunAction(BaseAction):
             return super().what_runs_now()
         state = f"No target was changed; what {NAME} did stays."
         return " ".join(filter(None, (state, self._commands.stopped)))
+
+    def clean_up(self) -> None:
+        """See `BaseAction`; until here a completed job is the proof that it ran."""
+        if self._commands and self._command:
+            self._commands.clear(self._command)
 
     def _find(self, session: Session) -> Snapshot:
         """Return the target whose environment the command gets; raise `NotFound`."""
@@ -78,7 +88,7 @@ class RunAction(BaseAction):
         verified = session.verifier.resolve(requests)
         return next((str(request.image) for request in verified), snapshot.images[MAIN])
 
-    def _command(self, snapshot: Snapshot, image: str) -> TenantCommand:
+    def _build(self, snapshot: Snapshot, image: str) -> TenantCommand:
         wanted = self._run.settings.tenant_commands
         of = Subject(snapshot, image, snapshot.images[MAIN])
         environment = {"DEPLOY_IMAGE": image} if wanted.command else {}
@@ -96,6 +106,6 @@ def _log_plan(command: TenantCommand) -> None:
     target: Target = command.snapshot.target
     what = f"`{shown(command.command)}`" if command.command else "its own command"
     log.info(
-        "Plan: %s: run %s in the tenant as %s with %s, at most %g s",
-        *(NAME, what, target, command.image, command.seconds),
+        "Plan: %s: run %s in the tenant, in %s with the environment of %s",
+        *(NAME, what, command.image, target),
     )

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pipe.deploy.tenant_commands import Subject, TenantCommands, TenantTests, subject
+from pipe.deploy.tenant_commands import (
+    Subject,
+    TenantCommands,
+    TenantTests,
+    remedy_of,
+    subject,
+)
 from pipe.deploy_tests import DeployTestResult
 from pipe.errors import CommandFailed
 from pipe.jobs import TenantCommand
@@ -41,9 +46,8 @@ class ReleaseCommand:
             log.info("Plan: %s: not run again, its targets have been changed already", NAME)
             return
         log.info(
-            "Plan: %s: run `%s` in the tenant before any change, as %s with %s, at most %g s",
-            *(NAME, shown(command.command), command.snapshot.target, command.image),
-            command.seconds,
+            "Plan: %s: run `%s` in the tenant before any change, in %s with the environment of %s",
+            *(NAME, shown(command.command), command.image, command.snapshot.target),
         )
         self.commands.runner.check_ready(command)
 
@@ -58,22 +62,14 @@ class ReleaseCommand:
         result = self.commands.execute(command)
         self.note(result)
         if not result.passed:
-            raise CommandFailed.before_change(NAME, result.message, result.remedy)
+            remedy = remedy_of(result, command)
+            raise CommandFailed(f"{NAME} {result.message}; the deploy stops here.", remedy)
 
     def clear(self, plan: Plan) -> None:
-        """Delete what this run or an earlier one left of it, once every target is changed.
-
-        Never raises, because the deploy is over. An interrupted run has only seconds to end, and
-        leaves it to the next one.
-        """
-        is_over = isinstance(sys.exception(), KeyboardInterrupt) or self.settings.dry_run
-        command = None if is_over else self._command(plan)
-        if command is None:
-            return
-        try:
-            self.commands.runner.clear(command)
-        except Exception as error:  # noqa: BLE001 - see above
-            log.warning("Removing the job of %s failed because of a defect: %r.", NAME, error)
+        """Delete what this run or an earlier one left of it, once every target is changed."""
+        command = self._command(plan)
+        if command is not None and not self.settings.dry_run:
+            self.commands.clear(command)
 
     def tests(self, plan: Plan) -> TenantTests | None:
         """Return what runs deploy tests inside the tenant, None where nothing runs there."""

@@ -38,7 +38,8 @@ class Deploy:
     `previous_run` is the run whose place this one takes, `resolve` proves images, `save` writes
     the record so far to disk, `notify_started` announces that the targets are about to change,
     `log_defect` logs an unexpected exception, `conceal` masks values in all output, and
-    `check_platforms` refuses images that cannot run where the present ones do.
+    `check_platforms` refuses images that cannot run where the present ones do. `plan` is None until
+    it is made.
     """
 
     settings: Settings
@@ -54,6 +55,7 @@ class Deploy:
     log_defect: Callable[[Exception], None]
     conceal: Callable[[Iterable[Secret]], None]
     check_platforms: Callable[[Sequence[Change]], None] = lambda _: None
+    plan: Plan | None = None
     _state: CurrentState = field(default_factory=CurrentState)
     _superseded: frozenset[Target] = frozenset()
 
@@ -68,9 +70,8 @@ class Deploy:
 
         Raises the `PipeError` that the run ends with.
         """
-        plan = self._plan()
+        plan = self.plan = self._plan()
         if not plan.changes:
-            self.release.clear(plan)
             return outcome.nothing_to_do(plan, self.settings.image_requests)
         if self.settings.dry_run:
             return "This was a dry run: the plan was printed and nothing was changed."
@@ -88,14 +89,16 @@ class Deploy:
                 raise
             made, others = self._applied.made, self._superseded
             raise self._recovery.after(error, made, others) from error
-        finally:
-            if len(self._applied.made) == len(changes):
-                self.release.clear(plan)
 
     @property
     def has_changed(self) -> bool:
         """Whether any change took hold, or may have."""
         return bool(self._applied.made)
+
+    def clean_up(self) -> None:
+        """Remove what the release command left, unless a run that follows needs it as proof."""
+        if self.plan and len(self._applied.made) == len(self.plan.changes):
+            self.release.clear(self.plan)
 
     def what_runs_now(self) -> str:
         """Return what is known of the changed targets, from the last look at them."""

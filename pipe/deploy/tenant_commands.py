@@ -70,6 +70,15 @@ def subject(plan: Plan, target: Target) -> Subject:
     return Subject(unchanged, unchanged.images[MAIN], unchanged.images[MAIN])
 
 
+def remedy_of(result: DeployTestResult, command: TenantCommand) -> str:
+    """Return what to do about a command that failed."""
+    if result.remedy:
+        return f"The command did not run. {result.remedy}"
+    if result.seconds >= command.seconds:
+        return "Its output is above. Raise RELEASE_TIMEOUT if it only needs more time."
+    return "Its output is above. Fix what it reports, then run the step again."
+
+
 @dataclass
 class TenantCommands:
     """Runs commands inside the tenant.
@@ -90,8 +99,8 @@ class TenantCommands:
         name = command.setting
         target, seconds = command.snapshot.target, command.seconds
         log.info(
-            "%s: running in the tenant as %s, in %s, for at most %g s.",
-            *(name, target, command.image, seconds),
+            "%s: running in the tenant, in %s with the environment of %s, for at most %g s.",
+            *(name, command.image, target, seconds),
         )
         result = self.run(command, lambda line: log.info("%s | %s", name, line))
         subject = shown(command.command) or _OWN
@@ -109,6 +118,13 @@ class TenantCommands:
             # It could not be started.
             self.begun.remove(command.setting)
         return result
+
+    def clear(self, command: TenantCommand) -> None:
+        """See `TenantRunner`; an interruption leaves the rest to the next run of the step."""
+        try:
+            self.runner.clear(command)
+        except KeyboardInterrupt:
+            log.warning("Stopped while deleting the job of %s.", command.setting)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pipe.report.markup import Markup, join, tag, text
 from pipe.report.record import RunRecord, TargetRecord
 from pipe.report.style import STYLE
 from pipe.report.timeline import ROLLBACK, ROLLOUT, timeline
+from pipe.settings import Action
 
 _HEADLINES = {
     "running": ("…", "busy", "Deploying"),
@@ -43,6 +44,8 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 def page(record: RunRecord) -> str:
     """Return the page for a record that has been masked."""
     symbol, status, headline = _HEADLINES[record.outcome]
+    if record.action is Action.RUN and record.outcome == "running":
+        headline = "Running a command"
     if record.outcome == "pre-test":
         failed = (test.name for test in record.tests if not test.passed)
         headline = _BEFORE_CHANGE.get(next(failed, ""), headline)

@@ -10,8 +10,10 @@ from xml.etree import ElementTree as ET
 from pipe.deploy_tests.model import DeployTestResult
 from pipe.report.record import RunRecord, TargetRecord
 from pipe.rollout import Evidence
+from pipe.settings import Action
 
 _CLASS = "deploy"
+_SUITES = {Action.RUN: "command in"}
 _BEFORE_ROLLOUT = ("PRE_DEPLOY_TEST", "RELEASE_COMMAND")
 # XML 1.0 forbids these, escaped or not.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -34,7 +36,7 @@ def junit(record: RunRecord) -> str:
     if not cases:
         return ""
     totals = {
-        "name": _clean(f"deploy to {record.tenant}"),
+        "name": _clean(f"{_SUITES.get(record.action, 'deploy to')} {record.tenant}"),
         "tests": str(len(cases)),
         "failures": str(sum(case.passed is False for case in cases)),
         "errors": "0",

@@ -59,7 +59,7 @@ def test_it_runs_in_the_new_image_before_any_target_changes(
     order = [
         next(number for number, line in enumerate(lines) if words in line)
         for words in (
-            f"Plan: RELEASE_COMMAND: run `{MIGRATE}` in the tenant before any change, as web with",
+            f"Plan: RELEASE_COMMAND: run `{MIGRATE}` in the tenant before any change, in team/web",
             "PRE_DEPLOY_TEST passed",
             "RELEASE_COMMAND | applying 0042",
             "RELEASE_COMMAND passed in 1.0 s",
@@ -308,4 +308,4 @@ def test_a_defect_while_its_job_is_removed_does_not_change_the_end(
     monkeypatch.setattr(tenant, "clear", fail)
     result = harness.deploy(RELEASE_COMMAND=MIGRATE)
     assert result.code == 0
-    assert "failed because of a defect" in result.log
+    assert "Cleaning up failed because of a defect" in result.log

@@ -35,7 +35,9 @@ def test_a_command_runs_in_the_image_that_runs_now(
     assert (command.image, command.seconds, command.key) == ("team/web:1.4.1", 90.0, "run")
     assert command.environment == {"DEPLOY_IMAGE": "team/web:1.4.1"}
     assert "COMMAND | 42 rows" in result.log
-    assert "✔ COMMAND passed in 1.0 s as web, in team/web:1.4.1." in result.stdout
+    assert (
+        "✔ COMMAND passed in 1.0 s, in team/web:1.4.1 with the environment of web." in result.stdout
+    )
     assert harness.world.write_attempts() == []
     assert (tenant.left, tenant.cleared) == (set(), ["run"])
     assert (result.report["action"], result.report["outcome"]) == ("run", "done")
@@ -81,7 +83,7 @@ def test_a_cronjob_runs_its_own_job_now(harness: Harness, tenant: FakeTenantRunn
     (command,) = tenant.commands
     assert (command.command, command.image) == ((), "team/batch:12")
     assert not command.environment
-    assert "run its own command in the tenant as cronjob:nightly" in result.log
+    assert "run its own command in the tenant, in team/batch:12" in result.log
 
 
 def test_a_dry_run_runs_nothing(harness: Harness, tenant: FakeTenantRunner) -> None:
@@ -89,7 +91,7 @@ def test_a_dry_run_runs_nothing(harness: Harness, tenant: FakeTenantRunner) -> N
     harness.web()
     result = run(harness, COMMAND="./report", DRY_RUN="true")
     assert result.code == 0
-    assert "Plan: COMMAND: run `./report` in the tenant as web with team/web:1.4.1" in result.log
+    assert "Plan: COMMAND: run `./report` in the tenant, in team/web:1.4.1 with" in result.log
     assert tenant.ran == []
 
 
@@ -115,3 +117,15 @@ def test_an_interruption_deletes_the_job(harness: Harness, tenant: FakeTenantRun
     result = run(harness, COMMAND="./report")
     assert result.code == 11
     assert "what COMMAND did stays. The job of the command was deleted." in result.stdout
+
+
+def test_its_reports_do_not_replace_those_of_a_deploy(
+    harness: Harness, tenant: FakeTenantRunner
+) -> None:
+    """The JUnit file of a deploy in the same step has another name."""
+    harness.web()
+    assert harness.deploy().code == 0
+    assert run(harness, COMMAND="./report").code == 0
+    assert tenant.ran == ["COMMAND"]
+    names = {path.name for path in (harness.folder / "test-results").iterdir()}
+    assert names == {"deploy-dev01-web.xml", "run-dev01-web.xml"}
