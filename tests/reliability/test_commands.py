@@ -25,9 +25,12 @@ from tests.reliability.scenarios import (
     TEST_IN_TENANT,
     Scenario,
     ScenarioHarness,
+    nothing,
+    nth,
 )
 from tests.reliability.test_faults import WAIT_TIMEOUT, Point, cells, expected, inject
 from tests.reliability.test_kills import again, clean, killed, moments
+from tests.sandbox import ApiFault
 from tests.support.harness import RunResult
 
 PARTS = 4 if FULL else 1
@@ -147,3 +150,45 @@ def test_every_fault_at_every_request_of_a_command_ends_as_it_should(
     record_property("cells", len(matrix))
     record_property("cells_failed", len(wrong))
     assert not wrong, f"{len(wrong)} of {len(matrix)}\n" + "\n".join(wrong)
+
+
+def interrupt() -> None:
+    """Raise what SIGTERM and Ctrl-C become inside a run."""
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("scenario", [RELEASE, RUN], ids=str)
+def test_a_command_that_had_succeeded_before_an_interruption_is_not_repeated(
+    tmp_path: Path, scenario: Scenario, record_property: Callable[[str, object], None]
+) -> None:
+    """Before each request: the job is deleted only if its command has not succeeded."""
+    model, _ = clean(tmp_path, scenario)
+    wrong = []
+    points = range(5, model.sent + 1, 1 if FULL else 7)
+    for number in points:
+        harness = ScenarioHarness(tmp_path / str(number), scenario)
+        harness.before = nth(number, interrupt)
+        first = harness.run()
+        harness.before = nothing
+        second = again(harness, survives=True)
+        found = list(double_runs(harness))
+        if (second.code, harness.world.jobs.left(), found) != (0, [], []):
+            wrong.append(f"{number}: {first.text}\n{second.code} {found} {second.text}")
+    record_property("kills", len(points))
+    record_property("kills_failed", len(wrong))
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("status", [403, 503])
+@pytest.mark.parametrize("scenario", [RELEASE, RUN], ids=str)
+def test_a_command_whose_end_could_not_be_seen_is_not_repeated(
+    tmp_path: Path, scenario: Scenario, status: int
+) -> None:
+    """Exit 4; the next run of the step finds its job complete."""
+    harness = ScenarioHarness(tmp_path, scenario)
+    harness.world.script(ApiFault("GET", "/k8s/job/", status=status, times=FOR_EVER))
+    assert harness.run().code == 4
+    harness.world.scripted.clear()
+    second = again(harness, survives=True)
+    assert (second.code, harness.world.jobs.left()) == (0, [])
+    assert harness.world.jobs.runs(MIGRATE) == 1
