@@ -12,10 +12,6 @@ _NO_PROGRAM = (
     "The image must have the program. One without a shell needs {0} as a list with one entry an "
     "argument: {0}_COUNT, {0}_0, ..."
 )
-_NO_STATUS = (
-    "Its log is above, as far as the portal showed it. With DEBUG: 'true' the job stays for a look "
-    "in the portal."
-)
 _NO_START = "Correct what the reason names in the image or in the portal, and run the step again."
 
 
@@ -52,4 +48,4 @@ def _failed(ended: Ended, follower: Follower, seconds: float) -> CommandResult:
     if status:
         return CommandResult(seconds, output, status=status)
     error = f"failed, and the portal shows no exit status ({ended.reason})"
-    return CommandResult(seconds, output, error=error, remedy=_NO_STATUS)
+    return CommandResult(seconds, output, error=error)

@@ -88,15 +88,12 @@ class TenantHarness:
     def kill(self, command: TenantCommand, after: float, step: Step = STEP) -> None:
         """Run a command in a run that is killed some seconds from now and does nothing more."""
         runner = self.runner(step)
-        # A killed process deletes nothing.
-        runner.stop = str  # type: ignore[method-assign]
-        with self._interrupted(Killed, after), pytest.raises(Killed):
+        with self.interrupted(Killed, after), pytest.raises(Killed):
             runner.run(command, self.write)
 
     def kill_at_request(self, command: TenantCommand, number: int, *, arrives: bool) -> bool:
         """Run a command, and kill the run at one of its requests; return whether it had it."""
         runner = self.runner()
-        runner.stop = str  # type: ignore[method-assign]
         # The portal is connected to by one request.
         self.kill_at = (number + len(self.world.log), arrives)
         try:
@@ -110,12 +107,13 @@ class TenantHarness:
     def interrupt(self, command: TenantCommand, after: float) -> str:
         """Interrupt a run some seconds from now, and return what it has to say."""
         runner = self.runner()
-        with self._interrupted(KeyboardInterrupt, after), pytest.raises(KeyboardInterrupt):
+        with self.interrupted(KeyboardInterrupt, after), pytest.raises(KeyboardInterrupt):
             runner.run(command, self.write)
         return runner.stop()
 
     @contextlib.contextmanager
-    def _interrupted(self, error: type[BaseException], after: float) -> Iterator[None]:
+    def interrupted(self, error: type[BaseException], after: float) -> Iterator[None]:
+        """Raise an error in the first sleep that ends some seconds from now."""
         sleep, due = self.clock.sleep, self.clock.elapsed + after
 
         def interrupt(seconds: float) -> None:
