@@ -30,6 +30,7 @@ _SOON = 60.0
 """Seconds in which looks follow one another as fast as they may."""
 _PODS_SECONDS = 15.0
 """Between reads of the tenant's pods, once the container to read is known."""
+_PODS_TIMEOUT = 15.0
 _FAULTS_SECONDS = 10.0
 _LOG_SECONDS = 5.0
 _SILENCE = 15.0
@@ -120,13 +121,22 @@ class Follower:
         ended = job is not None and job.end is not None
         if self._needs_pods(now, ended=ended):
             self._pods_at = now
-            # What has been seen of a pod stays known when the portal stops listing it.
-            self._pods = jobs.pods(self.name) or self._pods
-            self._choose_container()
+            self._read_pods(portal)
         if not self._docker_id and now - self._faults_at >= _FAULTS_SECONDS:
             self._faults_at = now
             self._faults = portal.faults.list() or ()
         return JobLook(self.clock.monotonic(), job, self._pods, self._faults)
+
+    def _read_pods(self, portal: TenantPortal) -> None:
+        """Read the pods, which only lead to the log: without them the job can still be judged."""
+        try:
+            pods = Jobs(portal.within(_PODS_TIMEOUT).scope).pods(self.name)
+        except PlatformError as error:
+            log.debug("no pods of the job: %s", error)
+            return
+        # What has been seen of a pod stays known when the portal stops listing it.
+        self._pods = pods or self._pods
+        self._choose_container()
 
     def _needs_pods(self, now: float, *, ended: bool) -> bool:
         if ended or not self._docker_id or self._pods_at is None:

@@ -62,7 +62,8 @@ class TenantRunner(ABC):
         """Delete what this run or an earlier one of this step left of a command.
 
         To be called once every target has been changed, for a `once` command: until then its
-        complete job is the proof that it need not run again. Failures are logged only.
+        complete job is the proof that it need not run again. A job that this run could not follow
+        to its end is left to the next one. Failures are logged only.
         """
 
     @abstractmethod

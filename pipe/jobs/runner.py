@@ -49,6 +49,8 @@ class JobRunner(TenantRunner):
         self._removal = Removal(portal, clock)
         self._current: Follower | None = None
         self._stopped = ""
+        self._left: set[str] = set()
+        """Jobs that the next run of the step needs."""
 
     def check_ready(self, command: TenantCommand) -> None:
         """See `TenantRunner`."""
@@ -85,7 +87,8 @@ class JobRunner(TenantRunner):
         name = JobName.of(command, self._step)
         try:
             for job in Jobs(self._portal.scope).list():
-                if name.is_same(job) or name.is_outdated(job):
+                is_ours = name.is_same(job) or name.is_outdated(job)
+                if is_ours and job.name not in self._left:
                     self._removal.delete(job.name)
         except PipeError as error:
             log.warning("%s Jobs of %s may be left in the tenant.", error, command.setting)
@@ -95,18 +98,21 @@ class JobRunner(TenantRunner):
         if self._current:
             current, self._current = self._current, None
             portal = self._portal.within(_SECONDS_TO_STOP)
-            self._stopped = (
-                f"The job {current.name} is complete; it stays, so that the next run of this step "
-                "does not run its command again."
-                if current.once and current.has_succeeded(portal)
-                else Removal(portal, self._clock).stop(current.name)
-            )
+            if current.once and current.has_succeeded(portal):
+                self._left.add(current.name)
+                self._stopped = (
+                    f"The job {current.name} is complete; it stays, so that the next run of this "
+                    "step does not run its command again."
+                )
+            else:
+                self._stopped = Removal(portal, self._clock).stop(current.name)
         return self._stopped
 
     def _abandon(self) -> None:
         """Log what becomes of the job that cannot be followed any more."""
         if self._current and self._current.once:
             name, self._current = self._current.name, None
+            self._left.add(name)
             log.warning(
                 "The job %s stays: its command may be done, and the next run of this step finds "
                 "out. %s",

@@ -153,7 +153,8 @@ def _document(
     spec["activeDeadlineSeconds"] = min(limit, seconds) if isinstance(limit, int) else seconds
     spec["ttlSecondsAfterFinished"] = _SECONDS_KEPT
     # The job's own limit ends with the job: a portal may delete a job without its pod.
-    pod = {**nested(template, "spec"), "activeDeadlineSeconds": seconds}
+    deadline = {"activeDeadlineSeconds": spec["activeDeadlineSeconds"]}
+    pod = {**nested(template, "spec"), **deadline}
     spec["template"] = {**template, "spec": pod}
     return {"metadata": {"name": request.name, "labels": dict(request.labels)}, "spec": spec}
 

@@ -129,11 +129,17 @@ def test_a_pod_without_a_node_ends_at_the_limit_with_its_reason(tenant: TenantHa
     assert tenant.world.jobs.left() == []
 
 
-def test_an_image_without_the_program_is_named_with_a_remedy(tenant: TenantHarness) -> None:
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [("RELEASE_COMMAND", "RELEASE_COMMAND_COUNT"), ("PRE_DEPLOY_TEST", "PRE_DEPLOY_TEST_IMAGE")],
+)
+def test_an_image_without_the_program_is_named_with_a_remedy(
+    tenant: TenantHarness, setting: str, words: str
+) -> None:
     tenant.world.command("migrate", Command(fate="bad-command"))
-    result = tenant.run(command())
+    result = tenant.run(command(setting=setting))
     assert describe(result, 60).startswith("could not be started: ")
-    assert "RELEASE_COMMAND_COUNT" in result.remedy
+    assert words in result.remedy
 
 
 def test_a_command_beyond_its_limit_is_ended_and_its_job_deleted(tenant: TenantHarness) -> None:
@@ -298,8 +304,10 @@ def test_a_job_whose_end_cannot_be_seen_stays_for_the_next_run(
 ) -> None:
     fault = ApiFault("GET", "k8s/job/", "status", status=status, times=9999)
     tenant.world.script(fault)
+    runner = tenant.runner()
     with pytest.raises((Unreachable, Refused)):
-        tenant.run(command(seconds=60))
+        runner.run(command(seconds=60), tenant.write)
+    runner.clear(command())
     assert "its command may be done, and the next run of this step finds out." in log.text
     fault.times = 0
     assert tenant.run(command(), AGAIN).passed
@@ -327,6 +335,20 @@ def test_a_job_that_vanishes_is_an_error(tenant: TenantHarness) -> None:
     tenant.world.command("migrate", Command(600))
     tenant.world.intrude(lambda world: world.jobs.items[0].delete("background"), after=10)
     assert "was deleted meanwhile" in describe(tenant.run(command()), 60)
+
+
+def test_a_portal_that_lists_no_pods_hides_the_log_and_not_the_end(tenant: TenantHarness) -> None:
+    tenant.world.script(ApiFault("GET", "GetPods", "status", status=403, times=999))
+    tenant.world.command("migrate", Command(5, COUNTED))
+    result = tenant.run(command())
+    assert result.passed
+    assert result.output == ("[the log could not be read: the portal no longer shows the pod]",)
+
+
+def test_a_moment_without_the_job_is_waited_for(tenant: TenantHarness) -> None:
+    tenant.world.command("migrate", Command(20))
+    tenant.world.script(ApiFault("GET", "k8s/job/", "status", status=404, times=3, skip=6))
+    assert tenant.run(command()).passed
 
 
 def test_thousands_of_lines_are_written_once(tenant: TenantHarness) -> None:
