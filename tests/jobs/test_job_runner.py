@@ -165,6 +165,17 @@ def test_what_is_left_out_is_named(tenant: TenantHarness, log: Log) -> None:
     assert "The job is made without AdditionalContainers (nginx), livenessProbe." in log.text
 
 
+def test_a_pod_that_outlives_its_deleted_job_ends_by_itself(tenant: TenantHarness) -> None:
+    """Kubernetes deletes a job without its pods unless the portal asks for both."""
+    tenant.world.jobs.deletion = "orphan"
+    tenant.world.command("migrate", Command(3600))
+    tenant.interrupt(command(seconds=60), 5)
+    assert tenant.world.jobs.orphans
+    tenant.clock.advance(180)
+    tenant.world.advance()
+    assert [pod for pod in tenant.world.jobs.orphans if pod.step.phase == "Running"] == []
+
+
 # Once and only once
 
 
