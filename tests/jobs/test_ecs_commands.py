@@ -86,7 +86,7 @@ def test_a_failure_shows_the_exit_status(ecs: TenantHarness) -> None:
     assert describe(run(ecs), 60) == "failed with exit status 3"
 
 
-def test_a_command_out_of_memory_says_so(ecs: TenantHarness) -> None:
+def test_a_command_out_of_memory_is_named_as_such(ecs: TenantHarness) -> None:
     ecs.world.command("migrate", Command(out_of_memory=True))
     assert "out of memory" in describe(run(ecs), 60)
 
