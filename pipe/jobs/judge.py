@@ -158,7 +158,7 @@ def _problems(look: JobLook) -> Iterator[PodProblem]:
         name = look.job.name if look.job else ""
         for fault in look.faults:
             if name in fault.resources:
-                yield PodProblem("has no pod", fault.text, None)
+                yield PodProblem("cannot be created", fault.text, None)
 
 
 def _has_started(pod: Pod) -> bool:

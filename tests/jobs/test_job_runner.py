@@ -142,11 +142,14 @@ def test_an_image_without_the_program_is_named_with_a_remedy(
     assert words in result.remedy
 
 
-def test_a_command_beyond_its_limit_is_ended_and_its_job_deleted(tenant: TenantHarness) -> None:
+def test_a_command_beyond_its_limit_is_ended_and_its_job_deleted(
+    tenant: TenantHarness, log: Log
+) -> None:
     tenant.world.command("migrate", Command(3600, COUNTED))
     result = tenant.run(command(seconds=20))
     assert describe(result, 20) == "did not finish within 20 s and was stopped"
     assert 20 <= result.seconds < 35
+    assert "was deleted; what its command did until then stays." in log.text
     assert tenant.world.jobs.left() == []
 
 
@@ -163,6 +166,16 @@ def test_what_is_left_out_is_named(tenant: TenantHarness, log: Log) -> None:
     config = '{"AdditionalContainers": [{"Name": "nginx"}], "livenessProbe": {"tcpSocket": {}}}'
     tenant.run(command(fields={"docker_config": config}))
     assert "The job is made without AdditionalContainers (nginx), livenessProbe." in log.text
+
+
+def test_a_pod_that_outlives_its_deleted_job_ends_by_itself(tenant: TenantHarness) -> None:
+    """Kubernetes deletes a job without its pods unless the portal asks for both."""
+    tenant.world.jobs.deletion = "orphan"
+    tenant.world.command("migrate", Command(3600))
+    assert "left its pod running" in tenant.interrupt(command(seconds=60), 5)
+    tenant.clock.advance(180)
+    tenant.world.advance()
+    assert [pod for pod in tenant.world.jobs.orphans if pod.step.phase == "Running"] == []
 
 
 # Once and only once

@@ -145,7 +145,7 @@ def test_a_pod_without_a_node_is_waited_for(phase: Phase) -> None:
 def test_a_quota_that_leaves_no_room_is_named() -> None:
     fault = Fault(frozenset({"web"}), "exceeded quota", 5)
     state, _ = judge(JobLook(9.0, JOB, (), (fault,)), History(0.0))
-    assert state == Starting("has no pod: exceeded quota")
+    assert state == Starting("cannot be created: exceeded quota")
 
 
 @pytest.mark.parametrize(
