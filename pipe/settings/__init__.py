@@ -10,10 +10,12 @@ from pipe.settings.model import (
     ImageRules,
     Keys,
     NotificationSettings,
+    Place,
     Proxies,
     Settings,
     Severity,
     Step,
+    TenantCommandSettings,
     Verify,
 )
 
@@ -26,10 +28,12 @@ __all__ = [
     "ImageRules",
     "Keys",
     "NotificationSettings",
+    "Place",
     "Proxies",
     "Settings",
     "Severity",
     "Step",
+    "TenantCommandSettings",
     "Verify",
     "load",
 ]

@@ -15,6 +15,7 @@ from pipe.settings.deploy_tests import read_notifications, read_tests
 from pipe.settings.model import Action, Proxies, Settings, Step
 from pipe.settings.reader import Reader
 from pipe.settings.targets import read_image_requests
+from pipe.settings.tenant_commands import read_tenant_commands
 from pipe.settings.variables import AMBIENT_SECRETS, BY_NAME, VARIABLES
 
 _LONGEST_WAIT = 24 * 3600
@@ -29,6 +30,7 @@ def load(environ: Mapping[str, str]) -> Settings:
     token_secret = reader.read("DUPLO_TOKEN_SECRET", secret_name, "")
     reader.optional = _optional(action, token_secret)
     image_requests = read_image_requests(reader, environ, action)
+    tests = read_tests(reader, environ)
     settings = Settings(
         host=reader.read("DUPLO_HOST", addresses.portal, ""),
         token=reader.read("DUPLO_TOKEN", parsers.token, Secret("")),
@@ -50,9 +52,10 @@ def load(environ: Mapping[str, str]) -> Settings:
         ca_cert=reader.read("CA_CERT", parsers.certificates(step.clone_dir), ""),
         proxies=_proxies(reader),
         step=step,
-        tests=read_tests(reader, environ),
+        tests=tests,
         notifications=read_notifications(reader, environ, step),
         configurations=read_configurations(reader, environ, image_requests, step.clone_dir),
+        tenant_commands=read_tenant_commands(reader, environ, action, image_requests, tests),
     )
     _cross_check(settings, reader)
     if reader.problems:

@@ -37,6 +37,7 @@ LAYERS = (
     ("identity", "portal"),
     ("registry", "rollout", "deploy_tests"),
     ("kinds",),
+    ("jobs",),
     ("preflight",),
     ("report",),
     ("notify",),
