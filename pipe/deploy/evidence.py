@@ -26,6 +26,7 @@ def gather(
             deadline = deadline or Deadline.after(clock, _SECONDS)
             evidence = watcher.evidence(target, verdict, deadline)
             recorder.explained(evidence)
+            recorder.reported(target, watcher.events(target))
             _log(evidence)
         except Exception as error:  # noqa: BLE001 - must not replace the failure itself
             log.warning("%s: no evidence because of %s.", target, type(error).__name__)

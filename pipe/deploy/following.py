@@ -44,6 +44,7 @@ def follow_changes(
         for change in changes:
             counts = watcher.pod_counts(change.target)
             recorder.followed(change.target, state.of(change), counts, seconds)
+            recorder.reported(change.target, watcher.events(change.target))
 
     deadline, patience = Deadline.after(clock, timeout), _patience(settings)
     try:

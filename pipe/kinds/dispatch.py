@@ -16,7 +16,7 @@ from pipe.kinds.lambda_ import LambdaDriver
 from pipe.kinds.service import ServiceDriver
 from pipe.model import Change, Snapshot, Target
 from pipe.portal import TenantPortal
-from pipe.rollout import Evidence, PodCounts, Verdict, Watcher
+from pipe.rollout import Evidence, PodCounts, RolloutEvent, Verdict, Watcher
 
 T = TypeVar("T")
 
@@ -121,6 +121,9 @@ class _Watchers(Watcher):
 
     def pod_counts(self, target: Target) -> Sequence[PodCounts]:
         return self.by_kind[target.kind].pod_counts(target)
+
+    def events(self, target: Target) -> Sequence[RolloutEvent]:
+        return self.by_kind[target.kind].events(target)
 
 
 def _by_kind(entries: Mapping[Target, T]) -> Mapping[Kind, list[T]]:

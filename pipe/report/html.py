@@ -120,7 +120,7 @@ def _target(entry: TargetRecord) -> Markup:
         _row("Rollout", entry.message, {True: "good", False: "bad", None: ""}[entry.passed]),
         _row("Rollback", entry.rollback),
         _row("Now", entry.state),
-        timeline(entry.timeline, "Pods during the rollout", ROLLOUT),
+        timeline(entry.timeline, "Pods during the rollout", ROLLOUT, entry.events),
         timeline(entry.rollback_timeline, "Pods during the rollback", ROLLBACK),
     )
 

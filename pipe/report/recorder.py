@@ -17,7 +17,7 @@ from pipe.preflight.result import CheckResult
 from pipe.registry.verification import ImageVerification
 from pipe.report.link import step_page
 from pipe.report.record import ImageRecord, RunRecord, StepRecord, TargetRecord
-from pipe.rollout import Evidence, PodCounts, Ready, Verdict, Waiting, words
+from pipe.rollout import Evidence, PodCounts, Ready, RolloutEvent, Verdict, Waiting, words
 from pipe.secret import Secret
 from pipe.settings import Settings, Step
 
@@ -80,6 +80,11 @@ class Recorder:
     ) -> None:
         """Note the state of a rollout when it was last checked."""
         self._update(target, state=state, timeline=tuple(timeline), seconds=seconds)
+
+    def reported(self, target: Target, events: Sequence[RolloutEvent]) -> None:
+        """Note what Kubernetes reported of a rollout; events noted before are replaced."""
+        if events:
+            self._update(target, events=tuple(events))
 
     def judged(self, verdicts: Mapping[Target, Verdict]) -> None:
         """Note the verdicts on the rollouts."""

@@ -26,12 +26,32 @@ class Evidence:
 
 @dataclass(frozen=True)
 class PodCounts:
-    """How many pods there were `seconds` into a rollout, for the report's timeline."""
+    """How many pods there were `seconds` into a rollout, for the report's timeline.
+
+    `up` counts the new pods that run, and `ready` those of them that Kubernetes calls ready; it is
+    None where readiness is not shown.
+    """
 
     seconds: float
     old: int
     up: int
     starting: int
+    ready: int | None = None
+
+
+@dataclass(frozen=True)
+class RolloutEvent:
+    """Something that Kubernetes reported about `subject`, first `seconds` into the rollout.
+
+    `subject` is kind and name, such as `Pod/web-5d8f-x2x`. The same event came `count` times.
+    """
+
+    seconds: float
+    subject: str
+    reason: str
+    message: str
+    count: int = 1
+    warning: bool = True
 
 
 class Watcher(ABC):
@@ -54,5 +74,10 @@ class Watcher(ABC):
 
     def pod_counts(self, target: Target) -> Sequence[PodCounts]:
         """Return one entry for each look, none for a kind without pods."""
+        del target
+        return ()
+
+    def events(self, target: Target) -> Sequence[RolloutEvent]:
+        """Return what Kubernetes reported of the rollout, none where it cannot be asked."""
         del target
         return ()
