@@ -42,9 +42,10 @@ def follow_changes(
     def note() -> None:
         seconds = clock.monotonic() - started
         for change in changes:
-            counts = watcher.pod_counts(change.target)
-            recorder.followed(change.target, state.of(change), counts, seconds)
-            recorder.reported(change.target, watcher.events(change.target))
+            target = change.target
+            counts, seen_by = watcher.pod_counts(target), watcher.seen_by(target)
+            recorder.followed(target, state.of(change), counts, seconds, seen_by=seen_by)
+            recorder.reported(target, watcher.events(target))
 
     deadline, patience = Deadline.after(clock, timeout), _patience(settings)
     try:

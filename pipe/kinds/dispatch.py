@@ -122,6 +122,9 @@ class _Watchers(Watcher):
     def pod_counts(self, target: Target) -> Sequence[PodCounts]:
         return self.by_kind[target.kind].pod_counts(target)
 
+    def seen_by(self, target: Target) -> str:
+        return self.by_kind[target.kind].seen_by(target)
+
     def events(self, target: Target) -> Sequence[RolloutEvent]:
         return self.by_kind[target.kind].events(target)
 

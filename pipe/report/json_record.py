@@ -66,6 +66,7 @@ def _target(target: TargetRecord) -> Mapping[str, Any]:
         "timeline": [_pod_counts(counts) for counts in target.timeline],
         "rollback_timeline": [_pod_counts(counts) for counts in target.rollback_timeline],
         "events": [_event(event) for event in target.events],
+        "seen_by": target.seen_by or None,
         "digest": target.digest or None,
     }
 
@@ -123,7 +124,9 @@ def _evidence(evidence: Evidence) -> Mapping[str, Any]:
         "target": str(evidence.target),
         "pod": evidence.pod,
         "faults": evidence.faults,
+        "containers": evidence.containers,
         "log": evidence.log,
+        "log_of": evidence.log_of,
     }
 
 

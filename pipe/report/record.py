@@ -28,6 +28,7 @@ class TargetRecord:
     what runs now, `passed` is None until the rollout has ended, and `message` gives the reason.
     `rollback` describes how the rollback went, empty without one. `seconds` is how long the
     rollout was followed, and `events` are what Kubernetes reported meanwhile, where it was asked.
+    `seen_by` names whose account of the rollout `passed` rests on, empty without a rollout.
     """
 
     target: Target
@@ -50,6 +51,7 @@ class TargetRecord:
     timeline: tuple[PodCounts, ...] = ()
     rollback_timeline: tuple[PodCounts, ...] = ()
     events: tuple[RolloutEvent, ...] = ()
+    seen_by: str = ""
 
     @property
     def name(self) -> str:

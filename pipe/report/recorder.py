@@ -76,10 +76,17 @@ class Recorder:
         self._checks.append(result)
 
     def followed(
-        self, target: Target, state: str, timeline: Sequence[PodCounts], seconds: float
+        self,
+        target: Target,
+        state: str,
+        timeline: Sequence[PodCounts],
+        seconds: float,
+        *,
+        seen_by: str,
     ) -> None:
         """Note the state of a rollout when it was last checked."""
-        self._update(target, state=state, timeline=tuple(timeline), seconds=seconds)
+        seen = {"timeline": tuple(timeline), "seconds": seconds, "seen_by": seen_by}
+        self._update(target, state=state, **seen)
 
     def reported(self, target: Target, events: Sequence[RolloutEvent]) -> None:
         """Note what Kubernetes reported of a rollout; events noted before are replaced."""

@@ -15,13 +15,16 @@ from pipe.rollout.verdict import Verdict
 class Evidence:
     """Why a target failed, gathered before a rollback removes the traces.
 
-    `pod` is empty where no single pod is to blame.
+    `pod` is empty where no single pod is to blame. `containers` describe the state of each of its
+    containers, a line each. `log_of` names the container that wrote the log, empty for the pod.
     """
 
     target: Target
     pod: str = ""
     faults: tuple[str, ...] = ()
     log: tuple[str, ...] = ()
+    containers: tuple[str, ...] = ()
+    log_of: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,11 @@ class Watcher(ABC):
         """Return one entry for each look, none for a kind without pods."""
         del target
         return ()
+
+    def seen_by(self, target: Target) -> str:
+        """Return whose account of the rollout the verdict rests on."""
+        del target
+        return "the portal"
 
     def events(self, target: Target) -> Sequence[RolloutEvent]:
         """Return what Kubernetes reported of the rollout, none where it cannot be asked."""

@@ -230,7 +230,7 @@ def test_any_text_makes_a_well_formed_page(text: str) -> None:
                     name=text, subject=text, passed=False, message=text, output=(text,)
                 ),
             ),
-            evidence=(Evidence(target, text, (text,), (text,)),),
+            evidence=(Evidence(target, text, (text,), (text,), (text,), text),),
         )
     )
     assert set(Elements(html).names) <= KNOWN
