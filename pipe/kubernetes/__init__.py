@@ -3,7 +3,7 @@
 Only reads. The JSON of its objects ends in `objects`.
 """
 
-from pipe.kubernetes.cluster import RIGHTS, Cluster, connect
+from pipe.kubernetes.cluster import RIGHTS, Cluster, Right, connect, selector
 from pipe.kubernetes.objects import (
     GAVE_UP,
     Condition,
@@ -18,7 +18,9 @@ __all__ = [
     "Cluster",
     "Condition",
     "Event",
+    "Right",
     "Workload",
     "WorkloadKind",
     "connect",
+    "selector",
 ]

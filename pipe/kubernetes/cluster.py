@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
@@ -133,6 +133,11 @@ class Cluster:
     context: ssl.SSLContext | None = None
     _pods: dict[tuple[str, str], Pod] = field(default_factory=dict)
 
+    def until(self, deadline: Deadline) -> Cluster:
+        """Return the same cluster for reads that end at most some seconds after `deadline`."""
+        whole = min(_LIMITS.whole, deadline.left() + FIRST_ANSWER)
+        return replace(self, http=self.http.limited(replace(_LIMITS, whole=whole)))
+
     def missing_rights(self, rights: Sequence[Right] = RIGHTS) -> tuple[Right, ...]:
         """Return the rights that the token lacks; the first request decides within 3 seconds."""
         first, *others = rights
@@ -254,9 +259,7 @@ class Cluster:
             problem = f"expected {expected}"
         except ValueError:
             problem = f'expected JSON, got "{excerpt(reply)}"'
-        raise Refused(
-            f"{host} returned an unexpected response for {what}: {problem}.", _REMEDY
-        )
+        raise Refused(f"{host} returned an unexpected response for {what}: {problem}.", _REMEDY)
 
 
 def selector(workloads: Collection[Workload]) -> str:

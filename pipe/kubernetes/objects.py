@@ -257,6 +257,7 @@ def decode_pod(item: Mapping[str, Any]) -> Pod:
         init_containers=_containers(spec, status, "initContainers", "initContainerStatuses"),
         ready=_pod_condition(status, "Ready").get("status") == "True",
         message=_message(status),
+        uid=text(metadata, "uid"),
     )
 
 

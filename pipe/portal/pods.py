@@ -90,7 +90,7 @@ class Pod:
 
     `controller` names what created it: for a Deployment its ReplicaSet, which differs between
     generations. It is empty on Azure and for native Docker. Only Kubernetes itself shows `ready`,
-    None on the portal, and `message`, why the pod as a whole is not running.
+    None on the portal, `message`, why the pod as a whole is not running, and `uid`.
     """
 
     name: str
@@ -104,6 +104,7 @@ class Pod:
     init_containers: tuple[Container, ...] = ()
     ready: bool | None = None
     message: str = ""
+    uid: str = ""
 
     # Cached because a rollout of thousands of pods looks at each of them several times a second.
 
