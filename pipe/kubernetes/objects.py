@@ -340,7 +340,8 @@ def decode_event(item: Mapping[str, Any]) -> Event:
         name=text(subject, "name"),
         uid=text(subject, "uid"),
         reason=prose(item, "reason"),
-        message=prose(item, "message"),
+        # A probe without output leaves the colon at the end.
+        message=prose(item, "message").strip().removesuffix(":"),
         count=max(1, count(item, "count") or count(series, "count") or 1),
         warning=text(item, "type") == "Warning",
         first=first or last,

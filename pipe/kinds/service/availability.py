@@ -14,6 +14,7 @@ from pipe.kinds.service.snapshot import detail
 from pipe.kubernetes import GAVE_UP, Workload
 from pipe.portal import Phase, Pod
 from pipe.rollout import Failed, Ready, Superseded, Verdict, Waiting
+from pipe.secret import clause
 
 _PREVENTED = "ReplicaFailure"
 _PROGRESSING = "Progressing"
@@ -80,8 +81,8 @@ def gave_up(rollout: ServiceRollout, stuck: str) -> Failed | None:
     if before and now in before.conditions:
         return None
     pod = next((one for one in rollout.pods.new if one.incarnation not in rollout.up_since), None)
-    reason = f"Kubernetes gave up ({GAVE_UP}): {now.message}"
-    return Failed(f"{reason} {stuck}".strip(), pod.name if pod else "")
+    reason = f"Kubernetes gave up ({GAVE_UP}): {clause(now.message)}"
+    return Failed(f"{reason}; {stuck}" if stuck else reason, pod.name if pod else "")
 
 
 def _prevented(workload: Workload) -> str:

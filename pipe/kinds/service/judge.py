@@ -256,7 +256,7 @@ def _unready(rollout: ServiceRollout) -> str:
     """
     failing = probe_faults(rollout) if rollout.pods.previous else {}
     latest = max(
-        (pod for pod in rollout.pods.new if pod.name in failing),
+        (pod for pod in rollout.pods.new if pod.name in failing and not pod.ready),
         key=lambda pod: rollout.up_since.get(pod.incarnation, 0.0),
         default=None,
     )
