@@ -13,10 +13,11 @@ from pipe.deploy import previous_run
 from pipe.deploy.sequence import Deploy
 from pipe.deploy_tests import DeployTests
 from pipe.identity.establish import Identity, establish, variables_for_tests, with_portal_keys
+from pipe.kind import Kind
 from pipe.kinds import ClusterView, open_drivers
 from pipe.portal import TenantPortal, choose, connect
 from pipe.portal.aws_credentials import tenant_keys
-from pipe.portal.token_expiry import expiry_warning
+from pipe.portal.token_expiry import expiry_warning, warn_of_expiry
 from pipe.registry.login import logins
 from pipe.registry.lookup import registry_lookup
 from pipe.registry.platform_check import PlatformCheck
@@ -79,9 +80,13 @@ class DeployAction(BaseAction):
 
     def _warn_of_expiry(self, identity: Identity, tenant: TenantPortal) -> None:
         """Warn once if the portal token ends soon."""
-        run = self._run
-        variable, now = run.settings.token_variable, run.dependencies.clock.now()
-        if warning := expiry_warning(tenant, identity.token_end, variable, now):
+        settings, end = self._run.settings, identity.token_end
+        variable, now = settings.token_variable, self._run.dependencies.clock.now()
+        kinds = {request.target.kind for request in settings.image_requests}
+        if settings.wait and not settings.dry_run and Kind.SERVICE in kinds:
+            # Services are not followed without their faults, which are read soon.
+            warn_of_expiry(tenant, end, variable, now, self._warn)
+        elif warning := expiry_warning(tenant, end, variable, now):
             self._warn(warning)
 
     def _warn(self, warning: str) -> None:
