@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
-from pipe import output
+from pipe import kubernetes, output
 from pipe.actions.base import BaseAction
 from pipe.deploy import previous_run
 from pipe.deploy.sequence import Deploy
 from pipe.deploy_tests import DeployTests
 from pipe.identity.establish import Identity, establish, variables_for_tests, with_portal_keys
-from pipe.kinds import open_drivers
+from pipe.kinds import ClusterView, open_drivers
 from pipe.portal import TenantPortal, choose, connect
 from pipe.portal.aws_credentials import tenant_keys
 from pipe.portal.token_expiry import expiry_warning
@@ -22,6 +22,7 @@ from pipe.registry.lookup import registry_lookup
 from pipe.registry.platform_check import PlatformCheck
 from pipe.registry.verification import ImageVerifier
 from pipe.secret import Secret
+from pipe.settings import KubernetesView
 from pipe.settings.configuration import maskable, public_texts
 
 log = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ class DeployAction(BaseAction):
                 previous_run.find(settings, identity.token),
                 user=lambda: portal.tenants.user().name,
             ),
-            drivers=open_drivers(tenant, run.dependencies.clock),
+            drivers=open_drivers(tenant, run.dependencies.clock, self._cluster_view(tenant)),
             clock=run.dependencies.clock,
             recorder=run.recorder,
             resolve=verifier.resolve,
@@ -66,6 +67,15 @@ class DeployAction(BaseAction):
             check_platforms=PlatformCheck(settings, registry_of, self._warn).check,
         )
         return self._deploy.run()
+
+    def _cluster_view(self, tenant: TenantPortal) -> ClusterView | None:
+        """Return the view of Kubernetes, which requests nothing before it is needed."""
+        run = self._run
+        if run.settings.kubernetes is KubernetesView.NEVER:
+            return None
+        is_required = run.settings.kubernetes is KubernetesView.ALWAYS
+        connect_cluster = partial(kubernetes.connect, tenant, run.network, run.mask)
+        return ClusterView(connect_cluster, is_required=is_required)
 
     def _warn_of_expiry(self, identity: Identity, tenant: TenantPortal) -> None:
         """Warn once if the portal token ends soon."""

@@ -52,13 +52,24 @@ _PHASES = {int(phase): phase for phase in Phase}
 
 
 @dataclass(frozen=True, slots=True)
+class Termination:
+    """How a container ended, as Kubernetes reports it."""
+
+    reason: str
+    exit_code: int | None
+    signal: int | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Container:
     """One container of a pod. `restarts` and the states are None or empty on older portals.
 
     `waiting` and `message` are the reason and message from Kubernetes for a container that does
     not run; `exit_code` and `ended` (such as `OOMKilled`) are those of its last termination.
     `running` and `waiting` are present states. A termination may be the present state or, on other
-    portals, the one before the last restart: the field is called `LastContainerState`.
+    portals, the one before the last restart: the field is called `LastContainerState`. `last` is
+    the termination before the last restart, which only Kubernetes itself shows.
     """
 
     name: str
@@ -70,6 +81,7 @@ class Container:
     exit_code: int | None = None
     ended: str = ""
     running: bool = False
+    last: Termination | None = None
 
 
 @dataclass(frozen=True)
@@ -77,7 +89,8 @@ class Pod:
     """One pod; `owner` is the service's name, empty when the portal does not report it.
 
     `controller` names what created it: for a Deployment its ReplicaSet, which differs between
-    generations. It is empty on Azure and for native Docker.
+    generations. It is empty on Azure and for native Docker. Only Kubernetes itself shows `ready`,
+    None on the portal, `message`, why the pod as a whole is not running, and `uid`.
     """
 
     name: str
@@ -89,6 +102,9 @@ class Pod:
     controller_kind: str
     containers: tuple[Container, ...]
     init_containers: tuple[Container, ...] = ()
+    ready: bool | None = None
+    message: str = ""
+    uid: str = ""
 
     # Cached because a rollout of thousands of pods looks at each of them several times a second.
 
@@ -110,6 +126,8 @@ class Pod:
     @cached_property
     def is_steady(self) -> bool:
         """Whether it runs, was never restarted, and no container shows any trouble."""
+        if self.ready is False:
+            return False
         return self.is_running and not (self.restarts or self.is_waiting or self.has_ended)
 
     @cached_property

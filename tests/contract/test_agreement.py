@@ -26,7 +26,6 @@ KEYS = {
     *("vendor", "maintainer", "tags"),
 }
 PLANNED = {
-    *("KUBERNETES",),
     *("RELEASE_COMMAND", "RELEASE_TARGET", "RELEASE_TIMEOUT", "COMMAND"),
     *("PRE_DEPLOY_TEST_IN", "POST_DEPLOY_TEST_IN"),
 }
