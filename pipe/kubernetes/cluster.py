@@ -108,7 +108,8 @@ def connect(portal: TenantPortal, network: Network, mask: Mask) -> Cluster:
             context = private_context(issued.authority, network.ca_cert)
         except (ssl.SSLError, ValueError):
             raise Refused(
-                f"The portal issued a certificate authority for {issued.host} that cannot be read.",
+                f"{portal.scope.calls.host} issued a text for a certificate authority of "
+                f"{issued.host} that cannot be read.",
                 "Have the portal's administrators check the tenant's access to Kubernetes.",
             ) from None
     session = network.session(issued.server, context)
@@ -251,7 +252,8 @@ class Cluster:
             message = error_body.message(reply)
             because = f': "{message}"' if message else ""
             raise Refused(
-                f"{host} answered {reply.status} for {what}{because}.", _REMEDY_FOR_RIGHTS
+                f"The API server {host} answered {reply.status} for {what}{because}.",
+                _REMEDY_FOR_RIGHTS,
             )
         try:
             return read(reply.json())

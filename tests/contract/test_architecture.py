@@ -29,7 +29,7 @@ LAYERS = (
     ("settings",),
     ("http",),
     ("identity", "portal"),
-    ("registry", "rollout", "deploy_tests"),
+    ("registry", "rollout", "deploy_tests", "kubernetes"),
     ("kinds",),
     ("preflight",),
     ("report",),

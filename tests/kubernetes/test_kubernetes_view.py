@@ -78,7 +78,7 @@ def test_a_recorded_rollout_gets_the_verdict_that_kubernetes_gives_it(row: Row) 
 def test_losing_kubernetes_in_the_middle_leaves_the_verdict_of_the_portal(row: Row) -> None:
     """The verdict is that of the truth table, about as late as by the portal's view alone."""
     alone = outcome_by_portal(row, "likeliest")
-    gone_at = row.start + 0.6 * (alone.at - row.start)
+    gone_at = row.start + 0.6 * (outcome_of(exact(row), "least").at - row.start)
     outcome = outcome_of(row, "likeliest", gone_at)
     assert isinstance(outcome.verdict, row.verdict), words(outcome.verdict)
     # Pods that were not ready count as up from the first look at the portal on.

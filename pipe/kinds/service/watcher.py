@@ -13,7 +13,7 @@ portal has taken the change, and before a final verdict.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from pipe.clock import Clock, Deadline
@@ -71,7 +71,7 @@ class ServiceWatcher(Watcher):
         reads = self._reader.pods(self._names, deadline)
         if self._needs_services(reads):
             reads = replace(reads, services=self._reader.services(self._names, deadline))
-        if self._needs_faults(reads):
+        if _needs_faults(self._rollouts.values(), reads, self._looks):
             reads = self._with_faults(reads, deadline)
         self._looks += 1
         verdicts = self._judge(reads, deadline)
@@ -135,26 +135,6 @@ class ServiceWatcher(Watcher):
             for verdict in self._verdicts.values()
         )
 
-    def _needs_faults(self, reads: Reads) -> bool:
-        """Return whether to read faults: to explain a problem, or in turn while pods come up."""
-        troubled = [
-            pod
-            for rollout in self._rollouts.values()
-            for pod in reads.pods[rollout.change.target.name]
-            if not pod.is_steady
-            if not is_terminating(pod) and not has_failed(pod, rollout.service)
-        ]
-        if any(problems.find_problem(pod, ()) for pod in troubled):
-            return True
-        # New pods that are up may not be ready: then previous pods remain.
-        lacks_pods = any(
-            rollout.pods.previous or not rollout.pods.new for rollout in self._rollouts.values()
-        )
-        is_troubled = lacks_pods or any(not problems.is_up(pod) for pod in troubled)
-        if reads.all_by_kubernetes:
-            return is_troubled and self._looks % _LOOKS_PER_EVENTS == _LOOKS_PER_EVENTS - 1
-        return reads.services is None and is_troubled
-
     def _leave_if_missed(self, target: Target, rollout: ServiceRollout) -> None:
         """Go back to the portal's view of a service whose change does not reach Kubernetes."""
         is_missed = rollout.workload and rollout.was_set and rollout.arrived is None
@@ -205,6 +185,25 @@ class ServiceWatcher(Watcher):
             target: judge(rollout, self._stable_seconds, self._crash_limit, deadline.at)
             for target, rollout in self._rollouts.items()
         }
+
+
+def _needs_faults(rollouts: Collection[ServiceRollout], reads: Reads, looks: int) -> bool:
+    """Return whether to read faults: to explain a problem, or in turn while pods come up."""
+    troubled = [
+        pod
+        for rollout in rollouts
+        for pod in reads.pods[rollout.change.target.name]
+        if not pod.is_steady
+        if not is_terminating(pod) and not has_failed(pod, rollout.service)
+    ]
+    if any(problems.find_problem(pod, ()) for pod in troubled):
+        return True
+    # New pods that are up may not be ready: then previous pods remain.
+    lacks_pods = any(rollout.pods.previous or not rollout.pods.new for rollout in rollouts)
+    is_troubled = lacks_pods or any(not problems.is_up(pod) for pod in troubled)
+    if reads.all_by_kubernetes:
+        return is_troubled and looks % _LOOKS_PER_EVENTS == _LOOKS_PER_EVENTS - 1
+    return reads.services is None and is_troubled
 
 
 def _pod_counts(rollout: ServiceRollout) -> PodCounts:
