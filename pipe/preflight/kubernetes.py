@@ -103,8 +103,8 @@ class _KubernetesCheck:
             self._refused(
                 _WORKLOADS,
                 PlatformError(
-                    f"{', '.join(absent)}: not in namespace {cluster.issued.namespace} of "
-                    f"{cluster.issued.host}.",
+                    f"There is no {' and no '.join(absent)} in namespace "
+                    f"{cluster.issued.namespace} of {cluster.issued.host}.",
                     "Check that the portal runs the service under its own name; "
                     f"{self._alternative()}.",
                 ),
