@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pipe.clock import Deadline
 from pipe.errors import PipeError, PlatformError, Unreachable
 from pipe.kinds.service.pods import by_owner
-from pipe.kubernetes import RIGHTS, Cluster, Event, Workload, WorkloadKind, selector
+from pipe.kubernetes import RIGHTS, Cluster, Event, Right, Workload, WorkloadKind, selector
 from pipe.portal import Pod, Service
 
 log = logging.getLogger(__name__)
@@ -62,14 +62,14 @@ class ClusterView:
 
         Raises `PlatformError` for a failure if Kubernetes is required.
         """
-        kinds = {one.name: _kind(one) for one in services if not one.native_docker}
+        kinds = {one.name: workload_kind(one) for one in services if not one.native_docker}
         if self._was_opened or not kinds:
             return
         self._was_opened = True
         try:
             cluster = self._connect()
             self._check_rights(cluster, set(kinds.values()))
-            found = _workloads(cluster, kinds)
+            found = find_workloads(cluster, kinds)
             if absent := sorted(kinds.keys() - found.keys()):
                 self._note_absent(cluster, absent, kinds)
         except PipeError as error:
@@ -93,7 +93,7 @@ class ClusterView:
             return ClusterLook()
         cluster = self._cluster.until(deadline) if deadline else self._cluster
         try:
-            workloads = _workloads(cluster, kinds)
+            workloads = find_workloads(cluster, kinds)
             for name in sorted(kinds.keys() - workloads.keys()):
                 self.leave(name, f"{kinds[name]} {name} is no longer there")
             pods = by_owner(cluster.pods(selector(workloads.values()))) if workloads else {}
@@ -134,16 +134,10 @@ class ClusterView:
             log.warning("%s: %s. It is followed by what the portal shows.", name, reason)
 
     def _check_rights(self, cluster: Cluster, kinds: Collection[WorkloadKind]) -> None:
-        others = {kind.plural for kind in WorkloadKind if kind not in kinds}
-        needed = [right for right in RIGHTS if right.resource not in others]
-        missing = cluster.missing_rights(needed)
+        missing = cluster.missing_rights(needed_rights(kinds))
         self._missing = frozenset(map(str, missing))
-        if required := [str(right) for right in missing if right.required]:
-            raise PlatformError(
-                f"The token that the portal issued for {cluster.issued.host} lacks the rights to "
-                f"{_listed(required)} in namespace {cluster.issued.namespace}.",
-                _REMEDY_FOR_RIGHTS,
-            )
+        if required := [right for right in missing if right.required]:
+            raise lacking(cluster, required)
         if missing:
             log.info(
                 "Without the rights to %s in Kubernetes, a failure is explained by less.",
@@ -168,7 +162,22 @@ class ClusterView:
         log.warning("Kubernetes cannot be asked any more: %s %s", error.diagnosis, _INSTEAD)
 
 
-def _kind(service: Service) -> WorkloadKind:
+def needed_rights(kinds: Collection[WorkloadKind]) -> Sequence[Right]:
+    """Return the rights that following workloads of these kinds takes."""
+    others = {kind.plural for kind in WorkloadKind if kind not in kinds}
+    return [right for right in RIGHTS if right.resource not in others]
+
+
+def lacking(cluster: Cluster, rights: Iterable[Right]) -> PlatformError:
+    """Return the error for rights that the token lacks."""
+    return PlatformError(
+        f"The token that the portal issued for {cluster.issued.host} lacks the rights to "
+        f"{_listed(map(str, rights))} in namespace {cluster.issued.namespace}.",
+        _REMEDY_FOR_RIGHTS,
+    )
+
+
+def workload_kind(service: Service) -> WorkloadKind:
     """Return what runs the pods of a service, which bears its name."""
     if service.flags.get("IsDaemonset"):
         return WorkloadKind.DAEMON_SET
@@ -177,7 +186,7 @@ def _kind(service: Service) -> WorkloadKind:
     return WorkloadKind.DEPLOYMENT
 
 
-def _workloads(cluster: Cluster, kinds: Mapping[str, WorkloadKind]) -> dict[str, Workload]:
+def find_workloads(cluster: Cluster, kinds: Mapping[str, WorkloadKind]) -> dict[str, Workload]:
     """Return the workloads of these names, with a single request for each kind."""
     found: dict[str, Workload] = {}
     for kind in dict.fromkeys(kinds.values()):

@@ -89,8 +89,8 @@ class Workload:
         if service.statefulset and _is_rolled_out(service):
             self.revision = service.generation
         if not (service.statefulset or service.daemonset):
-            self._report_scaling(service)
             self._note_progress(service)
+            self._report_scaling(service)
 
     def status(self, service: Service) -> Json:
         """Return the status at this moment."""
@@ -126,13 +126,12 @@ class Workload:
         if service.paused:
             return self._progressed(service, "DeploymentPaused", new)
         reason, about = self.progress
-        if new in service.shares and about != new:
+        if self._is_made(service, new) and about != new:
             is_known = new in self.shares
             reason = "FoundNewReplicaSet" if is_known else "NewReplicaSetCreated"
             self._progressed(service, reason, new)
             # Nothing of the new ReplicaSet has been counted yet.
             before = Counts(before.replicas, 0, before.ready)
-        self.shares |= dict.fromkeys(service.shares, 0)
         if counts.replicas == counts.updated and reason == "NewReplicaSetAvailable":
             return None
         if counts.updated == counts.replicas == counts.ready == self.spec.wanted:
@@ -140,6 +139,12 @@ class Workload:
         if counts.progresses(before):
             return self._progressed(service, "ReplicaSetUpdated", new)
         return None
+
+    @staticmethod
+    def _is_made(service: Service, replica_set: str) -> bool:
+        """Return whether a ReplicaSet exists: with Recreate, only when the others are gone."""
+        share = service.shares.get(replica_set)
+        return bool(share) if service.strategy.recreate else share is not None
 
     def _progressed(self, service: Service, reason: str, about: str) -> None:
         self.progress, self.progress_at = (reason, about), service.world.at
