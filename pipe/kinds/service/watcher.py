@@ -98,14 +98,17 @@ class ServiceWatcher(Watcher):
 
     def evidence(self, target: Target, verdict: Verdict, deadline: Deadline) -> Evidence:
         """See `Watcher`."""
-        rollout, cluster = self._rollouts[target], self._reader.cluster
+        rollout, cluster, found = self._rollouts[target], self._reader.cluster, None
         if cluster and rollout.workload:
             self._reader.read_events(deadline)
-            pod = evidence.pod_to_blame(rollout, verdict)
-            events = self._reader.events
-            if found := cluster_events.gather(rollout, pod, events, cluster, deadline):
+            pod, events = evidence.pod_to_blame(rollout, verdict), self._reader.events
+            found = cluster_events.gather(rollout, pod, events, cluster, deadline)
+            if found and (found.log or not found.pod):
                 return found
-        return evidence.gather(target, rollout, verdict, self._portal, deadline)
+        shown = evidence.gather(target, rollout, verdict, self._portal, deadline)
+        return (
+            replace(found, log=shown.log, faults=found.faults or shown.faults) if found else shown
+        )
 
     def pod_counts(self, target: Target) -> Sequence[PodCounts]:
         """See `Watcher`."""
