@@ -79,10 +79,10 @@ class Cluster:
         """Replace fields of an object's status, as its kubelet or controller does."""
         self._send("PATCH", f"{path}/status", {}, {"status": status}, _MERGE)
 
-    def delete(self, path: str) -> None:
+    def delete(self, path: str, **query: str) -> None:
         """Delete an object, if it exists."""
         try:
-            self._send("DELETE", path, {})
+            self._send("DELETE", path, query)
         except ApiError as error:
             if error.status not in (404, 409):
                 raise

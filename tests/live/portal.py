@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 from tests.kubernetes import portal_view
 from tests.kubernetes.portal_view import Variant
 from tests.live.cluster import ApiError, Cluster
+from tests.live.jobs import Jobs, add_jobs
 from tests.live.services import MAIN_CONTAINER, Services, UnknownNameError
 from tests.sandbox.access import Tenant, Token
 from tests.sandbox.replies import answer, refusal
@@ -49,6 +50,7 @@ class Portal:
         _add_tenants(app, self)
         _add_services(app, self)
         _add_pods(app, self)
+        add_jobs(app, Jobs(self.cluster, self.namespace, self.tenant))
         return app
 
     def pods(self) -> list[Json]:
@@ -60,8 +62,11 @@ class Portal:
         return self.cluster.items(f"/api/v1/namespaces/{self.namespace}/events")
 
     def log(self, docker_id: str, tail: int) -> str | None:
-        """Return the last lines of a container, None when Kubernetes has no log of it."""
-        for pod in self.pods():
+        """Return the last lines of a container, None when the portal has no log of it.
+
+        It reads the containers of the pods that it lists.
+        """
+        for pod in filter(portal_view.is_listed, self.pods()):
             status = pod.get("status") or {}
             for key in ("containerStatuses", "initContainerStatuses"):
                 for container in status.get(key) or ():

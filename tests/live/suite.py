@@ -13,6 +13,7 @@ import pytest
 from tests.live import table
 from tests.live.bench import Result
 from tests.live.cases import CASES, Case
+from tests.live.command_cases import COMMAND_CASES
 from tests.live.conftest import Running
 from tests.live.truth import describe
 from tests.support.process import ROOT
@@ -26,7 +27,7 @@ _PAUSES = 10
 _LONGEST_CASE = 600
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [*CASES, *COMMAND_CASES], ids=lambda case: case.name)
 def test_the_run_ends_as_kubernetes_did(case: Case, running: Running) -> None:
     """Exit code, reason and time agree with what the cluster itself reported."""
     if case.name not in running:

@@ -17,6 +17,7 @@ import pytest
 from tests.live import images, truth
 from tests.live.__main__ import main
 from tests.live.cases import CASES
+from tests.live.command_cases import COMMAND_CASES
 from tests.live.observer import Moment
 
 Json = dict[str, Any]
@@ -137,10 +138,38 @@ def test_the_first_moment_counts() -> None:
     assert truth.first(moments, truth.waiting(NEW, "ErrImagePull")) is None
 
 
+def job(condition: str) -> Json:
+    conditions = [{"type": condition, "status": "True"}] if condition else []
+    return {"metadata": {"name": "web-release-1"}, "status": {"conditions": conditions}}
+
+
+@pytest.mark.parametrize(
+    ("state", "started"),
+    [
+        ({"waiting": {"reason": "ContainerCreating"}}, False),
+        ({"running": {}}, True),
+        ({"terminated": {"reason": "Error", "exitCode": 1}}, True),
+        ({"terminated": {"reason": "StartError", "exitCode": 128}}, False),
+    ],
+)
+def test_a_command_ran_if_its_container_was_started(state: Json, *, started: bool) -> None:
+    """A container whose image lacks the program ends without having run."""
+    seen = moment({"metadata": {}, "spec": {}, "status": {"containerStatuses": [{"state": state}]}})
+    assert truth.has_started(seen) == started
+    assert truth.is_running(seen) == ("running" in state)
+
+
+def test_a_job_ends_with_its_condition() -> None:
+    """Counts of its pods are not enough."""
+    assert truth.job_ended("Failed")(moment(of=job("Failed")))
+    assert not truth.job_ended("Failed")(moment(of=job("Complete")))
+    assert not truth.job_ended("Failed", "Complete")(moment(of=job("")))
+
+
 def test_every_case_has_a_name_of_its_own_that_a_service_can_have() -> None:
     """The name of a case is that of its service, and appears in the names of its pods."""
-    names = [case.name for case in CASES]
-    assert len(set(names)) == len(names) >= 24
+    names = [case.name for case in (*CASES, *COMMAND_CASES)]
+    assert len(set(names)) == len(names) >= 38
     assert all(re.fullmatch("[a-z][a-z0-9-]{1,30}", name) for name in names)
 
 

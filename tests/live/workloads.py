@@ -51,8 +51,9 @@ _STOP_SECONDS = 2
 class Service:
     """A service; `new`, `sidecar` and `init` are what its containers do in the new version.
 
-    `memory` limits the main container, `pod` and `spec` are added to the pod's and the workload's
-    own specification.
+    `memory` limits the main container, whose variables also come from the secret of the service's
+    name if it `has_secret`. `pod` and `spec` are added to the pod's and the workload's own
+    specification.
     """
 
     new: Conduct = "ok"
@@ -62,6 +63,7 @@ class Service:
     sidecar: Conduct | None = None
     init: Conduct | None = None
     memory: str = ""
+    has_secret: bool = False
     pod: Json = field(default_factory=dict)
     spec: Json = field(default_factory=dict)
 
@@ -101,6 +103,8 @@ def _containers(name: str, service: Service, images: Images) -> list[Json]:
         main["readinessProbe"] = _PROBE
     if service.memory:
         main["resources"] = {"limits": {"memory": service.memory}}
+    if service.has_secret:
+        main["envFrom"] = [{"secretRef": {"name": name}}]
     sidecar = [_container("log", images, service.sidecar)] if service.sidecar else []
     return [main, *sidecar]
 
