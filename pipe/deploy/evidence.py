@@ -33,11 +33,14 @@ def gather(
 
 
 def _log(evidence: Evidence) -> None:
-    """Write faults and last log lines to the log."""
+    """Write faults, the states of containers, and last log lines to the log."""
     for text in evidence.faults:
         log.error("  fault: %s", text)
+    for text in evidence.containers:
+        log.error("  container %s", text)
     if evidence.log:
-        log.error("  last log lines of %s:", evidence.pod)
+        whose = f", {evidence.log_of}" if evidence.log_of else ""
+        log.error("  last log lines of %s%s:", evidence.pod, whose)
     elif evidence.pod:
         log.error("  The portal has no log of %s.", evidence.pod)
     for line in evidence.log:

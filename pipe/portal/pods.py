@@ -136,6 +136,12 @@ class Pod:
         both = (*self.init_containers, *self.containers)
         return max((entry.restarts or 0 for entry in both), default=0)
 
+    @property
+    def counts_restarts(self) -> bool:
+        """Whether the portal reports the restarts of all its containers."""
+        both = (*self.init_containers, *self.containers)
+        return all(entry.restarts is not None for entry in both)
+
     @cached_property
     def incarnation(self) -> str:
         """An identity that changes when one of its containers is restarted or replaced."""

@@ -23,12 +23,14 @@ _INVALID_NAMES = ("", ".", "..")
 class FailedReads:
     """What is known of reads that may fail: how many of the next ones to leave out.
 
-    `left_out` of them have been; `is_known` is true once a failure was logged.
+    `left_out` of them have been; `is_known` is true once a failure was logged. `on_token_expiry`
+    is called once, with a fault about a token that expires, if the next good read has one.
     """
 
     to_leave_out: int = 0
     left_out: int = 0
     is_known: bool = False
+    on_token_expiry: Callable[[str], None] | None = None
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,34 @@ def test_the_last_look_comes_exactly_when_it_is_due() -> None:
     assert script.looked_at == pytest.approx([0.0, 0.3])
 
 
+@pytest.mark.parametrize("takes", [0.0, 0.125])
+@pytest.mark.parametrize(
+    ("due", "looks"),
+    [
+        (5.0, [0.0, 2.0, 3.5, 5.0]),
+        (4.25, [0.0, 1.5, 3.0, 4.25]),
+        (1.75, [0.0, 1.75]),
+        (0.25, [0.0, 0.25]),
+    ],
+)
+def test_few_looks_are_taken_while_only_time_is_missing(
+    takes: float, due: float, looks: list[float]
+) -> None:
+    """They are where more looks would have been as well, and the last one is due."""
+    calm = {WEB: Waiting("stable", until=1000.0 + due, is_calm=True)}
+    script = Script(FakeClock(), *[calm] * (len(looks) - 1), {WEB: Ready("up")}, takes=takes)
+    run(script)
+    assert script.looked_at == pytest.approx(looks)
+
+
+def test_looks_stay_frequent_while_any_target_needs_them() -> None:
+    calm = Waiting("stable", until=1003.0, is_calm=True)
+    both = {WEB: calm, API: Waiting("has crashed, stable", until=1003.0)}
+    script = Script(FakeClock(), *[both] * 3, {WEB: Ready("up"), API: Ready("up")})
+    run(script)
+    assert script.looked_at == [0.0, 1.0, 2.0, 3.0]
+
+
 def test_an_outage_is_waited_for() -> None:
     """Connection errors do not mean that the rollout failed."""
     script = Script(FakeClock(), *[DOWN] * 20, {WEB: Ready("up")})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from pipe import image
 from pipe.configuration import Configuration, is_in_place
@@ -53,6 +54,8 @@ def judge(
     if crash_limit and (given_up := availability.gave_up(rollout, _stuck(rollout))):
         return given_up
     verdict = _progress(rollout, stable_seconds)
+    if isinstance(verdict, Waiting) and verdict.until:
+        verdict = replace(verdict, is_calm=stability.is_calm(rollout, crash_limit))
     if isinstance(verdict, Waiting) and rollout.at >= deadline:
         return TimedOut.while_waiting(verdict, deadline - rollout.started)
     return verdict

@@ -15,6 +15,9 @@ from pipe.kubernetes import Workload
 from pipe.model import Change, Restart
 from pipe.portal import Fault, Pod, Service
 
+_INEXACT = 0.01
+"""Seconds by which looks may be off: a problem must not have to last until one look more."""
+
 
 @dataclass(frozen=True)
 class Look:
@@ -44,7 +47,8 @@ class ObservedProblem:
     def is_final(self) -> bool:
         """Whether it has lasted too long to pass."""
         grace = self.problem.grace
-        return grace is not None and self.looks > 1 and self.last - self.since >= grace
+        lasted = self.last - self.since + _INEXACT
+        return grace is not None and self.looks > 1 and lasted >= grace
 
 
 @dataclass(frozen=True)

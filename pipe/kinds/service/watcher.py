@@ -1,9 +1,10 @@
 """Following services: which reads a look needs.
 
-Every look reads the tenant's pods. Services and faults are read at alternate looks while pods
-are coming up, and both at once when a pod shows a problem. Services are read as long as a verdict
-is open: one may be scaled meanwhile. They are read once more before a final verdict, because
-another deployment may have changed one.
+Every look reads the tenant's pods. While pods are coming up, services are read at every second
+look: one may be scaled meanwhile, or changed by another deployment. While only time is missing, the
+pods alone are enough; what happens to them makes the same look read services. They are read once
+more before a final verdict. Faults are read at once when a pod shows a problem, and in turn while
+pods are coming up: rarely where pods show the states of their containers.
 
 Where Kubernetes can be asked, its workloads and pods take the place of the portal's pods, and its
 events that of the faults. The workloads show changes as well, so services are read only until the
@@ -28,12 +29,17 @@ from pipe.model import Change, Target
 from pipe.portal import Service, TenantPortal
 from pipe.rollout import Evidence, PodCounts, Ready, RolloutEvent, Verdict, Waiting, Watcher
 
-_LOOKS_PER_EVENTS = 4
-"""Looks between two reads of events while pods come up and show no problem."""
 _LATEST_ARRIVAL = 30.0
 """Seconds in which the portal must have passed a change on to Kubernetes.
 
 It usually does at once. After that, the workload may not be the one that the portal changes.
+"""
+
+_FAULTS_EVERY, _FAULTS_EVERY_BESIDE_STATES, _EVENTS_EVERY = 2, 6, 4
+"""At each how many looks faults are read while pods come up without a problem.
+
+Where pods show present states, these show every problem that ends a rollout. The events of
+Kubernetes take the place of faults, and are cheaper.
 """
 
 
@@ -92,14 +98,17 @@ class ServiceWatcher(Watcher):
 
     def evidence(self, target: Target, verdict: Verdict, deadline: Deadline) -> Evidence:
         """See `Watcher`."""
-        rollout, cluster = self._rollouts[target], self._reader.cluster
+        rollout, cluster, found = self._rollouts[target], self._reader.cluster, None
         if cluster and rollout.workload:
             self._reader.read_events(deadline)
-            pod = evidence.pod_to_blame(rollout, verdict)
-            events = self._reader.events
-            if found := cluster_events.gather(rollout, pod, events, cluster, deadline):
+            pod, events = evidence.pod_to_blame(rollout, verdict), self._reader.events
+            found = cluster_events.gather(rollout, pod, events, cluster, deadline)
+            if found and (found.log or not found.pod):
                 return found
-        return evidence.gather(target, rollout, verdict, self._portal, deadline)
+        shown = evidence.gather(target, rollout, verdict, self._portal, deadline)
+        return (
+            replace(found, log=shown.log, faults=found.faults or shown.faults) if found else shown
+        )
 
     def pod_counts(self, target: Target) -> Sequence[PodCounts]:
         """See `Watcher`."""
@@ -127,13 +136,7 @@ class ServiceWatcher(Watcher):
             return True
         if reads.all_by_kubernetes:
             return False
-        return self._looks % 2 == 0 and not self._only_time_is_missing()
-
-    def _only_time_is_missing(self) -> bool:
-        return bool(self._verdicts) and all(
-            isinstance(verdict, Ready) or (isinstance(verdict, Waiting) and verdict.until)
-            for verdict in self._verdicts.values()
-        )
+        return self._looks % 2 == 0 and not _only_time_is_missing(self._verdicts)
 
     def _leave_if_missed(self, target: Target, rollout: ServiceRollout) -> None:
         """Go back to the portal's view of a service whose change does not reach Kubernetes."""
@@ -157,11 +160,12 @@ class ServiceWatcher(Watcher):
     def _confirm(
         self, verdicts: Mapping[Target, Verdict], deadline: Deadline
     ) -> Mapping[str, Service] | None:
-        """Read services again before a final verdict; return None when there is none.
+        """Read services again before a final verdict, or after a fall; return None otherwise.
 
         Success requires it. A failure is reported even if the portal does not respond.
         """
-        if any(isinstance(verdict, Ready) for verdict in verdicts.values()):
+        has_fallen = _only_time_is_missing(self._verdicts) and not _only_time_is_missing(verdicts)
+        if has_fallen or any(isinstance(verdict, Ready) for verdict in verdicts.values()):
             return self._reader.services(self._names, deadline)
         if all(isinstance(verdict, Waiting) for verdict in verdicts.values()):
             return None
@@ -187,6 +191,13 @@ class ServiceWatcher(Watcher):
         }
 
 
+def _only_time_is_missing(verdicts: Mapping[Target, Verdict]) -> bool:
+    return bool(verdicts) and all(
+        isinstance(verdict, Ready) or (isinstance(verdict, Waiting) and verdict.until)
+        for verdict in verdicts.values()
+    )
+
+
 def _needs_faults(rollouts: Collection[ServiceRollout], reads: Reads, looks: int) -> bool:
     """Return whether to read faults: to explain a problem, or in turn while pods come up."""
     troubled = [
@@ -201,9 +212,14 @@ def _needs_faults(rollouts: Collection[ServiceRollout], reads: Reads, looks: int
     # New pods that are up may not be ready: then previous pods remain.
     lacks_pods = any(rollout.pods.previous or not rollout.pods.new for rollout in rollouts)
     is_troubled = lacks_pods or any(not problems.is_up(pod) for pod in troubled)
-    if reads.all_by_kubernetes:
-        return is_troubled and looks % _LOOKS_PER_EVENTS == _LOOKS_PER_EVENTS - 1
-    return reads.services is None and is_troubled
+    return is_troubled and reads.services is None and _is_turn_of_faults(rollouts, reads, looks)
+
+
+def _is_turn_of_faults(rollouts: Collection[ServiceRollout], reads: Reads, looks: int) -> bool:
+    show_states = all(rollout.shows_state for rollout in rollouts)
+    every = _FAULTS_EVERY_BESIDE_STATES if show_states else _FAULTS_EVERY
+    every = _EVENTS_EVERY if reads.all_by_kubernetes else every
+    return looks % every == every - 1
 
 
 def _pod_counts(rollout: ServiceRollout) -> PodCounts:
