@@ -9,6 +9,7 @@ from pipe.report.markup import Markup, join, tag, text
 from pipe.report.record import RunRecord, TargetRecord
 from pipe.report.style import STYLE
 from pipe.report.timeline import ROLLBACK, ROLLOUT, timeline
+from pipe.settings import Action
 
 _HEADLINES = {
     "running": ("…", "busy", "Deploying"),
@@ -27,6 +28,14 @@ _HEADLINES = {
 }
 """Symbol, class and words for each outcome."""
 
+_BEFORE_CHANGE = {
+    "PRE_DEPLOY_TEST": "Pre-deploy test failed",
+    "RELEASE_COMMAND": "Release command failed",
+    "COMMAND": "Command failed",
+}
+"""Words for what ends a run before its change, by the name of the test."""
+_COMMANDS = ("RELEASE_COMMAND", "COMMAND")
+"""Tests that are none: commands inside the tenant."""
 _MAX_NAMES = 3
 # Nothing may be loaded and nothing may run, whatever a log line manages to smuggle in.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -35,6 +44,11 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 def page(record: RunRecord) -> str:
     """Return the page for a record that has been masked."""
     symbol, status, headline = _HEADLINES[record.outcome]
+    if record.action is Action.RUN and record.outcome == "running":
+        headline = "Running a command"
+    if record.outcome == "pre-test":
+        failed = (test.name for test in record.tests if not test.passed)
+        headline = _BEFORE_CHANGE.get(next(failed, ""), headline)
     title = f"{headline}: {_names(record)}" if record.targets else headline
     head = tag(
         "head",
@@ -159,7 +173,9 @@ def _warnings(record: RunRecord) -> Markup:
 def _tests(record: RunRecord) -> Markup:
     if not record.tests:
         return Markup()
-    return tag("section", tag("h2", "Tests"), *map(_test, record.tests))
+    commands = any(test.name in _COMMANDS for test in record.tests)
+    title = "Commands and tests" if commands else "Tests"
+    return tag("section", tag("h2", title), *map(_test, record.tests))
 
 
 def _test(test: DeployTestResult) -> Markup:

@@ -11,10 +11,12 @@ from pipe.settings.model import (
     Keys,
     KubernetesView,
     NotificationSettings,
+    Place,
     Proxies,
     Settings,
     Severity,
     Step,
+    TenantCommandSettings,
     Verify,
 )
 
@@ -28,10 +30,12 @@ __all__ = [
     "Keys",
     "KubernetesView",
     "NotificationSettings",
+    "Place",
     "Proxies",
     "Settings",
     "Severity",
     "Step",
+    "TenantCommandSettings",
     "Verify",
     "load",
 ]

@@ -18,6 +18,7 @@ from duplocloud_sdk.models.aws_access_info import AwsAccessInfo
 from duplocloud_sdk.models.aws_register_task_definition_request import (
     AwsRegisterTaskDefinitionRequest,
 )
+from duplocloud_sdk.models.aws_task import AwsTask
 from duplocloud_sdk.models.aws_task_definition import AwsTaskDefinition
 from duplocloud_sdk.models.container_image import ContainerImage
 from duplocloud_sdk.models.container_log_request import ContainerLogRequest
@@ -40,6 +41,7 @@ from duplocloud_sdk.models.task_definition_request import TaskDefinitionRequest
 from duplocloud_sdk.models.tenant import Tenant
 from duplocloud_sdk.models.tenant_features import TenantFeatures
 
+from tests.conformance.kubernetes_objects import KubernetesJob
 from tests.sandbox.kinds import KINDS
 from tests.sandbox.record import RequestRecord, parsed
 
@@ -132,7 +134,13 @@ EXCHANGES = (
     Exchange("GET", f"{_V2}/GetLBConfigurations", response=LBConfiguration, listed=True),
     Exchange("GET", rf"{_V2}/GetLbDetailsInService/[^/]+", response=LoadBalancer),
     Exchange("GET", f"{_CONTAINERS}/lbDetails", free=True),
+    Exchange("GET", f"{_V3}/k8s/job", response=KubernetesJob, listed=True),
+    Exchange("GET", f"{_V3}/k8s/job/[^/]+", response=KubernetesJob),
+    Exchange("POST", f"{_V3}/k8s/job", request=KubernetesJob, response=KubernetesJob),
+    Exchange("PUT", f"{_V3}/k8s/job/[^/]+", request=KubernetesJob, response=KubernetesJob),
+    Exchange("DELETE", f"{_V3}/k8s/job/[^/]+", void=True),
     Exchange("GET", f"{_V2}/GetEcsServices", response=EcsService, listed=True),
+    Exchange("GET", f"{_V2}/GetEcsTasks", response=AwsTask, listed=True),
     Exchange("GET", rf"{_V2}/GetEcsServiceDetails/[^/]+", free=True),
     Exchange("GET", f"{_V2}/GetEcsTaskDefinitionArns", free=True),
     Exchange("GET", rf"{_V3}/aws/ecs/service(/taskDefFamily/[^/]+)?", free=True),

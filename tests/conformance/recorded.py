@@ -110,8 +110,10 @@ def word(pod: K8s) -> str:
     status = pod["status"]
     if pod["metadata"].get("deletionTimestamp"):
         return "leaving"
-    if status["phase"] == "Failed":
+    if status["phase"] == "Failed" and status.get("reason"):
         return str(status["reason"])
+    if status["phase"] == "Succeeded":
+        return "done"
     for entry in status.get("conditions") or ():
         if entry["type"] == "PodScheduled" and entry["status"] == "False":
             return str(entry["reason"])

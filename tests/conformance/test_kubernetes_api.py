@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 import requests
 
+from tests.conformance import kubernetes_objects
 from tests.sandbox import Behaviour, World, WsgiAdapter, create_app
 from tests.sandbox.kubernetes.api import create_kubernetes_app
+from tests.sandbox.kubernetes.objects import KINDS
 from tests.support.fake_clock import FakeClock
 
 PORTAL = "https://portal.example"
@@ -163,6 +165,28 @@ def test_events_of_the_scheduler_have_no_first_moment_and_no_count(client: Clien
     assert event["eventTime"]
     assert event["firstTimestamp"] is None
     assert "count" not in event
+
+
+def test_every_object_fits_kubernetes_own_schema(client: Client) -> None:
+    """While pods come, fail and go: no unknown key, no wrong type, nothing missing."""
+    client.world.add_service("store", "team/store:1", statefulset=True)
+    client.world.add_service("agent", "team/agent:1", daemonset=True, inits={"migrate": "team/m:1"})
+    client.world.behave("team/web:2", Behaviour("crash"))
+    client.web.set_images({"duplo-main-container": "team/web:2"}, "ci")
+    client.web.restart()
+    kinds = {
+        **{f"{APPS}/{kind.lower()}s": kind for kind in KINDS.values()},
+        f"{CORE}/pods": "Pod",
+        f"{CORE}/events": "Event",
+    }
+    for _ in range(6):
+        for path, kind in kinds.items():
+            _, content = client.send(path)
+            version = "v1" if path.startswith(CORE) else "apps/v1"
+            for item in content["items"]:
+                body = {"apiVersion": version, "kind": kind, **item}
+                kubernetes_objects.check(body)
+        client.clock.advance(1.3)
 
 
 def _probe_failures(client: Client) -> int:

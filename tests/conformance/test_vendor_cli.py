@@ -15,7 +15,7 @@ import pytest
 from pipe.clock import SystemClock
 from pipe.dependencies import Dependencies
 from tests.conformance.models import check_log
-from tests.sandbox import Behaviour, Server, World
+from tests.sandbox import Behaviour, Command, Server, World
 from tests.sandbox.behaviour import Fate
 from tests.sandbox.issued_secrets import SECRET_KEY, SESSION_TOKEN
 from tests.support.environment import environment
@@ -25,6 +25,24 @@ from tests.support.harness import run_pipe
 pytestmark = pytest.mark.xdist_group("vendor-cli")
 
 PORTALS = ("new", "old")
+JOB = """\
+metadata:
+  name: {name}
+spec:
+  backoffLimit: 0
+  completions: 2
+  parallelism: 2
+  ttlSecondsAfterFinished: 3600
+  template:
+    spec:
+      restartPolicy: Never
+      initContainers: []
+      containers:
+      - name: main
+        image: team/batch:1
+        command: [/bin/sh, -c]
+        args: [{name}]
+"""
 SECONDS = 60
 Result = subprocess.CompletedProcess[str]
 Waits = dict[tuple[str, str], Future[Result]]
@@ -68,6 +86,10 @@ def world_for(portal: str) -> World:
     world.functions.add("resize", "team/resize:1")
     world.cronjobs.add("nightly", "team/batch:1", any_host=True, allocation_tags="tier-app")
     world.behave("team/ledger:crash", Behaviour("crash", log=["boom"]))
+    world.command("migrate", Command(seconds=2, lines=[(0, "adding a column")]))
+    world.command("fail", Command(exit_code=1))
+    # The command line waits for ever for a job whose pods are no longer listed.
+    world.jobs.lists_completed = True
     fates: dict[str, Fate] = {"team/api:crash": "crash", "team/shop:missing": "pull-error"}
     for image, fate in fates.items():
         world.behave(image, Behaviour(fate, log=["boom"]))
@@ -104,7 +126,31 @@ def waits(clis: dict[str, Cli]) -> Iterator[Waits]:
             started["new", outcome] = pool.submit(
                 clis["new"], "ecs", "update_image", name, f"team/{service}", "--wait"
             )
+        for name in ("migrate", "fail"):
+            path = clis["new"].home / f"{name}.yaml"
+            path.write_text(JOB.format(name=name))
+            started["new", name] = pool.submit(
+                clis["new"], "job", "create", "-f", str(path), "--wait"
+            )
         yield started
+
+
+def test_it_runs_a_job_and_shows_its_log(clis: dict[str, Cli], waits: Waits) -> None:
+    """Then it deletes the job, which is kept otherwise."""
+    result = waits["new", "migrate"].result(SECONDS)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "ran successfully" in result.stdout
+    assert "adding a column" in result.stderr
+    jobs = clis["new"].server.world.jobs
+    assert jobs.runs("migrate") == 2
+    assert clis["new"]("job", "delete", "migrate").returncode == 0
+    assert "migrate" not in jobs.left()
+
+
+def test_it_reports_why_a_job_failed(waits: Waits) -> None:
+    result = waits["new", "fail"].result(SECONDS)
+    assert result.returncode != 0
+    assert "BackoffLimitExceeded" in result.stdout + result.stderr
 
 
 def test_it_updates_an_ecs_service(clis: dict[str, Cli], waits: Waits) -> None:

@@ -25,10 +25,7 @@ KEYS = {
     *("name", "image", "description", "category", "variables", "repository"),
     *("vendor", "maintainer", "tags"),
 }
-PLANNED = {
-    *("RELEASE_COMMAND", "RELEASE_TARGET", "RELEASE_TIMEOUT", "COMMAND"),
-    *("PRE_DEPLOY_TEST_IN", "POST_DEPLOY_TEST_IN"),
-}
+PLANNED: set[str] = set()
 """Variables of the contract that the program does not have yet."""
 
 

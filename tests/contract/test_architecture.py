@@ -31,6 +31,7 @@ LAYERS = (
     ("identity", "portal"),
     ("registry", "rollout", "deploy_tests", "kubernetes"),
     ("kinds",),
+    ("jobs",),
     ("preflight",),
     ("report",),
     ("notify",),

@@ -71,6 +71,11 @@ CONFIGURE = Scenario("configure", 0, image=OLD, left=OLD, environ=_CONFIGURATION
 CONFIGURE_ROLLBACK = Scenario(
     "configure-rollback", 8, image=BAD, left=OLD, environ={**_CONFIGURATION, "ROLLBACK": "true"}
 )
+SEEN = Scenario("kubernetes", 0, kubernetes=True)
+SEEN_ROLLBACK = Scenario(
+    "kubernetes-rollback", 8, image=BAD, left=OLD, environ={"ROLLBACK": "true"}, kubernetes=True
+)
+SEEN_BY_KUBERNETES = (SEEN, SEEN_ROLLBACK)
 SCENARIOS = (DEPLOY, DEPLOY_OLD, RESTART, RESTART_AND_CHANGE, ROLLBACK, FAILED)
 CONFIGURATIONS = (CONFIGURE, CONFIGURE_ROLLBACK)
 

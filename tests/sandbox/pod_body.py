@@ -35,7 +35,7 @@ def pod_object(pod: Pod) -> dict[str, Any]:
         "startTime": stamp(pod.world.date_of(pod.born)),
         "podIP": f"10.20.1.{pod.index % 250 + 2}" if step.scheduled else None,
     }
-    if pod.failed:
+    if pod.failed and step.reason:
         status |= {"reason": step.reason, "message": step.message}
     else:
         status["conditions"] = _conditions(pod)

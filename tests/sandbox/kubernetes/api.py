@@ -136,8 +136,7 @@ def _pods(tenant: Tenant) -> dict[str, Json]:
         for pod in service.members
         if not service.native
     }
-    jobs = (pod for pod in world.job_pods if pod.tenant_id == tenant.id)
-    return found | {pod.name: pod_in_full(pod, tenant) for pod in jobs}
+    return found | {pod.name: pod_in_full(pod, tenant) for pod in world.jobs.pods_of(tenant)}
 
 
 def _workloads(tenant: Tenant, kind: str) -> list[Json]:

@@ -1,0 +1,169 @@
+"""Run commands as jobs of Kubernetes: created once, followed to their end, and deleted."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from pipe.clock import Clock
+from pipe.deploy_tests import CommandResult
+from pipe.deploy_tests.lines import Lines
+from pipe.deploy_tests.model import WriteLine
+from pipe.errors import PipeError, PlatformError
+from pipe.jobs.body import build, check
+from pipe.jobs.follow import Follower
+from pipe.jobs.judge import Ended, JobState, Succeeded
+from pipe.jobs.log import LogStream
+from pipe.jobs.model import TenantCommand, TenantRunner
+from pipe.jobs.naming import JobName
+from pipe.jobs.removal import Removal
+from pipe.jobs.result import result
+from pipe.kinds.send_once import SendOnce
+from pipe.portal import TenantPortal
+from pipe.portal.job_body import JobBody
+from pipe.portal.jobs import Job, Jobs
+from pipe.settings import Step
+
+log = logging.getLogger(__name__)
+
+_SECONDS_TO_STOP = 5.0
+
+
+class JobRunner(TenantRunner):
+    """See `TenantRunner`. With `keep_failed`, a job that failed is not deleted."""
+
+    def __init__(
+        self,
+        portal: TenantPortal,
+        clock: Clock,
+        step: Step,
+        mask: Callable[[str], str],
+        *,
+        keep_failed: bool = False,
+    ) -> None:
+        self._portal = portal
+        self._clock = clock
+        self._step = step
+        self._mask = mask
+        self._keep_failed = keep_failed
+        self._removal = Removal(portal, clock)
+        self._running = ""
+        self._stopped = ""
+
+    def check_ready(self, command: TenantCommand) -> None:
+        """See `TenantRunner`."""
+        check(command)
+        build(command, JobName.of(command, self._step))
+        Jobs(self._portal.scope).list()
+
+    def run(self, command: TenantCommand, write_line: WriteLine) -> CommandResult:
+        """See `TenantRunner`."""
+        began, name = self._clock.monotonic(), JobName.of(command, self._step)
+        body = build(command, name)
+        stream = LogStream(Lines(write_line, self._mask))
+        try:
+            found = self._found(command, name)
+            if found and found.end:
+                return _done_earlier(found)
+            self._running = found.name if found else self._create(command, body)
+            follower = self._follower(command, self._running, body.container, stream)
+            state = follower.to_end()
+            follower.read_rest()
+        except BaseException as error:
+            if (sentence := self.stop()) and not isinstance(error, KeyboardInterrupt):
+                log.warning("%s", sentence)
+            raise
+        self._running = ""
+        self._settle(command, follower.name, state)
+        return result(state, follower, self._clock.monotonic() - began)
+
+    def clear(self, command: TenantCommand) -> None:
+        """See `TenantRunner`."""
+        name = JobName.of(command, self._step)
+        try:
+            for job in Jobs(self._portal.scope).list():
+                if name.is_same(job) or name.is_outdated(job):
+                    self._removal.delete(job.name)
+        except PipeError as error:
+            log.warning("%s Jobs of %s may be left in the tenant.", error, command.setting)
+
+    def stop(self) -> str:
+        """See `TenantRunner`."""
+        if self._running:
+            name, self._running = self._running, ""
+            removal = Removal(self._portal.within(_SECONDS_TO_STOP), self._clock)
+            self._stopped = removal.stop(name)
+        return self._stopped
+
+    def _found(self, command: TenantCommand, name: JobName) -> Job | None:
+        """Return the job to follow, or the one that makes the command unnecessary.
+
+        All others that earlier runs of this step left are deleted.
+        """
+        jobs = Jobs(self._portal.scope).list()
+        same = [job for job in jobs if name.is_same(job)]
+        done = [job for job in same if command.once and job.end and job.end.is_complete]
+        running = [job for job in same if job.end is None]
+        chosen = next(iter([*done, *running]), None)
+        for job in jobs:
+            if job is not chosen and (job in same or name.is_outdated(job)):
+                log.info("Deleting the job %s, which an earlier run of this step left.", job.name)
+                self._removal.delete(job.name)
+                if job.name == str(name):
+                    self._removal.wait_until_gone(job.name)
+        if chosen and not chosen.end:
+            log.info(
+                "The job %s of an earlier run of this step is still running; following it.",
+                chosen.name,
+            )
+        return chosen
+
+    def _create(self, command: TenantCommand, body: JobBody) -> str:
+        """Create the job, and return its name; after a lost reply look for it first."""
+        jobs = Jobs(self._portal.scope)
+        if body.left_out:
+            log.info("The job is made without %s.", ", ".join(body.left_out))
+
+        def create() -> None:
+            try:
+                jobs.create(body)
+            except PlatformError as error:
+                if error.may_have_applied:
+                    self._running = body.name
+                raise
+
+        SendOnce(self._clock).send(
+            f"the job {body.name}", create, lambda: jobs.find(body.name) is not None
+        )
+        log.info("%s runs in the tenant as the job %s.", command.setting, body.name)
+        return body.name
+
+    def _follower(
+        self, command: TenantCommand, name: str, container: str, stream: LogStream
+    ) -> Follower:
+        return Follower(
+            portal=self._portal,
+            clock=self._clock,
+            name=name,
+            container=container,
+            setting=command.setting,
+            seconds=command.seconds,
+            stream=stream,
+        )
+
+    def _settle(self, command: TenantCommand, name: str, state: JobState) -> None:
+        """Delete the job unless it has to stay as a proof, or for a look at it."""
+        if isinstance(state, Succeeded) and command.once:
+            return
+        if isinstance(state, Ended) and self._keep_failed:
+            log.info("The job %s stays because of DEBUG. %s", name, self._removal.remedy(name))
+            return
+        is_deleted = self._removal.delete(name)
+        if is_deleted and not isinstance(state, (Succeeded, Ended)):
+            log.info("The job %s was deleted.", name)
+
+
+def _done_earlier(job: Job) -> CommandResult:
+    note = f"The job {job.name} of an earlier run of this step is complete; it is not run again."
+    log.info("%s", note)
+    return CommandResult(0.0, (f"[{note}]",), status=0)
