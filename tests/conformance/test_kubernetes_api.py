@@ -167,6 +167,22 @@ def test_events_of_the_scheduler_have_no_first_moment_and_no_count(client: Clien
     assert "count" not in event
 
 
+def test_events_name_the_very_objects_that_they_are_about(client: Client) -> None:
+    """By uid, because a StatefulSet's pods come back under the same names."""
+    client.world.add_service("store", "team/store:1", statefulset=True)
+    client.world.service("store").restart()
+    client.clock.advance(30.0)
+    _, pods = client.send(f"{CORE}/pods")
+    _, sets = client.send(f"{APPS}/statefulsets")
+    known = {item["metadata"]["uid"] for item in (*pods["items"], *sets["items"])}
+    _, content = client.send(f"{CORE}/events", fieldSelector="involvedObject.name=store-0")
+    about = {event["involvedObject"]["uid"] for event in content["items"]}
+    assert len(about) == 2, "the pod from before and the present one"
+    assert len(about & known) == 1
+    _, content = client.send(f"{CORE}/events", fieldSelector="involvedObject.kind=StatefulSet")
+    assert {event["involvedObject"]["uid"] for event in content["items"]} <= known
+
+
 def test_every_object_fits_kubernetes_own_schema(client: Client) -> None:
     """While pods come, fail and go: no unknown key, no wrong type, nothing missing."""
     client.world.add_service("store", "team/store:1", statefulset=True)

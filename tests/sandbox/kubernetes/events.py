@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tests.sandbox.behaviour import Complaint, Step
-from tests.sandbox.kubernetes.names import namespace_of
+from tests.sandbox.kubernetes.names import namespace_of, pod_uid, uid_of
 from tests.sandbox.stamp import guid, second, stamp, suffix
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class Event:
     last: float
     count: int = 1
     container: str = ""
+    pod_uid: str = ""
     repeated_by: tuple[Pod, Step] | None = None
 
     def settle(self, now: float) -> None:
@@ -142,7 +143,8 @@ class Events:
         self, pod: Pod, reason: str, message: str, container: str = "", *, warning: bool = False
     ) -> Event | None:
         subject = (pod.tenant_id, "Pod", pod.name)
-        return self._report(subject, reason, message, container, warning=warning)
+        uid = pod_uid(pod)
+        return self._report(subject, reason, message, container, warning=warning, uid=uid)
 
     def _report(
         self,
@@ -152,15 +154,16 @@ class Events:
         container: str = "",
         *,
         warning: bool = False,
+        uid: str = "",
     ) -> Event | None:
         if not self._world.kubernetes.enabled:
             return None
         at = self._world.at
-        key = (*subject, reason, message, container)
+        key = (*subject, uid, reason, message, container)
         if known := self._listed.get(key):
             known.last, known.count = at, known.count + 1
             return known
-        event = Event(*subject, reason, message, warning, at, at, container=container)
+        event = Event(*subject, reason, message, warning, at, at, 1, container, uid)
         self._listed[key] = event
         return event
 
@@ -192,7 +195,7 @@ def event_object(event: Event, namespace: str, world: World) -> dict[str, Any]:
         "kind": event.kind,
         "namespace": namespace,
         "name": event.name,
-        "uid": guid(f"{namespace}/{event.kind}/{event.name}"),
+        "uid": event.pod_uid or uid_of(namespace, event.kind, event.name),
         "apiVersion": "v1" if event.kind == "Pod" else "apps/v1",
     }
     if event.container:

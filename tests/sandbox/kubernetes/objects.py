@@ -6,7 +6,7 @@ import json
 import zlib
 from typing import TYPE_CHECKING, Any
 
-from tests.sandbox.kubernetes.names import namespace_of
+from tests.sandbox.kubernetes.names import namespace_of, pod_uid, uid_of
 from tests.sandbox.pod_body import pod_object
 from tests.sandbox.stamp import guid, second
 
@@ -93,7 +93,7 @@ def pod_in_full(pod: Pod, tenant: Tenant) -> Json:
     metadata, status = body["metadata"], body["status"]
     metadata |= {
         "namespace": namespace_of(tenant.name),
-        "uid": guid(f"{tenant.id}/{pod.name}/{pod.index}"),
+        "uid": pod_uid(pod),
         "creationTimestamp": second(world.date_of(pod.born)),
     }
     if not metadata["deletionTimestamp"]:
@@ -187,7 +187,7 @@ def _metadata(service: Service, kind: str, name: str) -> Json:
     return {
         "name": name,
         "namespace": namespace,
-        "uid": guid(f"{namespace}/{kind}/{name}"),
+        "uid": uid_of(namespace, kind, name),
         "creationTimestamp": "2025-11-20T08:00:00Z",
         "labels": _labels(service),
     }
@@ -207,7 +207,7 @@ def _owner(tenant: Tenant, kind: str, name: str) -> Json:
         "apiVersion": "apps/v1",
         "kind": kind,
         "name": name,
-        "uid": guid(f"{namespace_of(tenant.name)}/{kind}/{name}"),
+        "uid": uid_of(namespace_of(tenant.name), kind, name),
         "controller": True,
         "blockOwnerDeletion": True,
     }
