@@ -175,10 +175,10 @@ class Cluster:
         return tuple(pods.values())
 
     def events(self, name: str = "") -> tuple[Event, ...]:
-        """Return the namespace's events, or those about one object; the newest are kept."""
-        query = {"fieldSelector": f"involvedObject.name={name}"} if name else {}
+        """Return the namespace's warnings, or all events about one object, the newest first."""
+        chosen = f"involvedObject.name={name}" if name else "type=Warning"
         events = self._get(
-            self._path("api/v1", "events", query),
+            self._path("api/v1", "events", {"fieldSelector": chosen}),
             "the list of events",
             lambda body: [decode_event(item) for item in entries(body)],
         )
@@ -206,7 +206,9 @@ class Cluster:
         for item in entries(body):
             version = version_of(item) if all(version_of(item)) else ("", name_of(item))
             known = self._pods.get(version) if version[0] else None
-            decoded[version] = known or decode_pod(item)
+            pod = known or decode_pod(item)
+            if not pod.controller_kind.endswith("/Job"):
+                decoded[version] = pod
         return decoded
 
     def _has(self, right: Right) -> bool:

@@ -132,7 +132,7 @@ class ClusterView:
         return self._last
 
     def events(self, deadline: Deadline | None = None, name: str = "") -> tuple[Event, ...] | None:
-        """Return the events of the namespace or of one object, None where they cannot be read."""
+        """Return the warnings there are, or all events of one object; None if unreadable."""
         if not self._cluster or "list events" in self._missing:
             return None
         cluster = self._cluster.until(deadline) if deadline else self._cluster

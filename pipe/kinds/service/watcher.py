@@ -103,8 +103,9 @@ class ServiceWatcher(Watcher):
         """See `Watcher`."""
         rollout, cluster, found = self._rollouts[target], self._reader.cluster, None
         if cluster and rollout.workload:
-            self._reader.read_events(deadline)
-            pod, events = evidence.pod_to_blame(rollout, verdict), self._reader.events
+            pod = evidence.pod_to_blame(rollout, verdict)
+            self._reader.read_events(deadline, pod.name if pod else "")
+            events = self._reader.events
             found = cluster_events.gather(rollout, pod, events, cluster, deadline)
             if found and (found.log or not found.pod):
                 return found
