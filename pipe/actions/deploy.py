@@ -62,7 +62,7 @@ class DeployAction(BaseAction):
             return None
         is_required = run.settings.kubernetes is KubernetesView.ALWAYS
         connect_cluster = partial(kubernetes.connect, tenant, run.network, run.mask)
-        return ClusterView(connect_cluster, is_required=is_required)
+        return ClusterView(connect_cluster, run.dependencies.clock, is_required=is_required)
 
     def has_changed(self) -> bool:
         """See `BaseAction`."""

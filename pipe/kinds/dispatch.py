@@ -126,6 +126,9 @@ class _Watchers(Watcher):
     def evidence(self, target: Target, verdict: Verdict, deadline: Deadline) -> Evidence:
         return self.by_kind[target.kind].evidence(target, verdict, deadline)
 
+    def looks_are_cheap(self) -> bool:
+        return all(watcher.looks_are_cheap() for watcher in self.by_kind.values())
+
     def pod_counts(self, target: Target) -> Sequence[PodCounts]:
         return self.by_kind[target.kind].pod_counts(target)
 

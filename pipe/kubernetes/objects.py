@@ -242,7 +242,7 @@ def decode_pod(item: Mapping[str, Any]) -> Pod:
     """
     metadata, spec, status = (nested(item, key) for key in ("metadata", "spec", "status"))
     controller = next(objects(metadata, "ownerReferences"), {})
-    kind = text(controller, "kind")
+    kind, ready = text(controller, "kind"), _pod_condition(status, "Ready")
     return Pod(
         name=text(metadata, "name"),
         owner="",
@@ -255,7 +255,8 @@ def decode_pod(item: Mapping[str, Any]) -> Pod:
         else "",
         containers=_containers(spec, status, "containers", "containerStatuses"),
         init_containers=_containers(spec, status, "initContainers", "initContainerStatuses"),
-        ready=_pod_condition(status, "Ready").get("status") == "True",
+        ready=ready.get("status") == "True",
+        ready_since=text(ready, "lastTransitionTime"),
         message=_message(status),
         uid=text(metadata, "uid"),
     )

@@ -90,7 +90,8 @@ class Pod:
 
     `controller` names what created it: for a Deployment its ReplicaSet, which differs between
     generations. It is empty on Azure and for native Docker. Only Kubernetes itself shows `ready`,
-    None on the portal, `message`, why the pod as a whole is not running, and `uid`.
+    None on the portal, since when it has been ready or not (`ready_since`, as text), `message`, why
+    the pod as a whole is not running, and `uid`.
     """
 
     name: str
@@ -103,6 +104,7 @@ class Pod:
     containers: tuple[Container, ...]
     init_containers: tuple[Container, ...] = ()
     ready: bool | None = None
+    ready_since: str = ""
     message: str = ""
     uid: str = ""
 
@@ -144,10 +146,13 @@ class Pod:
 
     @cached_property
     def incarnation(self) -> str:
-        """An identity that changes when one of its containers is restarted or replaced."""
+        """An identity that changes when one of its containers is restarted or replaced.
+
+        Where readiness shows, it changes with that as well.
+        """
         both = (*self.init_containers, *self.containers)
         parts = [f"{entry.docker_id}#{entry.restarts or 0}" for entry in both]
-        return " ".join([self.name, *parts])
+        return " ".join([self.name, *parts, self.ready_since])
 
 
 class Pods:

@@ -75,6 +75,10 @@ class Watcher(ABC):
         No request begins after `deadline`, and none takes more than a few seconds.
         """
 
+    def looks_are_cheap(self) -> bool:
+        """Return whether there may be several looks a second, as of the last look."""
+        return False
+
     def pod_counts(self, target: Target) -> Sequence[PodCounts]:
         """Return one entry for each look, none for a kind without pods."""
         del target

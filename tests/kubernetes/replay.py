@@ -264,7 +264,7 @@ def play(
         recording, variant, clock, start, autoscaled=autoscaled, latency=latency
     )
     cluster = cast("Cluster", RecordedCluster(portal, gone_at))
-    view = ClusterView(lambda: cluster, is_required=True) if kubernetes else None
+    view = ClusterView(lambda: cluster, clock, is_required=True) if kubernetes else None
     driver = ServiceDriver(cast("TenantPortal", portal), clock, view)
     change = _change(driver, portal, start, restart=restart)
     if resumed:

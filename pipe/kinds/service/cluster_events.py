@@ -8,7 +8,7 @@ from datetime import datetime
 from pipe.clock import Deadline
 from pipe.kinds.service import problems
 from pipe.kinds.service.cluster_view import ClusterView
-from pipe.kinds.service.pods import containers, owner, template_of
+from pipe.kinds.service.pods import containers, is_terminating, owner, template_of
 from pipe.kinds.service.rollout import ServiceRollout
 from pipe.kubernetes import Event
 from pipe.portal import Container, Fault, Phase, Pod, Termination
@@ -24,13 +24,14 @@ _MOST_LOGS = 4
 def warnings(events: Iterable[Event], pods: Iterable[Pod]) -> tuple[Fault, ...]:
     """Return warnings as the faults that the portal would show for them.
 
-    Left out are those about a pod of an earlier time that had the name of a present one.
+    Left out are those about pods that are ending or gone, also if another one has their name.
     """
-    uids = {pod.name: pod.uid for pod in pods}
+    uids = {pod.name: pod.uid for pod in pods if not is_terminating(pod)}
     return tuple(
         Fault(frozenset({event.name}), event.message or event.reason, _ERROR)
         for event in events
-        if event.warning and uids.get(event.name) in (None, "", event.uid)
+        if event.warning
+        if event.kind != "Pod" or uids.get(event.name) in ("", event.uid)
     )
 
 

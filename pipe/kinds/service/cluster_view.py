@@ -9,14 +9,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
-from pipe.clock import Deadline
+from pipe.clock import Clock, Deadline
 from pipe.errors import PipeError, PlatformError, Unreachable
-from pipe.kinds.service.pods import by_owner
+from pipe.kinds.service.pods import by_owner, is_terminating
 from pipe.kubernetes import RIGHTS, Cluster, Event, Right, Workload, WorkloadKind, selector
 from pipe.portal import Pod, Service
 
 log = logging.getLogger(__name__)
+
+_PODS_AGE = 0.9
+"""Seconds after which pods are read again although their workloads are unchanged."""
 
 
 _INSTEAD = (
@@ -35,22 +39,37 @@ _REMEDY_FOR_RIGHTS = (
 
 @dataclass(frozen=True)
 class ClusterLook:
-    """One look: the workloads that were found, by service, and the pods of their services."""
+    """One look: the workloads that were found, by service, and the pods of their services.
+
+    The pods were read at `at` on the monotonic clock.
+    """
 
     workloads: Mapping[str, Workload] = field(default_factory=dict)
     pods: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)
+    at: float = -inf
+
+    @property
+    def is_consistent(self) -> bool:
+        """Whether as many pods are ready as the workloads count: these are read before."""
+        return all(
+            sum(pod.ready is True and not is_terminating(pod) for pod in self.pods[name])
+            == workload.ready
+            for name, workload in self.workloads.items()
+        )
 
 
 class ClusterView:
     """Looks at services by Kubernetes' own API; `is_required` makes a refusal an error."""
 
-    def __init__(self, connect: Callable[[], Cluster], *, is_required: bool) -> None:
+    def __init__(self, connect: Callable[[], Cluster], clock: Clock, *, is_required: bool) -> None:
         self._connect = connect
+        self._clock = clock
         self._is_required = is_required
         self._was_opened = False
         self._cluster: Cluster | None = None
         self._kinds: dict[str, WorkloadKind] = {}
         self._missing: frozenset[str] = frozenset()
+        self._last = ClusterLook()
 
     @property
     def cluster(self) -> Cluster | None:
@@ -87,7 +106,11 @@ class ClusterView:
         )
 
     def look(self, names: Collection[str], deadline: Deadline | None = None) -> ClusterLook:
-        """Return the present state of these services, without those that cannot be seen."""
+        """Return the present state of these services, without those that cannot be seen.
+
+        Whether a pod becomes ready, or is no longer, shows in its workload. So pods are read again
+        when a workload has changed, and every second for what else befalls them.
+        """
         kinds = {name: self._kinds[name] for name in names if name in self._kinds}
         if not self._cluster or not kinds:
             return ClusterLook()
@@ -96,11 +119,17 @@ class ClusterView:
             workloads = find_workloads(cluster, kinds)
             for name in sorted(kinds.keys() - workloads.keys()):
                 self.leave(name, f"{kinds[name]} {name} is no longer there")
-            pods = by_owner(cluster.pods(selector(workloads.values()))) if workloads else {}
+            now, last = self._clock.monotonic(), self._last
+            if not workloads:
+                return ClusterLook()
+            if workloads == last.workloads and now - last.at < _PODS_AGE and last.is_consistent:
+                return last
+            pods = by_owner(cluster.pods(selector(workloads.values())))
         except PlatformError as error:
             self._lose(error)
             return ClusterLook()
-        return ClusterLook(workloads, {name: pods[name] for name in workloads})
+        self._last = ClusterLook(workloads, {name: pods[name] for name in workloads}, now)
+        return self._last
 
     def events(self, deadline: Deadline | None = None, name: str = "") -> tuple[Event, ...] | None:
         """Return the events of the namespace or of one object, None where they cannot be read."""

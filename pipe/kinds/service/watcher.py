@@ -110,6 +110,10 @@ class ServiceWatcher(Watcher):
             replace(found, log=shown.log, faults=found.faults or shown.faults) if found else shown
         )
 
+    def looks_are_cheap(self) -> bool:
+        """See `Watcher`; the API server has everything in memory."""
+        return all(rollout.workload for rollout in self._rollouts.values())
+
     def pod_counts(self, target: Target) -> Sequence[PodCounts]:
         """See `Watcher`."""
         return tuple(self._pod_counts[target])
