@@ -81,11 +81,11 @@ def _run(settings: Settings, dependencies: Dependencies, mask: Mask) -> ExitCode
     network = Network(settings.proxies, settings.ca_cert, dependencies.clock, dependencies.adapter)
     action = choose(Run(settings, dependencies, mask, network, recorder, save, notify_started))
     code, message = _execute(action, settings, mask)
+    _guarded("The record", lambda: recorder.finished(code, message, dependencies.clock.now()))
+    _report(settings, recorder, mask, notifications)
     if code is not ExitCode.CANCELLED:
         # A run that is asked to end has seconds for it; the next one finds what it leaves.
         _guarded("Cleaning up", action.clean_up)
-    _guarded("The record", lambda: recorder.finished(code, message, dependencies.clock.now()))
-    _report(settings, recorder, mask, notifications)
     return _end(mask, code, message)
 
 

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 
 from pipe.clock import Clock, Deadline
-from pipe.errors import IdentityError, PlatformError
+from pipe.errors import IdentityError, PipeError, PlatformError
 from pipe.jobs.judge import (
     CannotStart,
     Ended,
@@ -43,8 +43,9 @@ _BEYOND = 10.0
 class Follower:
     """Looks at the job called `name` until it ends; its log goes to `stream`.
 
-    `container` is the name of the container whose log counts. `seconds` is the time limit.
-    `has_started` and `stuck` show whether the command ran, and what kept it from starting.
+    `container` is the name of the container whose log counts. `seconds` is the time limit. The
+    success of a `once` command must not be missed. `has_started` and `stuck` show whether the
+    command ran, and what kept it from starting.
     """
 
     portal: TenantPortal
@@ -54,6 +55,7 @@ class Follower:
     setting: str
     seconds: float
     stream: LogStream
+    once: bool = False
     has_started: bool = False
     stuck: str = ""
     _pod: Pod | None = None
@@ -72,6 +74,26 @@ class Follower:
 
         Raises the last `PlatformError` if it cannot be seen.
         """
+        state = self._followed()
+        self._read_rest()
+        is_late = isinstance(state, (Starting, Running)) or (
+            isinstance(state, Ended) and state.is_out_of_time
+        )
+        # The shell has reported success, and the pause after it went beyond the limit.
+        return Succeeded() if is_late and self.stream.status == 0 else state
+
+    def has_succeeded(self, portal: TenantPortal) -> bool:
+        """Return whether the command has succeeded by now, as far as a few seconds can show."""
+        self._read_log(insist=True)
+        if self.stream.status is not None:
+            return self.stream.status == 0
+        try:
+            job = Jobs(portal.scope).find(self.name)
+        except PipeError:
+            return False
+        return job is not None and job.end is not None and job.end.is_complete
+
+    def _followed(self) -> JobState:
         started = self._faults_at = self._logged_at = self.clock.monotonic()
         deadline = Deadline(self.clock, started + self.seconds + _BEYOND)
         history = History(started)
@@ -90,16 +112,6 @@ class Follower:
             now = self.clock.monotonic()
             pause = _PAUSE if now - started < _SOON else _LATER_PAUSE
             self.clock.sleep(min(pause, max(0.1, deadline.left())))
-
-    def read_rest(self) -> None:
-        """Read the log of an ended job once more, and note what may be missing."""
-        if self.stream.status is None:
-            was_read = self._read_log(insist=True)
-            if not self.stream.was_read:
-                self.stream.note("the log could not be read: the portal no longer shows the pod")
-            elif not was_read:
-                self.stream.note("the last lines may be missing: the portal no longer shows them")
-        self.stream.close()
 
     def _look(self, deadline: Deadline) -> JobLook:
         portal = self.portal.until(deadline)
@@ -139,6 +151,16 @@ class Follower:
             self._docker_id,
             insist=insist,
         )
+
+    def _read_rest(self) -> None:
+        """Read the log of an ended job once more, and note what may be missing."""
+        if self.stream.status is None:
+            was_read = self._read_log(insist=True)
+            if not self.stream.was_read:
+                self.stream.note("the log could not be read: the portal no longer shows the pod")
+            elif not was_read:
+                self.stream.note("the last lines may be missing: the portal no longer shows them")
+        self.stream.close()
 
     def _note(self, state: JobState) -> None:
         if isinstance(state, Starting):

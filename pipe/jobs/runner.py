@@ -9,7 +9,7 @@ from pipe.clock import Clock
 from pipe.deploy_tests import CommandResult
 from pipe.deploy_tests.lines import Lines
 from pipe.deploy_tests.model import WriteLine
-from pipe.errors import PipeError, PlatformError
+from pipe.errors import PipeError
 from pipe.jobs.body import build, check
 from pipe.jobs.follow import Follower
 from pipe.jobs.judge import Ended, JobState, Succeeded
@@ -47,7 +47,7 @@ class JobRunner(TenantRunner):
         self._mask = mask
         self._keep_failed = keep_failed
         self._removal = Removal(portal, clock)
-        self._running = ""
+        self._current: Follower | None = None
         self._stopped = ""
 
     def check_ready(self, command: TenantCommand) -> None:
@@ -60,20 +60,23 @@ class JobRunner(TenantRunner):
         """See `TenantRunner`."""
         began, name = self._clock.monotonic(), JobName.of(command, self._step)
         body = build(command, name)
-        stream = LogStream(Lines(write_line, self._mask))
+        follower = self._follower(command, body, LogStream(Lines(write_line, self._mask)))
         try:
             found = self._found(command, name)
             if found and found.end:
                 return _done_earlier(found)
-            self._running = found.name if found else self._create(command, body)
-            follower = self._follower(command, self._running, body.container, stream)
+            if found:
+                follower.name, self._current = found.name, follower
+            else:
+                self._create(command, body, follower)
             state = follower.to_end()
-            follower.read_rest()
-        except BaseException as error:
-            if (sentence := self.stop()) and not isinstance(error, KeyboardInterrupt):
-                log.warning("%s", sentence)
+        except KeyboardInterrupt:
+            self.stop()
             raise
-        self._running = ""
+        except Exception:
+            self._abandon()
+            raise
+        self._current = None
         self._settle(command, follower.name, state)
         return result(state, follower, self._clock.monotonic() - began)
 
@@ -89,11 +92,29 @@ class JobRunner(TenantRunner):
 
     def stop(self) -> str:
         """See `TenantRunner`."""
-        if self._running:
-            name, self._running = self._running, ""
-            removal = Removal(self._portal.within(_SECONDS_TO_STOP), self._clock)
-            self._stopped = removal.stop(name)
+        if self._current:
+            current, self._current = self._current, None
+            portal = self._portal.within(_SECONDS_TO_STOP)
+            self._stopped = (
+                f"The job {current.name} is complete; it stays, so that the next run of this step "
+                "does not run its command again."
+                if current.once and current.has_succeeded(portal)
+                else Removal(portal, self._clock).stop(current.name)
+            )
         return self._stopped
+
+    def _abandon(self) -> None:
+        """Log what becomes of the job that cannot be followed any more."""
+        if self._current and self._current.once:
+            name, self._current = self._current.name, None
+            log.warning(
+                "The job %s stays: its command may be done, and the next run of this step finds "
+                "out. %s",
+                name,
+                self._removal.remedy(name),
+            )
+        elif sentence := self.stop():
+            log.warning("%s", sentence)
 
     def _found(self, command: TenantCommand, name: JobName) -> Job | None:
         """Return the job to follow, or the one that makes the command unnecessary.
@@ -118,37 +139,38 @@ class JobRunner(TenantRunner):
             )
         return chosen
 
-    def _create(self, command: TenantCommand, body: JobBody) -> str:
-        """Create the job, and return its name; after a lost reply look for it first."""
-        jobs = Jobs(self._portal.scope)
+    def _create(self, command: TenantCommand, body: JobBody, follower: Follower) -> None:
+        """Create the job; after a lost reply look for it first."""
+        jobs, is_uncertain = Jobs(self._portal.scope), False
         if body.left_out:
             log.info("The job is made without %s.", ", ".join(body.left_out))
 
         def create() -> None:
+            nonlocal is_uncertain
+            self._current = follower
             try:
                 jobs.create(body)
-            except PlatformError as error:
-                if error.may_have_applied:
-                    self._running = body.name
+            except PipeError as error:
+                is_uncertain |= error.may_have_applied
+                if not is_uncertain:
+                    self._current = None
                 raise
 
         SendOnce(self._clock).send(
             f"the job {body.name}", create, lambda: jobs.find(body.name) is not None
         )
         log.info("%s runs in the tenant as the job %s.", command.setting, body.name)
-        return body.name
 
-    def _follower(
-        self, command: TenantCommand, name: str, container: str, stream: LogStream
-    ) -> Follower:
+    def _follower(self, command: TenantCommand, body: JobBody, stream: LogStream) -> Follower:
         return Follower(
             portal=self._portal,
             clock=self._clock,
-            name=name,
-            container=container,
+            name=body.name,
+            container=body.container,
             setting=command.setting,
             seconds=command.seconds,
             stream=stream,
+            once=command.once,
         )
 
     def _settle(self, command: TenantCommand, name: str, state: JobState) -> None:

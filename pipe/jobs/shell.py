@@ -10,9 +10,9 @@ from pipe.portal.job_body import literal
 PAUSE = 3
 """Seconds that the container outlives the command: the portal hides the log of one that ended."""
 _SCRIPT = f"""\
+trap 'kill -TERM $!' TERM
 sh -c "$1" &
 p=$!
-trap 'kill -TERM $p' TERM
 wait $p
 s=$?
 while kill -0 $p 2>/dev/null; do wait $p; s=$?; done

@@ -134,7 +134,7 @@ def _is_absent(reply: Reply) -> bool:
 
 
 def _jobs(body: Any) -> tuple[Job, ...]:
-    jobs = [_job(item) for item in listed(body)]
+    jobs = [decode_job(item) for item in listed(body)]
     if len(jobs) > _MOST_JOBS:
         raise UnexpectedShape(f"at most {_MOST_JOBS:,} jobs")
     return tuple(job for job in jobs if job.name)
@@ -144,11 +144,12 @@ def _found(body: Any) -> Job | None:
     """Decode one job, where null or an object without a name means not found."""
     if body is not None and not isinstance(body, dict):
         raise UnexpectedShape("a job or null")
-    job = _job(body or {})
+    job = decode_job(body or {})
     return job if job.name else None
 
 
-def _job(item: Mapping[str, Any]) -> Job:
+def decode_job(item: Mapping[str, Any]) -> Job:
+    """Decode one job."""
     metadata = nested(item, "metadata")
     labels = nested(metadata, "labels")
     return Job(

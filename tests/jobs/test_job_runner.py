@@ -17,6 +17,8 @@ from tests.support.tenant_jobs import TenantHarness
 
 AGAIN = replace(STEP, run_number="2")
 COUNTED = [(float(second), f"line {second}") for second in range(6)]
+START = 3.0
+"""Seconds from the creation of a job to the start of its command, about."""
 MISSING = "[the last lines may be missing: the portal no longer shows them]"
 
 
@@ -286,8 +288,39 @@ def test_a_portal_that_is_away_until_the_limit_is_an_error(tenant: TenantHarness
     tenant.world.command("migrate", Command(600))
     tenant.world.script(ApiFault(".*", "", "refused", times=9999, skip=8))
     with pytest.raises(Unreachable):
-        tenant.run(command(seconds=60))
+        tenant.run(command(seconds=60, once=False))
     assert "Its command may still be running." in log.text
+
+
+@pytest.mark.parametrize("status", [403, 503])
+def test_a_job_whose_end_cannot_be_seen_stays_for_the_next_run(
+    tenant: TenantHarness, log: Log, status: int
+) -> None:
+    fault = ApiFault("GET", "k8s/job/", "status", status=status, times=9999)
+    tenant.world.script(fault)
+    with pytest.raises((Unreachable, Refused)):
+        tenant.run(command(seconds=60))
+    assert "its command may be done, and the next run of this step finds out." in log.text
+    fault.times = 0
+    assert tenant.run(command(), AGAIN).passed
+    assert tenant.world.jobs.runs("migrate") == 1
+
+
+@pytest.mark.parametrize("seconds", [1, 2, 3])
+def test_an_interruption_after_the_end_keeps_the_proof(
+    tenant: TenantHarness, seconds: float
+) -> None:
+    """For a few seconds the command has ended, and the job has not."""
+    tenant.world.command("migrate", Command(seconds=5))
+    begun = tenant.clock.monotonic() + 5 + START + seconds - 1
+    assert "is complete; it stays" in tenant.interrupt(command(), begun - tenant.clock.monotonic())
+    assert tenant.run(command(), AGAIN).passed
+    assert tenant.world.jobs.runs("migrate") == 1
+
+
+def test_a_success_that_ends_at_the_limit_is_a_success(tenant: TenantHarness) -> None:
+    tenant.world.command("migrate", Command(seconds=18))
+    assert tenant.run(command(seconds=20)).passed
 
 
 def test_a_job_that_vanishes_is_an_error(tenant: TenantHarness) -> None:

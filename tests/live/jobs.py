@@ -91,7 +91,7 @@ def add_jobs(app: Flask, jobs: Jobs) -> None:
         return _found(lambda: jobs.find(name))
 
     @app.put(f"{_JOBS}/<name>")
-    def change(tid: str, name: str) -> Response:
+    def change_job(tid: str, name: str) -> Response:
         return _found(lambda: jobs.change(name, request.get_json(force=True)))
 
     @app.delete(f"{_JOBS}/<name>")

@@ -13,7 +13,7 @@ import requests
 from requests.adapters import BaseAdapter
 
 from pipe.dependencies import Dependencies
-from tests.sandbox import Behaviour, RequestRecord, World, WsgiAdapter, create_app
+from tests.sandbox import Behaviour, Command, RequestRecord, World, WsgiAdapter, create_app
 from tests.sandbox.fault_injection import WsgiApp
 from tests.sandbox.hosts import Hosts
 from tests.sandbox.issued_secrets import CLUSTER_SIGNATURE
@@ -76,6 +76,19 @@ SEEN_ROLLBACK = Scenario(
     "kubernetes-rollback", 8, image=BAD, left=OLD, environ={"ROLLBACK": "true"}, kubernetes=True
 )
 SEEN_BY_KUBERNETES = (SEEN, SEEN_ROLLBACK)
+MIGRATE, FAIL = "./migrate", "./fail"
+_BUILD = {"BITBUCKET_BUILD_NUMBER": "17"}
+_STEP = {"RELEASE_TIMEOUT": "60", **_BUILD}
+_RUN = {"ACTION": "run", **_STEP}
+RELEASE = Scenario("release", 0, environ={"RELEASE_COMMAND": MIGRATE, **_STEP})
+RELEASE_FAILED = Scenario("release-failed", 6, left=OLD, environ={"RELEASE_COMMAND": FAIL, **_STEP})
+RUN = Scenario("run", 0, image="", left=OLD, environ={"COMMAND": MIGRATE, **_RUN})
+RUN_FAILED = Scenario("run-failed", 6, image="", left=OLD, environ={"COMMAND": FAIL, **_RUN})
+_TEST = {"POST_DEPLOY_TEST": FAIL, "POST_DEPLOY_TEST_IN": "tenant", "TEST_TIMEOUT": "60"}
+TEST_IN_TENANT = Scenario(
+    "test-in-tenant", 8, left=OLD, environ={**_TEST, **_BUILD, "ROLLBACK": "true"}
+)
+COMMANDS = (RELEASE, RELEASE_FAILED, RUN, RUN_FAILED, TEST_IN_TENANT)
 SCENARIOS = (DEPLOY, DEPLOY_OLD, RESTART, RESTART_AND_CHANGE, ROLLBACK, FAILED)
 CONFIGURATIONS = (CONFIGURE, CONFIGURE_ROLLBACK)
 
@@ -93,6 +106,8 @@ class WatchedAdapter(WsgiAdapter):
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
         """Answer one request."""
         harness = self._harness
+        if harness.is_killed:
+            raise Killed
         harness.sent += 1
         number = harness.sent
         harness.before(number)
@@ -143,6 +158,8 @@ class ScenarioHarness:
         self.world.add_tenant("dev01")
         self.web: Any = self._target(scenario.kind)
         self.world.behave(BAD, Behaviour("crash", log=("fatal: no database",)))
+        self.world.command(MIGRATE, Command(seconds=3, lines=((0, "one"), (2, "two"))))
+        self.world.command(FAIL, Command(seconds=2, lines=((0, "no table"),), exit_code=3))
         self.clock.advance(86400.0)
         self.adapter: Callable[[ScenarioHarness], WatchedAdapter] = WatchedAdapter
         self.other_hosts: Mapping[str, BaseAdapter] = {}
@@ -152,6 +169,7 @@ class ScenarioHarness:
         self.hosts: set[str] = set()
         self.leaks: set[str] = set()
         self.sent = 0
+        self.is_killed = False
         self.before: Callable[[int], None] = nothing
         self.after: Callable[[int], None] = nothing
 
@@ -182,9 +200,14 @@ class ScenarioHarness:
         )
         return {**usual, **self.scenario.environ, **extra}
 
+    def kill(self) -> None:
+        """End the run as SIGKILL would: no handler of it reaches the portal any more."""
+        self.is_killed = True
+        raise Killed
+
     def run(self, **extra: str) -> RunResult:
         """Run the pipe once; raises `Killed` if the test kills it."""
-        self.sent = 0
+        self.sent, self.is_killed = 0, False
         dependencies = Dependencies(self.clock, WatchedHosts(self))
         return run_pipe(self.environ(**extra), dependencies, self.report_dir)
 
@@ -193,8 +216,12 @@ class ScenarioHarness:
         return read_record(self.report_dir)
 
     def writes(self) -> list[RequestRecord]:
-        """Return the changes that took effect; a registered revision alone changes nothing."""
-        return [one for one in self.world.writes() if "TaskDefinition" not in one.path]
+        """Return the changes of targets that took effect.
+
+        A registered revision alone changes nothing, nor does a job.
+        """
+        others = ("TaskDefinition", "/k8s/job")
+        return [one for one in self.world.writes() if not any(word in one.path for word in others)]
 
 
 def nth(number: int, action: Callable[[], None]) -> Callable[[int], None]:
@@ -205,8 +232,3 @@ def nth(number: int, action: Callable[[], None]) -> Callable[[int], None]:
             action()
 
     return act
-
-
-def kill() -> None:
-    """End the run as SIGKILL would: without handlers or output."""
-    raise Killed

@@ -21,7 +21,6 @@ from tests.reliability.scenarios import (
     Killed,
     Scenario,
     ScenarioHarness,
-    kill,
     nth,
     share,
 )
@@ -36,22 +35,22 @@ def clean(folder: Path, scenario: Scenario) -> tuple[ScenarioHarness, RunResult]
     return harness, harness.run()
 
 
-def moments(harness: ScenarioHarness) -> Sequence[Moment]:
-    """Return the moments before and after each request, and at each pause."""
+def moments(harness: ScenarioHarness, every: int = 5) -> Sequence[Moment]:
+    """Return the moments before and after each request, and at each pause; see `share`."""
     requests: list[Moment] = [
         (when, n) for n in range(1, harness.sent + 1) for when in ("before", "after")
     ]
     pauses: list[Moment] = [("pause", n) for n in range(1, len(harness.clock.slept) + 1)]
-    return share([*requests, *pauses], 5)
+    return share([*requests, *pauses], every)
 
 
 def arm(harness: ScenarioHarness, moment: Moment) -> None:
     """Kill the next run at that moment."""
     when, number = moment
     if when == "pause":
-        harness.clock.sleep = _killing(harness.clock.sleep, number)  # type: ignore[assignment,method-assign]
+        harness.clock.sleep = _killing(harness, number)  # type: ignore[assignment,method-assign]
     else:
-        setattr(harness, when, nth(number, kill))
+        setattr(harness, when, nth(number, harness.kill))
 
 
 def disarm(harness: ScenarioHarness) -> None:
@@ -60,14 +59,14 @@ def disarm(harness: ScenarioHarness) -> None:
     harness.clock.__dict__.pop("sleep", None)
 
 
-def _killing(sleep: Callable[[float], None], number: int) -> Callable[[float], None]:
-    count = 0
+def _killing(harness: ScenarioHarness, number: int) -> Callable[[float], None]:
+    sleep, count = harness.clock.sleep, 0
 
     def slept(seconds: float) -> None:
         nonlocal count
         count += 1
         if count == number:
-            kill()
+            harness.kill()
         sleep(seconds)
 
     return slept

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from tests.sandbox.behaviour import Behaviour, Fate
@@ -74,13 +75,22 @@ class Command:
         return [text for moment, text in self.lines if moment <= seconds + 1e-9]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Start:
-    """A start of a command: when, what `line` it was, and by which job or task."""
+    """A start of a command: when, what `line` it was, and by which job or task.
+
+    `code` is the exit code of a command that ended by itself.
+    """
 
     at: float
     line: str
     owner: str
+    ended: float | None = None
+    code: int | None = None
+
+    def end(self, at: float, code: int | None) -> None:
+        """Note the end, by itself or because it was killed."""
+        self.ended, self.code = at, code
 
 
 class Commands:
@@ -102,7 +112,21 @@ class Commands:
 
     def runs(self, text: str) -> int:
         """Return how often commands were started whose image or command line contains a text."""
-        return sum(text in start.line for start in self.starts)
+        return len(self.of(text))
+
+    def completions(self, text: str) -> int:
+        """Return how often such commands succeeded."""
+        return sum(start.code == 0 for start in self.of(text))
+
+    def overlap(self, text: str) -> bool:
+        """Return whether two such commands ever ran at the same time."""
+        return any(
+            one.ended is None or one.ended > other.at for one, other in pairwise(self.of(text))
+        )
+
+    def of(self, text: str) -> list[Start]:
+        """Return the starts of commands whose image or command line contains a text, in order."""
+        return [start for start in self.starts if text in start.line]
 
 
 def command_line(container: Mapping[str, Any]) -> str:

@@ -74,11 +74,13 @@ class TaskRuns:
             task.end = _not_started(behaviour, str(container["Image"]))
             return
         task.running = True
-        world.commands.starts.append(Start(world.at, line, task.family))
-        world.agenda.later(command.seconds, partial(self._end, task, command))
+        start = Start(world.at, line, task.family)
+        world.commands.starts.append(start)
+        world.agenda.later(command.seconds, partial(self._end, task, command, start))
 
-    def _end(self, task: OwnTask, command: Command) -> None:
+    def _end(self, task: OwnTask, command: Command, start: Start) -> None:
         task.running = False
+        start.end(self.ecs.world.at, command.code)
         task.end = End(
             "EssentialContainerExited",
             "Essential container in task exited",

@@ -35,6 +35,7 @@ class JobPod(Pod):
     grace_seconds: float = 30.0
     started_at: float | None = None
     ended_at: float | None = None
+    _start: Start | None = None
 
     @property
     def finished(self) -> bool:
@@ -79,7 +80,7 @@ class JobPod(Pod):
         """End as SIGTERM ends it: a program that heeds it exits with 0."""
         if "running" not in self.step.state:
             return
-        self.ended_at = self.world.at
+        self._end(None)
         heeds = self.behaviour.stop_seconds is None
         self.step = replace(
             self.step,
@@ -93,12 +94,19 @@ class JobPod(Pod):
             return
         if step.started and (not self.step.started or step.restarts > self.step.restarts):
             self.started_at, self.ended_at = self.world.at, None
-            self.world.commands.starts.append(Start(self.world.at, self.line, self.template.name))
+            self._start = Start(self.world.at, self.line, self.template.name)
+            self.world.commands.starts.append(self._start)
         if "terminated" in step.state:
-            self.ended_at = self.world.at
+            self._end(step.state["terminated"]["exitCode"])
         super()._enter(step, steps)
         if self.step.phase == "Succeeded":
             self.changed()
+
+    def _end(self, code: int | None) -> None:
+        """Note that the container has ended; without a code it was killed."""
+        self.ended_at = self.world.at
+        if self._start is not None and self._start.ended is None:
+            self._start.end(self.world.at, code)
 
     def _life(self) -> Iterator[Step]:
         """Yield the steps from the creation to the end of the command, if it has one."""

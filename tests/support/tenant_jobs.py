@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import requests
+from requests import Response
 
 from pipe.deploy_tests import CommandResult
 from pipe.http import Network
@@ -29,6 +31,25 @@ class Killed(BaseException):
     """The end of a process that is killed."""
 
 
+class _KillingAdapter(WsgiAdapter):
+    """Ends the run at the request that the harness names."""
+
+    def __init__(self, harness: TenantHarness) -> None:
+        super().__init__(create_app(harness.world), harness.clock, latency=LATENCY)
+        self._harness = harness
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> Response:
+        """Send one request, unless the run is killed before."""
+        number, arrives = self._harness.kill_at or (-1, False)
+        is_last = len(self._harness.world.log) == number
+        if is_last and not arrives:
+            raise Killed
+        response = super().send(request, *args, **kwargs)
+        if is_last:
+            raise Killed
+        return response
+
+
 class TenantHarness:
     """The tenant `dev01`, and one runner after another as one run of the pipe follows another.
 
@@ -40,6 +61,8 @@ class TenantHarness:
         self.world = World(self.clock)
         self.world.add_tenant(TENANT)
         self.lines: list[tuple[float, str]] = []
+        self.kill_at: tuple[int, bool] | None = None
+        """The number of the request at which a run is killed, and whether it still arrives."""
 
     @property
     def texts(self) -> list[str]:
@@ -48,7 +71,7 @@ class TenantHarness:
 
     def portal(self) -> TenantPortal:
         """Return the tenant, connected to anew."""
-        adapter = WsgiAdapter(create_app(self.world), self.clock, latency=LATENCY)
+        adapter = _KillingAdapter(self)
         network = Network(Proxies(), "", self.clock, adapter)
         portal = connect(HOST, Secret(self.world.token), network)
         (tenant,) = portal.tenants.list()
@@ -65,10 +88,21 @@ class TenantHarness:
     def kill(self, command: TenantCommand, after: float, step: Step = STEP) -> None:
         """Run a command in a run that is killed some seconds from now and does nothing more."""
         runner = self.runner(step)
-        # A killed process deletes nothing.
-        runner.stop = str  # type: ignore[method-assign]
         with self._interrupted(Killed, after), pytest.raises(Killed):
             runner.run(command, self.write)
+
+    def kill_at_request(self, command: TenantCommand, number: int, *, arrives: bool) -> bool:
+        """Run a command, and kill the run at one of its requests; return whether it had it."""
+        runner = self.runner()
+        # The portal is connected to by one request.
+        self.kill_at = (number + len(self.world.log), arrives)
+        try:
+            runner.run(command, self.write)
+        except Killed:
+            return True
+        finally:
+            self.kill_at = None
+        return False
 
     def interrupt(self, command: TenantCommand, after: float) -> str:
         """Interrupt a run some seconds from now, and return what it has to say."""
