@@ -49,11 +49,11 @@ _LOG_BYTES = 1 << 18
 _LONGEST_SELECTOR = 2000
 _MOST_EVENTS = 5000
 _REVIEWS = "apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-_REMEDY = (
+REMEDY = (
     "Run the step on a runner inside the cluster's network, or set KUBERNETES: 'auto' to follow "
     "the rollout by what the portal shows."
 )
-_REMEDY_FOR_RIGHTS = (
+REMEDY_FOR_RIGHTS = (
     "Give the tenant's service account in Kubernetes these rights, or set KUBERNETES: 'auto' to "
     "follow the rollout by what the portal shows."
 )
@@ -146,7 +146,7 @@ class Cluster:
             allowed = {first: call_within(FIRST_ANSWER, partial(self._has, first))}
         except TimeoutError:
             raise Unreachable(
-                f"{self.issued.host} did not answer within {FIRST_ANSWER:g} s.", _REMEDY
+                f"{self.issued.host} did not answer within {FIRST_ANSWER:g} s.", REMEDY
             ) from None
         errors = run_concurrently(lambda right: allowed.update({right: self._has(right)}), others)
         if errors:
@@ -249,13 +249,13 @@ class Cluster:
     def _decode(self, reply: Reply, what: str, read: Callable[[Any], T]) -> T:
         host = self.issued.host
         if reply.status == 401:
-            raise Refused(f"{host} refuses the token that the portal issued.", _REMEDY)
+            raise Refused(f"{host} refuses the token that the portal issued.", REMEDY)
         if not reply.ok:
             message = error_body.message(reply)
             because = f': "{message}"' if message else ""
             raise Refused(
                 f"The API server {host} answered {reply.status} for {what}{because}.",
-                _REMEDY_FOR_RIGHTS,
+                REMEDY_FOR_RIGHTS,
             )
         try:
             return read(reply.json())
@@ -263,7 +263,7 @@ class Cluster:
             problem = f"expected {expected}"
         except ValueError:
             problem = f'expected JSON, got "{excerpt(reply)}"'
-        raise Refused(f"{host} returned an unexpected response for {what}: {problem}.", _REMEDY)
+        raise Refused(f"{host} returned an unexpected response for {what}: {problem}.", REMEDY)
 
 
 def selector(workloads: Collection[Workload]) -> str:
