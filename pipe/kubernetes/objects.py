@@ -77,7 +77,7 @@ class Workload:
     acted on. `images` are those of the template by container. `wanted` pods are to be there and
     `total` are, of whatever revision; `updated` of them have the template's, and `outdated_stay` is
     how many are meant to keep an older one (a partition). `selector` are the labels of its pods,
-    empty if they cannot be given as a list of labels.
+    empty if they cannot be given as a list of labels. `uid` changes if it is made anew.
     """
 
     kind: WorkloadKind
@@ -94,6 +94,7 @@ class Workload:
     is_paused: bool = False
     conditions: tuple[Condition, ...] = ()
     selector: tuple[tuple[str, str], ...] = ()
+    uid: str = ""
 
     @property
     def is_observed(self) -> bool:
@@ -173,6 +174,7 @@ def decode_workload(item: Mapping[str, Any], kind: WorkloadKind) -> Workload:
         is_paused=spec.get("paused") is True,
         conditions=tuple(_condition(entry) for entry in objects(status, "conditions")),
         selector=_selector(nested(spec, "selector")),
+        uid=text(metadata, "uid"),
         **_numbers(kind, spec, status),
     )
 

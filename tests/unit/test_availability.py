@@ -177,6 +177,8 @@ SETS_REPLICAS = Configuration(replicas=3)
         (before(restart(service(), NEW_PODS), SAME), SAME, False),
         (before(restart(service(), NEW_PODS), SAME), replace(SAME, generation=2), True),
         (before(restart(service(), NEW_PODS), None), SAME, False),
+        # The portal may also delete the workload and make it anew.
+        (before(restart(service(), NEW_PODS), SAME), replace(SAME, uid="another"), True),
         # So may a change of the configuration.
         (before(change(service(), make=Update, configuration=SETS_REPLICAS), SAME), SAME, False),
         (

@@ -197,7 +197,9 @@ def has_arrived(change: Change, workload: Workload) -> bool:
     leaves the images as they are shows only in a generation that was not there before.
     """
     before = detail(change.before).workload
-    is_newer = before is not None and workload.generation > before.generation
+    is_newer = before is not None and (
+        workload.generation > before.generation or workload.uid != before.uid
+    )
     if (isinstance(change, Restart) or change.sets) and change.resumes is None and not is_newer:
         return False
     return all(
