@@ -3,7 +3,15 @@
 Only reads. The JSON of its objects ends in `objects`.
 """
 
-from pipe.kubernetes.cluster import RIGHTS, Cluster, Right, connect, selector
+from pipe.kubernetes.cluster import (
+    REMEDY,
+    REMEDY_FOR_RIGHTS,
+    RIGHTS,
+    Cluster,
+    Right,
+    connect,
+    selector,
+)
 from pipe.kubernetes.objects import (
     GAVE_UP,
     Condition,
@@ -14,6 +22,8 @@ from pipe.kubernetes.objects import (
 
 __all__ = [
     "GAVE_UP",
+    "REMEDY",
+    "REMEDY_FOR_RIGHTS",
     "RIGHTS",
     "Cluster",
     "Condition",

@@ -49,11 +49,11 @@ _LOG_BYTES = 1 << 18
 _LONGEST_SELECTOR = 2000
 _MOST_EVENTS = 5000
 _REVIEWS = "apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-_REMEDY = (
+REMEDY = (
     "Run the step on a runner inside the cluster's network, or set KUBERNETES: 'auto' to follow "
     "the rollout by what the portal shows."
 )
-_REMEDY_FOR_RIGHTS = (
+REMEDY_FOR_RIGHTS = (
     "Give the tenant's service account in Kubernetes these rights, or set KUBERNETES: 'auto' to "
     "follow the rollout by what the portal shows."
 )
@@ -146,7 +146,7 @@ class Cluster:
             allowed = {first: call_within(FIRST_ANSWER, partial(self._has, first))}
         except TimeoutError:
             raise Unreachable(
-                f"{self.issued.host} did not answer within {FIRST_ANSWER:g} s.", _REMEDY
+                f"{self.issued.host} did not answer within {FIRST_ANSWER:g} s.", REMEDY
             ) from None
         errors = run_concurrently(lambda right: allowed.update({right: self._has(right)}), others)
         if errors:
@@ -175,10 +175,10 @@ class Cluster:
         return tuple(pods.values())
 
     def events(self, name: str = "") -> tuple[Event, ...]:
-        """Return the namespace's events, or those about one object; the newest are kept."""
-        query = {"fieldSelector": f"involvedObject.name={name}"} if name else {}
+        """Return the namespace's warnings, or all events about one object, the newest first."""
+        chosen = f"involvedObject.name={name}" if name else "type=Warning"
         events = self._get(
-            self._path("api/v1", "events", query),
+            self._path("api/v1", "events", {"fieldSelector": chosen}),
             "the list of events",
             lambda body: [decode_event(item) for item in entries(body)],
         )
@@ -206,7 +206,9 @@ class Cluster:
         for item in entries(body):
             version = version_of(item) if all(version_of(item)) else ("", name_of(item))
             known = self._pods.get(version) if version[0] else None
-            decoded[version] = known or decode_pod(item)
+            pod = known or decode_pod(item)
+            if not pod.controller_kind.endswith("/Job"):
+                decoded[version] = pod
         return decoded
 
     def _has(self, right: Right) -> bool:
@@ -247,13 +249,13 @@ class Cluster:
     def _decode(self, reply: Reply, what: str, read: Callable[[Any], T]) -> T:
         host = self.issued.host
         if reply.status == 401:
-            raise Refused(f"{host} refuses the token that the portal issued.", _REMEDY)
+            raise Refused(f"{host} refuses the token that the portal issued.", REMEDY)
         if not reply.ok:
             message = error_body.message(reply)
             because = f': "{message}"' if message else ""
             raise Refused(
                 f"The API server {host} answered {reply.status} for {what}{because}.",
-                _REMEDY_FOR_RIGHTS,
+                REMEDY_FOR_RIGHTS,
             )
         try:
             return read(reply.json())
@@ -261,7 +263,7 @@ class Cluster:
             problem = f"expected {expected}"
         except ValueError:
             problem = f'expected JSON, got "{excerpt(reply)}"'
-        raise Refused(f"{host} returned an unexpected response for {what}: {problem}.", _REMEDY)
+        raise Refused(f"{host} returned an unexpected response for {what}: {problem}.", REMEDY)
 
 
 def selector(workloads: Collection[Workload]) -> str:

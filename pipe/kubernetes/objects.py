@@ -241,7 +241,7 @@ def decode_pod(item: Mapping[str, Any]) -> Pod:
     Its images are those that it was made with: what the kubelet shows may be other names of them.
     """
     metadata, spec, status = (nested(item, key) for key in ("metadata", "spec", "status"))
-    controller = next(objects(metadata, "ownerReferences"), {})
+    controller = _controller(metadata)
     kind, ready = text(controller, "kind"), _pod_condition(status, "Ready")
     return Pod(
         name=text(metadata, "name"),
@@ -259,6 +259,13 @@ def decode_pod(item: Mapping[str, Any]) -> Pod:
         ready_since=text(ready, "lastTransitionTime"),
         message=_message(status),
         uid=text(metadata, "uid"),
+    )
+
+
+def _controller(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    owners = [*objects(metadata, "ownerReferences")]
+    return next(
+        (one for one in owners if one.get("controller") is True), owners[0] if owners else {}
     )
 
 

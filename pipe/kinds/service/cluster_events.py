@@ -68,11 +68,11 @@ def gather(
 
     Without a pod to blame they are those of the controllers. Returns None if that is nothing.
     """
-    target = rollout.change.target
+    target, bad = rollout.change.target, [event for event in events if event.warning]
     if pod is None:
-        own = [one for one in events if one.kind != "Pod" and _is_about(one, target.name)]
+        own = [one for one in bad if one.kind != "Pod" and _is_about(one, target.name)]
         return Evidence(target, faults=_described(own)) if own else None
-    own = [one for one in events if one.name == pod.name and one.uid in ("", pod.uid)]
+    own = [one for one in bad if one.name == pod.name and one.uid in ("", pod.uid)]
     log_of, log = _log(pod, view, deadline)
     return Evidence(
         target,
@@ -106,14 +106,14 @@ def _moment(event: Event, began: datetime) -> float:
 
 
 def _described(events: Sequence[Event]) -> tuple[str, ...]:
-    """Return events in words, warnings first, each with how often it came."""
-    counts: dict[tuple[bool, str, str], int] = {}
+    """Return events in words, the newest first, each with how often it came."""
+    counts: dict[tuple[str, str], int] = {}
     for event in events:
-        key = (not event.warning, event.reason, event.message)
+        key = event.reason, event.message
         counts[key] = counts.get(key, 0) + event.count
     return tuple(
         f"{reason}{f' ({count} times)' if count > 1 else ''}: {message}"
-        for (_, reason, message), count in sorted(counts.items(), key=lambda entry: entry[0][0])
+        for (reason, message), count in counts.items()
     )[:_MOST_SHOWN]
 
 

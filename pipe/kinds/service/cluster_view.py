@@ -14,26 +14,26 @@ from math import inf
 from pipe.clock import Clock, Deadline
 from pipe.errors import PipeError, PlatformError, Unreachable
 from pipe.kinds.service.pods import by_owner, is_terminating
-from pipe.kubernetes import RIGHTS, Cluster, Event, Right, Workload, WorkloadKind, selector
+from pipe.kubernetes import (
+    REMEDY,
+    REMEDY_FOR_RIGHTS,
+    RIGHTS,
+    Cluster,
+    Event,
+    Right,
+    Workload,
+    WorkloadKind,
+    selector,
+)
 from pipe.portal import Pod, Service
 
 log = logging.getLogger(__name__)
 
 _PODS_AGE = 0.9
 """Seconds after which pods are read again although their workloads are unchanged."""
-
-
 _INSTEAD = (
     "The rollout is followed by what the portal shows: readiness, events and the log of a crashed "
     "container cannot be seen."
-)
-_REMEDY = (
-    "Run the step on a runner inside the cluster's network, or set KUBERNETES: 'auto' to follow "
-    "the rollout by what the portal shows."
-)
-_REMEDY_FOR_RIGHTS = (
-    "Give the tenant's service account in Kubernetes these rights, or set KUBERNETES: 'auto' to "
-    "follow the rollout by what the portal shows."
 )
 
 
@@ -95,7 +95,7 @@ class ClusterView:
             if self._is_required:
                 raise PlatformError(
                     f"Kubernetes cannot be used, as KUBERNETES: 'true' requires: {error.diagnosis}",
-                    _REMEDY if isinstance(error, Unreachable) else error.remedy,
+                    REMEDY if isinstance(error, Unreachable) else error.remedy,
                 ) from error
             log.info("Kubernetes cannot be used: %s %s", error.diagnosis, _INSTEAD)
             return
@@ -132,7 +132,7 @@ class ClusterView:
         return self._last
 
     def events(self, deadline: Deadline | None = None, name: str = "") -> tuple[Event, ...] | None:
-        """Return the events of the namespace or of one object, None where they cannot be read."""
+        """Return the warnings there are, or all events of one object; None if unreadable."""
         if not self._cluster or "list events" in self._missing:
             return None
         cluster = self._cluster.until(deadline) if deadline else self._cluster
@@ -202,7 +202,7 @@ def lacking(cluster: Cluster, rights: Iterable[Right]) -> PlatformError:
     return PlatformError(
         f"The token that the portal issued for {cluster.issued.host} lacks the rights to "
         f"{_listed(map(str, rights))} in namespace {cluster.issued.namespace}.",
-        _REMEDY_FOR_RIGHTS,
+        REMEDY_FOR_RIGHTS,
     )
 
 

@@ -170,7 +170,7 @@ def _progress(rollout: ServiceRollout, stable_seconds: float) -> Verdict:
     if rollout.at - since < wait:
         missing = f"{pods_up}; must stay up for {wait:g} s"
         return Waiting(missing, stability.last_crash(rollout), until=since + wait)
-    return Ready(f"{pods_up} for {wait:g} s" if wait else pods_up)
+    return Ready(f"{pods_up}{f' for {wait:g} s' if wait else ''}, as the portal shows")
 
 
 def _is_replacing(rollout: ServiceRollout) -> bool:

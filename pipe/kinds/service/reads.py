@@ -75,10 +75,14 @@ class ServiceReader:
                 faults[name] = None if listed is None else _new_faults(rollout.change, listed)
         return faults
 
-    def read_events(self, deadline: Deadline) -> bool:
-        """Read the events of Kubernetes; return False where that is impossible."""
+    def read_events(self, deadline: Deadline, pod: str = "") -> bool:
+        """Read warnings of Kubernetes, and all events of one pod; return False if unreadable."""
         events = self.cluster.events(deadline) if self.cluster else None
-        self.events = self.events if events is None else events
+        if events is not None:
+            self.events = events
+        if pod and self.cluster and (own := self.cluster.events(deadline, pod)):
+            others = (event for event in self.events if event.name != pod)
+            self.events = (*own, *others)
         return events is not None
 
 

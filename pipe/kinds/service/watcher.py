@@ -35,12 +35,14 @@ _LATEST_ARRIVAL = 30.0
 It usually does at once. After that, the workload may not be the one that the portal changes.
 """
 
-_FAULTS_EVERY, _FAULTS_EVERY_BESIDE_STATES, _EVENTS_EVERY = 2, 6, 4
+_FAULTS_EVERY, _FAULTS_EVERY_BESIDE_STATES, _EVENTS_EVERY = 2, 6, 8
 """At each how many looks faults are read while pods come up without a problem.
 
 Where pods show present states, these show every problem that ends a rollout. The events of
-Kubernetes take the place of faults, and are cheaper.
+Kubernetes take the place of faults, and are read at more looks a second.
 """
+_LIVELY = 15.0
+"""Seconds without a change of any workload after which the next one may be noticed later."""
 
 
 class ServiceWatcher(Watcher):
@@ -70,6 +72,7 @@ class ServiceWatcher(Watcher):
         self._names = [change.target.name for change in changes]
         self._pod_counts: dict[Target, list[PodCounts]] = defaultdict(list)
         self._looks = 0
+        self._changed_at = now
         self._verdicts: Mapping[Target, Verdict] = {}
 
     def look(self, deadline: Deadline) -> Mapping[Target, Verdict]:
@@ -81,7 +84,7 @@ class ServiceWatcher(Watcher):
             reads = self._with_faults(reads, deadline)
         self._looks += 1
         verdicts = self._judge(reads, deadline)
-        if reads.faults is None and self._may_hide_crashes(verdicts):
+        if reads.faults is None and _may_hide_crashes(self._rollouts, verdicts):
             reads = self._with_faults(reads, deadline)
             verdicts = self._judge(reads, deadline)
         if reads.services is None and (again := self._confirm(verdicts, deadline)) is not None:
@@ -100,8 +103,9 @@ class ServiceWatcher(Watcher):
         """See `Watcher`."""
         rollout, cluster, found = self._rollouts[target], self._reader.cluster, None
         if cluster and rollout.workload:
-            self._reader.read_events(deadline)
-            pod, events = evidence.pod_to_blame(rollout, verdict), self._reader.events
+            pod = evidence.pod_to_blame(rollout, verdict)
+            self._reader.read_events(deadline, pod.name if pod else "")
+            events = self._reader.events
             found = cluster_events.gather(rollout, pod, events, cluster, deadline)
             if found and (found.log or not found.pod):
                 return found
@@ -111,8 +115,9 @@ class ServiceWatcher(Watcher):
         )
 
     def looks_are_cheap(self) -> bool:
-        """See `Watcher`; the API server has everything in memory."""
-        return all(rollout.workload for rollout in self._rollouts.values())
+        """See `Watcher`: where Kubernetes is asked, as long as something goes on there."""
+        is_lively = self._clock.monotonic() - self._changed_at < _LIVELY
+        return is_lively and all(rollout.workload for rollout in self._rollouts.values())
 
     def pod_counts(self, target: Target) -> Sequence[PodCounts]:
         """See `Watcher`."""
@@ -152,15 +157,6 @@ class ServiceWatcher(Watcher):
                 f"the portal's change has not reached Kubernetes in {_LATEST_ARRIVAL:g} s",
             )
 
-    def _may_hide_crashes(self, verdicts: Mapping[Target, Verdict]) -> bool:
-        """Return whether pods may seem to run between crashes, which then only faults show."""
-        return any(
-            isinstance(verdict, Ready)
-            and self._rollouts[target].pods.new
-            and not self._rollouts[target].shows_state
-            for target, verdict in verdicts.items()
-        )
-
     def _confirm(
         self, verdicts: Mapping[Target, Verdict], deadline: Deadline
     ) -> Mapping[str, Service] | None:
@@ -187,12 +183,26 @@ class ServiceWatcher(Watcher):
             service = None if services is None else services.get(target.name, rollout.service)
             new_faults = None if faults is None else faults[target.name]
             workload = reads.workloads.get(target.name)
+            if workload != rollout.workload:
+                self._changed_at = at
             look = Look(at, reads.pods[target.name], service, new_faults, workload)
             self._rollouts[target] = observe(rollout, look)
         return {
             target: judge(rollout, self._stable_seconds, self._crash_limit, deadline.at)
             for target, rollout in self._rollouts.items()
         }
+
+
+def _may_hide_crashes(
+    rollouts: Mapping[Target, ServiceRollout], verdicts: Mapping[Target, Verdict]
+) -> bool:
+    """Return whether pods may seem to run between crashes, which then only faults show."""
+    return any(
+        isinstance(verdict, Ready)
+        and rollouts[target].pods.new
+        and not rollouts[target].shows_state
+        for target, verdict in verdicts.items()
+    )
 
 
 def _only_time_is_missing(verdicts: Mapping[Target, Verdict]) -> bool:
