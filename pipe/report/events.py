@@ -30,14 +30,20 @@ def event_marks(events: Sequence[RolloutEvent], length: float) -> Markup:
     return tag("div", *marks, class_="marks", aria_hidden="true")
 
 
-def event_list(events: Sequence[RolloutEvent]) -> Markup:
-    """Return the events with their moments, the earliest first."""
+def event_list(events: Sequence[RolloutEvent], *, unfolded: bool) -> Markup:
+    """Return the events with their moments, the earliest first; warnings belong to good rollouts.
+
+    That is why the list is folded unless the rollout failed.
+    """
     shown = _shown(events)
     if not shown:
         return Markup()
+    warnings = sum(event.warning for event in shown)
+    summary = tag("summary", f"Events of Kubernetes: {len(shown)}, of them warnings: {warnings}")
     more = len(events) - len(shown)
     rest = tag("p", tag("small", f"and {more} more")) if more > 0 else ""
-    return tag("div", tag("ul", *map(_entry, shown), class_="events"), rest)
+    entries = tag("ul", *map(_entry, shown), class_="events")
+    return tag("details", summary, entries, rest, open=unfolded)
 
 
 def _shown(events: Sequence[RolloutEvent]) -> Sequence[RolloutEvent]:

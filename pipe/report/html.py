@@ -135,7 +135,13 @@ def _target(entry: TargetRecord) -> Markup:
         _row("Rollback", entry.rollback),
         _row("Now", entry.state),
         _row("Seen by", entry.seen_by),
-        timeline(entry.timeline, "Pods during the rollout", ROLLOUT, entry.events),
+        timeline(
+            entry.timeline,
+            "Pods during the rollout",
+            ROLLOUT,
+            entry.events,
+            failed=entry.passed is False,
+        ),
         timeline(entry.rollback_timeline, "Pods during the rollback", ROLLBACK),
     )
 

@@ -58,6 +58,8 @@ def timeline(
     caption: str,
     names: Names,
     events: Sequence[RolloutEvent] = (),
+    *,
+    failed: bool = False,
 ) -> Markup:
     """Return the chart with its legend, its events and, for screen readers, its numbers."""
     shows_readiness = any(sample.ready is not None for sample in samples)
@@ -76,7 +78,8 @@ def timeline(
         class_="chart",
     )
     legend, numbers = _legend(spans[-1], layers), _numbers(spans, layers)
-    return tag("figure", tag("figcaption", caption), chart, legend, event_list(events), numbers)
+    listed = event_list(events, unfolded=failed)
+    return tag("figure", tag("figcaption", caption), chart, legend, listed, numbers)
 
 
 def _layers(names: Names, *, shows_readiness: bool) -> Sequence[_Layer]:

@@ -345,6 +345,6 @@ def _finish(process: subprocess.Popen[str], timeout: float) -> list[tuple[float,
 
 
 def _read(process: subprocess.Popen[str], lines: list[tuple[float, str]]) -> None:
-    lines.extend(
-        (time.monotonic(), _COLOUR.sub("", line.rstrip("\n"))) for line in process.stdout or ()
-    )
+    assert process.stdout is not None
+    with process.stdout as printed:
+        lines.extend((time.monotonic(), _COLOUR.sub("", line.rstrip("\n"))) for line in printed)

@@ -79,9 +79,13 @@ def cells(
     """Return the run without faults, and every cell of the matrix."""
     model = ScenarioHarness(folder / "model", scenario)
     assert model.run(WAIT_TIMEOUT=str(WAIT_TIMEOUT)).code == scenario.code
-    every = [(p, f, t) for p in points(model.world.log) for f in FAULTS for t in TIMES]
+    chosen = points(model.world.log)
+    if scenario.kubernetes and not FULL:
+        # The other requests are those of the scenarios without Kubernetes.
+        chosen = [point for point in chosen if point.is_about_kubernetes]
+    every = [(p, f, t) for p in chosen for f in FAULTS for t in TIMES]
     # A prime step reaches every request, every fault and every count.
-    return model, every if FULL else every[::17]
+    return model, every if FULL else every[:: 53 if scenario.kubernetes else 17]
 
 
 def inject(harness: ScenarioHarness, point: Point, fault: Fault, times: int) -> None:

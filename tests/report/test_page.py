@@ -145,6 +145,29 @@ def test_hostile_output_is_displayed_as_text(chromium: Browser, failed: Path) ->
     assert texts == [HOSTILE, HOSTILE]
 
 
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1200, "light")])
+def test_what_kubernetes_reported_is_displayed_as_text(
+    chromium: Browser, harness: Harness, width: int, scheme: str
+) -> None:
+    """On a phone and on a desk, legible, whatever an event says; marks stand at their moments."""
+    harness.world.kubernetes.enabled = True
+    harness.web()
+    harness.world.behave("team/web:1.4.2", Behaviour("never-ready", fault=HOSTILE, log=[HOSTILE]))
+    harness.deploy(WAIT_TIMEOUT="20")
+    chromium.show(harness.report_dir / "deploy.html", width=width, scheme=scheme)
+    assert chromium.value("document.title") == "Failed: web"
+    assert chromium.value("document.documentElement.scrollWidth") <= width
+    assert chromium.value("document.querySelector('.events .alarm p').innerText") == HOSTILE
+    for selector in (".events b", ".events .alarm b", ".events .moment", ".events small"):
+        assert _contrast(chromium, selector) >= 4.5, selector
+    marked = chromium.value("[...document.querySelectorAll('.marks i')].map(i => i.className)")
+    assert "alarm" in marked
+    layers = (
+        "[...new Set([...document.querySelectorAll('rect')].map(b => b.getAttribute('class')))]"
+    )
+    assert sorted(chromium.value(layers)) == ["old", "starting", "unready"]
+
+
 def test_the_page_covers_the_whole_run(failed: Path) -> None:
     """Outcome, diff, timeline, tests, evidence, and a link to the step."""
     text = failed.read_text("utf-8")
@@ -283,6 +306,14 @@ def test_events_are_marked_and_listed_at_their_moments() -> None:
     assert chart.index("1 s</span>") < chart.index("5 s</span>")
     assert "<b>Unhealthy</b> 22 times<small> Pod/web-2</small>" in chart
     assert "Killing" not in chart
+
+
+@pytest.mark.parametrize(("failed", "start"), [(True, '<details open="">'), (False, "<details>")])
+def test_events_are_unfolded_only_where_a_rollout_failed(failed: bool, start: str) -> None:
+    """Warnings belong to good rollouts too, and would hide what matters there."""
+    events = [RolloutEvent(1.0, "Pod/web-1", "Unhealthy", "Readiness probe errored")]
+    chart = timeline([PodCounts(9.0, 0, 1, 0, 1)], "Pods", ROLLOUT, events, failed=failed)
+    assert f"{start}<summary>Events of Kubernetes: 1, of them warnings: 1" in chart
 
 
 def test_thousands_of_events_leave_the_page_small() -> None:
