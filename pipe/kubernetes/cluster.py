@@ -29,8 +29,7 @@ from pipe.kubernetes.objects import (
     decode_workload,
     entries,
     is_allowed,
-    name_of,
-    version_of,
+    revision_of,
 )
 from pipe.parallel import call_within, run_concurrently
 from pipe.portal import Pod, TenantPortal, error_body
@@ -132,7 +131,7 @@ class Cluster:
     http: HttpClient
     proxy: str = ""
     context: ssl.SSLContext | None = None
-    _pods: dict[tuple[str, str], Pod] = field(default_factory=dict)
+    _pods: list[Pod] = field(default_factory=list)
 
     def until(self, deadline: Deadline) -> Cluster:
         """Return the same cluster for reads that end at most some seconds after `deadline`."""
@@ -167,12 +166,11 @@ class Cluster:
         )
 
     def pods(self, selector: str = "") -> tuple[Pod, ...]:
-        """Return the pods that a label selector finds; an unchanged pod is the same object."""
+        """Return the pods that a label selector finds; an unchanged pod is not decoded again."""
         query = {"labelSelector": selector} if selector else {}
         pods = self._get(self._path("api/v1", "pods", query), "the list of pods", self._decode_pods)
-        self._pods.clear()
-        self._pods.update(pods)
-        return tuple(pods.values())
+        self._pods[:] = pods
+        return pods
 
     def events(self, name: str = "") -> tuple[Event, ...]:
         """Return the namespace's warnings, or all events about one object, the newest first."""
@@ -201,15 +199,10 @@ class Cluster:
         lines = reply.text().removesuffix("\n").rsplit("\n", LOG_LINES)[-LOG_LINES:]
         return tuple(cut(line.removesuffix("\r"), LONGEST_PROSE) for line in lines if line)
 
-    def _decode_pods(self, body: Any) -> dict[tuple[str, str], Pod]:
-        decoded: dict[tuple[str, str], Pod] = {}
-        for item in entries(body):
-            version = version_of(item) if all(version_of(item)) else ("", name_of(item))
-            known = self._pods.get(version) if version[0] else None
-            pod = known or decode_pod(item)
-            if not pod.controller_kind.endswith("/Job"):
-                decoded[version] = pod
-        return decoded
+    def _decode_pods(self, body: Any) -> tuple[Pod, ...]:
+        known = {pod.revision: pod for pod in self._pods if pod.revision}
+        decoded = (known.get(revision_of(item)) or decode_pod(item) for item in entries(body))
+        return tuple(pod for pod in decoded if not pod.controller_kind.endswith("/Job"))
 
     def _has(self, right: Right) -> bool:
         attributes = {

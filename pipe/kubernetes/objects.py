@@ -146,19 +146,11 @@ def is_allowed(body: Any) -> bool:
     return nested(required_object(body), "status").get("allowed") is True
 
 
-def name_of(item: Mapping[str, Any]) -> str:
-    """Return the name of any object."""
-    return text(nested(item, "metadata"), "name")
-
-
-def uid_of(item: Mapping[str, Any]) -> str:
-    """Return what no other object ever has, not even one of the same name."""
-    return text(nested(item, "metadata"), "uid")
-
-
-def version_of(item: Mapping[str, Any]) -> tuple[str, str]:
-    """Return what changes whenever an object does, empty texts where that is not shown."""
-    return uid_of(item), text(nested(item, "metadata"), "resourceVersion")
+def revision_of(item: Mapping[str, Any]) -> str:
+    """Return what changes whenever an object does, empty where that is not shown."""
+    metadata = nested(item, "metadata")
+    uid, version = text(metadata, "uid"), text(metadata, "resourceVersion")
+    return f"{uid}/{version}" if uid and version else ""
 
 
 def decode_workload(item: Mapping[str, Any], kind: WorkloadKind) -> Workload:
@@ -261,6 +253,7 @@ def decode_pod(item: Mapping[str, Any]) -> Pod:
         ready_since=text(ready, "lastTransitionTime"),
         message=_message(status),
         uid=text(metadata, "uid"),
+        revision=revision_of(item),
     )
 
 

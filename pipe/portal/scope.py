@@ -48,7 +48,7 @@ class PortalMemory:
     _readers: dict[str, ListReader[Any]] = field(default_factory=dict)
 
     def list_reader(
-        self, path: str, build: Callable[[dict[str, Any]], T], name: Callable[[T], str]
+        self, path: str, build: Callable[[dict[str, Any]], T | None], name: Callable[[T], str]
     ) -> ListReader[T]:
         """Return the reader for the list at `path`, which remembers the list it read last."""
         return self._readers.setdefault(path, ListReader(build, name))

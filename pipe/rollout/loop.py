@@ -16,8 +16,8 @@ from pipe.rollout.watcher import Watcher
 
 _PAUSE = 1.0
 _PAUSE_FOR_ONE = 0.5
-_PAUSE_WHILE_CALM = 2.0
-"""The longest pause while nothing but time is missing."""
+_PAUSE_WHILE_CALM = 2.5
+"""The longest pause, but for half a usual one, while nothing but time is missing."""
 _PAUSES_IF_CHEAP = 0.2, 0.5
 """For one target and for several, where looks are cheap."""
 _PAUSE_AFTER_ERROR = 2.0
@@ -197,7 +197,7 @@ def _calm_pause(due: float, usual: float, took: float) -> float:
     About equal, because a look right before the last one would show nothing new, and a multiple of
     the usual pause, so that a verdict for which more looks are needed is as early as with them.
     """
-    looks = math.ceil(due / _PAUSE_WHILE_CALM)
+    looks = math.ceil((due - usual / 2) / _PAUSE_WHILE_CALM)
     return due if looks <= 1 else usual * math.ceil(due / looks / usual) - took
 
 

@@ -175,7 +175,7 @@ def superseded_when_up(after: float, moment: float) -> Case:
     return replace(case, rollout_seconds=2.0, service={"replicas": 1})
 
 
-LONGEST_WITHOUT_LOOK = 2.0
+LONGEST_WITHOUT_LOOK = 2.5
 FALLS = [
     fall("crash after 1 s", 9.08, Behaviour("crash", crashes=1, up_seconds=1.0, ready=True)),
     fall("crash after 2.2 s", 10.54, Behaviour("crash", crashes=1, up_seconds=2.2, ready=True)),

@@ -129,8 +129,7 @@ def is_set_to(change: Change, service: Service) -> bool:
 def _shows_nothing_new(rollout: ServiceRollout, look: Look) -> bool:
     """Return whether nothing but time has passed, as at most looks.
 
-    The benchmark with 5,000 pods needs this. The comparison is quick because the portal's
-    reader returns the same objects for unchanged pods, and tuples compare those by identity.
+    The benchmark with 5,000 pods needs this: the revisions of pods are quick to compare.
     """
     return (
         rollout.was_set
@@ -138,7 +137,8 @@ def _shows_nothing_new(rollout: ServiceRollout, look: Look) -> bool:
         and (look.service is None or look.service == rollout.service)
         and (look.faults is None or look.faults == rollout.faults)
         and look.workload == rollout.workload
-        and look.pods == rollout.listed
+        and len(look.pods) == len(rollout.listed)
+        and all(map(Pod.is_unchanged, look.pods, rollout.listed))
     )
 
 
