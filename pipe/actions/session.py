@@ -48,7 +48,7 @@ def open_session(run: Run) -> Session:
     settings, network = run.settings, run.network
     identity = establish(settings, network, run.mask)
     run.recorder.token = identity.token
-    variable, end = settings.token_variable, identity.token_end
+    end = identity.token_end
     opened = run.opened or open_portal(settings, network, identity.token, end)
     portal = opened.portal
     tenant = portal.tenant(opened.tenant(settings.tenant))

@@ -25,7 +25,7 @@ KEYS = {
     *("name", "image", "description", "category", "variables", "repository"),
     *("vendor", "maintainer", "tags"),
 }
-PLANNED = {"KUBERNETES"}
+PLANNED: set[str] = set()
 """Variables of the contract that the program does not have yet."""
 
 

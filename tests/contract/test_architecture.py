@@ -35,7 +35,7 @@ LAYERS = (
     ("settings",),
     ("http",),
     ("identity", "portal"),
-    ("registry", "rollout", "deploy_tests"),
+    ("registry", "rollout", "deploy_tests", "kubernetes"),
     ("kinds",),
     ("jobs",),
     ("preflight",),
