@@ -11,8 +11,9 @@ from pipe.deploy.tenant_commands import TenantCommands
 from pipe.identity.establish import Identity, establish, with_portal_keys
 from pipe.image import Image
 from pipe.jobs import TenantRunner, open_runner
-from pipe.portal import Portal, TenantPortal, choose, connect
+from pipe.portal import Portal, TenantPortal
 from pipe.portal.aws_credentials import tenant_keys
+from pipe.portal.opening import open_portal
 from pipe.portal.token_expiry import expiry_warning
 from pipe.registry.base import Registry
 from pipe.registry.lookup import registry_lookup
@@ -44,8 +45,9 @@ def open_session(run: Run) -> Session:
     identity = establish(settings, network, run.mask)
     run.recorder.token = identity.token
     variable, end = settings.token_variable, identity.token_end
-    portal = connect(settings.host, identity.token, network, variable, end)
-    tenant = portal.tenant(choose(portal.tenants.list(), settings.tenant))
+    opened = run.opened or open_portal(settings, network, identity.token, end)
+    portal = opened.portal
+    tenant = portal.tenant(opened.tenant(settings.tenant))
     log.info("Tenant %s", tenant.tenant.name)
     if warning := expiry_warning(tenant, end, variable, run.dependencies.clock.now()):
         warn(run, warning)

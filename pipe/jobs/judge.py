@@ -59,7 +59,7 @@ class Starting:
 
 @dataclass(frozen=True)
 class Running:
-    """The command runs, or has ended and Kubernetes has not said so yet."""
+    """The command runs, or has ended and the job does not show it yet."""
 
 
 @dataclass(frozen=True)

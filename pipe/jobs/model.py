@@ -23,7 +23,7 @@ class TenantCommand:
     job of a CronJob. The container has the target's environment, in which `environment` is set
     and `removed` is left out, and its mounts and network. `seconds` is the time limit.
 
-    `key` tells the commands of one run for one target apart, and is part of the job's name:
+    `key` distinguishes the commands of one run for one target, and is part of the job's name:
     lower-case letters only. With `once`, a job that an earlier run of this step left complete
     counts as done, and a complete job stays until `TenantRunner.clear`.
     """

@@ -13,16 +13,21 @@ from tests.contract.documents import ROOT
 
 LAYERS = (
     (
+        "authorities",
         "clock",
         "configuration",
         "files",
         "hosts",
         "image",
         "kind",
+        "loading",
         "parallel",
+        "process",
         "retry",
         "secret",
         "spelling",
+        "target",
+        "toolkit",
         "errors",
     ),
     ("model", "output"),
@@ -38,6 +43,7 @@ LAYERS = (
     ("deploy",),
     ("dependencies",),
     ("actions",),
+    ("composition",),
     ("run",),
     ("__main__",),
 )

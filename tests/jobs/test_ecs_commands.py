@@ -86,7 +86,7 @@ def test_a_failure_shows_the_exit_status(ecs: TenantHarness) -> None:
     assert describe(run(ecs), 60) == "failed with exit status 3"
 
 
-def test_a_command_out_of_memory_says_so(ecs: TenantHarness) -> None:
+def test_a_command_out_of_memory_is_named_as_such(ecs: TenantHarness) -> None:
     ecs.world.command("migrate", Command(out_of_memory=True))
     assert "out of memory" in describe(run(ecs), 60)
 
@@ -156,3 +156,19 @@ def test_a_portal_that_lists_no_tasks_is_named_before_anything_runs(ecs: TenantH
 def test_a_service_has_no_job_of_its_own(ecs: TenantHarness) -> None:
     with pytest.raises(ConfigError):
         EcsRunner(ecs.portal(), ecs.clock, STEP).check_ready(beside(ecs, command=()))
+
+
+@pytest.mark.parametrize("arrives", [False, True], ids=["before", "after"])
+def test_a_run_killed_at_any_request_starts_nothing_twice(*, arrives: bool) -> None:
+    for number in range(30):
+        tenant = TenantHarness()
+        tenant.world.ecs.add("api", "team/api:1")
+        what = beside(tenant)
+        runner = EcsRunner(tenant.portal(), tenant.clock, STEP)
+        was_killed = tenant.kill_at_request(what, number, arrives=arrives, runner=runner)
+        assert run(tenant, AGAIN).passed
+        assert tenant.world.jobs.runs("migrate") == 1, number
+        if not was_killed:
+            assert number > 3
+            return
+    pytest.fail("a run has more than 30 requests")

@@ -93,7 +93,7 @@ def test_a_log_that_stays_silent_does_not_delay_the_verdict(tenant: TenantHarnes
     assert result.output == ("[the log could not be read: the portal no longer shows the pod]",)
 
 
-def test_a_command_out_of_memory_says_so(tenant: TenantHarness) -> None:
+def test_a_command_out_of_memory_is_named_as_such(tenant: TenantHarness) -> None:
     tenant.world.command("migrate", Command(2, out_of_memory=True))
     message = describe(tenant.run(command()), 60)
     assert message == "was killed by signal 9 (SIGKILL) (out of memory)"
@@ -253,7 +253,7 @@ def test_what_an_earlier_run_ran_otherwise_is_removed(tenant: TenantHarness) -> 
 # Interruptions and refusals
 
 
-def test_an_interruption_deletes_the_job_and_says_so(tenant: TenantHarness) -> None:
+def test_an_interruption_deletes_the_job_and_reports_it(tenant: TenantHarness) -> None:
     tenant.world.command("migrate", Command(600))
     sentence = tenant.interrupt(command(seconds=600), 5)
     assert sentence.endswith("was deleted; what its command did until then stays.")

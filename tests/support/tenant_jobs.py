@@ -12,7 +12,7 @@ from requests import Response
 
 from pipe.deploy_tests import CommandResult
 from pipe.http import Network
-from pipe.jobs.model import TenantCommand
+from pipe.jobs.model import TenantCommand, TenantRunner
 from pipe.jobs.runner import JobRunner
 from pipe.portal import TenantPortal, connect
 from pipe.secret import Secret
@@ -91,10 +91,16 @@ class TenantHarness:
         with self.interrupted(Killed, after), pytest.raises(Killed):
             runner.run(command, self.write)
 
-    def kill_at_request(self, command: TenantCommand, number: int, *, arrives: bool) -> bool:
+    def kill_at_request(
+        self,
+        command: TenantCommand,
+        number: int,
+        *,
+        arrives: bool,
+        runner: TenantRunner | None = None,
+    ) -> bool:
         """Run a command, and kill the run at one of its requests; return whether it had it."""
-        runner = self.runner()
-        # The portal is connected to by one request.
+        runner = runner or self.runner()
         self.kill_at = (number + len(self.world.log), arrives)
         try:
             runner.run(command, self.write)
