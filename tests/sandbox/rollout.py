@@ -19,12 +19,14 @@ def reconcile(service: Service) -> None:
         # A pod changed while it was being created: the loop below runs once more.
         return
     service.reconciling = True
+    service.workload.changing(service)
     controller = _controller(service)
     try:
         while service.unsettled:
             service.unsettled = False
             service.members = [pod for pod in service.members if not pod.gone]
             controller(service)
+            service.workload.acted(service)
     finally:
         service.reconciling = False
 
