@@ -29,6 +29,7 @@ from enum import IntEnum
 from typing import TypeVar
 
 _SENTENCE_END = re.compile(r"(?<=\.)\s+")
+DEFECT = "This is a defect of the pipe."
 ISSUES = "https://bitbucket.org/nholuongut/bitbucket-deploy-pipe/issues"
 
 

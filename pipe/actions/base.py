@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from pipe.dependencies import Dependencies
 from pipe.http import Network
+from pipe.portal.opening import OpenedPortal
 from pipe.report import Recorder
 from pipe.secret import Mask
 from pipe.settings import Settings
@@ -21,7 +22,7 @@ class Run:
     """Everything an action works with.
 
     `save` writes the record so far to disk; `notify_started` announces that the run is about to
-    change something.
+    change something. `opened` is the portal if it was opened before the action.
     """
 
     settings: Settings
@@ -31,6 +32,7 @@ class Run:
     recorder: Recorder
     save: Callable[[], None]
     notify_started: Callable[[], None]
+    opened: OpenedPortal | None = None
 
 
 class BaseAction(ABC):

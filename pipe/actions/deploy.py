@@ -11,7 +11,7 @@ from pipe.actions.session import Session, conceal, open_session, warn
 from pipe.deploy import previous_run
 from pipe.deploy.release import ReleaseCommand
 from pipe.deploy.sequence import Deploy
-from pipe.deploy_tests import DeployTests
+from pipe.deploy_tests import DeployTests, StepRunner
 from pipe.identity.establish import Identity, variables_for_tests
 from pipe.kinds import ClusterView, open_drivers
 from pipe.portal import TenantPortal
@@ -81,7 +81,7 @@ class DeployAction(BaseAction):
         run = self._run
         return DeployTests(
             run.settings,
-            run.dependencies.runner,
+            run.dependencies.runner or StepRunner(),
             run.dependencies.clock,
             run.recorder.tested,
             run.mask.text,

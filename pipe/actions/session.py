@@ -10,11 +10,13 @@ from functools import partial
 from pipe.actions.base import Run
 from pipe.deploy.tenant_commands import TenantCommands
 from pipe.identity.establish import Identity, establish, with_portal_keys
+from pipe.identity.token_life import TokenEnd
 from pipe.image import Image
 from pipe.jobs import TenantRunner, open_runner
 from pipe.kind import Kind
-from pipe.portal import Portal, TenantPortal, choose, connect
+from pipe.portal import Portal, TenantPortal
 from pipe.portal.aws_credentials import tenant_keys
+from pipe.portal.opening import open_portal
 from pipe.portal.token_expiry import expiry_warning, warn_of_expiry
 from pipe.registry.base import Registry
 from pipe.registry.lookup import registry_lookup
@@ -46,11 +48,12 @@ def open_session(run: Run) -> Session:
     settings, network = run.settings, run.network
     identity = establish(settings, network, run.mask)
     run.recorder.token = identity.token
-    variable, end = settings.token_variable, identity.token_end
-    portal = connect(settings.host, identity.token, network, variable, end)
-    tenant = portal.tenant(choose(portal.tenants.list(), settings.tenant))
+    end = identity.token_end
+    opened = run.opened or open_portal(settings, network, identity.token, end)
+    portal = opened.portal
+    tenant = portal.tenant(opened.tenant(settings.tenant))
     log.info("Tenant %s", tenant.tenant.name)
-    _warn_of_expiry(run, identity, tenant)
+    _warn_of_expiry(run, tenant, end)
     keys = tenant_keys(tenant, run.dependencies.clock, run.mask)
     identity = with_portal_keys(settings, identity, keys, network, run.mask)
     registry_of = registry_lookup(settings, identity, network, run.mask)
@@ -60,16 +63,15 @@ def open_session(run: Run) -> Session:
     return Session(identity, portal, tenant, registry_of, verifier, commands)
 
 
-def _warn_of_expiry(run: Run, identity: Identity, tenant: TenantPortal) -> None:
+def _warn_of_expiry(run: Run, tenant: TenantPortal, end: TokenEnd | None) -> None:
     """Warn once if the portal token ends soon."""
-    settings, end = run.settings, identity.token_end
-    variable, now = settings.token_variable, run.dependencies.clock.now()
+    settings, now = run.settings, run.dependencies.clock.now()
     kinds = {request.target.kind for request in settings.image_requests}
-    is_followed = settings.wait and not settings.dry_run and settings.action is not Action.RUN
-    if is_followed and Kind.SERVICE in kinds:
+    follows = settings.wait and not settings.dry_run and settings.action is not Action.RUN
+    if follows and Kind.SERVICE in kinds:
         # Services are not followed without their faults, which are read soon.
-        warn_of_expiry(tenant, end, variable, now, partial(warn, run))
-    elif warning := expiry_warning(tenant, end, variable, now):
+        warn_of_expiry(tenant, end, settings.token_variable, now, partial(warn, run))
+    elif warning := expiry_warning(tenant, end, settings.token_variable, now):
         warn(run, warning)
 
 

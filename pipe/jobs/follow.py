@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipe.clock import Clock, Deadline
 from pipe.errors import IdentityError, PipeError, PlatformError
@@ -20,19 +19,18 @@ from pipe.jobs.judge import (
     judge,
 )
 from pipe.jobs.log import LogStream
+from pipe.jobs.progress import JobProgress
 from pipe.portal import Fault, Pod, TenantPortal
 from pipe.portal.jobs import Jobs
-
-log = logging.getLogger(__name__)
 
 _PAUSE, _LATER_PAUSE = 1.0, 1.5
 _SOON = 60.0
 """Seconds in which looks follow one another as fast as they may."""
 _PODS_SECONDS = 15.0
 """Between reads of the tenant's pods, once the container to read is known."""
+_PODS_TIMEOUT = 15.0
 _FAULTS_SECONDS = 10.0
 _LOG_SECONDS = 5.0
-_SILENCE = 15.0
 _PATIENCE = 60.0
 """Seconds for which refusals are taken for passing ones."""
 _BEYOND = 10.0
@@ -64,10 +62,8 @@ class Follower:
     _pods_at: float | None = None
     _faults: tuple[Fault, ...] = ()
     _faults_at: float = 0.0
-    _logged_at: float = 0.0
-    _logged: str = ""
-    _written: int = 0
     _refused_since: float | None = None
+    _progress: JobProgress = field(init=False)
 
     def to_end(self) -> JobState:
         """Return how the job ended, `Running` or `Starting` if it did not within the limit.
@@ -94,7 +90,8 @@ class Follower:
         return job is not None and job.end is not None and job.end.is_complete
 
     def _followed(self) -> JobState:
-        started = self._faults_at = self._logged_at = self.clock.monotonic()
+        started = self._faults_at = self.clock.monotonic()
+        self._progress = JobProgress(self.clock, self.setting, self.name, started)
         deadline = Deadline(self.clock, started + self.seconds + _BEYOND)
         history = History(started)
         while True:
@@ -106,7 +103,7 @@ class Follower:
                 self._refused_since = None
                 self._note(state)
                 self._read_log()
-                self._report(state, started)
+                self._progress.report(state, self.stream.written)
                 if isinstance(state, (Succeeded, Ended, CannotStart, Gone)) or deadline.passed():
                     return state
             now = self.clock.monotonic()
@@ -120,13 +117,21 @@ class Follower:
         ended = job is not None and job.end is not None
         if self._needs_pods(now, ended=ended):
             self._pods_at = now
-            # What has been seen of a pod stays known when the portal stops listing it.
-            self._pods = jobs.pods(self.name) or self._pods
-            self._choose_container()
+            self._read_pods(portal)
         if not self._docker_id and now - self._faults_at >= _FAULTS_SECONDS:
             self._faults_at = now
             self._faults = portal.faults.list() or ()
         return JobLook(self.clock.monotonic(), job, self._pods, self._faults)
+
+    def _read_pods(self, portal: TenantPortal) -> None:
+        """Read the pods, which only lead to the log: without them the job can still be judged."""
+        try:
+            pods = Jobs(portal.within(_PODS_TIMEOUT).scope).pods(self.name)
+        except PlatformError:
+            return
+        # What has been seen of a pod stays known when the portal stops listing it.
+        self._pods = pods or self._pods
+        self._choose_container()
 
     def _needs_pods(self, now: float, *, ended: bool) -> bool:
         if ended or not self._docker_id or self._pods_at is None:
@@ -167,20 +172,6 @@ class Follower:
             self.stuck = state.stuck
         self.has_started |= isinstance(state, Running)
 
-    def _report(self, state: JobState, started: float) -> None:
-        """Log what is waited for where it is news, or where nothing was logged for a while."""
-        text, now = "", self.clock.monotonic()
-        if self.stream.written != self._written:
-            self._written, self._logged_at = self.stream.written, now
-        if isinstance(state, Starting):
-            text = f"is starting{f'; it {state.stuck}' if state.stuck else ''}"
-        elif isinstance(state, Running):
-            text = "is running"
-        if not text or (text == self._logged and now - self._logged_at < _SILENCE):
-            return
-        self._logged, self._logged_at = text, now
-        log.info("%s: [%3.0f s] the job %s %s.", self.setting, now - started, self.name, text)
-
     def _after_failure(self, error: PlatformError | IdentityError, deadline: Deadline) -> None:
         """Log that a look failed; raise the error if no other look is worth while."""
         now = self.clock.monotonic()
@@ -191,6 +182,4 @@ class Follower:
         is_refused = self._refused_since is not None and now - self._refused_since >= _PATIENCE
         if deadline.passed() or is_refused:
             raise error
-        if str(error) != self._logged:
-            self._logged, self._logged_at = str(error), now
-            log.warning("%s Checking the job %s again.", error, self.name)
+        self._progress.warn(f"{error} Checking the job {self.name} again.")

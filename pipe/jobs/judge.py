@@ -15,6 +15,8 @@ _OUT_OF_MEMORY = "OOMKilled"
 _NOT_STARTED = ("StartError", "ContainerCannotRun")
 _UNSEEN_SECONDS = 15.0
 """How long a job may stay invisible after the portal created it."""
+_GONE_SECONDS = 10.0
+"""How long a job that was seen must be missing: a gateway may answer 404 for a moment."""
 _LOOKS = 2
 
 
@@ -37,7 +39,7 @@ class History:
     """What earlier looks found.
 
     `created_at` is when this run began to follow the job. `problem` is what its pod has had since
-    a moment, over a number of looks.
+    a moment, over a number of looks. `missing_since` is when the portal stopped showing the job.
     """
 
     created_at: float
@@ -45,6 +47,7 @@ class History:
     problem: PodProblem | None = None
     since: float = 0.0
     looks: int = 0
+    missing_since: float | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Starting:
 
 @dataclass(frozen=True)
 class Running:
-    """The command runs, or has ended and Kubernetes has not said so yet."""
+    """The command runs, or has ended and the job does not show it yet."""
 
 
 @dataclass(frozen=True)
@@ -96,9 +99,8 @@ JobState = Starting | Running | Succeeded | Ended | CannotStart | Gone
 def judge(look: JobLook, history: History) -> tuple[JobState, History]:
     """Return the state of a job, and what the next look has to know."""
     if look.job is None:
-        is_late = look.at - history.created_at >= _UNSEEN_SECONDS
-        return (Gone() if history.was_seen or is_late else Starting()), history
-    history = replace(history, was_seen=True)
+        return _missing(look, history)
+    history = replace(history, was_seen=True, missing_since=None)
     if look.job.end is not None:
         return _ended(look.job, look.pods), history
     if any(_has_started(pod) for pod in look.pods):
@@ -111,6 +113,15 @@ def judge(look: JobLook, history: History) -> tuple[JobState, History]:
     if problem.grace is not None and lasted >= problem.grace and history.looks >= _LOOKS:
         return CannotStart(str(problem)), history
     return Starting(str(problem)), history
+
+
+def _missing(look: JobLook, history: History) -> tuple[JobState, History]:
+    if not history.was_seen:
+        is_late = look.at - history.created_at >= _UNSEEN_SECONDS
+        return (Gone() if is_late else Starting()), history
+    since = look.at if history.missing_since is None else history.missing_since
+    state = Gone() if look.at - since >= _GONE_SECONDS else Running()
+    return state, replace(history, missing_since=since)
 
 
 def _ended(job: Job, pods: Sequence[Pod]) -> JobState:
@@ -147,7 +158,7 @@ def _problems(look: JobLook) -> Iterator[PodProblem]:
         name = look.job.name if look.job else ""
         for fault in look.faults:
             if name in fault.resources:
-                yield PodProblem("has no pod", fault.text, None)
+                yield PodProblem("cannot be created", fault.text, None)
 
 
 def _has_started(pod: Pod) -> bool:

@@ -70,6 +70,8 @@ class LogStream:
 
     def _write(self, container: str, current: Sequence[str]) -> None:
         if container != self._container:
+            if self._container:
+                self.note("Kubernetes started the command again; the log of that start follows")
             self._container, self._last = container, ()
         known = overlap(self._last, current)
         if self._last and not known and not current[0].startswith(self._last[0]):

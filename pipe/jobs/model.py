@@ -23,7 +23,7 @@ class TenantCommand:
     job of a CronJob. The container has the target's environment, in which `environment` is set
     and `removed` is left out, and its mounts and network. `seconds` is the time limit.
 
-    `key` tells the commands of one run for one target apart, and is part of the job's name:
+    `key` distinguishes the commands of one run for one target, and is part of the job's name:
     lower-case letters only. With `once`, a job that an earlier run of this step left complete
     counts as done, and a complete job stays until `TenantRunner.clear`.
     """
@@ -62,7 +62,8 @@ class TenantRunner(ABC):
         """Delete what this run or an earlier one of this step left of a command.
 
         To be called once every target has been changed, for a `once` command: until then its
-        complete job is the proof that it need not run again. Failures are logged only.
+        complete job is the proof that it need not run again. A job that this run could not follow
+        to its end is left to the next one. Failures are logged only.
         """
 
     @abstractmethod

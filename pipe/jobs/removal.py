@@ -14,6 +14,8 @@ from pipe.retry import Retryable, RetryPolicy
 log = logging.getLogger(__name__)
 
 _POLICY = RetryPolicy(patience=20.0, longest_pause=2.0, tries=3)
+_PODS_SECONDS = 2.0
+"""In which Kubernetes begins to end the pods of a deleted job."""
 _GONE_SECONDS = 60.0
 """How long a deleted job may take to go before one of its name is created."""
 
@@ -36,7 +38,20 @@ class Removal:
         """Delete a job whose command may be running, and return a sentence on it."""
         if error := self._error(name):
             return self._failure(name, error, " Its command may still be running.")
+        if self._has_running_pod(name):
+            return (
+                f"The job {name} was deleted, and the portal left its pod running: it ends by "
+                "itself a minute after the time limit at the latest."
+            )
         return f"The job {name} was deleted; what its command did until then stays."
+
+    def _has_running_pod(self, name: str) -> bool:
+        """Return whether a deleted job's pod goes on: by default Kubernetes leaves it behind."""
+        self.clock.sleep(_PODS_SECONDS)
+        try:
+            return any(pod.is_running for pod in Jobs(self.portal.scope).pods(name))
+        except PipeError:
+            return False
 
     def wait_until_gone(self, name: str) -> None:
         """Wait until the portal no longer shows a deleted job, for a minute at most."""

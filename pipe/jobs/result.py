@@ -8,14 +8,13 @@ from pipe.deploy_tests import CommandResult
 from pipe.jobs.follow import Follower
 from pipe.jobs.judge import CannotStart, Ended, Gone, JobState, Running, Starting, Succeeded
 
+_LISTS = ("RELEASE_COMMAND", "COMMAND")
+"""The variables that may hold a list, for images without a shell."""
 _NO_PROGRAM = (
     "The image must have the program. One without a shell needs {0} as a list with one entry an "
     "argument: {0}_COUNT, {0}_0, ..."
 )
-_NO_STATUS = (
-    "Its log is above, as far as the portal showed it. With DEBUG: 'true' the job stays for a look "
-    "in the portal."
-)
+_NO_SHELL = "The image must have a shell: name one that has it in {0}_IMAGE."
 _NO_START = "Correct what the reason names in the image or in the portal, and run the step again."
 
 
@@ -46,10 +45,11 @@ def _failed(ended: Ended, follower: Follower, seconds: float) -> CommandResult:
     if ended.is_out_of_memory:
         return CommandResult(seconds, output, signal=signal.SIGKILL, error="out of memory")
     if ended.not_started:
-        error, remedy = f"could not be started: {ended.reason}", _NO_PROGRAM
+        error = f"could not be started: {ended.reason}"
+        remedy = _NO_PROGRAM if follower.setting in _LISTS else _NO_SHELL
         return CommandResult(seconds, output, error=error, remedy=remedy.format(follower.setting))
     status = follower.stream.status if follower.stream.status is not None else ended.exit_code
     if status:
         return CommandResult(seconds, output, status=status)
     error = f"failed, and the portal shows no exit status ({ended.reason})"
-    return CommandResult(seconds, output, error=error, remedy=_NO_STATUS)
+    return CommandResult(seconds, output, error=error)

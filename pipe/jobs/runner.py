@@ -11,8 +11,9 @@ from pipe.deploy_tests.lines import Lines
 from pipe.deploy_tests.model import WriteLine
 from pipe.errors import PipeError
 from pipe.jobs.body import build, check
+from pipe.jobs.earlier import done_earlier, find_earlier
 from pipe.jobs.follow import Follower
-from pipe.jobs.judge import Ended, JobState, Succeeded
+from pipe.jobs.judge import Ended, Gone, JobState, Succeeded
 from pipe.jobs.log import LogStream
 from pipe.jobs.model import TenantCommand, TenantRunner
 from pipe.jobs.naming import JobName
@@ -21,7 +22,7 @@ from pipe.jobs.result import result
 from pipe.kinds.send_once import SendOnce
 from pipe.portal import TenantPortal
 from pipe.portal.job_body import JobBody
-from pipe.portal.jobs import Job, Jobs
+from pipe.portal.jobs import Jobs
 from pipe.settings import Step
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,8 @@ class JobRunner(TenantRunner):
         self._removal = Removal(portal, clock)
         self._current: Follower | None = None
         self._stopped = ""
+        self._left: set[str] = set()
+        """Jobs that the next run of the step needs."""
 
     def check_ready(self, command: TenantCommand) -> None:
         """See `TenantRunner`."""
@@ -62,9 +65,9 @@ class JobRunner(TenantRunner):
         body = build(command, name)
         follower = self._follower(command, body, LogStream(Lines(write_line, self._mask)))
         try:
-            found = self._found(command, name)
+            found = find_earlier(command, name, self._portal, self._removal)
             if found and found.end:
-                return _done_earlier(found)
+                return done_earlier(found)
             if found:
                 follower.name, self._current = found.name, follower
             else:
@@ -85,7 +88,8 @@ class JobRunner(TenantRunner):
         name = JobName.of(command, self._step)
         try:
             for job in Jobs(self._portal.scope).list():
-                if name.is_same(job) or name.is_outdated(job):
+                is_ours = name.is_same(job) or name.is_outdated(job)
+                if is_ours and job.name not in self._left:
                     self._removal.delete(job.name)
         except PipeError as error:
             log.warning("%s Jobs of %s may be left in the tenant.", error, command.setting)
@@ -95,18 +99,21 @@ class JobRunner(TenantRunner):
         if self._current:
             current, self._current = self._current, None
             portal = self._portal.within(_SECONDS_TO_STOP)
-            self._stopped = (
-                f"The job {current.name} is complete; it stays, so that the next run of this step "
-                "does not run its command again."
-                if current.once and current.has_succeeded(portal)
-                else Removal(portal, self._clock).stop(current.name)
-            )
+            if current.once and current.has_succeeded(portal):
+                self._left.add(current.name)
+                self._stopped = (
+                    f"The job {current.name} is complete; it stays, so that the next run of this "
+                    "step does not run its command again."
+                )
+            else:
+                self._stopped = Removal(portal, self._clock).stop(current.name)
         return self._stopped
 
     def _abandon(self) -> None:
         """Log what becomes of the job that cannot be followed any more."""
         if self._current and self._current.once:
             name, self._current = self._current.name, None
+            self._left.add(name)
             log.warning(
                 "The job %s stays: its command may be done, and the next run of this step finds "
                 "out. %s",
@@ -115,29 +122,6 @@ class JobRunner(TenantRunner):
             )
         elif sentence := self.stop():
             log.warning("%s", sentence)
-
-    def _found(self, command: TenantCommand, name: JobName) -> Job | None:
-        """Return the job to follow, or the one that makes the command unnecessary.
-
-        All others that earlier runs of this step left are deleted.
-        """
-        jobs = Jobs(self._portal.scope).list()
-        same = [job for job in jobs if name.is_same(job)]
-        done = [job for job in same if command.once and job.end and job.end.is_complete]
-        running = [job for job in same if job.end is None]
-        chosen = next(iter([*done, *running]), None)
-        for job in jobs:
-            if job is not chosen and (job in same or name.is_outdated(job)):
-                log.info("Deleting the job %s, which an earlier run of this step left.", job.name)
-                self._removal.delete(job.name)
-                if job.name == str(name):
-                    self._removal.wait_until_gone(job.name)
-        if chosen and not chosen.end:
-            log.info(
-                "The job %s of an earlier run of this step is still running; following it.",
-                chosen.name,
-            )
-        return chosen
 
     def _create(self, command: TenantCommand, body: JobBody, follower: Follower) -> None:
         """Create the job; after a lost reply look for it first."""
@@ -180,12 +164,9 @@ class JobRunner(TenantRunner):
         if isinstance(state, Ended) and self._keep_failed:
             log.info("The job %s stays because of DEBUG. %s", name, self._removal.remedy(name))
             return
-        is_deleted = self._removal.delete(name)
-        if is_deleted and not isinstance(state, (Succeeded, Ended)):
-            log.info("The job %s was deleted.", name)
-
-
-def _done_earlier(job: Job) -> CommandResult:
-    note = f"The job {job.name} of an earlier run of this step is complete; it is not run again."
-    log.info("%s", note)
-    return CommandResult(0.0, (f"[{note}]",), status=0)
+        if isinstance(state, (Succeeded, Gone)) or (
+            isinstance(state, Ended) and not state.is_out_of_time
+        ):
+            self._removal.delete(name)
+        else:
+            log.info("%s", self._removal.stop(name))

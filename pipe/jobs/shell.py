@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from pipe.jobs.model import SHELL
@@ -21,6 +22,19 @@ sleep {PAUSE}
 exit $s
 """
 """The first process of a container ignores SIGTERM, so the shell passes it on and waits again."""
+_TASK_SCRIPT = """\
+sh -c "$1" &
+p=$!
+trap 'kill -TERM $p' TERM
+(sleep {seconds}; kill -TERM $p; sleep 10; kill -KILL $p) 2>/dev/null &
+w=$!
+wait $p
+s=$?
+while kill -0 $p 2>/dev/null; do wait $p; s=$?; done
+kill $w 2>/dev/null
+exit $s
+"""
+"""The portal cannot stop a task of ECS, so the shell ends the command at its limit."""
 _STATUS = re.compile(r"\[deploy-pipe: exit status (\d{1,3})\]$")
 
 
@@ -36,6 +50,13 @@ def container_command(command: tuple[str, ...]) -> tuple[str, ...]:
     """
     whole = (*SHELL, _SCRIPT, "sh", command[-1]) if is_shell(command) else command
     return tuple(map(literal, whole))
+
+
+def task_command(command: tuple[str, ...], seconds: float) -> tuple[str, ...]:
+    """Return what the container of an ECS task runs, which has to end by itself."""
+    if not is_shell(command):
+        return command
+    return (*SHELL, _TASK_SCRIPT.format(seconds=math.ceil(seconds)), "sh", command[-1])
 
 
 def split_status(line: str) -> tuple[str, int | None]:

@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from bitbucket_pipes_toolkit import CodeInsights
 from requests.adapters import BaseAdapter
 
 from pipe.clock import SystemClock
@@ -21,9 +20,7 @@ from pipe.notify.background import LIMITS, DeliveryFailed
 from pipe.report import RunRecord
 from pipe.secret import cut
 from pipe.settings import Action, Proxies, Step
-
-PROXY = "http://host.docker.internal:29418"
-"""The proxy that every step has; a plain HTTP request through it needs no credentials."""
+from pipe.toolkit import code_insights
 
 _API = "http://api.bitbucket.org"
 """Plain HTTP: the proxy signs the request and sends it on over TLS."""
@@ -69,7 +66,7 @@ def publish(record: RunRecord, step: Step, proxy: str, adapter: BaseAdapter | No
     `record` has been masked, `step` has not: a repository's name may look like a secret.
     `adapter` replaces the network in tests.
     """
-    insights = CodeInsights(step.repository, step.workspace)
+    insights = code_insights(step.repository, step.workspace)
     with open_session(_API, Proxies(http=proxy), "", adapter) as session:
         client = HttpClient(_API, session, SystemClock(), setting="CODE_INSIGHTS", limits=LIMITS)
         insights.http_client = _Requests(client)

@@ -16,6 +16,8 @@ from pipe.portal.job_spelling import canonical
 
 _SECONDS_KEPT = 24 * 3600
 """How long Kubernetes keeps a job that ended, should nothing delete it."""
+_ORPHAN_SECONDS = 60
+"""By how much a pod whose job is gone may outlive the job's limit."""
 _ANY_HOST = "duplocloud.net/is-any-host-allowed"
 _NO_SIDECARS = {"sidecar.istio.io/inject": "false", "linkerd.io/inject": "disabled"}
 """A proxy that a service mesh puts into the pod never ends, and neither would the job."""
@@ -152,8 +154,10 @@ def _document(
     limit = spec.get("activeDeadlineSeconds")
     spec["activeDeadlineSeconds"] = min(limit, seconds) if isinstance(limit, int) else seconds
     spec["ttlSecondsAfterFinished"] = _SECONDS_KEPT
-    # The job's own limit ends with the job: a portal may delete a job without its pod.
-    pod = {**nested(template, "spec"), "activeDeadlineSeconds": seconds}
+    # The job's own limit ends with the job: a portal may delete a job without its pod. Where both
+    # limits come at once, Kubernetes 1.20 leaves a pod that never goes.
+    deadline = {"activeDeadlineSeconds": spec["activeDeadlineSeconds"] + _ORPHAN_SECONDS}
+    pod = {**nested(template, "spec"), **deadline}
     spec["template"] = {**template, "spec": pod}
     return {"metadata": {"name": request.name, "labels": dict(request.labels)}, "spec": spec}
 

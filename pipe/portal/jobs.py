@@ -90,7 +90,8 @@ class Jobs:
     def pods(self, name: str) -> tuple[Pod, ...]:
         """Return the pods of a job, as far as the portal still lists them."""
         path = self._scope.v2("GetPods")
-        reader = self._scope.memory.list_reader(path, decode_pod, attrgetter("name"))
+        # The reader for services leaves out the pods of jobs.
+        reader = self._scope.memory.list_reader(f"{path} of jobs", decode_pod, attrgetter("name"))
         reply = self._scope.calls.read(path, decode=reader.read)
         return self._scope.calls.decode(
             reply, "the list of pods", lambda pods: _pods_of(name, pods)

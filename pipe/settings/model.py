@@ -11,8 +11,8 @@ from pathlib import Path
 from pipe.configuration import Configuration
 from pipe.hosts import ecr_address, registry_host
 from pipe.image import NONE, Image
-from pipe.model import Target
 from pipe.secret import Secret
+from pipe.target import Target
 
 
 class Action(StrEnum):

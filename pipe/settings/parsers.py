@@ -17,9 +17,9 @@ from pipe import files
 from pipe import image as reference
 from pipe.image import NONE, Image
 from pipe.kind import Kind
-from pipe.model import Target
 from pipe.secret import Secret
 from pipe.settings.model import ImageRequest
+from pipe.target import Target
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)

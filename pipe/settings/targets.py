@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 
 from pipe import image
 from pipe.kind import Kind
-from pipe.model import Target
 from pipe.settings import parsers
 from pipe.settings.model import Action, ImageRequest
 from pipe.settings.reader import Reader
+from pipe.target import Target
 
 _MOST_ENTRIES = 1000
 _WITHOUT_IMAGE = (Action.ROLLBACK, Action.RUN)

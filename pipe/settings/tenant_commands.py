@@ -6,7 +6,6 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pipe.kind import Kind
-from pipe.model import Target
 from pipe.settings import parsers
 from pipe.settings.model import (
     Action,
@@ -18,6 +17,7 @@ from pipe.settings.model import (
 from pipe.settings.reader import Reader
 from pipe.settings.targets import numbered_entries
 from pipe.settings.variables import BY_NAME
+from pipe.target import Target
 
 _SHELL = ("sh", "-c")
 _LONGEST_TIMEOUT = 24 * 3600

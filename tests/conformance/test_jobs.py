@@ -232,6 +232,25 @@ def test_a_job_past_its_limit_is_ended(
     assert pods(client) == []
 
 
+@pytest.mark.parametrize("how", ["background", "orphan"])
+def test_a_pod_past_its_own_limit_is_ended_even_without_its_job(
+    client: Client, clock: FakeClock, world: World, create: Create, how: Deletion
+) -> None:
+    """A job whose pod ended so has failed, without a word on the limit."""
+    world.command("migrate", Command(seconds=600))
+    body = job()
+    body["spec"]["template"]["spec"]["activeDeadlineSeconds"] = 20
+    create(body)
+    world.jobs.deletion = how
+    clock.advance(5)
+    if how == "orphan":
+        client.ask("DELETE", path(client, "web-release-7"))
+    clock.advance(20)
+    assert [pod["CurrentStatus"] for pod in pods(client)] == [7]
+    assert [start.ended for start in world.commands.starts] != [None]
+    assert how == "orphan" or condition(client) == ("Failed", "BackoffLimitExceeded")
+
+
 def test_a_shell_ignores_the_signal_until_it_is_killed(
     client: Client, clock: FakeClock, world: World, create: Create
 ) -> None:

@@ -117,7 +117,7 @@ def test_pipe_yml_contains_only_keys_of_bitbucket() -> None:
 def test_the_program_knows_the_variables_of_the_contract() -> None:
     """The same names and defaults; what is planned is neither read nor documented yet."""
     table = Path(CONTRACT).read_text("utf-8").split("\n## 2.")[1].split("\n## 3.")[0]
-    promised = {}
+    promised: dict[str, str] = {}
     for names, default in re.findall(
         r"^\| ((?:`[A-Z_]+`(?:, )?)+)[^|]*\|([^|]*)\|", table, re.MULTILINE
     ):

@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipe.errors import ConfigError
 from pipe.jobs.body import build, check
@@ -83,8 +85,9 @@ def test_the_job_runs_once_within_its_time() -> None:
         "parallelism": 1,
     }
     assert pod(job)["restartPolicy"] == "Never"
-    # The pod has the limit as well: some portals delete a job and leave its pod.
-    assert spec["activeDeadlineSeconds"] == pod(job)["activeDeadlineSeconds"] == 63
+    assert spec["activeDeadlineSeconds"] == 63
+    # Some portals delete a job and leave its pod.
+    assert pod(job)["activeDeadlineSeconds"] == 123
     assert spec["ttlSecondsAfterFinished"] == 24 * 3600
 
 
@@ -254,6 +257,36 @@ def test_settings_that_cannot_be_read_are_an_error_before_anything_is_created(
     with pytest.raises(ConfigError) as caught:
         body(command(fields=fields))
     assert reason in caught.value.problems[0].what
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["Name", "name", "Value", "Spec", "Secret", "Path", "x"]),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=10,
+)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([*PASCAL, "env", "PodAnnotations", "Labels", "InitContainers", "Else"]),
+        json_values,
+    ),
+    json_values,
+)
+def test_settings_of_any_shape_make_a_job_or_an_error(config: Any, volumes: Any) -> None:
+    try:
+        job = beside(config, volumes=json.dumps(volumes))
+    except ConfigError:
+        return
+    json.dumps(job.document)
+    assert all(isinstance(text, str) for text in job.left_out)
 
 
 @pytest.mark.parametrize("platform", [0, 5])

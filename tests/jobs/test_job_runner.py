@@ -93,7 +93,7 @@ def test_a_log_that_stays_silent_does_not_delay_the_verdict(tenant: TenantHarnes
     assert result.output == ("[the log could not be read: the portal no longer shows the pod]",)
 
 
-def test_a_command_out_of_memory_says_so(tenant: TenantHarness) -> None:
+def test_a_command_out_of_memory_is_named_as_such(tenant: TenantHarness) -> None:
     tenant.world.command("migrate", Command(2, out_of_memory=True))
     message = describe(tenant.run(command()), 60)
     assert message == "was killed by signal 9 (SIGKILL) (out of memory)"
@@ -129,18 +129,27 @@ def test_a_pod_without_a_node_ends_at_the_limit_with_its_reason(tenant: TenantHa
     assert tenant.world.jobs.left() == []
 
 
-def test_an_image_without_the_program_is_named_with_a_remedy(tenant: TenantHarness) -> None:
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [("RELEASE_COMMAND", "RELEASE_COMMAND_COUNT"), ("PRE_DEPLOY_TEST", "PRE_DEPLOY_TEST_IMAGE")],
+)
+def test_an_image_without_the_program_is_named_with_a_remedy(
+    tenant: TenantHarness, setting: str, words: str
+) -> None:
     tenant.world.command("migrate", Command(fate="bad-command"))
-    result = tenant.run(command())
+    result = tenant.run(command(setting=setting))
     assert describe(result, 60).startswith("could not be started: ")
-    assert "RELEASE_COMMAND_COUNT" in result.remedy
+    assert words in result.remedy
 
 
-def test_a_command_beyond_its_limit_is_ended_and_its_job_deleted(tenant: TenantHarness) -> None:
+def test_a_command_beyond_its_limit_is_ended_and_its_job_deleted(
+    tenant: TenantHarness, log: Log
+) -> None:
     tenant.world.command("migrate", Command(3600, COUNTED))
     result = tenant.run(command(seconds=20))
     assert describe(result, 20) == "did not finish within 20 s and was stopped"
     assert 20 <= result.seconds < 35
+    assert "was deleted; what its command did until then stays." in log.text
     assert tenant.world.jobs.left() == []
 
 
@@ -157,6 +166,16 @@ def test_what_is_left_out_is_named(tenant: TenantHarness, log: Log) -> None:
     config = '{"AdditionalContainers": [{"Name": "nginx"}], "livenessProbe": {"tcpSocket": {}}}'
     tenant.run(command(fields={"docker_config": config}))
     assert "The job is made without AdditionalContainers (nginx), livenessProbe." in log.text
+
+
+def test_a_pod_that_outlives_its_deleted_job_ends_by_itself(tenant: TenantHarness) -> None:
+    """Kubernetes deletes a job without its pods unless the portal asks for both."""
+    tenant.world.jobs.deletion = "orphan"
+    tenant.world.command("migrate", Command(3600))
+    assert "left its pod running" in tenant.interrupt(command(seconds=60), 5)
+    tenant.clock.advance(180)
+    tenant.world.advance()
+    assert [pod for pod in tenant.world.jobs.orphans if pod.step.phase == "Running"] == []
 
 
 # Once and only once
@@ -234,7 +253,7 @@ def test_what_an_earlier_run_ran_otherwise_is_removed(tenant: TenantHarness) -> 
 # Interruptions and refusals
 
 
-def test_an_interruption_deletes_the_job_and_says_so(tenant: TenantHarness) -> None:
+def test_an_interruption_deletes_the_job_and_reports_it(tenant: TenantHarness) -> None:
     tenant.world.command("migrate", Command(600))
     sentence = tenant.interrupt(command(seconds=600), 5)
     assert sentence.endswith("was deleted; what its command did until then stays.")
@@ -298,8 +317,10 @@ def test_a_job_whose_end_cannot_be_seen_stays_for_the_next_run(
 ) -> None:
     fault = ApiFault("GET", "k8s/job/", "status", status=status, times=9999)
     tenant.world.script(fault)
+    runner = tenant.runner()
     with pytest.raises((Unreachable, Refused)):
-        tenant.run(command(seconds=60))
+        runner.run(command(seconds=60), tenant.write)
+    runner.clear(command())
     assert "its command may be done, and the next run of this step finds out." in log.text
     fault.times = 0
     assert tenant.run(command(), AGAIN).passed
@@ -327,6 +348,20 @@ def test_a_job_that_vanishes_is_an_error(tenant: TenantHarness) -> None:
     tenant.world.command("migrate", Command(600))
     tenant.world.intrude(lambda world: world.jobs.items[0].delete("background"), after=10)
     assert "was deleted meanwhile" in describe(tenant.run(command()), 60)
+
+
+def test_a_portal_that_lists_no_pods_hides_the_log_and_not_the_end(tenant: TenantHarness) -> None:
+    tenant.world.script(ApiFault("GET", "GetPods", "status", status=403, times=999))
+    tenant.world.command("migrate", Command(5, COUNTED))
+    result = tenant.run(command())
+    assert result.passed
+    assert result.output == ("[the log could not be read: the portal no longer shows the pod]",)
+
+
+def test_a_moment_without_the_job_is_waited_for(tenant: TenantHarness) -> None:
+    tenant.world.command("migrate", Command(20))
+    tenant.world.script(ApiFault("GET", "k8s/job/", "status", status=404, times=3, skip=6))
+    assert tenant.run(command()).passed
 
 
 def test_thousands_of_lines_are_written_once(tenant: TenantHarness) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipe.jobs.model import SHELL
-from pipe.jobs.shell import container_command, split_status
+from pipe.jobs.shell import container_command, split_status, task_command
 
 
 def program(text: str) -> list[str]:
@@ -64,5 +64,17 @@ def test_a_signal_reaches_the_command(environ: dict[str, str]) -> None:
     assert process.returncode == 7
 
 
+@pytest.mark.parametrize(("text", "status"), [("exit 3", 3), ("true", 0), ("kill -9 $$", 137)])
+def test_a_task_ends_as_its_command_does(text: str, status: int) -> None:
+    ended = subprocess.run(task_command((*SHELL, text), 5.0), check=False, timeout=20)
+    assert ended.returncode == status
+
+
+def test_a_task_ends_at_its_limit(environ: dict[str, str]) -> None:
+    words = task_command((*SHELL, "while :; do :; done"), 1.0)
+    assert subprocess.run(words, env=environ, check=False, timeout=20).returncode == 143
+
+
 def test_a_program_without_a_shell_is_left_alone() -> None:
+    assert task_command(("/app", "$(A) $$"), 1.0) == ("/app", "$(A) $$")
     assert container_command(("/app", "$(A) $$")) == ("/app", "$$(A) $$$$")

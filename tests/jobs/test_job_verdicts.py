@@ -111,7 +111,15 @@ def test_a_condition_counts_more_than_a_pod_that_still_runs() -> None:
 def test_a_job_that_is_not_shown_yet_is_starting_and_later_gone() -> None:
     assert judge(JobLook(3.0, None), History(0.0))[0] == Starting()
     assert judge(JobLook(30.0, None), History(0.0))[0] == Gone()
-    assert judge(JobLook(3.0, None), History(0.0, was_seen=True))[0] == Gone()
+
+
+def test_a_job_that_was_seen_is_gone_once_it_stays_away() -> None:
+    """A gateway may answer 404 for a moment."""
+    history = History(0.0, was_seen=True)
+    for second in range(30, 45):
+        state, history = judge(JobLook(float(second), None), history)
+        assert state == (Gone() if second >= 40 else Running())
+    assert judge(JobLook(45.0, JOB), history)[1].missing_since is None
 
 
 def test_a_fault_alone_does_not_end_a_command_that_runs() -> None:
@@ -137,7 +145,7 @@ def test_a_pod_without_a_node_is_waited_for(phase: Phase) -> None:
 def test_a_quota_that_leaves_no_room_is_named() -> None:
     fault = Fault(frozenset({"web"}), "exceeded quota", 5)
     state, _ = judge(JobLook(9.0, JOB, (), (fault,)), History(0.0))
-    assert state == Starting("has no pod: exceeded quota")
+    assert state == Starting("cannot be created: exceeded quota")
 
 
 @pytest.mark.parametrize(

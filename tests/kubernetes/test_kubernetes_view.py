@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from functools import cache
+from math import inf
 
 import pytest
 
@@ -60,7 +61,7 @@ def outcome_of(row: Row, variant: str, gone_at: float | None = None) -> Outcome:
         end=row.time_limit,
         restart=row.restart,
         kubernetes=True,
-        **({} if gone_at is None else {"gone_at": gone_at}),
+        gone_at=inf if gone_at is None else gone_at,
     )
 
 

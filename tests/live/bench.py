@@ -105,7 +105,7 @@ class Stage:
         """Return the names of the jobs that exist beside the service."""
         listed = self.cluster.get(jobs.collection(self.namespace))["items"] or []
         names = [str(job["metadata"]["name"]) for job in listed]
-        return [name for name in names if name.startswith(f"{self.name}-")]
+        return [name for name in names if jobs.is_of(name, self.name)]
 
     def interrupt(self) -> None:
         """Send SIGTERM to the pipe."""
@@ -341,6 +341,8 @@ def _finish(process: subprocess.Popen[str], timeout: float) -> list[tuple[float,
         process.wait()
         lines.append((time.monotonic(), "(killed: the run did not end)"))
     reader.join()
+    if process.stdout:
+        process.stdout.close()
     return lines
 
 

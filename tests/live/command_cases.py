@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.live import table, truth
 from tests.live.bench import Plan, Result, Stage
 from tests.live.cases import Case, serves
+from tests.live.jobs import is_of
 from tests.live.observer import Moment
 from tests.live.truth import Truth
 from tests.live.workloads import Service
@@ -128,7 +129,7 @@ def _ended_its_pod(result: Result) -> None:
     while time.monotonic() < deadline:
         pods = result.stage.cluster.get(path)["items"] or []
         names = [pod["metadata"]["name"] for pod in pods]
-        if not any(name.startswith(f"{result.stage.name}-release-") for name in names):
+        if not any(is_of(name, result.stage.name) for name in names):
             return
         time.sleep(0.5)
     raise AssertionError("the pod of the deleted job is still there")
@@ -191,7 +192,7 @@ COMMAND_CASES: tuple[Case, ...] = (
     replace(
         _MIGRATES,
         name="migrates-killed",
-        plan=replace(_plan(_STEPS), kill_after=2),
+        plan=replace(_plan(f"{_STEPS}; sleep 20"), kill_after=2),
         after=_followed_the_first,
     ),
     replace(
@@ -226,10 +227,10 @@ COMMAND_CASES: tuple[Case, ...] = (
         plan=Plan(_new, _list("/bin/cat", "/nope"), has_command=True),
     ),
     replace(
-        _failed("migration-too-long", "", r"(?i)time|within 5 s"),
-        plan=_plan("echo begun; sleep 60", RELEASE_TIMEOUT="5"),
+        _failed("migration-too-long", "", r"within 15 s|15 s"),
+        plan=_plan("echo begun; sleep 60", RELEASE_TIMEOUT="15"),
         evidence=command_started,
-        latest=22.0,
+        latest=32.0,
         after=_ended_its_pod,
     ),
     replace(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from typing import Any
 
 from flask import Flask, Response, request
@@ -23,6 +24,11 @@ _CHANGEABLE = ("suspend", "ttlSecondsAfterFinished")
 def collection(namespace: str) -> str:
     """Return the path of the jobs."""
     return f"/apis/batch/v1/namespaces/{namespace}/jobs"
+
+
+def is_of(name: str, service: str) -> bool:
+    """Return whether a job, or a pod of one, runs a command beside a service, by its name."""
+    return bool(re.match(rf"{re.escape(service)}-(release|run|pre|post)-", name))
 
 
 class Jobs:
@@ -83,7 +89,7 @@ def add_jobs(app: Flask, jobs: Jobs) -> None:
         return answer(jobs.all())
 
     @app.post(_JOBS)
-    def create(tid: str) -> Response:
+    def create_job(tid: str) -> Response:
         return _found(lambda: jobs.create(request.get_json(force=True)))
 
     @app.get(f"{_JOBS}/<name>")
@@ -95,7 +101,7 @@ def add_jobs(app: Flask, jobs: Jobs) -> None:
         return _found(lambda: jobs.change(name, request.get_json(force=True)))
 
     @app.delete(f"{_JOBS}/<name>")
-    def delete(tid: str, name: str) -> Response:
+    def delete_job(tid: str, name: str) -> Response:
         return _found(lambda: jobs.delete(name))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections import defaultdict
@@ -61,9 +60,8 @@ class Observer:
 
     def jobs(self, service: str, since: float) -> Sequence[Sequence[Moment]]:
         """Return what was seen of every job that ran a command beside a service."""
-        named = re.compile(rf"{re.escape(service)}-(release|run|pre|post)-.*")
         with self._lock:
-            found = [seen for name, seen in self._moments.items() if named.fullmatch(name)]
+            found = [seen for name, seen in self._moments.items() if jobs.is_of(name, service)]
         return [[one for one in seen if one.at >= since] for seen in found]
 
     def _run(self) -> None:

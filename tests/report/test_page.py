@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipe.errors import ExitCode
-from pipe.model import Kind, Target
+from pipe.kind import Kind
 from pipe.report.html import page
 from pipe.report.timeline import ROLLOUT, timeline
 from pipe.rollout import Evidence, PodCounts, RolloutEvent
+from pipe.target import Target
 from tests.report import browser
 from tests.report.browser import Browser
 from tests.sandbox import Behaviour

@@ -33,6 +33,8 @@ class JobPod(Pod):
     attempt: int = 0
     on_failure: bool = False
     grace_seconds: float = 30.0
+    limit_seconds: float | None = None
+    """Age at which the kubelet ends it, whether its job still exists or not."""
     started_at: float | None = None
     ended_at: float | None = None
     _start: Start | None = None
@@ -57,6 +59,8 @@ class JobPod(Pod):
             stop_seconds=None if stop is None else min(stop, self.grace_seconds),
         )
         self._go(self._life())
+        if self.limit_seconds is not None:
+            self.world.agenda.later(self.limit_seconds, self._out_of_time)
 
     def leave(self) -> None:
         """Start terminating; a pod that has ended is gone at once."""
@@ -107,6 +111,12 @@ class JobPod(Pod):
         self.ended_at = self.world.at
         if self._start is not None and self._start.ended is None:
             self._start.end(self.world.at, code)
+
+    def _out_of_time(self) -> None:
+        if not self.leaving and not self.finished:
+            self._end(None)
+            message = "Pod was active on the node longer than the specified deadline"
+            self.fail("DeadlineExceeded", message)
 
     def _life(self) -> Iterator[Step]:
         """Yield the steps from the creation to the end of the command, if it has one."""

@@ -227,6 +227,7 @@ class Job:
             attempt=self.failed,
             on_failure=pod["restartPolicy"] == "OnFailure",
             grace_seconds=float(pod["terminationGracePeriodSeconds"]),
+            limit_seconds=pod.get("activeDeadlineSeconds"),
         )
 
 

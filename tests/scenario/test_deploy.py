@@ -1,5 +1,7 @@
 """Deploys that succeed."""
 
+from typing import Any
+
 import pytest
 
 from tests.support.harness import Harness
@@ -7,7 +9,7 @@ from tests.support.harness import Harness
 
 @pytest.mark.parametrize("portal", ["new", "old"])
 def test_a_deploy_changes_the_image_once_and_waits_for_every_pod(
-    harness: Harness, portal: str
+    harness: Harness, portal: Any
 ) -> None:
     """One write puts all pods on the new image, with both generations of the portal."""
     harness.world.portal = portal

@@ -12,7 +12,7 @@ from requests import Response
 
 from pipe.deploy_tests import CommandResult
 from pipe.http import Network
-from pipe.jobs.model import TenantCommand
+from pipe.jobs.model import TenantCommand, TenantRunner
 from pipe.jobs.runner import JobRunner
 from pipe.portal import TenantPortal, connect
 from pipe.secret import Secret
@@ -88,13 +88,19 @@ class TenantHarness:
     def kill(self, command: TenantCommand, after: float, step: Step = STEP) -> None:
         """Run a command in a run that is killed some seconds from now and does nothing more."""
         runner = self.runner(step)
-        with self._interrupted(Killed, after), pytest.raises(Killed):
+        with self.interrupted(Killed, after), pytest.raises(Killed):
             runner.run(command, self.write)
 
-    def kill_at_request(self, command: TenantCommand, number: int, *, arrives: bool) -> bool:
+    def kill_at_request(
+        self,
+        command: TenantCommand,
+        number: int,
+        *,
+        arrives: bool,
+        runner: TenantRunner | None = None,
+    ) -> bool:
         """Run a command, and kill the run at one of its requests; return whether it had it."""
-        runner = self.runner()
-        # The portal is connected to by one request.
+        runner = runner or self.runner()
         self.kill_at = (number + len(self.world.log), arrives)
         try:
             runner.run(command, self.write)
@@ -107,12 +113,13 @@ class TenantHarness:
     def interrupt(self, command: TenantCommand, after: float) -> str:
         """Interrupt a run some seconds from now, and return what it has to say."""
         runner = self.runner()
-        with self._interrupted(KeyboardInterrupt, after), pytest.raises(KeyboardInterrupt):
+        with self.interrupted(KeyboardInterrupt, after), pytest.raises(KeyboardInterrupt):
             runner.run(command, self.write)
         return runner.stop()
 
     @contextlib.contextmanager
-    def _interrupted(self, error: type[BaseException], after: float) -> Iterator[None]:
+    def interrupted(self, error: type[BaseException], after: float) -> Iterator[None]:
+        """Raise an error in the first sleep that ends some seconds from now."""
         sleep, due = self.clock.sleep, self.clock.elapsed + after
 
         def interrupt(seconds: float) -> None:
