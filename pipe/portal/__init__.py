@@ -31,7 +31,6 @@ if TYPE_CHECKING:
         Termination,
         User,
         choose,
-        connect,
     )
 
 __all__ = [
@@ -56,7 +55,6 @@ __all__ = [
     "Termination",
     "User",
     "choose",
-    "connect",
 ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -82,13 +82,14 @@ _STEP = {"RELEASE_TIMEOUT": "60", **_BUILD}
 _RUN = {"ACTION": "run", **_STEP}
 RELEASE = Scenario("release", 0, environ={"RELEASE_COMMAND": MIGRATE, **_STEP})
 RELEASE_FAILED = Scenario("release-failed", 6, left=OLD, environ={"RELEASE_COMMAND": FAIL, **_STEP})
+RELEASE_ECS = replace(RELEASE, name="release-ecs", kind="ecs")
 RUN = Scenario("run", 0, image="", left=OLD, environ={"COMMAND": MIGRATE, **_RUN})
 RUN_FAILED = Scenario("run-failed", 6, image="", left=OLD, environ={"COMMAND": FAIL, **_RUN})
 _TEST = {"POST_DEPLOY_TEST": FAIL, "POST_DEPLOY_TEST_IN": "tenant", "TEST_TIMEOUT": "60"}
 TEST_IN_TENANT = Scenario(
     "test-in-tenant", 8, left=OLD, environ={**_TEST, **_BUILD, "ROLLBACK": "true"}
 )
-COMMANDS = (RELEASE, RELEASE_FAILED, RUN, RUN_FAILED, TEST_IN_TENANT)
+COMMANDS = (RELEASE, RELEASE_FAILED, RELEASE_ECS, RUN, RUN_FAILED, TEST_IN_TENANT)
 SCENARIOS = (DEPLOY, DEPLOY_OLD, RESTART, RESTART_AND_CHANGE, ROLLBACK, FAILED)
 CONFIGURATIONS = (CONFIGURE, CONFIGURE_ROLLBACK)
 

@@ -53,10 +53,10 @@ class Point:
         return f"{self.method} {folder}/{name} #{self.nth} ({self.phase})"
 
 
-def points(log: list[RequestRecord]) -> list[Point]:
+def points(log: list[RequestRecord], *, every: bool = FULL) -> list[Point]:
     """Return every request.
 
-    In a partial run: of each the first, the second, the last, and the first after a change.
+    Otherwise: of each the first, the second, the last, and the first after a change.
     """
     first_write = next(number for number, record in enumerate(log) if record.writes)
     found: dict[tuple[str, str], list[Point]] = {}
@@ -64,7 +64,7 @@ def points(log: list[RequestRecord]) -> list[Point]:
         same = found.setdefault((record.method, record.path), [])
         phase = "before" if number < first_write else "write" if record.writes else "after"
         same.append(Point(record.method, record.path, len(same) + 1, phase))
-    if FULL:
+    if every:
         return [point for same in found.values() for point in same]
     kept: list[Point] = []
     for same in found.values():
@@ -74,12 +74,12 @@ def points(log: list[RequestRecord]) -> list[Point]:
 
 
 def cells(
-    scenario: Scenario, folder: Path
+    scenario: Scenario, folder: Path, *, every_point: bool = FULL
 ) -> tuple[ScenarioHarness, list[tuple[Point, Fault, int]]]:
     """Return the run without faults, and every cell of the matrix."""
     model = ScenarioHarness(folder / "model", scenario)
     assert model.run(WAIT_TIMEOUT=str(WAIT_TIMEOUT)).code == scenario.code
-    chosen = points(model.world.log)
+    chosen = points(model.world.log, every=every_point)
     if scenario.kubernetes and not FULL:
         # The other requests are those of the scenarios without Kubernetes.
         chosen = [point for point in chosen if point.is_about_kubernetes]
