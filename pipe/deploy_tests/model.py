@@ -102,7 +102,7 @@ def concluded(
 def describe(result: CommandResult, limit: float) -> str:
     """Return how a command ended; completes a sentence that begins with its name."""
     if result.timed_out:
-        return f"did not finish within {limit:g} s and was stopped"
+        return result.error or f"did not finish within {limit:g} s and was stopped"
     if result.signal:
         reason = f" ({result.error})" if result.error else ""
         return f"was killed by signal {result.signal} ({_signal_name(result.signal)}){reason}"
