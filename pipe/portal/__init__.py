@@ -30,7 +30,6 @@ if TYPE_CHECKING:
         TenantPortal,
         User,
         choose,
-        connect,
     )
 
 __all__ = [
@@ -54,7 +53,6 @@ __all__ = [
     "TenantPortal",
     "User",
     "choose",
-    "connect",
 ]
 
 

@@ -1,7 +1,6 @@
 """Everything that the package shows of the portal's resources."""
 
 from pipe.portal.client import TenantPortal
-from pipe.portal.connect import connect
 from pipe.portal.cronjobs import CronJob
 from pipe.portal.ecs import Deployment, EcsService, Event, TaskDefinition
 from pipe.portal.ecs_tasks import EcsTask, EcsTasks, TaskContainer
@@ -33,5 +32,4 @@ __all__ = [
     "TenantPortal",
     "User",
     "choose",
-    "connect",
 ]

@@ -10,7 +10,8 @@ from pipe.identity.establish import Identity, with_token
 from pipe.kinds import Drivers
 from pipe.kinds.containers import unknown_container
 from pipe.model import Snapshot, Target
-from pipe.portal import Portal, Tenant, TenantPortal, User, choose, connect
+from pipe.portal import Portal, Tenant, TenantPortal, User, choose
+from pipe.portal.connect import connect
 from pipe.portal.token_expiry import expiry_warning
 from pipe.preflight.checker import Checker
 from pipe.preflight.commands import check_commands

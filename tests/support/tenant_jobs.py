@@ -14,7 +14,8 @@ from pipe.deploy_tests import CommandResult
 from pipe.http import Network
 from pipe.jobs.model import TenantCommand, TenantRunner
 from pipe.jobs.runner import JobRunner
-from pipe.portal import TenantPortal, connect
+from pipe.portal import TenantPortal
+from pipe.portal.connect import connect
 from pipe.secret import Secret
 from pipe.settings import Proxies, Step
 from tests.conformance.models import check_exchange
