@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from pipe import output
+from pipe import kubernetes, output
 from pipe.actions.base import BaseAction
 from pipe.actions.session import Session, conceal, open_session, warn
 from pipe.deploy import previous_run
@@ -13,9 +13,11 @@ from pipe.deploy.release import ReleaseCommand
 from pipe.deploy.sequence import Deploy
 from pipe.deploy_tests import DeployTests, StepRunner
 from pipe.identity.establish import Identity, variables_for_tests
-from pipe.kinds import open_drivers
+from pipe.kinds import ClusterView, open_drivers
+from pipe.portal import TenantPortal
 from pipe.registry.login import logins
 from pipe.registry.platform_check import PlatformCheck
+from pipe.settings import KubernetesView
 
 
 class DeployAction(BaseAction):
@@ -38,7 +40,9 @@ class DeployAction(BaseAction):
                 previous_run.find(settings, identity.token),
                 user=lambda: portal.tenants.user().name,
             ),
-            drivers=open_drivers(session.tenant, run.dependencies.clock),
+            drivers=open_drivers(
+                session.tenant, run.dependencies.clock, self._cluster_view(session.tenant)
+            ),
             clock=run.dependencies.clock,
             recorder=run.recorder,
             resolve=session.verifier.resolve,
@@ -50,6 +54,15 @@ class DeployAction(BaseAction):
             conceal=partial(conceal, run),
             check_platforms=PlatformCheck(settings, session.registry_of, partial(warn, run)).check,
         )
+
+    def _cluster_view(self, tenant: TenantPortal) -> ClusterView | None:
+        """Return the view of Kubernetes, which requests nothing before it is needed."""
+        run = self._run
+        if run.settings.kubernetes is KubernetesView.NEVER:
+            return None
+        is_required = run.settings.kubernetes is KubernetesView.ALWAYS
+        connect_cluster = partial(kubernetes.connect, tenant, run.network, run.mask)
+        return ClusterView(connect_cluster, run.dependencies.clock, is_required=is_required)
 
     def has_changed(self) -> bool:
         """See `BaseAction`."""

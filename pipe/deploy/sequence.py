@@ -75,6 +75,8 @@ class Deploy:
             return outcome.nothing_to_do(plan, self.settings.image_requests)
         if self.settings.dry_run:
             return "This was a dry run: the plan was printed and nothing was changed."
+        if self.settings.wait:
+            self.drivers.look_closer(plan.changes)
         self._test_before(plan)
         self.release.run(plan)
         changes = plan.changes

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         TaskDefinition,
         Tenant,
         TenantPortal,
+        Termination,
         User,
         choose,
     )
@@ -51,6 +52,7 @@ __all__ = [
     "TaskDefinition",
     "Tenant",
     "TenantPortal",
+    "Termination",
     "User",
     "choose",
 ]

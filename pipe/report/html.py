@@ -134,7 +134,14 @@ def _target(entry: TargetRecord) -> Markup:
         _row("Rollout", entry.message, {True: "good", False: "bad", None: ""}[entry.passed]),
         _row("Rollback", entry.rollback),
         _row("Now", entry.state),
-        timeline(entry.timeline, "Pods during the rollout", ROLLOUT),
+        _row("Seen by", entry.seen_by),
+        timeline(
+            entry.timeline,
+            "Pods during the rollout",
+            ROLLOUT,
+            entry.events,
+            failed=entry.passed is False,
+        ),
         timeline(entry.rollback_timeline, "Pods during the rollback", ROLLBACK),
     )
 
@@ -194,11 +201,14 @@ def _test(test: DeployTestResult) -> Markup:
 def _evidence(record: RunRecord) -> Iterator[Markup]:
     for evidence in record.evidence:
         faults = tag("ul", *(tag("li", fault) for fault in evidence.faults))
+        containers = tag("ul", *(tag("li", state) for state in evidence.containers))
         yield tag(
             "section",
             tag("h2", "Evidence", tag("small", evidence.target)),
             tag("p", "Pod ", tag("code", evidence.pod)) if evidence.pod else "",
+            containers if evidence.containers else "",
             faults if evidence.faults else "",
+            tag("p", "Log of ", evidence.log_of) if evidence.log and evidence.log_of else "",
             _lines(evidence.log),
             "" if evidence.log or evidence.faults else tag("p", "No faults and no log lines."),
         )

@@ -12,7 +12,7 @@ from pipe.settings import addresses, parsers
 from pipe.settings.aws import cross_check, read_aws, read_image_rules, secret_name
 from pipe.settings.configuration import read_configurations
 from pipe.settings.deploy_tests import read_notifications, read_tests
-from pipe.settings.model import Action, Proxies, Settings, Step
+from pipe.settings.model import Action, KubernetesView, Proxies, Settings, Step
 from pipe.settings.reader import Reader
 from pipe.settings.targets import read_image_requests
 from pipe.settings.tenant_commands import read_tenant_commands
@@ -44,6 +44,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         wait_timeout=reader.read("WAIT_TIMEOUT", parsers.seconds(1, _LONGEST_WAIT), 900.0),
         stable_seconds=reader.read("STABLE_SECONDS", parsers.seconds(0, _LONGEST_WAIT), 5.0),
         crash_limit=reader.read("CRASH_LIMIT", parsers.limit(_MOST_CRASHES), 3),
+        kubernetes=reader.read("KUBERNETES", _kubernetes, KubernetesView.AUTO),
         rollback=reader.read("ROLLBACK", parsers.boolean, otherwise=False),
         restart=reader.read("RESTART", parsers.boolean, otherwise=False),
         dry_run=reader.read("DRY_RUN", parsers.boolean, otherwise=False),
@@ -61,6 +62,10 @@ def load(environ: Mapping[str, str]) -> Settings:
     if reader.problems:
         raise ConfigError(_in_table_order(reader.problems))
     return settings
+
+
+def _kubernetes(value: str) -> KubernetesView:
+    return parsers.choice(KubernetesView)(value.lower())
 
 
 def debug_wanted(environ: Mapping[str, str]) -> bool:

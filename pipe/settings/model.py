@@ -63,6 +63,14 @@ class FromPortal(StrEnum):
     NEVER = "false"
 
 
+class KubernetesView(StrEnum):
+    """The values of `KUBERNETES`: whether to follow services by what Kubernetes itself shows."""
+
+    AUTO = "auto"
+    ALWAYS = "true"
+    NEVER = "false"
+
+
 @dataclass(frozen=True)
 class ImageRules:
     """What an image must fulfil before it is deployed; `max_severity` None means no limit."""
@@ -272,6 +280,7 @@ class Settings:
     tests: DeployTestSettings
     notifications: NotificationSettings
     configurations: Mapping[Target, Configuration] = field(default_factory=dict)
+    kubernetes: KubernetesView = KubernetesView.AUTO
     tenant_commands: TenantCommandSettings = field(default_factory=TenantCommandSettings)
 
     @property

@@ -189,6 +189,12 @@ VARIABLES = (
         default="3",
     ),
     Variable(
+        "KUBERNETES",
+        "Follow services by what Kubernetes itself reports, with the temporary access that the "
+        "portal issues: `auto` (where that is possible), `true` (required) or `false` (never).",
+        default="auto",
+    ),
+    Variable(
         "ROLLBACK",
         "Roll back to the previous image if the rollout or a post-deploy test fails, and verify "
         "that it runs.",

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
 _VERSION = "1.31.0"
-"""Old enough that every field a job uses is in clusters by now, new enough to be strict."""
+"""Old enough that every field in use is in clusters by now, new enough to be strict."""
 _BEYOND = ("IsAnyHostAllowed", "AllocationTags")
 """What the portal adds to a job, apart from Kubernetes' own fields."""
 
@@ -27,10 +27,7 @@ class KubernetesJob:
         own = {key: value for key, value in document.items() if key not in _BEYOND}
         if surplus := {"kind", "apiVersion"} & set(own):
             raise ValueError(f"the portal adds {', '.join(sorted(surplus))}")
-        problems = _validator().iter_errors({"apiVersion": "batch/v1", "kind": "Job", **own})
-        if problem := next(iter(problems), None):
-            where = ".".join(map(str, problem.absolute_path))
-            raise ValueError(f"{where}: {problem.message[:300]}")
+        check({"apiVersion": "batch/v1", "kind": "Job", **own})
         return cls(document)
 
     def to_dict(self) -> dict[str, Any]:
@@ -38,16 +35,25 @@ class KubernetesJob:
         return self._document
 
 
+def check(body: dict[str, Any]) -> None:
+    """Raise `ValueError` for an object that Kubernetes has no place for."""
+    group, _, version = body["apiVersion"].rpartition("/")
+    name = "-".join(filter(None, (body["kind"].lower(), group, version)))
+    if problem := next(iter(_validator(name).iter_errors(body)), None):
+        where = ".".join(map(str, problem.absolute_path))
+        raise ValueError(f"{where}: {problem.message[:300]}")
+
+
 @cache
-def _validator() -> Validator:
-    """Return the validator of jobs; `kubernetes_validate.validate` would build it each time."""
-    # The imports take longer than most tests, and few tests have jobs.
+def _validator(name: str) -> Validator:
+    """Return the validator of a kind; `kubernetes_validate.validate` would build it each time."""
+    # The imports take longer than most tests, and few tests have such objects.
     from jsonschema import Draft202012Validator  # noqa: PLC0415
     from kubernetes_validate.utils import schema_contents  # noqa: PLC0415
     from referencing import Registry, Resource  # noqa: PLC0415
 
     folder = f"kubernetes-json-schema/v{_VERSION}-local-strict"
-    job = schema_contents(f"{folder}/job-batch-v1.json", _VERSION)
+    schema = schema_contents(f"{folder}/{name}.json", _VERSION)
     definitions = schema_contents(f"{folder}/_definitions.json", _VERSION)
     registry = Resource.from_contents(definitions) @ Registry()
-    return Draft202012Validator(job, registry=registry)
+    return Draft202012Validator(schema, registry=registry)

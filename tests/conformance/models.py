@@ -28,6 +28,7 @@ from duplocloud_sdk.models.container_state_request import ContainerStateRequest
 from duplocloud_sdk.models.ecs_service import EcsService
 from duplocloud_sdk.models.fault_info import FaultInfo
 from duplocloud_sdk.models.function_configuration import FunctionConfiguration
+from duplocloud_sdk.models.k8_cluster_config import K8ClusterConfig
 from duplocloud_sdk.models.lb_configuration import LBConfiguration
 from duplocloud_sdk.models.load_balancer import LoadBalancer
 from duplocloud_sdk.models.master_features import MasterFeatures
@@ -111,6 +112,11 @@ EXCHANGES = (
     ),
     Exchange("POST", f"{_V2}/ReplicationController(Reboot|Stop|Start)/[^/]+", void=True),
     Exchange("GET", f"{_V2}/GetAwsConsoleTokenUrl", response=AwsAccessInfo),
+    Exchange("GET", f"{_V2}/GetK8ClusterConfigByTenant", response=K8ClusterConfig),
+    Exchange("GET", f"{_V3}/k8s/jitAccess", response=K8ClusterConfig),
+    # Not the portal's but Kubernetes' own.
+    Exchange("GET", "/(api/v1|apis/apps/v1)/namespaces/.*", free=True),
+    Exchange("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", free=True),
     Exchange("GET", f"{_V2}/GetPods", response=Pod, listed=True),
     Exchange("GET", f"{_V2}/GetFaultsByTenant", response=FaultInfo, listed=True),
     Exchange(

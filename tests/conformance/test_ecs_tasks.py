@@ -80,6 +80,15 @@ def test_a_task_out_of_memory_says_so(client: Client, clock: FakeClock, world: W
     assert (main["ExitCode"], "OutOfMemory" in main["Reason"]) == (137, True)
 
 
+def test_a_script_may_stop_its_command(client: Client, clock: FakeClock, world: World) -> None:
+    """No request of the portal stops a task."""
+    world.command("migrate", Command(seconds=600))
+    script = "migrate & p=$!; (sleep 60; kill -TERM $p) & wait $p; exit $?"
+    run(client, register(client, Command=["sh", "-c", script]).json())
+    clock.advance(65)
+    assert codes(tasks(client)[0]) == [143, 137]
+
+
 def test_each_run_is_a_task_more(client: Client, world: World) -> None:
     arn = register(client).json()
     assert [run(client, arn), run(client, arn, count=2)] == [200, 200]

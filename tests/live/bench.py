@@ -15,16 +15,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.live import jobs, truth
+from tests.live.access import GRANTED
 from tests.live.cluster import Cluster
 from tests.live.images import Images, serve_registry, tag
 from tests.live.observer import Moment, Observer
-from tests.live.portal import Portal
+from tests.live.portal import Call, Portal
 from tests.live.services import MAIN_CONTAINER, Services
 from tests.live.truth import is_complete
 from tests.live.workloads import Service, collection, manifest
 from tests.support.environment import environment, report_dir
 from tests.support.process import PIPE, ROOT, machine_environment
 
+_KUBERNETES_REQUEST = re.compile(r"(?:GET|POST) apis?/\S+: ")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _SETTLE_SECONDS = 120.0
 _POLL_SECONDS = 0.1
@@ -61,6 +63,8 @@ class Stage:
     name: str
     service: Service
     cleanup: ExitStack
+    access: str
+    """The access to Kubernetes that its runs get."""
     process: subprocess.Popen[str] | None = None
     """The latest run of the pipe."""
 
@@ -146,6 +150,8 @@ class Plan:
     meanwhile: Sequence[tuple[float, Action]] = ()
     kill_after: float | None = None
     has_command: bool = False
+    access: str = GRANTED
+    """The access to Kubernetes that the portal hands out, a key of `access.KINDS`."""
 
 
 @dataclass(frozen=True)
@@ -169,6 +175,13 @@ class Result:
     moments: Sequence[Moment]
     jobs: Sequence[Sequence[Moment]]
     slowest_answer: float
+    calls: Sequence[Call]
+    """The requests to the portal."""
+
+    @property
+    def reads_of_kubernetes(self) -> int:
+        """The number of requests to the API server, of which a run with DEBUG has the log."""
+        return len(_KUBERNETES_REQUEST.findall(self.output))
 
     @property
     def changed(self) -> float | None:
@@ -190,7 +203,7 @@ class Result:
 def run_case(bench: Bench, name: str, service: Service, plan: Plan) -> Result:
     """Run one case in a service of its own, which is removed at the end."""
     with ExitStack() as cleanup, tempfile.TemporaryDirectory() as folder:
-        stage = Stage(bench, name, service, cleanup)
+        stage = Stage(bench, name, service, cleanup, plan.access)
         path = collection(bench.namespace, service.kind)
         if service.has_secret:
             secrets = f"/api/v1/namespaces/{bench.namespace}/secrets"
@@ -241,6 +254,7 @@ def _run(stage: Stage, plan: Plan, generation: int, folder: Path) -> Result:
         moments=stage.bench.observer.moments(stage.name, started),
         jobs=stage.bench.observer.jobs(stage.name, started),
         slowest_answer=stage.bench.portal.slowest,
+        calls=stage.bench.portal.calls(stage.name),
     )
 
 
@@ -294,7 +308,7 @@ def _start(
     portal = stage.bench.portal
     usual = environment(
         stage.bench.url,
-        portal.token.value,
+        portal.token_for(stage.name, stage.access),
         tenant=portal.tenant.name,
         service=None,
         image=None,
@@ -333,6 +347,6 @@ def _finish(process: subprocess.Popen[str], timeout: float) -> list[tuple[float,
 
 
 def _read(process: subprocess.Popen[str], lines: list[tuple[float, str]]) -> None:
-    lines.extend(
-        (time.monotonic(), _COLOUR.sub("", line.rstrip("\n"))) for line in process.stdout or ()
-    )
+    assert process.stdout is not None
+    with process.stdout as printed:
+        lines.extend((time.monotonic(), _COLOUR.sub("", line.rstrip("\n"))) for line in printed)

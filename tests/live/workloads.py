@@ -6,6 +6,7 @@ version it is. So an image change alone changes what happens, as with a real app
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -14,6 +15,9 @@ from tests.live.images import Images, tag
 Json = dict[str, Any]
 Kind = Literal["Deployment", "StatefulSet", "DaemonSet"]
 Conduct = Literal["ok", "late", "never", "crash", "crash-twice", "hog", "done"]
+
+OWN_NAME = "$NAME"
+"""Stands for the service's own name in `Service.pod` and `Service.spec`."""
 
 COLLECTIONS: dict[str, str] = {
     "Deployment": "deployments",
@@ -94,6 +98,7 @@ def manifest(name: str, service: Service, images: Images) -> Json:
     if service.kind == "StatefulSet":
         spec["serviceName"] = name
     metadata = {"name": name, "labels": {"app": name}}
+    spec = json.loads(json.dumps(spec).replace(OWN_NAME, name))
     return {"apiVersion": "apps/v1", "kind": service.kind, "metadata": metadata, "spec": spec}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -14,8 +14,12 @@ from requests.adapters import BaseAdapter
 
 from pipe.dependencies import Dependencies
 from tests.sandbox import Behaviour, Command, RequestRecord, World, WsgiAdapter, create_app
+from tests.sandbox.fault_injection import WsgiApp
 from tests.sandbox.hosts import Hosts
+from tests.sandbox.issued_secrets import CLUSTER_SIGNATURE
 from tests.sandbox.kinds import KINDS
+from tests.sandbox.kubernetes.api import create_kubernetes_app
+from tests.sandbox.kubernetes.cluster import HOST as KUBERNETES
 from tests.support.environment import NEW_IMAGE, OLD_IMAGE, environment, report_dir
 from tests.support.fake_clock import FakeClock
 from tests.support.harness import HOST, LATENCY, RunResult, read_record, run_pipe
@@ -43,6 +47,8 @@ class Scenario:
     environ: Mapping[str, str] = field(default_factory=dict)
     portal: str = "new"
     kind: str = "service"
+    kubernetes: bool = False
+    """Whether the portal hands out access to Kubernetes."""
 
     def __str__(self) -> str:
         return self.name
@@ -65,28 +71,37 @@ CONFIGURE = Scenario("configure", 0, image=OLD, left=OLD, environ=_CONFIGURATION
 CONFIGURE_ROLLBACK = Scenario(
     "configure-rollback", 8, image=BAD, left=OLD, environ={**_CONFIGURATION, "ROLLBACK": "true"}
 )
+SEEN = Scenario("kubernetes", 0, kubernetes=True)
+SEEN_ROLLBACK = Scenario(
+    "kubernetes-rollback", 8, image=BAD, left=OLD, environ={"ROLLBACK": "true"}, kubernetes=True
+)
+SEEN_BY_KUBERNETES = (SEEN, SEEN_ROLLBACK)
 MIGRATE, FAIL = "./migrate", "./fail"
 _BUILD = {"BITBUCKET_BUILD_NUMBER": "17"}
 _STEP = {"RELEASE_TIMEOUT": "60", **_BUILD}
 _RUN = {"ACTION": "run", **_STEP}
 RELEASE = Scenario("release", 0, environ={"RELEASE_COMMAND": MIGRATE, **_STEP})
 RELEASE_FAILED = Scenario("release-failed", 6, left=OLD, environ={"RELEASE_COMMAND": FAIL, **_STEP})
+RELEASE_ECS = replace(RELEASE, name="release-ecs", kind="ecs")
 RUN = Scenario("run", 0, image="", left=OLD, environ={"COMMAND": MIGRATE, **_RUN})
 RUN_FAILED = Scenario("run-failed", 6, image="", left=OLD, environ={"COMMAND": FAIL, **_RUN})
 _TEST = {"POST_DEPLOY_TEST": FAIL, "POST_DEPLOY_TEST_IN": "tenant", "TEST_TIMEOUT": "60"}
 TEST_IN_TENANT = Scenario(
     "test-in-tenant", 8, left=OLD, environ={**_TEST, **_BUILD, "ROLLBACK": "true"}
 )
-COMMANDS = (RELEASE, RELEASE_FAILED, RUN, RUN_FAILED, TEST_IN_TENANT)
+COMMANDS = (RELEASE, RELEASE_FAILED, RELEASE_ECS, RUN, RUN_FAILED, TEST_IN_TENANT)
 SCENARIOS = (DEPLOY, DEPLOY_OLD, RESTART, RESTART_AND_CHANGE, ROLLBACK, FAILED)
 CONFIGURATIONS = (CONFIGURE, CONFIGURE_ROLLBACK)
 
 
 class WatchedAdapter(WsgiAdapter):
-    """Counts the requests to the portal and calls `before` and `after` around each."""
+    """Counts the requests to the platform and calls `before` and `after` around each.
 
-    def __init__(self, harness: ScenarioHarness) -> None:
-        super().__init__(create_app(harness.world), harness.clock, latency=LATENCY)
+    They go to the portal unless another application is given.
+    """
+
+    def __init__(self, harness: ScenarioHarness, app: WsgiApp | None = None) -> None:
+        super().__init__(app or create_app(harness.world), harness.clock, latency=LATENCY)
         self._harness = harness
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
@@ -106,7 +121,9 @@ class WatchedHosts(Hosts):
     """Records the hosts that the pipe contacts, and those that receive the secret of another."""
 
     def __init__(self, harness: ScenarioHarness) -> None:
-        super().__init__({PORTAL: harness.adapter(harness), **harness.other_hosts})
+        kubernetes = WatchedAdapter(harness, create_kubernetes_app(harness.world))
+        known = {PORTAL: harness.adapter(harness), KUBERNETES: kubernetes}
+        super().__init__({**known, **harness.other_hosts})
         self._harness = harness
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
@@ -138,6 +155,7 @@ class ScenarioHarness:
         self.clock = FakeClock()
         self.world = World(self.clock)
         self.world.portal = scenario.portal  # type: ignore[assignment]
+        self.world.kubernetes.enabled = scenario.kubernetes
         self.world.add_tenant("dev01")
         self.web: Any = self._target(scenario.kind)
         self.world.behave(BAD, Behaviour("crash", log=("fatal: no database",)))
@@ -147,7 +165,7 @@ class ScenarioHarness:
         self.adapter: Callable[[ScenarioHarness], WatchedAdapter] = WatchedAdapter
         self.other_hosts: Mapping[str, BaseAdapter] = {}
         """Adapters of the hosts other than the portal, by name."""
-        self.secrets = {self.world.token: PORTAL}
+        self.secrets = {self.world.token: PORTAL, CLUSTER_SIGNATURE: KUBERNETES}
         """Secrets, each with the only host that may receive it."""
         self.hosts: set[str] = set()
         self.leaks: set[str] = set()

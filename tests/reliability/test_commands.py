@@ -21,6 +21,7 @@ from tests.reliability.scenarios import (
     FULL,
     MIGRATE,
     RELEASE,
+    RELEASE_ECS,
     RUN,
     TEST_IN_TENANT,
     Scenario,
@@ -69,7 +70,7 @@ def test_the_run_after_a_killed_one_neither_repeats_its_command_nor_leaves_its_j
         got = (second.code, harness.web.image, len(harness.writes()), jobs.left())
         wanted: object = (scenario.code, scenario.left, len(model.writes()), [])
         found = [*double_runs(harness)]
-        if scenario in (RELEASE, RUN) and jobs.runs(MIGRATE) != 1:
+        if scenario in (RELEASE, RELEASE_ECS, RUN) and jobs.runs(MIGRATE) != 1:
             found.append(f"the command was started {jobs.runs(MIGRATE)} times")
         if got != wanted or found:
             wrong.append(f"{moment}: {got} {found}\n{second.text}")
@@ -142,7 +143,8 @@ def test_every_fault_at_every_request_of_a_command_ends_as_it_should(
     scenario: Scenario, part: int, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     """Exit code and message fit, and the next run of the step ends as if nothing had happened."""
-    model, every = cells(scenario, tmp_path)
+    # Looks at a job are alike, and there is one every second.
+    model, every = cells(scenario, tmp_path, every_point=False)
     # Most of the longest scenario is a deploy and a rollback, which have a matrix of their own.
     step = 3 * _STEP if scenario == TEST_IN_TENANT and not FULL else _STEP
     matrix = every[part :: PARTS * step]
@@ -161,7 +163,7 @@ def interrupt() -> None:
     raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("scenario", [RELEASE, RUN], ids=str)
+@pytest.mark.parametrize("scenario", [RELEASE, RELEASE_ECS, RUN], ids=str)
 def test_a_command_that_had_succeeded_before_an_interruption_is_not_repeated(
     tmp_path: Path, scenario: Scenario, record_property: Callable[[str, object], None]
 ) -> None:

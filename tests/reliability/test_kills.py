@@ -17,6 +17,7 @@ from tests.reliability.scenarios import (
     RESTART,
     RESTART_AND_CHANGE,
     ROLLBACK,
+    SEEN,
     Killed,
     Scenario,
     ScenarioHarness,
@@ -90,7 +91,7 @@ def again(harness: ScenarioHarness, *, survives: bool, number: int = 2) -> RunRe
 @pytest.mark.parametrize("survives", [True, False], ids=["record", "no-record"])
 @pytest.mark.parametrize(
     "scenario",
-    [DEPLOY, DEPLOY_OLD, RESTART, RESTART_AND_CHANGE, CONFIGURE, *OTHER_KINDS],
+    [DEPLOY, DEPLOY_OLD, RESTART, RESTART_AND_CHANGE, CONFIGURE, SEEN, *OTHER_KINDS],
     ids=str,
 )
 def test_the_run_after_a_killed_one_ends_as_the_killed_one_would_have(

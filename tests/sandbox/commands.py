@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from math import inf
 from typing import Any
 
 from tests.sandbox.behaviour import Behaviour, Fate
@@ -27,6 +28,7 @@ KEEPS_FROM_STARTING: frozenset[Fate] = frozenset(
 _OUT_OF_MEMORY = 137
 _SLEEP = re.compile(r"\bsleep (\d+(?:\.\d+)?)\s*[;\n]\s*exit ")
 _REPORT = re.compile(r'\becho "([^"\n$]*)[$]\w+([^"\n]*)"\s*[;\n]\s*sleep ')
+_LIMIT = re.compile(r"[(]sleep (\d+(?:\.\d+)?); kill -TERM ")
 _VARIABLE = re.compile(r"[$][$]|[$][(](\w+)[)]")
 
 
@@ -145,6 +147,12 @@ def command_line(container: Mapping[str, Any]) -> str:
 
     text = " ".join(map(str, words))
     return f"{container.get('image')} {_VARIABLE.sub(expanded, text)}"
+
+
+def stopped_after(line: str) -> float:
+    """Return the seconds after which a script ends its command, infinity if it does not."""
+    found = _LIMIT.search(line)
+    return float(found.group(1)) if found else inf
 
 
 def lingers(line: str) -> float:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tests.sandbox.behaviour import Behaviour
-from tests.sandbox.commands import Command, Start
+from tests.sandbox.commands import Command, Start, stopped_after
 from tests.sandbox.ecs_tasks import End, Task, ending, task_name
 from tests.sandbox.stamp import stamp
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.sandbox.access import Tenant
     from tests.sandbox.kinds.ecs import EcsServices
 
-_KILLED = 137
+_TERMINATED, _KILLED = 143, 137
 _AS_ANY_TASK = ("config-error", "pull-error", "pull-error-passing")
 _NOT_PULLED = ("invalid-name", "no-registry")
 _OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
@@ -76,6 +76,9 @@ class TaskRuns:
         task.running = True
         start = Start(world.at, line, task.family)
         world.commands.starts.append(start)
+        limit = stopped_after(line)
+        if limit < command.seconds:
+            command = replace(command, seconds=limit, exit_code=_TERMINATED, out_of_memory=False)
         world.agenda.later(command.seconds, partial(self._end, task, command, start))
 
     def _end(self, task: OwnTask, command: Command, start: Start) -> None:

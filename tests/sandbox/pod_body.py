@@ -14,7 +14,7 @@ from tests.kubernetes.portal_view import (
     pod_view,
 )
 from tests.sandbox.behaviour import State
-from tests.sandbox.stamp import guid, stamp
+from tests.sandbox.stamp import guid, second, stamp
 
 if TYPE_CHECKING:
     from tests.sandbox.pods import Pod
@@ -47,7 +47,7 @@ def pod_object(pod: Pod) -> dict[str, Any]:
             "name": pod.name,
             "labels": {label: template.name},
             "ownerReferences": [{"kind": kind, "name": owner["NativeId"]}] if owner else [],
-            "deletionTimestamp": stamp(pod.world.now()) if pod.leaving else None,
+            "deletionTimestamp": second(pod.world.date_of(pod.left_at)) if pod.leaving else None,
         },
         "spec": {
             "nodeName": pod.host,

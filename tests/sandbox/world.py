@@ -21,6 +21,7 @@ from tests.sandbox.job_pods import make_foreign_pod
 from tests.sandbox.jobs import Jobs
 from tests.sandbox.kinds import KINDS
 from tests.sandbox.kinds.base import Resources
+from tests.sandbox.kubernetes.cluster import Cluster
 from tests.sandbox.pods import Pod, Template
 from tests.sandbox.record import RequestRecord
 from tests.sandbox.script import ApiFault, Intrusion
@@ -78,6 +79,8 @@ class World:
         self.void_forms: tuple[str, ...] = VOID_FORMS
         """The forms of a response without a result, used in turn."""
         self.hosts = ["ip-10-20-1-9", "ip-10-20-1-23", "ip-10-20-2-40"]
+        self.kubernetes = Cluster(self)
+        """The API of Kubernetes, to which the portal hands out no access unless it is enabled."""
         self.clear()
 
     def clear(self) -> None:
@@ -93,6 +96,7 @@ class World:
             name: kind.resources(self) for name, kind in KINDS.items()
         }
         self.faults = FaultList()
+        self.kubernetes.clear()
         self.quota: int | None = None
         self.cordoned_until = now
         self.kubelet_names: dict[str, str] = {}
