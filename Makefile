@@ -32,8 +32,10 @@ demo: $(DEMO) ## run the pipe against a local portal and AWS: role, image check,
 sandbox: $(DEMO) ## serve the local portal for manual experiments; prints usage
 	@$(BIN)/python -m tests.sandbox
 
+# Tests are rewritten before they run; as bytecode, the next run finds them so.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(DEV) ## run all tests; container tests are skipped without a Docker engine
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	@$(BIN)/python -m pytest -n $(WORKERS)
 
 image-test: $(DEV) ## run the tests once more with the image's Python and libraries; needs Docker
 	@$(BIN)/python -m pytest -n auto -m image_test

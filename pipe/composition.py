@@ -66,6 +66,9 @@ def perform(
     code, message = _execute(action, settings, mask)
     output.guarded("The record", lambda: recorder.finished(code, message, clock.now()))
     _report(settings, recorder, mask, notifications)
+    if code is not ExitCode.CANCELLED:
+        # A run that is asked to end has seconds for it; the next one finds what it leaves.
+        output.guarded("Cleaning up", action.clean_up)
     return code, message
 
 

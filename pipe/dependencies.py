@@ -15,6 +15,7 @@ from pipe.notify.background import SECONDS
 if TYPE_CHECKING:
     # Loaded after the first request, see pipe.loading.
     from pipe.deploy_tests import Runner
+    from pipe.jobs import TenantRunner
 
 
 @dataclass(frozen=True)
@@ -22,13 +23,15 @@ class Dependencies:
     """Everything that tests replace.
 
     `adapter` carries every HTTP request, None for the real network, and `resolve` looks up host
-    names. `runner` runs the deploy tests, None for real commands. `notification_seconds` is what
-    all notifications together may cost the run.
+    names. `runner` runs the deploy tests, None for real commands; `tenant_runner` runs commands
+    inside the tenant, None for jobs there. `notification_seconds` is what all notifications
+    together may cost the run.
     """
 
     clock: Clock = field(default_factory=SystemClock)
     adapter: BaseAdapter | None = None
     resolve: Resolve = resolve
     runner: Runner | None = None
+    tenant_runner: TenantRunner | None = None
     insights_proxy: str = STEP_PROXY
     notification_seconds: float = SECONDS

@@ -109,6 +109,12 @@ def digest(text: str) -> str:
     return candidate if _DIGEST.fullmatch(candidate) else ""
 
 
+def version(text: str) -> str:
+    """Return the digest in a reference, else its tag: what one version of an image has alone."""
+    last = text.rpartition("/")[2]
+    return digest(text) or last.partition(":")[2] or "latest"
+
+
 def is_tag(text: str) -> bool:
     """Return whether a text is a valid tag."""
     return bool(_TAG.fullmatch(text))

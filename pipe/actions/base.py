@@ -52,6 +52,10 @@ class BaseAction(ABC):
         """Return whether the action changed any target, or may have."""
         return False
 
+    def clean_up(self) -> None:
+        """Remove what the action left behind for itself alone; the run has ended."""
+        log.debug("There is nothing to clean up.")
+
     def what_runs_now(self) -> str:
         """Return the sentence that answers the first question after a failed step."""
         return "Nothing was changed."

@@ -51,10 +51,10 @@ class TimedAdapter(HTTPAdapter):
 
 
 class VerifyingAdapter(TimedAdapter):
-    """Requires TLS 1.2 or newer and trusts `ca_cert` and the usual authorities."""
+    """Uses TLS as `context` has it: `tls_context` or `private_context`."""
 
-    def __init__(self, ca_cert: str) -> None:
-        self._context = tls_context(ca_cert)
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -96,13 +96,33 @@ def tls_context(ca_cert: str) -> ssl.SSLContext:
     return context
 
 
+def private_context(*authorities: str) -> ssl.SSLContext:
+    """Return a context that trusts nothing but these authorities (PEM).
+
+    Raises `ssl.SSLError` or `ValueError` for a text that holds no certificate.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Not strict, see above: Kubernetes makes its authorities without those extensions.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    for authority in filter(None, authorities):
+        context.load_verify_locations(cadata=authority)
+    return context
+
+
 def open_session(
-    url: str, proxies: Proxies, ca_cert: str = "", adapter: BaseAdapter | None = None
+    url: str,
+    proxies: Proxies,
+    ca_cert: str = "",
+    adapter: BaseAdapter | None = None,
+    context: ssl.SSLContext | None = None,
 ) -> requests.Session:
     """Return a session for requests to the host of `url`; `adapter` replaces the network in tests.
 
-    The environment is ignored: `requests` would take proxies, certificates and even an
-    Authorization header (from a .netrc file) from it.
+    `context` replaces the one that trusts `ca_cert` and the usual authorities. The environment
+    is ignored: `requests` would take proxies, certificates and even an Authorization header (from
+    a .netrc file) from it.
     """
     session = BoundedSession()
     session.trust_env = False
@@ -110,7 +130,8 @@ def open_session(
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     parts = urlsplit(url)
     if adapter is None:
-        adapter = VerifyingAdapter(ca_cert) if parts.scheme == "https" else TimedAdapter()
+        is_tls = parts.scheme == "https"
+        adapter = VerifyingAdapter(context or tls_context(ca_cert)) if is_tls else TimedAdapter()
     session.mount(f"{parts.scheme}://", adapter)
     if address := proxy_for(url, proxies):
         session.proxies = {parts.scheme: address}

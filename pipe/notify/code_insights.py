@@ -19,7 +19,7 @@ from pipe.http.session import open_session
 from pipe.notify.background import LIMITS, DeliveryFailed
 from pipe.report import RunRecord
 from pipe.secret import cut
-from pipe.settings import Proxies, Step
+from pipe.settings import Action, Proxies, Step
 from pipe.toolkit import code_insights
 
 _API = "http://api.bitbucket.org"
@@ -94,7 +94,7 @@ def report(record: RunRecord) -> dict[str, Any]:
         count = f"{passed} of {len(record.tests)} passed"
         fields.append({"title": "Tests", "type": "TEXT", "value": count})
     return {
-        "title": f"Deploy of {names or record.tenant}"[:_MAX_TITLE],
+        "title": f"{_subject(record)} {names or record.tenant}"[:_MAX_TITLE],
         "details": (record.summary or "-")[:_MAX_DETAILS],
         "external_id": _report_id(record),
         "report_type": "TEST",
@@ -129,7 +129,12 @@ def _failures(record: RunRecord) -> Iterator[tuple[str, str]]:
             yield f"{test.name} {test.message}", "\n".join(test.output[-_MAX_LINES:])
 
 
+def _subject(record: RunRecord) -> str:
+    return "Command of" if record.action is Action.RUN else "Deploy of"
+
+
 def _report_id(record: RunRecord) -> str:
     """Return an id per tenant and targets, so that a run replaces the previous run's report."""
-    names = [record.tenant, *(target.name for target in record.targets)]
-    return re.sub(r"[^A-Za-z0-9_-]", "-", f"deploy-{'-'.join(names)}")[:50]
+    what = "run" if record.action is Action.RUN else "deploy"
+    names = [what, record.tenant, *(target.name for target in record.targets)]
+    return re.sub(r"[^A-Za-z0-9_-]", "-", "-".join(names))[:50]

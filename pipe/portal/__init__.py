@@ -28,9 +28,9 @@ if TYPE_CHECKING:
         TaskDefinition,
         Tenant,
         TenantPortal,
+        Termination,
         User,
         choose,
-        connect,
     )
 
 __all__ = [
@@ -52,9 +52,9 @@ __all__ = [
     "TaskDefinition",
     "Tenant",
     "TenantPortal",
+    "Termination",
     "User",
     "choose",
-    "connect",
 ]
 
 

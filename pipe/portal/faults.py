@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -75,6 +75,9 @@ class Faults:
             memory.left_out = 0
             return None
         memory.to_leave_out = memory.left_out = 0
+        report, memory.on_token_expiry = memory.on_token_expiry, None
+        if report and (expiry := _token_expiry(faults)):
+            report(expiry)
         return faults
 
     def token_expiry(self) -> str:
@@ -83,8 +86,15 @@ class Faults:
         One quick request, which may fail unless the portal refuses the token.
         """
         calls = self._scope.calls.within(_SECONDS / 2, once=True)
-        faults = Faults(replace(self._scope, calls=calls)).list() or ()
-        return next((one_line(one.text) for one in faults if _EXPIRY.search(one.text)), "")
+        return _token_expiry(Faults(replace(self._scope, calls=calls)).list() or ())
+
+    def on_token_expiry(self, report: Callable[[str], None]) -> None:
+        """Report the same fault, without a request, when faults are read for the first time."""
+        self._scope.memory.faults.on_token_expiry = report
+
+
+def _token_expiry(faults: Iterable[Fault]) -> str:
+    return next((one_line(one.text) for one in faults if _EXPIRY.search(one.text)), "")
 
 
 def decode_faults(body: Any) -> tuple[Fault, ...]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from array import array
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pipe.http.json_body import TooComplex, check_size, loads
 from pipe.portal.fields import UnexpectedShape
@@ -22,44 +23,131 @@ _WINDOW = 1 << 13
 _MOST_ITEMS = 50_000
 _MOST_OBJECTS = 500_000
 """Objects in all items together: what an item is built from takes far more memory than its JSON."""
+_NEAR = 8
+"""Removed entries that are skipped without a search for the one that follows them."""
 _decode = json.JSONDecoder().raw_decode
 
 
-class _Entry(NamedTuple, Generic[T]):
-    """An object of the list: its JSON, what was built from it, and how many objects it holds."""
+@dataclass
+class _Reading(Generic[T]):
+    """One reading of a list, whose first item begins at `start`.
 
-    raw: bytes
-    value: T
-    objects: int
+    `lengths` are the bytes from the beginning of each entry to that of the next one, or to the end
+    of the list, `objects` the objects in each. `others` counts the items that are no objects.
+    Not changed once it is complete: several threads may use a reader.
+    """
 
-
-@dataclass(frozen=True)
-class _Look(Generic[T]):
-    """One reading of the list. Immutable, because several threads may use a reader."""
-
-    entries: list[_Entry[T]]
-    name: Callable[[T], str]
+    body: bytes = b""
+    start: int = 0
+    lengths: array[int] = field(default_factory=lambda: array("L"))
+    objects: array[int] = field(default_factory=lambda: array("L"))
+    names: list[str] = field(default_factory=list)
+    values: list[T | None] = field(default_factory=list)
+    result: tuple[T, ...] = ()
+    others: int = 0
+    _objects: int = 0
 
     @cached_property
     def places(self) -> dict[str, int]:
         """The index of each entry by its name."""
-        return {self.name(entry.value): place for place, entry in enumerate(self.entries)}
+        return {name: place for place, name in enumerate(self.names)}
+
+    def add(self, length: int, objects: int, name: str, value: T | None) -> None:
+        """Add an entry."""
+        self.lengths.append(length)
+        self.objects.append(objects)
+        self.names.append(name)
+        self.values.append(value)
+        self._objects += objects
+        self._check_limits()
+
+    def add_from(self, other: _Reading[T], first: int, end: int) -> None:
+        """Add entries of another reading."""
+        self.lengths.extend(other.lengths[first:end])
+        self.objects.extend(other.objects[first:end])
+        self.names.extend(other.names[first:end])
+        self.values.extend(other.values[first:end])
+        self._objects += sum(other.objects[first:end])
+        self._check_limits()
+
+    def skip(self) -> None:
+        """Leave out an item that is no object."""
+        self.others += 1
+        self._check_limits()
+
+    def _check_limits(self) -> None:
+        if len(self.values) + self.others > _MOST_ITEMS or self._objects > _MOST_OBJECTS:
+            raise TooComplex(f"at most {_MOST_ITEMS:,} entries with {_MOST_OBJECTS:,} objects")
+
+
+class _Place(Generic[T]):
+    """A place in an earlier reading: the entry that is expected next, and where its bytes begin."""
+
+    def __init__(self, reading: _Reading[T]) -> None:
+        self.reading = reading
+        self.index = 0
+        self._at = reading.start
+
+    def is_at_end(self) -> bool:
+        """Return whether no entry is left."""
+        return self.index == len(self.reading.lengths)
+
+    def skip_equal(self, body: bytes, at: int) -> int:
+        """Go past the entries that `body` repeats at `at`; return where they end in it."""
+        old, old_at, index = self.reading.body, self._at, self.index
+        lengths, count = self.reading.lengths, len(self.reading.lengths)
+        while index < count:
+            end = old_at + lengths[index]
+            if not body.startswith(old[old_at:end], at):
+                break
+            at += end - old_at
+            old_at, index = end, index + 1
+        self._at, self.index = old_at, index
+        return at
+
+    def skip_removed(self, body: bytes, at: int) -> bool:
+        """Go to the entry that `body` repeats at `at`, if only few were removed before it."""
+        at_entry = self._at
+        for index in range(self.index, min(self.index + _NEAR, len(self.reading.lengths))):
+            end = at_entry + self.reading.lengths[index]
+            if body.startswith(self.reading.body[at_entry:end], at):
+                self.index, self._at = index, at_entry
+                return True
+            at_entry = end
+        return False
+
+    def go_past(self, name: str) -> None:
+        """Go to the entry after the one of this name; stay if there is none."""
+        reading, index = self.reading, self.index
+        if index >= len(reading.names) or reading.names[index] != name:
+            index = reading.places.get(name, -1)
+        if index >= self.index:
+            self._at += sum(reading.lengths[self.index : index + 1])
+        elif index >= 0:
+            self._at = reading.start + sum(reading.lengths[: index + 1])
+        else:
+            return
+        self.index = index + 1
 
 
 class ListReader(Generic[T]):
     """Turns a JSON list of objects into values, decoding only what changed since the last time.
 
     5,000 pods are megabytes of JSON, read every second: the benchmark's largest case spends
-    most of its processor time here if every object is decoded each time. An object whose JSON
-    is unchanged may therefore yield the value from the last time, which must be immutable.
+    most of its processor time here if every object is decoded each time. The same bytes yield the
+    same values, for a whole list and for an object in it; values must therefore be immutable.
 
-    `build` makes a value from an object, `name` returns a value's name, which finds the place
-    where both lists run in parallel again after an object was added, changed or removed.
+    `build` makes a value from an object, None for one to leave out. `name` returns a value's name,
+    which finds the place where both lists run in parallel again after an object was added, changed
+    or removed.
     """
 
-    def __init__(self, build: Callable[[dict[str, Any]], T], name: Callable[[T], str]) -> None:
+    def __init__(
+        self, build: Callable[[dict[str, Any]], T | None], name: Callable[[T], str]
+    ) -> None:
         self._build = build
-        self._last: _Look[T] = _Look([], name)
+        self._name = name
+        self._last: _Reading[T] = _Reading()
 
     def read(self, body: bytes) -> tuple[T, ...]:
         """Return the values in the list's order, none for null.
@@ -67,41 +155,60 @@ class ListReader(Generic[T]):
         Raises `ValueError` for invalid JSON, `TooComplex` for a list beyond the limits, and
         `UnexpectedShape` for anything but a list.
         """
+        last = self._last
+        if last.body and body == last.body:
+            return last.result
         opening = _OPEN.match(body)
         if opening is None:
             if loads(body) is not None:
                 raise UnexpectedShape("a list")
             return ()
-        entries, end = self._entries(body, opening.end())
+        reading = _Reading[T](body, opening.end())
+        end = self._fill(reading, _Place(last))
         if not _CLOSE.fullmatch(body, end):
             raise ValueError("text after the end of the list")
-        self._last = _Look(entries, self._last.name)
-        return tuple(entry.value for entry in entries)
+        reading.result = tuple([value for value in reading.values if value is not None])
+        self._last = _Reading() if reading.others else reading
+        return reading.result
 
-    def _entries(self, body: bytes, start: int) -> tuple[list[_Entry[T]], int]:
-        """Return the entries of the list that begins at `start`, and the index of its end."""
-        last, expected, at = self._last, 0, start
-        entries: list[_Entry[T]] = []
-        items = objects = 0
+    def _fill(self, reading: _Reading[T], place: _Place[T]) -> int:
+        """Read the list into `reading`, and return the index of its end."""
+        body, at = reading.body, reading.start
         while not body.startswith(b"]", at):
-            known = last.entries[expected] if expected < len(last.entries) else None
-            if known and body.startswith(known.raw, at):
-                entries.append(known)
-                end, expected = at + len(known.raw), expected + 1
-                objects += known.objects
-            else:
-                item, end = _parse(body, at)
-                if isinstance(item, dict):
-                    raw = body[at:end]
-                    entry = _Entry(raw, self._build(item), raw.count(b"{"))
-                    entries.append(entry)
-                    expected = last.places.get(last.name(entry.value), expected - 1) + 1
-                    objects += entry.objects
-            items += 1
-            if items > _MOST_ITEMS or objects > _MOST_OBJECTS:
-                raise TooComplex(f"at most {_MOST_ITEMS:,} entries with {_MOST_OBJECTS:,} objects")
-            at = end + 1 if body.startswith(b",{", end) else _after_separator(body, end)
-        return entries, at
+            first = place.index
+            if (equal_to := place.skip_equal(body, at)) > at:
+                reading.add_from(place.reading, first, place.index)
+                at = equal_to
+                if place.is_at_end():
+                    # What was the last entry may have a successor now.
+                    at = _after_separator(body, at)
+                    reading.lengths[-1] += at - equal_to
+                elif body.startswith(b"]", at):
+                    raise ValueError("a comma before the end of the list")
+            elif not place.skip_removed(body, at):
+                at = self._decode(reading, place, at)
+        return at
+
+    def _decode(self, reading: _Reading[T], place: _Place[T], at: int) -> int:
+        """Read the item that begins at `at`, and return where the next one does."""
+        body = reading.body
+        item, end = _parse(body, at)
+        after = _after_separator(body, end)
+        if isinstance(item, dict):
+            value = self._build(item)
+            name = "" if value is None else self._name(value)
+            reading.add(after - at, body.count(b"{", at, end), name, value)
+            place.go_past(name)
+        else:
+            reading.skip()
+        return after
+
+
+def values_of(read: Any) -> tuple[Any, ...]:
+    """Return what a reader read; raise `UnexpectedShape` for anything else."""
+    if not isinstance(read, tuple):
+        raise UnexpectedShape("a list")
+    return read
 
 
 def _parse(body: bytes, start: int) -> tuple[Any, int]:
@@ -119,11 +226,13 @@ def _parse(body: bytes, start: int) -> tuple[Any, int]:
                 raise
             size *= 8
         else:
-            return value, start + len(text[:length].encode())
+            return value, start + (length if text.isascii() else len(text[:length].encode()))
 
 
 def _after_separator(body: bytes, at: int) -> int:
     """Return the index of the next value, or of the list's end."""
+    if body.startswith(b",{", at):
+        return at + 1
     separator = _NEXT.match(body, at)
     if separator is None:
         raise ValueError("a list without an end")

@@ -12,6 +12,8 @@ from pipe.portal.tenants import Tenant, choose
 from pipe.secret import Secret
 from pipe.settings import Action, Settings
 
+_USE_A_TARGET = (Action.DEPLOY, Action.ROLLBACK, Action.RUN)
+
 
 class OpenedPortal:
     """A portal and its list of tenants, or the reason why there is none."""
@@ -46,6 +48,6 @@ def open_portal(
 def open_early(settings: Settings, network: Network) -> OpenedPortal | None:
     """Request it before anything else, or return None where something has to come before it."""
     aws_comes_first = settings.aws.role_arn or settings.token_secret
-    if aws_comes_first or settings.action not in (Action.DEPLOY, Action.ROLLBACK):
+    if aws_comes_first or settings.action not in _USE_A_TARGET:
         return None
     return open_portal(settings, network, settings.token, end_of(settings.token))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from enum import IntEnum
-from functools import cached_property
+from itertools import count as counter
 from operator import attrgetter
 from sys import intern
 from typing import Any
@@ -14,7 +14,6 @@ from typing import Any
 from pipe.errors import Unreachable
 from pipe.portal.fields import (
     LONGEST_PROSE,
-    UnexpectedShape,
     count,
     is_integer,
     nested,
@@ -22,6 +21,7 @@ from pipe.portal.fields import (
     prose,
     text,
 )
+from pipe.portal.list_reader import values_of
 from pipe.portal.scope import Scope
 from pipe.secret import cut
 
@@ -48,7 +48,18 @@ class Phase(IntEnum):
     SUCCEEDED = 11
 
 
+_revisions = counter(1)
 _PHASES = {int(phase): phase for phase in Phase}
+
+
+@dataclass(frozen=True, slots=True)
+class Termination:
+    """How a container ended, as Kubernetes reports it."""
+
+    reason: str
+    exit_code: int | None
+    signal: int | None = None
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +69,8 @@ class Container:
     `waiting` and `message` are the reason and message from Kubernetes for a container that does
     not run; `exit_code` and `ended` (such as `OOMKilled`) are those of its last termination.
     `running` and `waiting` are present states. A termination may be the present state or, on other
-    portals, the one before the last restart: the field is called `LastContainerState`.
+    portals, the one before the last restart: the field is called `LastContainerState`. `last` is
+    the termination before the last restart, which only Kubernetes itself shows.
     """
 
     name: str
@@ -70,14 +82,20 @@ class Container:
     exit_code: int | None = None
     ended: str = ""
     running: bool = False
+    last: Termination | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Pod:
     """One pod; `owner` is the service's name, empty when the portal does not report it.
 
     `controller` names what created it: for a Deployment its ReplicaSet, which differs between
-    generations. It is empty on Azure and for native Docker.
+    generations. It is empty on Azure and for native Docker. Only Kubernetes itself shows `ready`,
+    None on the portal, since when it has been ready or not (`ready_since`, as text), `message`, why
+    the pod as a whole is not running, and `uid`.
+
+    `revision` is the same at two looks only if nothing of the pod has changed in between. It is
+    empty where that is unknown.
     """
 
     name: str
@@ -89,41 +107,60 @@ class Pod:
     controller_kind: str
     containers: tuple[Container, ...]
     init_containers: tuple[Container, ...] = ()
+    ready: bool | None = None
+    ready_since: str = ""
+    message: str = ""
+    uid: str = ""
+    revision: str = field(default="", compare=False)
 
-    # Cached because a rollout of thousands of pods looks at each of them several times a second.
+    # Kept because a rollout of thousands of pods looks at each of them every second.
 
-    @cached_property
-    def is_running(self) -> bool:
-        """Whether it runs and is meant to."""
-        return self.phase is Phase.RUNNING and self.desired is Phase.RUNNING
+    is_running: bool = field(init=False, compare=False, repr=False)
+    """Whether it runs and is meant to."""
+    is_waiting: bool = field(init=False, compare=False, repr=False)
+    """Whether Kubernetes reports any of its containers as waiting."""
+    has_ended: bool = field(init=False, compare=False, repr=False)
+    """Whether any of its containers shows a termination, of now or earlier."""
+    restarts: int = field(init=False, compare=False, repr=False)
+    """The restart count of its most restarted container, as far as the portal reports it."""
+    is_steady: bool = field(init=False, compare=False, repr=False)
+    """Whether it runs, was never restarted, and no container shows any trouble."""
+    incarnation: str = field(init=False, compare=False, repr=False)
+    """An identity that changes when one of its containers is restarted or replaced.
 
-    @cached_property
-    def is_waiting(self) -> bool:
-        """Whether Kubernetes reports any of its containers as waiting."""
-        return any(entry.waiting for entry in (*self.init_containers, *self.containers))
+    Where readiness shows, it changes with that as well.
+    """
 
-    @cached_property
-    def has_ended(self) -> bool:
-        """Whether any of its containers shows a termination, of now or earlier."""
-        return any(entry.ended for entry in (*self.init_containers, *self.containers))
+    def __post_init__(self) -> None:
+        """Fill in what follows from the other fields."""
+        is_waiting = has_ended = False
+        restarts, incarnation = 0, self.name
+        for entry in (*self.init_containers, *self.containers):
+            is_waiting = is_waiting or bool(entry.waiting)
+            has_ended = has_ended or bool(entry.ended)
+            restarts = max(restarts, entry.restarts or 0)
+            incarnation += f" {entry.docker_id}#{entry.restarts or 0}"
+        is_running = self.phase is Phase.RUNNING and self.desired is Phase.RUNNING
+        keep = object.__setattr__
+        keep(self, "is_running", is_running)
+        keep(self, "is_waiting", is_waiting)
+        keep(self, "has_ended", has_ended)
+        keep(self, "restarts", restarts)
+        in_trouble = restarts or is_waiting or has_ended or self.ready is False
+        keep(self, "is_steady", is_running and not in_trouble)
+        keep(self, "incarnation", f"{incarnation} {self.ready_since}")
 
-    @cached_property
-    def is_steady(self) -> bool:
-        """Whether it runs, was never restarted, and no container shows any trouble."""
-        return self.is_running and not (self.restarts or self.is_waiting or self.has_ended)
-
-    @cached_property
-    def restarts(self) -> int:
-        """The restart count of its most restarted container, as far as the portal reports it."""
+    @property
+    def counts_restarts(self) -> bool:
+        """Whether the portal reports the restarts of all its containers."""
         both = (*self.init_containers, *self.containers)
-        return max((entry.restarts or 0 for entry in both), default=0)
+        return all(entry.restarts is not None for entry in both)
 
-    @cached_property
-    def incarnation(self) -> str:
-        """An identity that changes when one of its containers is restarted or replaced."""
-        both = (*self.init_containers, *self.containers)
-        parts = [f"{entry.docker_id}#{entry.restarts or 0}" for entry in both]
-        return " ".join([self.name, *parts])
+    def is_unchanged(self, before: Pod) -> bool:
+        """Return whether nothing of the pod has changed since an earlier look."""
+        if self.revision and before.revision:
+            return self.revision == before.revision
+        return self == before
 
 
 class Pods:
@@ -135,9 +172,9 @@ class Pods:
     def list(self) -> tuple[Pod, ...]:
         """Return every pod in the tenant, except those of jobs."""
         path = self._scope.v2("GetPods")
-        reader = self._scope.memory.list_reader(path, decode_pod, attrgetter("name"))
+        reader = self._scope.memory.list_reader(path, decode_service_pod, attrgetter("name"))
         reply = self._scope.calls.read(path, decode=reader.read)
-        return self._scope.calls.decode(reply, "the list of pods", without_jobs)
+        return self._scope.calls.decode(reply, "the list of pods", values_of)
 
     def log_tail(self, pod: Pod, docker_id: str) -> tuple[str, ...]:
         """Return the last log lines of a container, none when the portal does not return them."""
@@ -151,16 +188,6 @@ class Pods:
             return ()
 
 
-def without_jobs(pods: Any) -> tuple[Pod, ...]:
-    """Return the pods that do not belong to a job.
-
-    Raises `UnexpectedShape` for anything but the tuple that the list reader returns.
-    """
-    if not isinstance(pods, tuple):
-        raise UnexpectedShape("a list")
-    return tuple(pod for pod in pods if not pod.controller_kind.endswith("batch/v1/Job"))
-
-
 def decode_log(body: Any) -> tuple[str, ...]:
     """Decode `findContainerLogs`, whose `Data` may be missing or null."""
     data = text(body, "Data").removesuffix("\n") if isinstance(body, dict) else ""
@@ -169,8 +196,17 @@ def decode_log(body: Any) -> tuple[str, ...]:
     return tuple(cut(line.removesuffix("\r"), LONGEST_PROSE) for line in lines)
 
 
+def decode_service_pod(item: Mapping[str, Any]) -> Pod | None:
+    """Decode one pod of `GetPods`, None if it belongs to a job."""
+    pod = decode_pod(item)
+    return None if pod.controller_kind.endswith("batch/v1/Job") else pod
+
+
 def decode_pod(item: Mapping[str, Any]) -> Pod:
-    """Decode one pod of `GetPods`, interning the few words that thousands of pods share."""
+    """Decode one pod of `GetPods`, interning the few words that thousands of pods share.
+
+    Each decoding has a revision of its own: the list's reader decodes a pod only if it changed.
+    """
     controller = nested(item, "ControlledBy")
     return Pod(
         name=text(item, "InstanceId"),
@@ -180,31 +216,34 @@ def decode_pod(item: Mapping[str, Any]) -> Pod:
         host=intern(text(item, "Host")),
         controller=intern(text(controller, "NativeId")),
         controller_kind=intern(text(controller, "QualifiedType")),
-        containers=tuple(_container(entry) for entry in objects(item, "Containers")),
-        init_containers=tuple(_container(entry) for entry in objects(item, "InitContainers")),
+        containers=tuple([_container(entry) for entry in objects(item, "Containers")]),
+        init_containers=tuple([_container(entry) for entry in objects(item, "InitContainers")]),
+        revision=str(next(_revisions)),
     )
 
 
 def _container(item: Mapping[str, Any]) -> Container:
     state = nested(item, "LastContainerState")
-    container = Container(
+    waiting, terminated = nested(state, "waiting"), nested(state, "terminated")
+    return Container(
         name=intern(text(item, "Name")),
         image=intern(text(item, "Image")),
         docker_id=text(item, "DockerId"),
         restarts=count(item, "RestartCount"),
         running=isinstance(state.get("running"), dict),
+        **(_trouble(waiting, terminated) if waiting or terminated else {}),
     )
-    waiting, terminated = nested(state, "waiting"), nested(state, "terminated")
-    if not waiting and not terminated:
-        return container
+
+
+def _trouble(waiting: Mapping[str, Any], terminated: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a container shows of why it does not run, or did not."""
     exit_code = terminated.get("exitCode")
-    return replace(
-        container,
-        waiting=prose(waiting, "reason"),
-        message=prose(waiting, "message") or prose(terminated, "message"),
-        exit_code=exit_code if is_integer(exit_code) else None,
-        ended=(prose(terminated, "reason") or "Error") if terminated else "",
-    )
+    return {
+        "waiting": prose(waiting, "reason"),
+        "message": prose(waiting, "message") or prose(terminated, "message"),
+        "exit_code": exit_code if is_integer(exit_code) else None,
+        "ended": (prose(terminated, "reason") or "Error") if terminated else "",
+    }
 
 
 def _phase(item: Mapping[str, Any], key: str, absent: Phase) -> Phase:

@@ -23,12 +23,14 @@ _INVALID_NAMES = ("", ".", "..")
 class FailedReads:
     """What is known of reads that may fail: how many of the next ones to leave out.
 
-    `left_out` of them have been; `is_known` is true once a failure was logged.
+    `left_out` of them have been; `is_known` is true once a failure was logged. `on_token_expiry`
+    is called once, with a fault about a token that expires, if the next good read has one.
     """
 
     to_leave_out: int = 0
     left_out: int = 0
     is_known: bool = False
+    on_token_expiry: Callable[[str], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class PortalMemory:
     _readers: dict[str, ListReader[Any]] = field(default_factory=dict)
 
     def list_reader(
-        self, path: str, build: Callable[[dict[str, Any]], T], name: Callable[[T], str]
+        self, path: str, build: Callable[[dict[str, Any]], T | None], name: Callable[[T], str]
     ) -> ListReader[T]:
         """Return the reader for the list at `path`, which remembers the list it read last."""
         return self._readers.setdefault(path, ListReader(build, name))

@@ -18,6 +18,7 @@ from pipe.model import MAIN
 from pipe.portal import docker_config, error_body, extra_config
 from pipe.portal.calls import NO_ROUTE
 from pipe.portal.fields import UnexpectedShape, code, count, items, nested, objects, text
+from pipe.portal.list_reader import values_of
 from pipe.portal.scope import Scope
 
 log = logging.getLogger(__name__)
@@ -67,7 +68,8 @@ class Service:
     switches that the older update call resets unless they are sent again. `history` holds the
     images of each deploy by container, oldest first; `docker_config` is the text in which side
     and init containers and environments are kept, `extra_config` the one with the environment on
-    plain Docker hosts. `hosts` are its public names, the preferred one first.
+    plain Docker hosts, `volumes` the one with further volumes. `hosts` are its public names,
+    the preferred one first.
     """
 
     name: str
@@ -86,6 +88,7 @@ class Service:
     flags: Mapping[str, bool]
     docker_config: str = field(default="", repr=False)
     extra_config: str = field(default="", repr=False)
+    volumes: str = field(default="", repr=False)
     deployed_by: str = ""
     hosts: tuple[str, ...] = ()
     listeners: tuple[Listener, ...] = ()
@@ -129,9 +132,9 @@ class Services:
     def list(self) -> tuple[Service, ...]:
         """Return every service in the tenant."""
         path = self._scope.v2("GetReplicationControllers")
-        reader = self._scope.memory.list_reader(path, decode_service, attrgetter("name"))
+        reader = self._scope.memory.list_reader(path, decode_named, attrgetter("name"))
         reply = self._scope.calls.read(path, decode=reader.read)
-        return self._scope.calls.decode(reply, "the list of services", with_names)
+        return self._scope.calls.decode(reply, "the list of services", values_of)
 
     def find(self, name: str) -> Service | None:
         """Return one service, None when it does not exist; on old portals from the whole list."""
@@ -288,14 +291,10 @@ def _with_images(service: Service, images: Mapping[str, str]) -> str:
         ) from None
 
 
-def with_names(services: Any) -> tuple[Service, ...]:
-    """Return the services that have a name.
-
-    Raises `UnexpectedShape` for anything but the tuple that the list reader returns.
-    """
-    if not isinstance(services, tuple):
-        raise UnexpectedShape("a list")
-    return tuple(service for service in services if service.name)
+def decode_named(item: Mapping[str, Any]) -> Service | None:
+    """Decode one service of `GetReplicationControllers`, None if it has no name."""
+    service = decode_service(item)
+    return service if service.name else None
 
 
 def decode_found(body: Any) -> Service | None:
@@ -304,8 +303,7 @@ def decode_found(body: Any) -> Service | None:
         return None
     if not isinstance(body, dict):
         raise UnexpectedShape("a service object or null")
-    service = decode_service(body)
-    return service if service.name else None
+    return decode_named(body)
 
 
 def decode_service(item: Mapping[str, Any]) -> Service:
@@ -332,6 +330,7 @@ def decode_service(item: Mapping[str, Any]) -> Service:
         flags={key: item[key] for key in _FLAGS if isinstance(item.get(key), bool)},
         docker_config=config,
         extra_config=text(template, "ExtraConfig"),
+        volumes=text(template, "Volumes"),
         hosts=tuple(host for key in ("FqdnEx", "Fqdn") if (host := text(item, key))),
         # An object whose keys repeat the port and protocol.
         listeners=tuple(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,10 @@ from pipe.rollout.watcher import Watcher
 
 _PAUSE = 1.0
 _PAUSE_FOR_ONE = 0.5
+_PAUSE_WHILE_CALM = 2.5
+"""The longest pause, but for half a usual one, while nothing but time is missing."""
+_PAUSES_IF_CHEAP = 0.2, 0.5
+"""For one target and for several, where looks are cheap."""
 _PAUSE_AFTER_ERROR = 2.0
 _PAUSE_PER_LOOK = 9.0
 """A pause is this many times as long as a look, where the portal is slow all the time.
@@ -22,7 +27,10 @@ _PAUSE_PER_LOOK = 9.0
 Looks take 10% of the time then.
 """
 _RECENT_LOOKS = 3
-"""Looks that must all have been slow before the portal is called that."""
+"""Looks that must all have been slow before the portal is called that.
+
+Then it is their average that counts, because they differ in what they read.
+"""
 _MOST_MORE = 5.0
 """Seconds that a pause may be longer than usual before so many looks were taken."""
 LOST_SIGHT = 60.0
@@ -63,7 +71,7 @@ def follow(
     loop = _Loop(watchers, deadline, clock, patience, sight or Sight())
     while True:
         started = clock.monotonic()
-        until = None
+        verdicts: Mapping[Target, Verdict] = {}
         try:
             verdicts = loop.look()
         except (PlatformError, IdentityError) as error:
@@ -74,9 +82,8 @@ def follow(
             loop.progress.show(verdicts)
             if _is_over(verdicts, to_the_end=to_the_end):
                 return verdicts
-            until = _ready_at(verdicts)
-            pause = _PAUSE if len(verdicts) > 1 else _PAUSE_FOR_ONE
-        loop.progress.wait(loop.pause(clock.monotonic() - started, pause, until))
+            pause = loop.usual_pause(len(verdicts))
+        loop.progress.wait(loop.pause(clock.monotonic() - started, pause, verdicts))
 
 
 class _Loop:
@@ -133,17 +140,30 @@ class _Loop:
         self.progress.failed_look(error)
         return None
 
-    def pause(self, took: float, shortest: float, until: float | None) -> float:
-        """Return the seconds to wait after a look that took so many seconds."""
+    def pause(self, took: float, shortest: float, verdicts: Mapping[Target, Verdict]) -> float:
+        """Return the seconds to wait after a look with these verdicts, none if it failed."""
         self._took.append(took)
         for_slow = _PAUSE_PER_LOOK * min(self._took)
+        if for_slow > shortest:
+            for_slow = _PAUSE_PER_LOOK * sum(self._took) / len(self._took)
         if len(self._took) < _RECENT_LOOKS:
             for_slow = min(for_slow, shortest + _MOST_MORE)
         left = self._deadline.left()
         # Slow looks must not use up the remaining time: it still has to allow several.
         pause = min(max(shortest - took, for_slow), max(shortest, left / 4))
-        is_due = [] if until is None else [max(0.0, until - self._clock.monotonic())]
-        return min([pause, left, *is_due])
+        until = _ready_at(verdicts)
+        if until is None:
+            return min(pause, left)
+        due = max(0.0, until - self._clock.monotonic())
+        if _is_calm(verdicts):
+            pause = max(pause, _calm_pause(due, shortest, took))
+        return min(pause, left, due)
+
+    def usual_pause(self, targets: int) -> float:
+        """Return the seconds from look to look while looks are quick."""
+        cheap = all(watcher.looks_are_cheap() for watcher in self._watchers)
+        for_one, for_many = _PAUSES_IF_CHEAP if cheap else (_PAUSE_FOR_ONE, _PAUSE)
+        return for_many if targets > 1 else for_one
 
     def _most_blind(self) -> float:
         """Return the seconds before the deadline after which the last look is too old to count."""
@@ -174,3 +194,18 @@ def _ready_at(verdicts: Mapping[Target, Verdict]) -> float | None:
     moments = [verdict.until for verdict in verdicts.values() if isinstance(verdict, Waiting)]
     known = [moment for moment in moments if moment is not None]
     return max(known) if known and len(known) == len(moments) else None
+
+
+def _calm_pause(due: float, usual: float, took: float) -> float:
+    """Return the pause before one of the few looks that are left until the last one is due.
+
+    About equal, because a look right before the last one would show nothing new, and a multiple of
+    the usual pause, so that a verdict for which more looks are needed is as early as with them.
+    """
+    looks = math.ceil((due - usual / 2) / _PAUSE_WHILE_CALM)
+    return due if looks <= 1 else usual * math.ceil(due / looks / usual) - took
+
+
+def _is_calm(verdicts: Mapping[Target, Verdict]) -> bool:
+    """Return whether few looks are enough until the last waiting target becomes ready."""
+    return all(one.is_calm for one in verdicts.values() if isinstance(one, Waiting))

@@ -10,12 +10,14 @@ class Waiting:
     """The rollout is in progress: `detail` names what is missing, `stuck` why it may stay so.
 
     `until` is the moment (monotonic seconds) at which the rollout becomes ready if nothing
-    changes, so that the next look is not later than needed.
+    changes, so that the next look is not later than needed. With `is_calm`, nothing has gone wrong
+    so far, and what goes wrong before then still shows later: a few looks are enough.
     """
 
     detail: str
     stuck: str = ""
     until: float | None = None
+    is_calm: bool = False
 
 
 @dataclass(frozen=True)

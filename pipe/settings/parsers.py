@@ -150,6 +150,16 @@ def entry(default: Kind) -> Parser[ImageRequest]:
     return parse
 
 
+def target(default: Kind) -> Parser[Target]:
+    """Return a parser of `[kind:]name`."""
+
+    def parse(value: str) -> Target:
+        prefix, colon, rest = value.rpartition(":")
+        return Target(choice(Kind)(prefix) if colon else default, name(rest))
+
+    return parse
+
+
 def status_codes(value: str) -> tuple[tuple[int, int], ...]:
     """Parse codes and ranges, separated by commas or whitespace: `200-399` or `200, 204`."""
     ranges = []

@@ -53,10 +53,10 @@ class Reader:
             return otherwise
 
     def refuse(self, name: str, what: str, fix: str = "") -> None:
-        """Record a problem; without `fix`, the remedy is the variable's own line."""
-        self.problems.append(
-            Problem(name, what, fix or f"Write under variables:   {BY_NAME[name].line}")
-        )
+        """Record a problem once; without `fix`, the remedy is the variable's own line."""
+        problem = Problem(name, what, fix or f"Write under variables:   {BY_NAME[name].line}")
+        if problem not in self.problems:
+            self.problems.append(problem)
 
     def _refuse_literal(self, variable: Variable, value: str) -> None:
         self.refuse(

@@ -8,18 +8,18 @@ from typing import Any
 
 from pipe.portal import Pod, Service
 from pipe.portal.list_reader import ListReader
-from pipe.portal.pods import decode_pod, without_jobs
-from pipe.portal.services import decode_service, with_names
+from pipe.portal.pods import decode_service_pod
+from pipe.portal.services import decode_named
 
 
 def decode_pods(body: Any) -> tuple[Pod, ...]:
     """Return the pods in a body of `GetPods`."""
-    return without_jobs(ListReader(decode_pod, attrgetter("name")).read(_encode(body)))
+    return ListReader(decode_service_pod, attrgetter("name")).read(_encode(body))
 
 
 def decode_services(body: Any) -> tuple[Service, ...]:
     """Return the services in a body of `GetReplicationControllers`."""
-    return with_names(ListReader(decode_service, attrgetter("name")).read(_encode(body)))
+    return ListReader(decode_named, attrgetter("name")).read(_encode(body))
 
 
 def _encode(body: Any) -> bytes:

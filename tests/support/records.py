@@ -61,7 +61,7 @@ def target_record(**given: Any) -> TargetRecord:
         previous_pods=(),
         state="is set to team/web:2",
         passed=True,
-        message="ready, 2 pods up for 5 s",
+        message="ready, 2 pods up for 5 s, as the portal shows",
         seconds=11.04,
     )
     return replace(record, **given)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -55,7 +55,7 @@ def test_the_values_are_those_of_a_plain_json_parser(
 
 
 def test_only_changed_and_new_objects_are_decoded_again() -> None:
-    """One more may be, where something was removed."""
+    """What follows a few removed ones is found without decoding it."""
     reader, decoded = list_reader()
     before = [{"name": str(number), "value": "x"} for number in range(100)]
     reader.read(json.dumps(before).encode())
@@ -64,7 +64,61 @@ def test_only_changed_and_new_objects_are_decoded_again() -> None:
     decoded.clear()
     values = reader.read(json.dumps(after).encode())
     assert [json.loads(text) for _, text in values] == after
-    assert [item["name"] for item in decoded] == ["new", "19", "41"]
+    assert [item["name"] for item in decoded] == ["new", "19"]
+
+
+@pytest.mark.parametrize(
+    ("after", "most"),
+    [
+        (range(20, 100), 1),
+        ([*range(50), *range(75, 100)], 1),
+        ([*range(50, 100), *range(50)], 3),
+        (range(99, -1, -1), 100),
+        ([*range(100), *range(200, 205)], 5),
+        ([*range(99)], 1),
+    ],
+    ids=["the first are gone", "a part is gone", "two halves", "reversed", "more", "one less"],
+)
+def test_both_lists_run_in_parallel_again_after_larger_changes(
+    after: Sequence[int], most: int
+) -> None:
+    reader, decoded = list_reader()
+    reader.read(json.dumps([{"name": str(number)} for number in range(100)]).encode())
+    decoded.clear()
+    values = reader.read(json.dumps([{"name": str(number)} for number in after]).encode())
+    assert [name for name, _ in values] == [str(number) for number in after]
+    assert len(decoded) <= most
+
+
+def test_an_unchanged_list_is_the_same_list() -> None:
+    reader, decoded = list_reader()
+    body = b'[{"name": "a"}, {"name": "b"}]'
+    first = reader.read(body)
+    decoded.clear()
+    assert reader.read(bytes(bytearray(body))) is first
+    assert not decoded
+
+
+def test_an_entry_without_a_value_is_left_out_each_time() -> None:
+    reader = ListReader[str](lambda item: item["name"] or None, str)
+    assert reader.read(b'[{"name": ""}, {"name": "a"}]') == ("a",)
+    assert reader.read(b'[{"name": ""}, {"name": "a"}, {"name": "b"}]') == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'[{"name": "a"}, ]',
+        b'[{"name": "a"}',
+        b'[{"name": "a"}, {"name": "b"}, ]',
+        b'[{"name": "a"}, {"name": "b"}',
+    ],
+)
+def test_invalid_json_is_refused_although_its_beginning_is_known(body: bytes) -> None:
+    reader, _ = list_reader()
+    reader.read(b'[{"name": "a"}, {"name": "b"}]')
+    with pytest.raises(ValueError, match=r"."):
+        reader.read(body)
 
 
 @pytest.mark.parametrize(

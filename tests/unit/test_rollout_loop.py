@@ -18,6 +18,7 @@ from tests.support.fake_clock import FakeClock
 WEB, API = Target(Kind.SERVICE, "web"), Target(Kind.SERVICE, "api")
 DOWN = Unreachable("down")
 DENIED = IdentityError("denied")
+Verdicts = Mapping[Target, Verdict]
 
 
 class Script(Watcher):
@@ -53,8 +54,8 @@ def run(script: Script, seconds: float = 100.0) -> Mapping[Target, Verdict]:
 
 def test_it_ends_when_all_are_ready() -> None:
     """A target that still waits keeps the loop going."""
-    half = {WEB: Ready("up"), API: Waiting("coming")}
-    done = {WEB: Ready("up"), API: Ready("up")}
+    half: Verdicts = {WEB: Ready("up"), API: Waiting("coming")}
+    done: Verdicts = {WEB: Ready("up"), API: Ready("up")}
     script = Script(FakeClock(), half, half, done)
     assert run(script) == done
     assert len(script.looked_at) == 3
@@ -62,7 +63,7 @@ def test_it_ends_when_all_are_ready() -> None:
 
 def test_it_ends_as_soon_as_one_cannot_succeed() -> None:
     """The others need not be waited for."""
-    bad = {WEB: Failed("crash"), API: Waiting("coming")}
+    bad: Verdicts = {WEB: Failed("crash"), API: Waiting("coming")}
     assert run(Script(FakeClock(), bad)) == bad
 
 
@@ -83,6 +84,15 @@ def test_looks_at_a_slow_portal_take_a_tenth_of_the_time(takes: float) -> None:
     assert len(usual) * takes <= (script.clock.elapsed - usual[0]) / 10 + takes
 
 
+def test_looks_that_read_more_at_every_other_time_take_a_tenth_of_the_time_too() -> None:
+    waiting = [{WEB: Waiting("x")}] * 20
+    script = Script(FakeClock(), *waiting, {WEB: Ready("up")}, takes=0.5)
+    script.slow = dict.fromkeys(range(0, 20, 2), 1.0)
+    run(script, 1000.0)
+    usual = script.looked_at[3:]
+    assert len(usual) * 0.75 <= (script.clock.elapsed - usual[0]) / 10 + 1.0
+
+
 @pytest.mark.parametrize("slow", [0, 1, 5])
 def test_one_slow_look_does_not_delay_the_next_by_more_than_seconds(slow: int) -> None:
     """It says nothing about the portal: the verdict would be late."""
@@ -98,6 +108,35 @@ def test_the_last_look_comes_exactly_when_it_is_due() -> None:
     script = Script(FakeClock(), {WEB: Waiting("stable", until=1000.3)}, {WEB: Ready("up")})
     run(script)
     assert script.looked_at == pytest.approx([0.0, 0.3])
+
+
+@pytest.mark.parametrize("takes", [0.0, 0.125])
+@pytest.mark.parametrize(
+    ("due", "looks"),
+    [
+        (7.25, [0.0, 2.5, 5.0, 7.25]),
+        (5.0, [0.0, 2.5, 5.0]),
+        (3.5, [0.0, 2.0, 3.5]),
+        (1.75, [0.0, 1.75]),
+        (0.25, [0.0, 0.25]),
+    ],
+)
+def test_few_looks_are_taken_while_only_time_is_missing(
+    takes: float, due: float, looks: list[float]
+) -> None:
+    """They are where more looks would have been as well, and the last one is due."""
+    calm = {WEB: Waiting("stable", until=1000.0 + due, is_calm=True)}
+    script = Script(FakeClock(), *[calm] * (len(looks) - 1), {WEB: Ready("up")}, takes=takes)
+    run(script)
+    assert script.looked_at == pytest.approx(looks)
+
+
+def test_looks_stay_frequent_while_any_target_needs_them() -> None:
+    calm = Waiting("stable", until=1003.0, is_calm=True)
+    both = {WEB: calm, API: Waiting("has crashed, stable", until=1003.0)}
+    script = Script(FakeClock(), *[both] * 3, {WEB: Ready("up"), API: Ready("up")})
+    run(script)
+    assert script.looked_at == [0.0, 1.0, 2.0, 3.0]
 
 
 def test_an_outage_is_waited_for() -> None:
@@ -136,7 +175,12 @@ def test_with_more_patience_a_refusal_is_final_at_the_deadline() -> None:
 def test_the_minute_begins_anew_after_a_good_look() -> None:
     """Only refusals in a row count."""
     refused = [Refused("403")] * 25
-    looks = [*refused, {WEB: Waiting("x")}, *refused, {WEB: Ready("up")}]
+    looks: list[PipeError | Verdicts] = [
+        *refused,
+        {WEB: Waiting("x")},
+        *refused,
+        {WEB: Ready("up")},
+    ]
     assert run(Script(FakeClock(), *looks), 900.0) == {WEB: Ready("up")}
 
 
@@ -151,7 +195,7 @@ def test_no_target_is_waited_for_beyond_the_deadline(until: float | None) -> Non
 
 def test_the_last_good_look_counts_where_the_look_at_the_deadline_fails() -> None:
     """One lost reply does not make the state unknown."""
-    waiting = {WEB: Waiting("1 of 2 up"), API: Ready("up")}
+    waiting: Verdicts = {WEB: Waiting("1 of 2 up"), API: Ready("up")}
     script = Script(FakeClock(), *[waiting] * 50, DOWN)
     assert run(script, 60.0) == {WEB: TimedOut("1 of 2 up", 60.0), API: Ready("up")}
 
@@ -168,7 +212,12 @@ def test_what_is_seen_is_kept_up_to_date() -> None:
     clock, sight = FakeClock(), Sight()
     script = Script(clock, DOWN, {WEB: Waiting("x")}, DOWN, {WEB: Ready("up")})
     seen: list[tuple[float | None, bool]] = []
-    clock.sleep = lambda _: seen.append((sight.seen_at, sight.is_lost)) or clock.advance(1.0)  # type: ignore[func-returns-value,method-assign]
+
+    def sleep(seconds: float) -> None:
+        seen.append((sight.seen_at, sight.is_lost))
+        clock.advance(1.0)
+
+    clock.sleep = sleep  # type: ignore[method-assign]
     follow([script], Deadline.after(clock, 60.0), clock, sight=sight)
     assert seen[0] == (None, True)
     assert (1002.0, False) in seen

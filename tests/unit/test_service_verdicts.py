@@ -21,6 +21,7 @@ from tests.support.service_looks import (
     service,
     verdict,
     watch,
+    without_details,
 )
 
 PLAIN = change(service(OLD))
@@ -31,7 +32,7 @@ TWO_OLD = (pod("x", OLD), pod("y", OLD))
 def test_ready_after_the_stable_time() -> None:
     """All new pods up at two looks five seconds apart."""
     result = verdict(PLAIN, Look(1.0, TWO_UP, service()), Look(6.0, TWO_UP, service()))
-    assert result == Ready("2 pods up for 5 s")
+    assert result == Ready("2 pods up for 5 s, as the portal shows")
 
 
 def test_a_stable_rollout_has_a_moment_at_which_it_is_ready() -> None:
@@ -39,6 +40,28 @@ def test_a_stable_rollout_has_a_moment_at_which_it_is_ready() -> None:
     result = verdict(PLAIN, Look(1.0, TWO_UP, service()))
     assert isinstance(result, Waiting)
     assert result.until == 6.0
+
+
+@pytest.mark.parametrize(
+    ("pods", "crash_limit", "is_calm"),
+    [
+        (TWO_UP, 3, True),
+        (TWO_UP, 0, True),
+        (TWO_UP, 2, False),
+        ((pod("a"), pod("b", restarts=1)), 3, False),
+        (tuple(map(without_details, TWO_UP)), 3, False),
+        ((pod("a"), pod("b", restarts=None)), 3, False),
+    ],
+    ids=["calm", "no limit", "a low limit", "a restart", "no states", "restarts are not counted"],
+)
+def test_few_looks_are_enough_where_none_can_come_too_late(
+    pods: tuple[Pod, ...], crash_limit: int, is_calm: bool
+) -> None:
+    """The container that ends last before the limit must have been seen to end before."""
+    result = verdict(PLAIN, Look(1.0, pods, service()), crash_limit=crash_limit)
+    assert isinstance(result, Waiting)
+    assert result.until
+    assert result.is_calm == is_calm
 
 
 @pytest.mark.parametrize(
@@ -169,7 +192,8 @@ def test_new_pods_that_run_beside_the_last_previous_one_prove_nothing(replicas: 
 def test_the_stable_time_begins_when_the_last_previous_pod_leaves() -> None:
     """Only that shows that the new ones are ready."""
     beside, alone = Look(1.0, (*TWO_UP, *TWO_OLD), service()), Look(30.0, TWO_UP, service())
-    assert verdict(PLAIN, beside, alone) == Waiting("2 pods up; must stay up for 5 s", until=35.0)
+    waiting = Waiting("2 pods up; must stay up for 5 s", until=35.0, is_calm=True)
+    assert verdict(PLAIN, beside, alone) == waiting
 
 
 def test_a_broken_previous_pod_does_not_fail_the_rollout() -> None:
@@ -202,3 +226,9 @@ def test_a_probe_that_is_mentioned_in_passing_is_no_reason() -> None:
     result = verdict(PLAIN, Look(1.0, (pod("a"), *TWO_OLD), service(), faults))
     assert isinstance(result, Waiting)
     assert result.stuck == ""
+
+
+def test_a_problem_need_not_last_until_one_look_more_because_a_clock_is_inexact() -> None:
+    missing = pod("a", phase=4, waiting="CreateContainerConfigError", message="not found")
+    looks = [Look(1.0, (missing,), service()), Look(5.9999, (missing,), service())]
+    assert isinstance(verdict(PLAIN, *looks), Failed)

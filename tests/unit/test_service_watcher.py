@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
 from pipe.clock import Deadline
 from pipe.kinds.service.watcher import ServiceWatcher
 from pipe.portal import Fault, Pod, Service, TenantPortal
@@ -115,3 +117,26 @@ def test_faults_are_read_in_turn_while_previous_pods_remain() -> None:
     assert isinstance(verdict, Waiting)
     assert verdict.stuck == "pod a may not be ready: Readiness probe failed"
     assert len(reads) <= 21
+
+
+def test_a_fall_while_only_time_is_missing_makes_the_same_look_read_services() -> None:
+    """The next look may be the last: another deployment must be found before."""
+    clock = FakeClock()
+    portal = Portal(clock, [(0.0, service())])
+    watcher = ServiceWatcher(cast("TenantPortal", portal), clock, [change(service(OLD))], 5.0, 3)
+    deadline = Deadline.after(clock, 900.0)
+    for _ in range(2):
+        watcher.look(deadline)
+        clock.sleep(1.0)
+    portal.reads.clear()
+    portal.pods = SimpleNamespace(list=lambda: (*TWO_UP, pod("third", phase=3)))
+    watcher.look(deadline)
+    assert "web" in portal.reads
+
+
+@pytest.mark.parametrize(("pods", "reads"), [(TWO_UP, 2), (BLIND, 6)], ids=["states", "none"])
+def test_faults_are_read_rarely_where_pods_show_every_problem(
+    pods: Sequence[Pod], reads: int
+) -> None:
+    beside = (*pods, without_details(pod("x", OLD)))
+    assert follow([(0.0, service())], 12, beside)[1].count("faults") == reads

@@ -43,7 +43,7 @@ def seen_restarts(seen: Seen, last: Sequence[Pod], pods: Sequence[Pod]) -> Seen:
     counts = dict(seen)
     for pod in pods:
         known = before.get(pod.name)
-        if known is None or known is pod:
+        if known is None or pod.is_unchanged(known):
             continue
         for name in _restarted(known, pod):
             counts[pod.name, name] = counts.get((pod.name, name), 0) + 1

@@ -10,6 +10,8 @@ _BACK_OFF, _LONGEST_BACK_OFF = 15.0, 60.0
 
 Kubernetes says 10 s; the recordings show up to 15 s.
 """
+_WITHOUT_BACK_OFF = 2
+"""Ends of a container that follow each other without a pause."""
 _CLOSE = 1.0
 """Seconds between two looks that leave no time for a container to start, end and start again."""
 
@@ -32,6 +34,20 @@ def seconds(rollout: ServiceRollout, stable_seconds: float) -> float:
     if not most:
         return stable_seconds
     return max(stable_seconds, min(_BACK_OFF * 2.0 ** (most - 1), _LONGEST_BACK_OFF))
+
+
+def is_calm(rollout: ServiceRollout, crash_limit: int) -> bool:
+    """Return whether no container has ended, and the end of one shows however late the next look.
+
+    Two ends may follow each other between two looks; the third comes after a back-off.
+    """
+    may_be_late = not 0 < crash_limit <= _WITHOUT_BACK_OFF
+    return (
+        may_be_late
+        and rollout.shows_state
+        and not (rollout.ends or rollout.problems)
+        and all(pod.counts_restarts for pod in rollout.pods.new)
+    )
 
 
 def _came_up_alone(rollout: ServiceRollout, pod: Pod) -> bool:
