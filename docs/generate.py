@@ -26,13 +26,17 @@ GROUPS = {
     "VERIFY_IMAGE": "Image",
     "AWS_OIDC_ROLE_ARN": "AWS",
     "WAIT": "Rollout",
+    "RELEASE_COMMAND": "Release command",
     "PRE_DEPLOY_TEST": "Tests",
     "REPORT_DIR": "Reports and notifications",
     "ACTION": "General",
 }
 """Headings of the table of variables, by the first variable below each."""
 
-KIND_COLUMNS = ("`KIND`", "Target", "`RESTART`", "Image history in the portal", "Pods counted")
+KIND_COLUMNS = (
+    *("`KIND`", "Target", "`RESTART`", "Image history in the portal", "Pods counted"),
+    "Commands in the tenant",
+)
 
 _PART = re.compile(
     r"(?P<head>^[^\n]*made by make docs: (?P<name>(?!end)\w+)[^\n]*\n).*?"
@@ -85,7 +89,7 @@ def row(variable: Variable) -> str:
 def kind_row(kind: Kind) -> str:
     """Return the row of a kind in the README."""
     able = kind.capabilities
-    answers = (able.can_restart, able.keeps_history, able.has_pods)
+    answers = (able.can_restart, able.keeps_history, able.has_pods, able.runs_jobs)
     cells = ["yes" if answer else f"no: {answer.reason}" for answer in answers]
     return f"| `{kind}` | {' | '.join([able.title, *cells])} |"
 
@@ -125,7 +129,7 @@ def _table() -> str:
 
 
 def _kinds() -> str:
-    lines = ["", f"| {' | '.join(KIND_COLUMNS)} |", "| --- | --- | --- | --- | --- |"]
+    lines = ["", f"| {' | '.join(KIND_COLUMNS)} |", f"|{' --- |' * len(KIND_COLUMNS)}"]
     lines += [kind_row(kind) for kind in Kind]
     return "\n".join([*lines, "", ""])
 

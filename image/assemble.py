@@ -9,9 +9,10 @@ Works on any Debian image with CPython: the interpreter reports where its parts 
 which shared libraries are needed. Every file gets the time SOURCE_DATE_EPOCH.
 """
 
-import compileall
+import ast
+import importlib.util
+import marshal
 import os
-import py_compile
 import shutil
 import ssl
 import subprocess
@@ -34,8 +35,8 @@ def main(site: Path, source: Path, root: Path) -> None:
     make_folders(root)
     copy_interpreter(root)
     copy_packages(site, root / LIB / "site-packages")
-    compile_without_source(root / LIB, root)
     copy_pipe(source, root)
+    replace_by_bytecode(root / LIB, root)
     add_certificates(root)
     add_busybox(root)
     shutil.copy(source / "image/printenv", root / "usr/bin/printenv")
@@ -75,39 +76,56 @@ def copy_packages(site: Path, target: Path) -> None:
     for model in (target / "botocore/data").iterdir():
         if model.is_dir() and model.name not in left_out.AWS_SERVICES:
             shutil.rmtree(model)
+    for file in target.glob("*.dist-info/METADATA"):
+        # The rest is the project's page on PyPI.
+        file.write_text(file.read_text("utf-8").partition("\n\n")[0] + "\n", "utf-8")
     # Debian's Python looks here, others in site-packages.
     (target.parent / "dist-packages").symlink_to(target.name)
 
 
-def compile_without_source(folder: Path, root: Path) -> None:
+def replace_by_bytecode(folder: Path, root: Path) -> None:
     """Replace sources by bytecode, so that each module is present once."""
-    if not compile_all(folder, root, legacy=True):
-        sys.exit("assemble: a module does not compile")
-    for file in folder.rglob("*.py"):
-        file.unlink()
+    for source in list(folder.rglob("*.py")):
+        docstrings = not left_out.DOCSTRINGS_READ.isdisjoint(source.relative_to(folder).parts)
+        source.with_suffix(".pyc").write_bytes(bytecode(source, root, docstrings=docstrings))
+        source.unlink()
 
 
 def copy_pipe(source: Path, root: Path) -> None:
-    """Copy the pipe with its source, so that tracebacks show the lines."""
-    target = root / LIB / "site-packages/pipe"
-    copy_tree(source / "pipe", target, [])
-    if not compile_all(target, root, legacy=False):
-        sys.exit("assemble: the pipe does not compile")
+    """Copy the pipe and its documents."""
+    copy_tree(source / "pipe", root / LIB / "site-packages/pipe", [])
     for name in ("pipe.yml", "README.md", "LICENSE"):
         shutil.copy(source / name, root / name)
 
 
-def compile_all(folder: Path, root: Path, *, legacy: bool) -> bool:
+def bytecode(source: Path, root: Path, *, docstrings: bool) -> bytes:
     """Compile to bytecode that is never checked against its source; the image does not change."""
-    return compileall.compile_dir(
-        folder,
-        quiet=1,
-        maxlevels=20,
-        legacy=legacy,
-        stripdir=root,
-        prependdir="/",
-        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+    text = source.read_bytes()
+    tree = ast.parse(text)
+    if not docstrings:
+        for node in ast.walk(tree):
+            drop_docstring(node)
+    code = compile(tree, f"/{source.relative_to(root)}", "exec", dont_inherit=True)
+    # PEP 552: a hash of the source that is not checked.
+    header = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little")
+    return header + importlib.util.source_hash(text) + marshal.dumps(code)
+
+
+def drop_docstring(node: ast.AST) -> None:
+    """Remove a docstring; what follows keeps its lines.
+
+    A dataclass keeps its own: without one it composes one, which takes longer than loading it.
+    """
+    if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        return
+    is_dataclass = isinstance(node, ast.ClassDef) and any(
+        "dataclass" in ast.dump(decorator) for decorator in node.decorator_list
     )
+    if is_dataclass or ast.get_docstring(node, clean=False) is None:
+        return
+    first = node.body.pop(0)
+    if not node.body and not isinstance(node, ast.Module):
+        node.body.append(ast.copy_location(ast.Pass(), first))
 
 
 def add_certificates(root: Path) -> None:

@@ -7,7 +7,6 @@ environment, leaves libraries nothing of it, and passes on what counts.
 """
 
 import ctypes
-import gc
 import os
 import signal
 import sys
@@ -53,20 +52,18 @@ def main() -> int:
     """Run the pipe once."""
     # First of all: OpenSSL and botocore read some variables when they are loaded.
     environ = take_environment()
-    # Loaded modules are never garbage; collecting among them would delay the first request.
-    gc.disable()
+    from pipe import authorities, loading, process  # noqa: PLC0415
+
+    loading.begin()
+    authorities.read_early()
+    process.protect()
     from pipe.dependencies import Dependencies  # noqa: PLC0415
-    from pipe.deploy_tests import isolation  # noqa: PLC0415
     from pipe.output import guard_process  # noqa: PLC0415
     from pipe.run import run  # noqa: PLC0415
     from pipe.secret import Mask  # noqa: PLC0415
 
-    gc.freeze()
-    gc.enable()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _interrupt)
-    isolation.protect_process()
-    isolation.protect_root_folder()
     mask = Mask()
     guard_process(mask)
     return run(environ, Dependencies(), mask)

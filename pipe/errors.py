@@ -9,6 +9,7 @@ PipeError
 |  `- NotFound             a tenant or a target that does not exist
 |- ImageRefused        5   the image is absent, above the severity limit, or not provable
 |- PreDeployTestFailed 6   the test before the change failed
+|- CommandFailed       6   a release command, or the command of ACTION: run, failed
 |- Conflict            7   another deployment changes a target
 |- DeployFailed            the rollout failed after the change
 |  `- code 8, 9 or 10      rolled back / rollback failed / left as it is
@@ -28,6 +29,7 @@ from enum import IntEnum
 from typing import TypeVar
 
 _SENTENCE_END = re.compile(r"(?<=\.)\s+")
+DEFECT = "This is a defect of the pipe."
 ISSUES = "https://bitbucket.org/nholuongut/bitbucket-deploy-pipe/issues"
 
 
@@ -171,12 +173,23 @@ class PreDeployTestFailed(PipeError):
     code = ExitCode.PRE_TEST
 
     @classmethod
-    def because(cls, name: str, reason: str) -> PreDeployTestFailed:
-        """Build the error for the test called `name`; `reason` states how it ended."""
+    def because(cls, name: str, reason: str, remedy: str = "") -> PreDeployTestFailed:
+        """Build the error for the test called `name`; `reason` states how it ended.
+
+        `remedy` is what to do about a test that could not be started.
+        """
         return cls(
             f"{name} {reason}; the deploy stops here.",
-            "The test's output is above. Fix what it found, or the test itself.",
+            f"The test did not run. {remedy}"
+            if remedy
+            else "The test's output is above. Fix what it found, or the test itself.",
         )
+
+
+class CommandFailed(PipeError):
+    """A command inside the tenant failed before any target was changed."""
+
+    code = ExitCode.PRE_TEST
 
 
 class ImageRefused(PipeError):

@@ -12,6 +12,9 @@ from pipe.image import Image
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1", "host.docker.internal")
 """This machine: plain http is allowed, as in Docker, and no proxy is used."""
 
+STEP_PROXY = "http://host.docker.internal:29418"
+"""The proxy that every step has; a plain HTTP request through it needs no credentials."""
+
 DOCKER_HUB = "registry-1.docker.io"
 """The host of Docker Hub's API."""
 

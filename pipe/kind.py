@@ -33,6 +33,7 @@ class Capabilities:
     `has_pods`: pods (for ECS: tasks) are counted while a rollout is followed.
     `sets_environment`: `ENV` changes variables in the same write as the image.
     `sets_replicas`: `REPLICAS` changes the number of pods in the same write.
+    `runs_jobs`: a command can be run once in the tenant, with the target's own environment.
     """
 
     noun: str
@@ -41,6 +42,7 @@ class Capabilities:
     has_pods: Capability
     sets_environment: Capability
     sets_replicas: Capability
+    runs_jobs: Capability
 
     @property
     def title(self) -> str:
@@ -62,6 +64,7 @@ class Kind(StrEnum):
             has_pods=_YES,
             sets_environment=_YES,
             sets_replicas=_YES,
+            runs_jobs=_YES,
         ),
     )
     ECS = (
@@ -73,6 +76,7 @@ class Kind(StrEnum):
             has_pods=_YES,
             sets_environment=_YES,
             sets_replicas=_YES,
+            runs_jobs=_YES,
         ),
     )
     LAMBDA = (
@@ -86,6 +90,7 @@ class Kind(StrEnum):
                 "AWS changes a function's image and its environment by separate requests"
             ),
             sets_replicas=_no("AWS scales a function by itself"),
+            runs_jobs=_no("AWS starts a function only by its own handler, not with a command"),
         ),
     )
     CRONJOB = (
@@ -97,6 +102,7 @@ class Kind(StrEnum):
             has_pods=_no("the next scheduled run starts the new image"),
             sets_environment=_YES,
             sets_replicas=_no("a CronJob has no replicas"),
+            runs_jobs=_YES,
         ),
     )
 

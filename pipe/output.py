@@ -7,12 +7,13 @@ import logging
 import sys
 import threading
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from bitbucket_pipes_toolkit import fail, get_logger, success
 from colorlog import ColoredFormatter
 
+from pipe.errors import ConfigError
 from pipe.secret import Mask
+from pipe.toolkit import get_logger, show_result
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ def result(mask: Mask, text: str, *, good: bool) -> None:
     """Write the last line of a run."""
     line = one_line(mask.text(text))
     sys.stderr.flush()
-    (success if good else fail)(line, do_exit=False)
+    show_result(line, good=good)
     sys.stdout.flush()
 
 
@@ -109,3 +110,17 @@ def one_line(text: str) -> str:
 def printable(text: str) -> str:
     """Return `text` with control and other unprintable characters replaced by blanks."""
     return "".join(char if char.isprintable() else " " for char in text)
+
+
+def problems(error: ConfigError) -> None:
+    """Log every problem with the variables."""
+    for problem in error.problems:
+        log.error("%s %s. %s", problem.variable, problem.what, problem.fix)
+
+
+def guarded(what: str, action: Callable[[], None]) -> None:
+    """Do what is no reason to deploy, or not to: a defect in it is only logged."""
+    try:
+        action()
+    except Exception as error:  # noqa: BLE001 - see above
+        log.warning("%s failed because of a defect: %r.", what, error)

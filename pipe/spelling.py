@@ -7,6 +7,7 @@ import re
 import string
 from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
+from itertools import islice
 
 SHORTEST = 4
 """Characters by which a spelling is recognized; shorter secrets are not masked."""
@@ -53,7 +54,7 @@ class Spelling:
 
     def _parsed(self) -> Iterable[Element]:
         text = self._text[:_LONGEST]
-        return _elements(text) if _visible(text) >= SHORTEST else text
+        return _elements(text) if _is_visible(text) else text
 
     def head(self) -> str:
         """Return a pattern of its first characters."""
@@ -114,7 +115,7 @@ def spellings(value: str) -> Iterator[Spelling]:
     texts = {value: None, re.sub("<[^>]*>", " ", value[:_LONGEST]).strip(): None}
     # A text with line breaks may be shown line by line.
     texts |= dict.fromkeys(_LINE_END.split(value[:_LONGEST], _MOST_LINES)[:_MOST_LINES])
-    yield from (Spelling(text) for text in texts if text == value or _visible(text) >= SHORTEST)
+    yield from (Spelling(text) for text in texts if text == value or _is_visible(text))
     raw = value[:_LONGEST].encode("utf-8", "surrogatepass")
     yield from (Spelling(raw.hex()), Spelling(raw.hex().upper()))
     for form in base64_forms(value):
@@ -133,9 +134,11 @@ def base64_forms(value: str) -> Iterator[str]:
         yield encoded[-(-before * 8 // 6) : (before + len(raw)) * 8 // 6]
 
 
-def _visible(text: str) -> int:
-    """Return how many characters are neither blanks nor unprintable."""
-    return sum(not _is_gap(char) for char in text[:_LONGEST])
+def _is_visible(text: str) -> bool:
+    """Return whether enough characters are neither blanks nor unprintable."""
+    visible = (char for char in text[:_LONGEST] if not _is_gap(char))
+    # Counted no further than needed: this runs for every spelling whenever a secret is added.
+    return sum(1 for _ in islice(visible, SHORTEST)) == SHORTEST
 
 
 def _is_gap(char: str) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from pipe.dependencies import Dependencies
 from pipe.http import Network
+from pipe.portal.opening import OpenedPortal
 from pipe.report import Recorder
 from pipe.secret import Mask
 from pipe.settings import Settings
@@ -21,7 +22,7 @@ class Run:
     """Everything an action works with.
 
     `save` writes the record so far to disk; `notify_started` announces that the run is about to
-    change something.
+    change something. `opened` is the portal if it was opened before the action.
     """
 
     settings: Settings
@@ -31,6 +32,7 @@ class Run:
     recorder: Recorder
     save: Callable[[], None]
     notify_started: Callable[[], None]
+    opened: OpenedPortal | None = None
 
 
 class BaseAction(ABC):
@@ -49,6 +51,10 @@ class BaseAction(ABC):
     def has_changed(self) -> bool:
         """Return whether the action changed any target, or may have."""
         return False
+
+    def clean_up(self) -> None:
+        """Remove what the action left behind for itself alone; the run has ended."""
+        log.debug("There is nothing to clean up.")
 
     def what_runs_now(self) -> str:
         """Return the sentence that answers the first question after a failed step."""

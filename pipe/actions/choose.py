@@ -7,6 +7,7 @@ from typing import assert_never
 from pipe.actions.base import BaseAction, Run
 from pipe.actions.check import CheckAction
 from pipe.actions.deploy import DeployAction
+from pipe.actions.run import RunAction
 from pipe.actions.trust_policy import TrustPolicyAction
 from pipe.settings import Action
 
@@ -18,6 +19,8 @@ def choose(run: Run) -> BaseAction:
             return DeployAction(run)
         case Action.CHECK:
             return CheckAction(run)
+        case Action.RUN:
+            return RunAction(run)
         case Action.TRUST_POLICY:
             return TrustPolicyAction(run)
         case action:

@@ -26,17 +26,21 @@ def gather(
             deadline = deadline or Deadline.after(clock, _SECONDS)
             evidence = watcher.evidence(target, verdict, deadline)
             recorder.explained(evidence)
+            recorder.reported(target, watcher.events(target))
             _log(evidence)
         except Exception as error:  # noqa: BLE001 - must not replace the failure itself
             log.warning("%s: no evidence because of %s.", target, type(error).__name__)
 
 
 def _log(evidence: Evidence) -> None:
-    """Write faults and last log lines to the log."""
+    """Write faults, the states of containers, and last log lines to the log."""
     for text in evidence.faults:
         log.error("  fault: %s", text)
+    for text in evidence.containers:
+        log.error("  container %s", text)
     if evidence.log:
-        log.error("  last log lines of %s:", evidence.pod)
+        whose = f", {evidence.log_of}" if evidence.log_of else ""
+        log.error("  last log lines of %s%s:", evidence.pod, whose)
     elif evidence.pod:
         log.error("  The portal has no log of %s.", evidence.pod)
     for line in evidence.log:

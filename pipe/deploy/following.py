@@ -42,8 +42,7 @@ def follow_changes(
     def note() -> None:
         seconds = clock.monotonic() - started
         for change in changes:
-            counts = watcher.pod_counts(change.target)
-            recorder.followed(change.target, state.of(change), counts, seconds)
+            _note(recorder, watcher, change.target, state.of(change), seconds)
 
     deadline, patience = Deadline.after(clock, timeout), _patience(settings)
     try:
@@ -59,6 +58,12 @@ def follow_changes(
     note()
     recorder.judged(verdicts)
     return verdicts
+
+
+def _note(recorder: Recorder, watcher: Watcher, target: Target, state: str, seconds: float) -> None:
+    counts, seen_by = watcher.pod_counts(target), watcher.seen_by(target)
+    recorder.followed(target, state, counts, seconds, seen_by=seen_by)
+    recorder.reported(target, watcher.events(target))
 
 
 def _patience(settings: Settings) -> float:

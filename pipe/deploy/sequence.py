@@ -1,4 +1,4 @@
-"""The sequence of a deploy: plan, test, change, follow, test, and roll back where that fails.
+"""The sequence of a deploy: plan, test, release, change, follow, test, and roll back on failure.
 
 Nothing is touched before the plan is complete and the targets were looked at a second time. What
 to roll back to is recorded before the first write, because Bitbucket may kill the run at any
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pipe.clock import Clock
 from pipe.deploy import evidence, outcome
@@ -19,6 +19,7 @@ from pipe.deploy.current_state import CurrentState
 from pipe.deploy.following import follow_changes
 from pipe.deploy.previous_run import PreviousRun
 from pipe.deploy.recovery import Recovery
+from pipe.deploy.release import ReleaseCommand
 from pipe.deploy_tests import DeployTests
 from pipe.kinds import Drivers
 from pipe.model import Change, Plan, Target
@@ -37,7 +38,8 @@ class Deploy:
     `previous_run` is the run whose place this one takes, `resolve` proves images, `save` writes
     the record so far to disk, `notify_started` announces that the targets are about to change,
     `log_defect` logs an unexpected exception, `conceal` masks values in all output, and
-    `check_platforms` refuses images that cannot run where the present ones do.
+    `check_platforms` refuses images that cannot run where the present ones do. `plan` is None until
+    it is made.
     """
 
     settings: Settings
@@ -47,11 +49,13 @@ class Deploy:
     recorder: Recorder
     resolve: planning.Resolve
     tests: DeployTests
+    release: ReleaseCommand
     save: Callable[[], None]
     notify_started: Callable[[], None]
     log_defect: Callable[[Exception], None]
     conceal: Callable[[Iterable[Secret]], None]
     check_platforms: Callable[[Sequence[Change]], None] = lambda _: None
+    plan: Plan | None = None
     _state: CurrentState = field(default_factory=CurrentState)
     _superseded: frozenset[Target] = frozenset()
 
@@ -66,19 +70,22 @@ class Deploy:
 
         Raises the `PipeError` that the run ends with.
         """
-        plan = self._plan()
+        plan = self.plan = self._plan()
         if not plan.changes:
             return outcome.nothing_to_do(plan, self.settings.image_requests)
         if self.settings.dry_run:
             return "This was a dry run: the plan was printed and nothing was changed."
+        if self.settings.wait:
+            self.drivers.look_closer(plan.changes)
         self._test_before(plan)
+        self.release.run(plan)
         changes = plan.changes
         if self.settings.wait:
             changes = tuple(self.drivers.prepare(changes))
         # Last of all that takes time: nothing may come between this look and the change.
         changes = tuple(planning.confirm(changes, self.drivers))
         try:
-            return self._change_and_follow(changes)
+            return self._change_and_follow(replace(plan, changes=changes))
         except Exception as error:
             if not self._applied.made:
                 raise
@@ -90,31 +97,44 @@ class Deploy:
         """Whether any change took hold, or may have."""
         return bool(self._applied.made)
 
+    def clean_up(self) -> None:
+        """Remove what the release command left, unless a run that follows needs it as proof."""
+        if self.plan and len(self._applied.made) == len(self.plan.changes):
+            self.release.clear(self.plan)
+
     def what_runs_now(self) -> str:
         """Return what is known of the changed targets, from the last look at them."""
-        return self._state.describe(self._applied.made)
+        made = self._applied.made
+        state = self._state.describe(made) if made else self.release.what_stays()
+        return " ".join(filter(None, (state, self.release.commands.stopped)))
 
     def _plan(self) -> Plan:
         now = self.clock.now()
         plan = planning.build(self.settings, self.drivers, self.resolve, self.previous_run, now)
+        # Plans, logs of pods and commands in the tenant may show values of these.
+        shown = {*self.settings.configurations, self.settings.tenant_commands.target}
         for snapshot in (*(change.before for change in plan.changes), *plan.unchanged):
-            if snapshot.target in self.settings.configurations:
+            if snapshot.target in shown:
                 self.conceal(snapshot.present.values())
         self.recorder.planned(plan.changes, plan.unchanged)
         planning.log_plan(plan)
         self.check_platforms(plan.changes)
+        self.release.prepare(plan)
         return plan
 
     def _test_before(self, plan: Plan) -> None:
         self.recorder.reachable_at(self.drivers.address(plan.changes[0].before))
         variables = self.recorder.variables()
+        self.tests = replace(self.tests, tenant=self.release.tests(plan))
         self.tests.prove_ready(variables)
         if all(change.resumes for change in plan.changes):
             # An earlier run has tested and changed everything; it is too late for this test.
             return
         self.tests.before(variables)
 
-    def _change_and_follow(self, changes: Sequence[Change]) -> str:
+    def _change_and_follow(self, plan: Plan) -> str:
+        changes = plan.changes
+        self.tests = replace(self.tests, tenant=self.release.tests(plan))
         self.recorder.changing(changes)
         self.save()
         self.notify_started()

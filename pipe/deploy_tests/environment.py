@@ -26,8 +26,12 @@ def environment(
     `DEPLOY_*` variables; `credentials` the temporary AWS credentials and region by variable, empty
     without any.
     """
-    of_the_run = {name: deploy.get(name, "") for name in _DEPLOY_VARIABLES}
-    return {**settings.tests.environment, **credentials, **of_the_run}
+    return {**settings.tests.environment, **credentials, **of_the_run(deploy)}
+
+
+def of_the_run(deploy: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the variables of a test that describe the run, all that one in the tenant gets."""
+    return {name: deploy.get(name, "") for name in _DEPLOY_VARIABLES}
 
 
 def without_engine(environment: Mapping[str, str]) -> dict[str, str]:

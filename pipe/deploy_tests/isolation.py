@@ -6,7 +6,6 @@ capabilities. The kernel then refuses it `/proc/<pid>/environ`, `mem` and `fd` o
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import importlib
 import os
@@ -19,22 +18,13 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-_PR_SET_DUMPABLE = 4
 _PR_CAPBSET_DROP = 24
 _PR_SET_NO_NEW_PRIVS = 38
 _CAPABILITIES = 64
 """More than the kernel has; it rejects the others."""
 _CAPABILITY_VERSION_3 = 0x20080522
-_IMAGE_OWNER = 65533
-"""Owns the files of the pipe's image; see the Dockerfile."""
 _PACKAGE = Path(__file__).parents[1]
 _LINUX = sys.platform == "linux"
-
-
-def protect_process() -> None:
-    """Make memory and environment of this process readable only with CAP_SYS_PTRACE."""
-    if _LINUX and ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0):
-        raise _os_error()
 
 
 def load_everything() -> None:
@@ -42,17 +32,6 @@ def load_everything() -> None:
     for module in pkgutil.walk_packages([str(_PACKAGE)], f"{_PACKAGE.name}."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-
-
-def protect_root_folder() -> None:
-    """Keep tests of user 0 from replacing `/lib` or `/bin`, where the pipe is a container's root.
-
-    An image cannot give `/` itself to another user.
-    """
-    if os.getpid() == 1 and os.getuid() == 0:
-        # It fails where tests cannot write it either, as with `docker run --read-only`.
-        with contextlib.suppress(OSError):
-            os.chown("/", _IMAGE_OWNER, _IMAGE_OWNER)
 
 
 def without_privileges(start: Callable[[], T]) -> T:

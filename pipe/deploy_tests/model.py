@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Protocol
 
 from pipe.image import Image
+
+log = logging.getLogger(__name__)
 
 WriteLine = Callable[[str], None]
 """Receives one line of a test's output, without the line break."""
@@ -20,7 +23,7 @@ class Command:
 
     `seconds` is the time limit; `mask` hides secrets before output is logged or kept; `setting`
     is the variable that names `image`, for messages; `login` holds `username` and `password` for
-    the registry of `image`, if it needs them.
+    the registry of `image`, if it needs them. `name` is the variable that holds `text`.
     """
 
     text: str
@@ -31,6 +34,7 @@ class Command:
     image: Image | None = None
     setting: str = ""
     login: Mapping[str, str] | None = field(default=None, repr=False)
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,8 @@ class CommandResult:
 class DeployTestResult:
     """The result of one test; `message` completes a sentence that begins with its name.
 
-    `subject` is the command or address; `kind` is `command`, `container` or `probe`; `remedy` is
-    what to do about a test that could not be started.
+    `subject` is the command or address; `kind` is `command`, `container`, `job` (inside the tenant)
+    or `probe`; `remedy` is what to do about a test that could not be started.
     """
 
     name: str
@@ -84,10 +88,21 @@ class Runner(Protocol):
         """Run it to its end or its time limit; output is written line by line as it comes."""
 
 
+def concluded(
+    name: str, kind: str, subject: str, result: CommandResult, limit: float
+) -> DeployTestResult:
+    """Return the result of a command with a time limit as that of a test, once it is logged."""
+    message = describe(result, limit)
+    log.log(logging.INFO if result.passed else logging.ERROR, "%s %s.", name, message)
+    return DeployTestResult(
+        name, kind, subject, result.passed, result.seconds, message, result.output, result.remedy
+    )
+
+
 def describe(result: CommandResult, limit: float) -> str:
     """Return how a command ended; completes a sentence that begins with its name."""
     if result.timed_out:
-        return f"did not finish within {limit:g} s and was stopped"
+        return result.error or f"did not finish within {limit:g} s and was stopped"
     if result.signal:
         reason = f" ({result.error})" if result.error else ""
         return f"was killed by signal {result.signal} ({_signal_name(result.signal)}){reason}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from urllib.parse import urlsplit
 
@@ -28,9 +29,12 @@ class Network:
         self._sessions: dict[str, requests.Session] = {}
         self._lock = threading.Lock()
 
-    def session(self, url: str) -> requests.Session:
-        """Return a new session, for a caller that adds a token to every request."""
-        return open_session(url, self.proxies, self.ca_cert, self._adapter)
+    def session(self, url: str, context: ssl.SSLContext | None = None) -> requests.Session:
+        """Return a new session, for a caller that adds a token to every request.
+
+        `context` replaces the one that trusts the usual authorities.
+        """
+        return open_session(url, self.proxies, self.ca_cert, self._adapter, context)
 
     def client(self, url: str, *, setting: str, limits: Limits | None = None) -> HttpClient:
         """Return a client for the scheme, host and port of `url`; see `HttpClient` for `setting`.

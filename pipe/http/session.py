@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import ssl
 from collections.abc import Iterator
 from functools import lru_cache
@@ -12,9 +10,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import DEFAULT_CA_BUNDLE_PATH, BaseAdapter, HTTPAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.utils import should_bypass_proxies
 
+from pipe.authorities import usual_authorities
 from pipe.hosts import LOCAL_HOSTS
 from pipe.http.time_limit import POOLS
 from pipe.settings import Proxies
@@ -52,10 +51,10 @@ class TimedAdapter(HTTPAdapter):
 
 
 class VerifyingAdapter(TimedAdapter):
-    """Requires TLS 1.2 or newer and trusts `ca_cert` and the usual authorities."""
+    """Uses TLS as `context` has it: `tls_context` or `private_context`."""
 
-    def __init__(self, ca_cert: str) -> None:
-        self._context = tls_context(ca_cert)
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -85,15 +84,10 @@ class VerifyingAdapter(TimedAdapter):
 def tls_context(ca_cert: str) -> ssl.SSLContext:
     """Return a context for TLS 1.2 or newer with the usual authorities and those in `ca_cert`.
 
-    `ca_cert` is PEM text. All connections of a run share the context: loading the authorities
-    takes longer than a handshake. `ssl.create_default_context` would also read SSL_CERT_FILE,
-    SSL_CERT_DIR and SSLKEYLOGFILE.
+    `ca_cert` is PEM text. All connections of a run share the context: reading the authorities
+    takes longer than a handshake.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
-    context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
-    _load_system_authorities(context)
+    context = usual_authorities()
     if ca_cert:
         context.load_verify_locations(cadata=ca_cert)
         # From 3.13 on Python rejects authorities without an extension of RFC 5280, which those of
@@ -102,25 +96,33 @@ def tls_context(ca_cert: str) -> ssl.SSLContext:
     return context
 
 
-def _load_system_authorities(context: ssl.SSLContext) -> None:
-    """Trust the authorities at the paths that OpenSSL was built with, whatever variables name."""
-    paths = ssl.get_default_verify_paths()
-    # In the image the file is certifi's, and loading it takes longer than a handshake.
-    if os.path.realpath(paths.openssl_cafile) != os.path.realpath(DEFAULT_CA_BUNDLE_PATH):
-        # A machine may have a file, a folder of hashed names, both or neither.
-        with contextlib.suppress(OSError):
-            context.load_verify_locations(cafile=paths.openssl_cafile)
-    with contextlib.suppress(OSError):
-        context.load_verify_locations(capath=paths.openssl_capath)
+def private_context(*authorities: str) -> ssl.SSLContext:
+    """Return a context that trusts nothing but these authorities (PEM).
+
+    Raises `ssl.SSLError` or `ValueError` for a text that holds no certificate.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Not strict, see above: Kubernetes makes its authorities without those extensions.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    for authority in filter(None, authorities):
+        context.load_verify_locations(cadata=authority)
+    return context
 
 
 def open_session(
-    url: str, proxies: Proxies, ca_cert: str = "", adapter: BaseAdapter | None = None
+    url: str,
+    proxies: Proxies,
+    ca_cert: str = "",
+    adapter: BaseAdapter | None = None,
+    context: ssl.SSLContext | None = None,
 ) -> requests.Session:
     """Return a session for requests to the host of `url`; `adapter` replaces the network in tests.
 
-    The environment is ignored: `requests` would take proxies, certificates and even an
-    Authorization header (from a .netrc file) from it.
+    `context` replaces the one that trusts `ca_cert` and the usual authorities. The environment
+    is ignored: `requests` would take proxies, certificates and even an Authorization header (from
+    a .netrc file) from it.
     """
     session = BoundedSession()
     session.trust_env = False
@@ -128,7 +130,8 @@ def open_session(
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     parts = urlsplit(url)
     if adapter is None:
-        adapter = VerifyingAdapter(ca_cert) if parts.scheme == "https" else TimedAdapter()
+        is_tls = parts.scheme == "https"
+        adapter = VerifyingAdapter(context or tls_context(ca_cert)) if is_tls else TimedAdapter()
     session.mount(f"{parts.scheme}://", adapter)
     if address := proxy_for(url, proxies):
         session.proxies = {parts.scheme: address}

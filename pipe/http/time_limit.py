@@ -10,7 +10,7 @@ import contextlib
 import http.client
 import io
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
@@ -23,6 +23,9 @@ from pipe.http.limits import ResponseTooSlow
 _deadline: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
 
 
+_when_sent: ContextVar[Callable[[], None] | None] = ContextVar("when_sent", default=None)
+
+
 @contextlib.contextmanager
 def time_limit(deadline: Deadline) -> Iterator[None]:
     """Make responses to requests of this thread end at `deadline`, with `ResponseTooSlow`."""
@@ -31,6 +34,19 @@ def time_limit(deadline: Deadline) -> Iterator[None]:
         yield
     finally:
         _deadline.reset(token)
+
+
+@contextlib.contextmanager
+def when_sent(action: Callable[[], None]) -> Iterator[None]:
+    """Call `action` once, as soon as a request of this thread was sent and its response is awaited.
+
+    It costs no time then, and before the request it would.
+    """
+    token = _when_sent.set(action)
+    try:
+        yield
+    finally:
+        _when_sent.reset(token)
 
 
 class _TimedReader(io.RawIOBase):
@@ -88,6 +104,9 @@ class _TimedResponse(http.client.HTTPResponse):
     """A response, or a proxy's reply to CONNECT, within the limit that applies."""
 
     def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
+        if action := _when_sent.get():
+            _when_sent.set(None)
+            action()
         deadline = _deadline.get()
         timed: Any = _TimedSocket(sock, deadline) if deadline else sock
         super().__init__(timed, *args, **kwargs)

@@ -13,24 +13,26 @@ from pipe.kinds.cronjob import CronJobDriver
 from pipe.kinds.driver import Driver
 from pipe.kinds.ecs import EcsDriver
 from pipe.kinds.lambda_ import LambdaDriver
-from pipe.kinds.service import ServiceDriver
+from pipe.kinds.service import ClusterView, ServiceDriver
 from pipe.model import Change, Snapshot, Target
 from pipe.portal import TenantPortal
-from pipe.rollout import Evidence, PodCounts, Verdict, Watcher
+from pipe.rollout import Evidence, PodCounts, RolloutEvent, Verdict, Watcher
 
 T = TypeVar("T")
 
 
-def open_drivers(portal: TenantPortal, clock: Clock) -> Drivers:
-    """Return the drivers of every kind, for one tenant."""
-    return Drivers({kind: open_driver(kind, portal, clock) for kind in Kind})
+def open_drivers(portal: TenantPortal, clock: Clock, cluster: ClusterView | None = None) -> Drivers:
+    """Return the drivers of every kind, for one tenant; services are followed by `cluster`."""
+    return Drivers({kind: open_driver(kind, portal, clock, cluster) for kind in Kind})
 
 
-def open_driver(kind: Kind, portal: TenantPortal, clock: Clock) -> Driver:
+def open_driver(
+    kind: Kind, portal: TenantPortal, clock: Clock, cluster: ClusterView | None = None
+) -> Driver:
     """Return the driver of one kind; a kind that is missing here is a type error."""
     match kind:
         case Kind.SERVICE:
-            return ServiceDriver(portal, clock)
+            return ServiceDriver(portal, clock, cluster)
         case Kind.ECS:
             return EcsDriver(portal, clock)
         case Kind.LAMBDA:
@@ -57,6 +59,11 @@ class Drivers:
     def names(self, kind: Kind) -> Iterable[str]:
         """Return the name of every target of one kind."""
         return self.by_kind[kind].names()
+
+    def look_closer(self, changes: Sequence[Change]) -> None:
+        """See `Driver`."""
+        for kind, own in _by_kind({change.target: change for change in changes}).items():
+            self.by_kind[kind].look_closer(own)
 
     def prepare(self, changes: Sequence[Change], *, is_urgent: bool = False) -> Sequence[Change]:
         """See `Driver`; keeps the order."""
@@ -119,8 +126,17 @@ class _Watchers(Watcher):
     def evidence(self, target: Target, verdict: Verdict, deadline: Deadline) -> Evidence:
         return self.by_kind[target.kind].evidence(target, verdict, deadline)
 
+    def looks_are_cheap(self) -> bool:
+        return all(watcher.looks_are_cheap() for watcher in self.by_kind.values())
+
     def pod_counts(self, target: Target) -> Sequence[PodCounts]:
         return self.by_kind[target.kind].pod_counts(target)
+
+    def seen_by(self, target: Target) -> str:
+        return self.by_kind[target.kind].seen_by(target)
+
+    def events(self, target: Target) -> Sequence[RolloutEvent]:
+        return self.by_kind[target.kind].events(target)
 
 
 def _by_kind(entries: Mapping[Target, T]) -> Mapping[Kind, list[T]]:

@@ -35,6 +35,13 @@ class Driver(ABC):
         A container that ends `crash_limit` times cannot start; 0 means no limit.
         """
 
+    def look_closer(self, changes: Sequence[Change]) -> None:
+        """Gain access to what these changes are followed by, before anything is changed.
+
+        Raises `PlatformError` where access is required and refused.
+        """
+        del changes
+
     def prepare(self, changes: Sequence[Change], *, is_urgent: bool = False) -> Sequence[Change]:
         """Return the changes with what distinguishes previous pods from new ones later.
 

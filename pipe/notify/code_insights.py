@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from bitbucket_pipes_toolkit import CodeInsights
 from requests.adapters import BaseAdapter
 
 from pipe.clock import SystemClock
@@ -20,10 +19,8 @@ from pipe.http.session import open_session
 from pipe.notify.background import LIMITS, DeliveryFailed
 from pipe.report import RunRecord
 from pipe.secret import cut
-from pipe.settings import Proxies, Step
-
-PROXY = "http://host.docker.internal:29418"
-"""The proxy that every step has; a plain HTTP request through it needs no credentials."""
+from pipe.settings import Action, Proxies, Step
+from pipe.toolkit import code_insights
 
 _API = "http://api.bitbucket.org"
 """Plain HTTP: the proxy signs the request and sends it on over TLS."""
@@ -69,7 +66,7 @@ def publish(record: RunRecord, step: Step, proxy: str, adapter: BaseAdapter | No
     `record` has been masked, `step` has not: a repository's name may look like a secret.
     `adapter` replaces the network in tests.
     """
-    insights = CodeInsights(step.repository, step.workspace)
+    insights = code_insights(step.repository, step.workspace)
     with open_session(_API, Proxies(http=proxy), "", adapter) as session:
         client = HttpClient(_API, session, SystemClock(), setting="CODE_INSIGHTS", limits=LIMITS)
         insights.http_client = _Requests(client)
@@ -97,7 +94,7 @@ def report(record: RunRecord) -> dict[str, Any]:
         count = f"{passed} of {len(record.tests)} passed"
         fields.append({"title": "Tests", "type": "TEXT", "value": count})
     return {
-        "title": f"Deploy of {names or record.tenant}"[:_MAX_TITLE],
+        "title": f"{_subject(record)} {names or record.tenant}"[:_MAX_TITLE],
         "details": (record.summary or "-")[:_MAX_DETAILS],
         "external_id": _report_id(record),
         "report_type": "TEST",
@@ -132,7 +129,12 @@ def _failures(record: RunRecord) -> Iterator[tuple[str, str]]:
             yield f"{test.name} {test.message}", "\n".join(test.output[-_MAX_LINES:])
 
 
+def _subject(record: RunRecord) -> str:
+    return "Command of" if record.action is Action.RUN else "Deploy of"
+
+
 def _report_id(record: RunRecord) -> str:
     """Return an id per tenant and targets, so that a run replaces the previous run's report."""
-    names = [record.tenant, *(target.name for target in record.targets)]
-    return re.sub(r"[^A-Za-z0-9_-]", "-", f"deploy-{'-'.join(names)}")[:50]
+    what = "run" if record.action is Action.RUN else "deploy"
+    names = [what, record.tenant, *(target.name for target in record.targets)]
+    return re.sub(r"[^A-Za-z0-9_-]", "-", "-".join(names))[:50]

@@ -9,17 +9,15 @@ from typing import Any
 from requests.adapters import BaseAdapter
 
 from pipe.clock import SystemClock
+from pipe.hosts import STEP_PROXY
 from pipe.http.session import open_session
 from pipe.notify import code_insights, delivery, slack, webhook
-from pipe.notify.background import BackgroundSender
+from pipe.notify.background import SECONDS, BackgroundSender
 from pipe.report import Recorder, RunRecord
 from pipe.secret import Mask
 from pipe.settings import Settings
 
 log = logging.getLogger(__name__)
-
-SECONDS = 5.0
-"""How long all messages of a run together may delay its end."""
 
 
 class Notifications:
@@ -33,7 +31,7 @@ class Notifications:
         *,
         seconds: float = SECONDS,
         adapter: BaseAdapter | None = None,
-        insights_proxy: str = code_insights.PROXY,
+        insights_proxy: str = STEP_PROXY,
     ) -> None:
         self._settings = settings
         self._recorder = recorder

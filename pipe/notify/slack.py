@@ -7,7 +7,7 @@ from typing import Any
 
 from pipe.output import printable
 from pipe.report import RunRecord, TargetRecord
-from pipe.settings import NotificationSettings
+from pipe.settings import Action, NotificationSettings
 
 _MAX_SUMMARY = 2500
 _COLOURS = {"done": "#2eb67d", "running": "#36a2eb", "restored": "#e0a324", "cancelled": "#e0a324"}
@@ -24,6 +24,8 @@ _OPENINGS = {
 def message(record: RunRecord, notifications: NotificationSettings) -> Mapping[str, Any]:
     """Return the message for the start of a run, or for its end."""
     opening = _OPENINGS.get(record.outcome, ":x: Failed:")
+    if record.action is Action.RUN and record.outcome == "running":
+        opening = ":rocket: Running a command:"
     names = ", ".join(target.name for target in record.targets)
     headline = f"{opening} *{_escape(names or record.tenant)}*"
     if place := _place(notifications):

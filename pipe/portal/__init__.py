@@ -1,19 +1,37 @@
 """The portal's HTTP API, one module for each resource.
 
 A module holds the resource's types, their decoding from JSON, and its API; dictionaries go no
-further.
+further. The first request needs none of the resources, so they are loaded when one is first named
+(see `pipe.loading`).
 """
 
-from pipe.portal.client import Portal, TenantPortal
-from pipe.portal.connect import connect
-from pipe.portal.cronjobs import CronJob
-from pipe.portal.ecs import Deployment, EcsService, Event, TaskDefinition
-from pipe.portal.ecs_tasks import EcsTask, EcsTasks, TaskContainer
-from pipe.portal.faults import Fault
-from pipe.portal.functions import Function
-from pipe.portal.pods import Container, Phase, Pod
-from pipe.portal.services import Listener, Service
-from pipe.portal.tenants import Tenant, User, choose
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipe.portal.resources import (
+        Container,
+        CronJob,
+        Deployment,
+        EcsService,
+        EcsTask,
+        EcsTasks,
+        Event,
+        Fault,
+        Function,
+        Listener,
+        Phase,
+        Pod,
+        Portal,
+        Service,
+        TaskContainer,
+        TaskDefinition,
+        Tenant,
+        TenantPortal,
+        Termination,
+        User,
+        choose,
+    )
 
 __all__ = [
     "Container",
@@ -34,7 +52,14 @@ __all__ = [
     "TaskDefinition",
     "Tenant",
     "TenantPortal",
+    "Termination",
     "User",
     "choose",
-    "connect",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Return a name of `pipe.portal.resources`."""
+    if name not in __all__:
+        raise AttributeError(name)
+    return getattr(import_module("pipe.portal.resources"), name)

@@ -1,9 +1,8 @@
-"""The portal's resources: those of the portal itself, and those inside one tenant."""
+"""The portal's resources inside one tenant."""
 
 from __future__ import annotations
 
 from pipe.clock import Deadline
-from pipe.portal.calls import Calls
 from pipe.portal.cronjobs import CronJobs
 from pipe.portal.ecs import Ecs
 from pipe.portal.faults import Faults
@@ -12,19 +11,6 @@ from pipe.portal.pace import GRACE
 from pipe.portal.pods import Pods
 from pipe.portal.scope import Scope
 from pipe.portal.services import Services
-from pipe.portal.tenants import Tenant, Tenants
-
-
-class Portal:
-    """The portal as a whole."""
-
-    def __init__(self, calls: Calls) -> None:
-        self._calls = calls
-        self.tenants = Tenants(calls)
-
-    def tenant(self, tenant: Tenant) -> TenantPortal:
-        """Return the portal inside one tenant."""
-        return TenantPortal(Scope(self._calls, tenant))
 
 
 class TenantPortal:

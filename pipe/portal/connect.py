@@ -7,7 +7,7 @@ import requests
 from pipe.http import HttpClient, Network
 from pipe.identity.token_life import TokenEnd
 from pipe.portal.calls import Calls
-from pipe.portal.client import Portal
+from pipe.portal.portal import Portal
 from pipe.secret import Secret
 
 

@@ -53,13 +53,24 @@ _PHASES = {int(phase): phase for phase in Phase}
 
 
 @dataclass(frozen=True, slots=True)
+class Termination:
+    """How a container ended, as Kubernetes reports it."""
+
+    reason: str
+    exit_code: int | None
+    signal: int | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Container:
     """One container of a pod. `restarts` and the states are None or empty on older portals.
 
     `waiting` and `message` are the reason and message from Kubernetes for a container that does
     not run; `exit_code` and `ended` (such as `OOMKilled`) are those of its last termination.
     `running` and `waiting` are present states. A termination may be the present state or, on other
-    portals, the one before the last restart: the field is called `LastContainerState`.
+    portals, the one before the last restart: the field is called `LastContainerState`. `last` is
+    the termination before the last restart, which only Kubernetes itself shows.
     """
 
     name: str
@@ -71,6 +82,7 @@ class Container:
     exit_code: int | None = None
     ended: str = ""
     running: bool = False
+    last: Termination | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +90,9 @@ class Pod:
     """One pod; `owner` is the service's name, empty when the portal does not report it.
 
     `controller` names what created it: for a Deployment its ReplicaSet, which differs between
-    generations. It is empty on Azure and for native Docker.
+    generations. It is empty on Azure and for native Docker. Only Kubernetes itself shows `ready`,
+    None on the portal, since when it has been ready or not (`ready_since`, as text), `message`, why
+    the pod as a whole is not running, and `uid`.
 
     `revision` is the same at two looks only if nothing of the pod has changed in between. It is
     empty where that is unknown.
@@ -93,6 +107,10 @@ class Pod:
     controller_kind: str
     containers: tuple[Container, ...]
     init_containers: tuple[Container, ...] = ()
+    ready: bool | None = None
+    ready_since: str = ""
+    message: str = ""
+    uid: str = ""
     revision: str = field(default="", compare=False)
 
     # Kept because a rollout of thousands of pods looks at each of them every second.
@@ -108,7 +126,10 @@ class Pod:
     is_steady: bool = field(init=False, compare=False, repr=False)
     """Whether it runs, was never restarted, and no container shows any trouble."""
     incarnation: str = field(init=False, compare=False, repr=False)
-    """An identity that changes when one of its containers is restarted or replaced."""
+    """An identity that changes when one of its containers is restarted or replaced.
+
+    Where readiness shows, it changes with that as well.
+    """
 
     def __post_init__(self) -> None:
         """Fill in what follows from the other fields."""
@@ -125,8 +146,9 @@ class Pod:
         keep(self, "is_waiting", is_waiting)
         keep(self, "has_ended", has_ended)
         keep(self, "restarts", restarts)
-        keep(self, "is_steady", is_running and not (restarts or is_waiting or has_ended))
-        keep(self, "incarnation", incarnation)
+        in_trouble = restarts or is_waiting or has_ended or self.ready is False
+        keep(self, "is_steady", is_running and not in_trouble)
+        keep(self, "incarnation", f"{incarnation} {self.ready_since}")
 
     @property
     def counts_restarts(self) -> bool:

@@ -68,7 +68,8 @@ class Service:
     switches that the older update call resets unless they are sent again. `history` holds the
     images of each deploy by container, oldest first; `docker_config` is the text in which side
     and init containers and environments are kept, `extra_config` the one with the environment on
-    plain Docker hosts. `hosts` are its public names, the preferred one first.
+    plain Docker hosts, `volumes` the one with further volumes. `hosts` are its public names,
+    the preferred one first.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Service:
     flags: Mapping[str, bool]
     docker_config: str = field(default="", repr=False)
     extra_config: str = field(default="", repr=False)
+    volumes: str = field(default="", repr=False)
     deployed_by: str = ""
     hosts: tuple[str, ...] = ()
     listeners: tuple[Listener, ...] = ()
@@ -328,6 +330,7 @@ def decode_service(item: Mapping[str, Any]) -> Service:
         flags={key: item[key] for key in _FLAGS if isinstance(item.get(key), bool)},
         docker_config=config,
         extra_config=text(template, "ExtraConfig"),
+        volumes=text(template, "Volumes"),
         hosts=tuple(host for key in ("FqdnEx", "Fqdn") if (host := text(item, key))),
         # An object whose keys repeat the port and protocol.
         listeners=tuple(

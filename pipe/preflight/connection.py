@@ -37,8 +37,28 @@ class Handshake:
         )
 
 
-def check_connection(name: str, url: str, setting: str, network: Network) -> CheckResult:
-    """Open one connection to `url`, which comes from the variable `setting`."""
+@dataclass(frozen=True)
+class Trust:
+    """What the certificate of a host is verified against: a TLS context, and its name."""
+
+    context: ssl.SSLContext
+    name: str
+
+
+def check_connection(
+    name: str,
+    url: str,
+    setting: str,
+    network: Network,
+    *,
+    trust: Trust | None = None,
+    seconds: float = _SECONDS,
+) -> CheckResult:
+    """Open one connection to `url`, which comes from the variable `setting`.
+
+    `trust` replaces the authorities that apply to every other host.
+    """
+    trust = trust or _usual_trust(network)
     parts = urlsplit(url)
     check = f"connection to {name}"
     proxy = proxy_for(url, network.proxies)
@@ -46,21 +66,24 @@ def check_connection(name: str, url: str, setting: str, network: Network) -> Che
     if urlsplit(proxy).scheme == "https":
         return unknown(check, f"{parts.netloc} is reached {through}; TLS in TLS is not checked")
     try:
-        handshake = _connect(url, proxy, network.ca_cert)
+        handshake = _connect(_prepare(url, proxy, trust.context, seconds))
     except (OSError, http.client.HTTPException) as error:
-        limits = Limits(connect=_SECONDS)
+        limits = Limits(connect=seconds)
         return failed(check, explain(_classified(error, proxy), url, setting, limits, proxy))
     if handshake is None:
         return passed(check, f"{parts.netloc} reached {through}, without TLS")
-    trusted = "the default authorities" + (" and CA_CERT" if network.ca_cert else "")
     return passed(
         check,
-        f"{parts.netloc} reached {through}; {handshake}, verified against {trusted}",
+        f"{parts.netloc} reached {through}; {handshake}, verified against {trust.name}",
     )
 
 
-def _connect(url: str, proxy: str, ca_cert: str) -> Handshake | None:
-    connection = _prepare(url, proxy, ca_cert)
+def _usual_trust(network: Network) -> Trust:
+    name = "the default authorities" + (" and CA_CERT" if network.ca_cert else "")
+    return Trust(tls_context(network.ca_cert), name)
+
+
+def _connect(connection: http.client.HTTPConnection) -> Handshake | None:
     try:
         connection.connect()
         if not isinstance(connection.sock, ssl.SSLSocket):
@@ -78,14 +101,15 @@ def _connect(url: str, proxy: str, ca_cert: str) -> Handshake | None:
         connection.close()
 
 
-def _prepare(url: str, proxy: str, ca_cert: str) -> http.client.HTTPConnection:
+def _prepare(
+    url: str, proxy: str, context: ssl.SSLContext, seconds: float
+) -> http.client.HTTPConnection:
     """Return an unopened connection; for https a proxy only forwards bytes."""
     parts = urlsplit(url)
     if parts.scheme == "https":
-        context = tls_context(ca_cert)
-        return tls_connection(parts.hostname or "", parts.port or 443, proxy, context, _SECONDS)
+        return tls_connection(parts.hostname or "", parts.port or 443, proxy, context, seconds)
     first = urlsplit(proxy or url)
-    return http.client.HTTPConnection(first.hostname or "", first.port or 80, timeout=_SECONDS)
+    return http.client.HTTPConnection(first.hostname or "", first.port or 80, timeout=seconds)
 
 
 def _classified(error: Exception, proxy: str) -> Exception:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from pipe.errors import NotFound
 from pipe.identity.establish import Identity, with_token
 from pipe.kinds import Drivers
 from pipe.kinds.containers import unknown_container
-from pipe.model import Target
-from pipe.portal import Portal, Tenant, TenantPortal, User, choose, connect
+from pipe.model import Snapshot, Target
+from pipe.portal import Portal, Tenant, TenantPortal, User, choose
+from pipe.portal.connect import connect
 from pipe.portal.token_expiry import expiry_warning
 from pipe.preflight.checker import Checker
+from pipe.preflight.commands import check_commands
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +48,7 @@ def check_portal(
     checker.passed("tenant", f"{tenant.name}, id {tenant.id}")
     tenant_portal = portal.tenant(tenant)
     _report_life(checker, portal_identity, tenant_portal)
-    _check_targets(checker, open_drivers(tenant_portal))
+    check_commands(checker, tenant_portal, _check_targets(checker, open_drivers(tenant_portal)))
     return tenant_portal
 
 
@@ -79,11 +81,12 @@ def _report_user(checker: Checker, portal: Portal, tenants: Sequence[Tenant]) ->
     checker.attempt("write access", lambda: portal.tenants.check_writable(user))
 
 
-def _check_targets(checker: Checker, drivers: Drivers) -> None:
+def _check_targets(checker: Checker, drivers: Drivers) -> Mapping[Target, Snapshot]:
+    """Return the targets that were found."""
     targets = list(dict.fromkeys(request.target for request in checker.settings.image_requests))
     snapshots = checker.attempt("targets", lambda: drivers.read(targets))
     if snapshots is None:
-        return
+        return {}
     for target, snapshot in snapshots.items():
         images = ", ".join(snapshot.images.values())
         checker.passed(f"{target.kind} {target.name}", f"exists, is set to {images}")
@@ -94,6 +97,7 @@ def _check_targets(checker: Checker, drivers: Drivers) -> None:
     for target in targets:
         if target not in snapshots:
             _report_missing(checker, target, drivers)
+    return snapshots
 
 
 def _report_missing(checker: Checker, target: Target, drivers: Drivers) -> None:

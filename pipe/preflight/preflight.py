@@ -11,6 +11,7 @@ from pipe.portal import TenantPortal
 from pipe.preflight.checker import Checker
 from pipe.preflight.identity import add_portal_keys, check_identity
 from pipe.preflight.images import check_images
+from pipe.preflight.kubernetes import check_kubernetes
 from pipe.preflight.portal import check_portal
 from pipe.preflight.result import CheckResult
 from pipe.secret import Mask
@@ -41,4 +42,6 @@ class Preflight:
         tenant = check_portal(checker, identity, self.open_drivers)
         if tenant and identity:
             identity = add_portal_keys(checker, identity, tenant)
+        if tenant:
+            check_kubernetes(checker, tenant)
         check_images(checker, identity)

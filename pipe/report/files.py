@@ -20,7 +20,7 @@ from pipe.report.json_record import to_json
 from pipe.report.record import RunRecord
 from pipe.report.recorder import Recorder
 from pipe.secret import Mask
-from pipe.settings import Settings
+from pipe.settings import Action, Settings
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,8 @@ def _env(values: Mapping[str, str]) -> str:
 
 def _junit_name(record: RunRecord) -> str:
     """Return a name per set of targets, so that two pipes in one step write two files."""
-    names = "-".join(["deploy", record.tenant, *(str(entry.target) for entry in record.targets)])
+    what = "run" if record.action is Action.RUN else "deploy"
+    names = "-".join([what, record.tenant, *(str(entry.target) for entry in record.targets)])
     return f"{re.sub(r'[^A-Za-z0-9._-]', '_', names)[:_LONGEST_NAME]}.xml"
 
 

@@ -9,6 +9,7 @@ from pipe.report.markup import Markup, join, tag, text
 from pipe.report.record import RunRecord, TargetRecord
 from pipe.report.style import STYLE
 from pipe.report.timeline import ROLLBACK, ROLLOUT, timeline
+from pipe.settings import Action
 
 _HEADLINES = {
     "running": ("…", "busy", "Deploying"),
@@ -27,6 +28,14 @@ _HEADLINES = {
 }
 """Symbol, class and words for each outcome."""
 
+_BEFORE_CHANGE = {
+    "PRE_DEPLOY_TEST": "Pre-deploy test failed",
+    "RELEASE_COMMAND": "Release command failed",
+    "COMMAND": "Command failed",
+}
+"""Words for what ends a run before its change, by the name of the test."""
+_COMMANDS = ("RELEASE_COMMAND", "COMMAND")
+"""Tests that are none: commands inside the tenant."""
 _MAX_NAMES = 3
 # Nothing may be loaded and nothing may run, whatever a log line manages to smuggle in.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -35,6 +44,11 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 def page(record: RunRecord) -> str:
     """Return the page for a record that has been masked."""
     symbol, status, headline = _HEADLINES[record.outcome]
+    if record.action is Action.RUN and record.outcome == "running":
+        headline = "Running a command"
+    if record.outcome == "pre-test":
+        failed = (test.name for test in record.tests if not test.passed)
+        headline = _BEFORE_CHANGE.get(next(failed, ""), headline)
     title = f"{headline}: {_names(record)}" if record.targets else headline
     head = tag(
         "head",
@@ -120,7 +134,14 @@ def _target(entry: TargetRecord) -> Markup:
         _row("Rollout", entry.message, {True: "good", False: "bad", None: ""}[entry.passed]),
         _row("Rollback", entry.rollback),
         _row("Now", entry.state),
-        timeline(entry.timeline, "Pods during the rollout", ROLLOUT),
+        _row("Seen by", entry.seen_by),
+        timeline(
+            entry.timeline,
+            "Pods during the rollout",
+            ROLLOUT,
+            entry.events,
+            failed=entry.passed is False,
+        ),
         timeline(entry.rollback_timeline, "Pods during the rollback", ROLLBACK),
     )
 
@@ -158,7 +179,9 @@ def _warnings(record: RunRecord) -> Markup:
 def _tests(record: RunRecord) -> Markup:
     if not record.tests:
         return Markup()
-    return tag("section", tag("h2", "Tests"), *map(_test, record.tests))
+    commands = any(test.name in _COMMANDS for test in record.tests)
+    title = "Commands and tests" if commands else "Tests"
+    return tag("section", tag("h2", title), *map(_test, record.tests))
 
 
 def _test(test: DeployTestResult) -> Markup:
@@ -178,11 +201,14 @@ def _test(test: DeployTestResult) -> Markup:
 def _evidence(record: RunRecord) -> Iterator[Markup]:
     for evidence in record.evidence:
         faults = tag("ul", *(tag("li", fault) for fault in evidence.faults))
+        containers = tag("ul", *(tag("li", state) for state in evidence.containers))
         yield tag(
             "section",
             tag("h2", "Evidence", tag("small", evidence.target)),
             tag("p", "Pod ", tag("code", evidence.pod)) if evidence.pod else "",
+            containers if evidence.containers else "",
             faults if evidence.faults else "",
+            tag("p", "Log of ", evidence.log_of) if evidence.log and evidence.log_of else "",
             _lines(evidence.log),
             "" if evidence.log or evidence.faults else tag("p", "No faults and no log lines."),
         )

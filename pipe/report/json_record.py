@@ -10,7 +10,7 @@ from typing import Any
 from pipe.deploy_tests.model import DeployTestResult
 from pipe.preflight.result import CheckResult
 from pipe.report.record import ImageRecord, RunRecord, TargetRecord
-from pipe.rollout import Evidence, PodCounts
+from pipe.rollout import Evidence, PodCounts, RolloutEvent
 
 SCHEMA = 2
 """Raised when the meaning of an existing key changes; keys may be added at any time."""
@@ -65,6 +65,8 @@ def _target(target: TargetRecord) -> Mapping[str, Any]:
         "seconds": round(target.seconds, 3),
         "timeline": [_pod_counts(counts) for counts in target.timeline],
         "rollback_timeline": [_pod_counts(counts) for counts in target.rollback_timeline],
+        "events": [_event(event) for event in target.events],
+        "seen_by": target.seen_by or None,
         "digest": target.digest or None,
     }
 
@@ -75,7 +77,12 @@ def _pod_counts(counts: PodCounts) -> Mapping[str, Any]:
         "old": counts.old,
         "up": counts.up,
         "starting": counts.starting,
+        "ready": counts.ready,
     }
+
+
+def _event(event: RolloutEvent) -> Mapping[str, Any]:
+    return {**vars(event), "seconds": round(event.seconds, 3)}
 
 
 def _test(test: DeployTestResult) -> Mapping[str, Any]:
@@ -117,7 +124,9 @@ def _evidence(evidence: Evidence) -> Mapping[str, Any]:
         "target": str(evidence.target),
         "pod": evidence.pod,
         "faults": evidence.faults,
+        "containers": evidence.containers,
         "log": evidence.log,
+        "log_of": evidence.log_of,
     }
 
 

@@ -10,9 +10,11 @@ from xml.etree import ElementTree as ET
 from pipe.deploy_tests.model import DeployTestResult
 from pipe.report.record import RunRecord, TargetRecord
 from pipe.rollout import Evidence
+from pipe.settings import Action
 
 _CLASS = "deploy"
-_PRE_DEPLOY = "PRE_DEPLOY_TEST"
+_SUITES = {Action.RUN: "command in"}
+_BEFORE_ROLLOUT = ("PRE_DEPLOY_TEST", "RELEASE_COMMAND")
 # XML 1.0 forbids these, escaped or not.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -34,7 +36,7 @@ def junit(record: RunRecord) -> str:
     if not cases:
         return ""
     totals = {
-        "name": _clean(f"deploy to {record.tenant}"),
+        "name": _clean(f"{_SUITES.get(record.action, 'deploy to')} {record.tenant}"),
         "tests": str(len(cases)),
         "failures": str(sum(case.passed is False for case in cases)),
         "errors": "0",
@@ -51,9 +53,9 @@ def junit(record: RunRecord) -> str:
 
 def _cases(record: RunRecord) -> Iterator[_Case]:
     """Yield the cases in the order in which they happened."""
-    yield from (_test(test) for test in record.tests if test.name == _PRE_DEPLOY)
+    yield from (_test(test) for test in record.tests if test.name in _BEFORE_ROLLOUT)
     yield from (_rollout(entry, record.evidence) for entry in record.targets if entry.message)
-    yield from (_test(test) for test in record.tests if test.name != _PRE_DEPLOY)
+    yield from (_test(test) for test in record.tests if test.name not in _BEFORE_ROLLOUT)
 
 
 def _test(test: DeployTestResult) -> _Case:

@@ -11,7 +11,7 @@ from pipe.deploy_tests.model import DeployTestResult
 from pipe.model import Target
 from pipe.preflight.result import CheckResult
 from pipe.registry.base import Finding
-from pipe.rollout import Evidence, PodCounts
+from pipe.rollout import Evidence, PodCounts, RolloutEvent
 from pipe.secret import Mask
 from pipe.settings import Action
 
@@ -27,7 +27,8 @@ class TargetRecord:
     keeps it. `state` describes
     what runs now, `passed` is None until the rollout has ended, and `message` gives the reason.
     `rollback` describes how the rollback went, empty without one. `seconds` is how long the
-    rollout was followed.
+    rollout was followed, and `events` are what Kubernetes reported meanwhile, where it was asked.
+    `seen_by` names whose account of the rollout `passed` rests on, empty without a rollout.
     """
 
     target: Target
@@ -49,6 +50,8 @@ class TargetRecord:
     seconds: float = 0.0
     timeline: tuple[PodCounts, ...] = ()
     rollback_timeline: tuple[PodCounts, ...] = ()
+    events: tuple[RolloutEvent, ...] = ()
+    seen_by: str = ""
 
     @property
     def name(self) -> str:

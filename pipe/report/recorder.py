@@ -17,7 +17,7 @@ from pipe.preflight.result import CheckResult
 from pipe.registry.verification import ImageVerification
 from pipe.report.link import step_page
 from pipe.report.record import ImageRecord, RunRecord, StepRecord, TargetRecord
-from pipe.rollout import Evidence, PodCounts, Ready, Verdict, Waiting, words
+from pipe.rollout import Evidence, PodCounts, Ready, RolloutEvent, Verdict, Waiting, words
 from pipe.secret import Secret
 from pipe.settings import Settings, Step
 
@@ -76,10 +76,22 @@ class Recorder:
         self._checks.append(result)
 
     def followed(
-        self, target: Target, state: str, timeline: Sequence[PodCounts], seconds: float
+        self,
+        target: Target,
+        state: str,
+        timeline: Sequence[PodCounts],
+        seconds: float,
+        *,
+        seen_by: str,
     ) -> None:
         """Note the state of a rollout when it was last checked."""
-        self._update(target, state=state, timeline=tuple(timeline), seconds=seconds)
+        seen = {"timeline": tuple(timeline), "seconds": seconds, "seen_by": seen_by}
+        self._update(target, state=state, **seen)
+
+    def reported(self, target: Target, events: Sequence[RolloutEvent]) -> None:
+        """Note what Kubernetes reported of a rollout; events noted before are replaced."""
+        if events:
+            self._update(target, events=tuple(events))
 
     def judged(self, verdicts: Mapping[Target, Verdict]) -> None:
         """Note the verdicts on the rollouts."""

@@ -6,14 +6,14 @@ STYLE = """
   --page: #f5f6f8; --card: #fff; --ink: #1b1f27; --soft: #5b6472; --line: #dfe3e8;
   --good: #11743f; --good-bg: #e3f5ea; --bad: #b3261e; --bad-bg: #fdeceb;
   --warn: #8a5200; --warn-bg: #fdf1dd; --busy: #1d5fb8; --busy-bg: #e6effb;
-  --up: #27a567; --starting: #f0b429; --old: #9aa5b4; --code: #f0f2f5;
+  --up: #27a567; --unready: #9adbb6; --starting: #f0b429; --old: #9aa5b4; --code: #f0f2f5;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --page: #111419; --card: #1a1f26; --ink: #e7eaef; --soft: #9ba6b4; --line: #2e3640;
     --good: #5ed28f; --good-bg: #12301f; --bad: #ff8f87; --bad-bg: #3a1816;
     --warn: #f5bd5c; --warn-bg: #362609; --busy: #82b4f7; --busy-bg: #14253c;
-    --up: #35b877; --starting: #e0a324; --old: #667282; --code: #11151a;
+    --up: #35b877; --unready: #1c6340; --starting: #e0a324; --old: #667282; --code: #11151a;
   }
 }
 * { box-sizing: border-box; }
@@ -64,13 +64,24 @@ figcaption { color: var(--soft); font-size: .85rem; margin-bottom: .7rem; }
 .ticks span:first-child { transform: none; }
 .levels, .ticks { color: var(--soft); font-size: .75rem; font-variant-numeric: tabular-nums; }
 .level { stroke: var(--line); stroke-width: 1; }
-rect.up { fill: var(--up); } rect.starting { fill: var(--starting); } rect.old { fill: var(--old); }
+rect.up, rect.ready { fill: var(--up); } rect.unready { fill: var(--unready); }
+rect.starting { fill: var(--starting); } rect.old { fill: var(--old); }
+.marks { position: relative; grid-column: 2; height: .6rem; margin-top: .25rem; }
+.marks i { position: absolute; width: .5rem; height: .5rem; border-radius: 50%;
+  transform: translateX(-50%); background: var(--soft); }
+.marks .alarm { background: var(--bad); z-index: 1; }
+.events { list-style: none; margin: .6rem 0; padding: 0; font-size: .85rem; }
+.events li { display: grid; grid-template-columns: 4rem 1fr; padding: .25rem 0;
+  border-top: 1px solid var(--line); }
+.events .moment { color: var(--soft); font-variant-numeric: tabular-nums; }
+.events .alarm b { color: var(--bad); }
+.events p { margin: 0; }
 .legend { display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; margin: .5rem 0 .3rem; padding: 0;
   list-style: none; font-size: .85rem; color: var(--soft); }
 .legend i { display: inline-block; width: .8rem; height: .8rem; border-radius: 3px;
   margin-right: .4rem; vertical-align: -1px; }
-i.up { background: var(--up); } i.starting { background: var(--starting); }
-i.old { background: var(--old); }
+i.up, i.ready { background: var(--up); } i.unready { background: var(--unready); }
+i.starting { background: var(--starting); } i.old { background: var(--old); }
 .legend b { color: var(--ink); }
 details summary { cursor: pointer; color: var(--soft); font-size: .85rem; }
 .test { border-top: 1px solid var(--line); padding: .5rem 0; }

@@ -18,6 +18,8 @@ _PAUSE = 1.0
 _PAUSE_FOR_ONE = 0.5
 _PAUSE_WHILE_CALM = 2.5
 """The longest pause, but for half a usual one, while nothing but time is missing."""
+_PAUSES_IF_CHEAP = 0.2, 0.5
+"""For one target and for several, where looks are cheap."""
 _PAUSE_AFTER_ERROR = 2.0
 _PAUSE_PER_LOOK = 9.0
 """A pause is this many times as long as a look, where the portal is slow all the time.
@@ -80,7 +82,7 @@ def follow(
             loop.progress.show(verdicts)
             if _is_over(verdicts, to_the_end=to_the_end):
                 return verdicts
-            pause = _PAUSE if len(verdicts) > 1 else _PAUSE_FOR_ONE
+            pause = loop.usual_pause(len(verdicts))
         loop.progress.wait(loop.pause(clock.monotonic() - started, pause, verdicts))
 
 
@@ -156,6 +158,12 @@ class _Loop:
         if _is_calm(verdicts):
             pause = max(pause, _calm_pause(due, shortest, took))
         return min(pause, left, due)
+
+    def usual_pause(self, targets: int) -> float:
+        """Return the seconds from look to look while looks are quick."""
+        cheap = all(watcher.looks_are_cheap() for watcher in self._watchers)
+        for_one, for_many = _PAUSES_IF_CHEAP if cheap else (_PAUSE_FOR_ONE, _PAUSE)
+        return for_many if targets > 1 else for_one
 
     def _most_blind(self) -> float:
         """Return the seconds before the deadline after which the last look is too old to count."""

@@ -11,12 +11,12 @@ from pathlib import Path
 from pipe import files
 from pipe.configuration import Configuration, EnvironmentEdit
 from pipe.kind import Kind
-from pipe.model import MAIN, Target
 from pipe.secret import Secret
 from pipe.settings import parsers
 from pipe.settings.model import ImageRequest, Settings
 from pipe.settings.reader import Reader
 from pipe.settings.targets import list_entries
+from pipe.target import MAIN, Target
 
 _NAME = re.compile(r"[A-Za-z_.-][A-Za-z0-9_.-]*")
 """Names that Kubernetes accepts, with dots and dashes."""

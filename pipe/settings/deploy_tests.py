@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pipe.image import Image
 from pipe.secret import Secret
 from pipe.settings import addresses, parsers
-from pipe.settings.model import DeployTestSettings, NotificationSettings, Step
+from pipe.settings.model import DeployTestSettings, NotificationSettings, Place, Step
 from pipe.settings.reader import Reader
 from pipe.settings.variables import AMBIENT_SECRETS, BY_NAME, VARIABLES
 
@@ -35,10 +35,14 @@ def read_tests(reader: Reader, environ: Mapping[str, str]) -> DeployTestSettings
         seconds=reader.read("TEST_TIMEOUT", parsers.seconds(1, _LONGEST_TEST), 300.0),
         environment=_without_secrets(environ),
         withheld=_quoting_secrets(environ),
+        before_in=_place(reader, "PRE_DEPLOY_TEST_IN"),
+        after_in=_place(reader, "POST_DEPLOY_TEST_IN"),
     )
     for name, needed in (
         ("PRE_DEPLOY_TEST_IMAGE", "PRE_DEPLOY_TEST"),
         ("POST_DEPLOY_TEST_IMAGE", "POST_DEPLOY_TEST"),
+        ("PRE_DEPLOY_TEST_IN", "PRE_DEPLOY_TEST"),
+        ("POST_DEPLOY_TEST_IN", "POST_DEPLOY_TEST"),
         ("POST_DEPLOY_STATUS", "POST_DEPLOY_URL"),
         ("POST_DEPLOY_BODY", "POST_DEPLOY_URL"),
     ):
@@ -101,3 +105,7 @@ def _quoting_secrets(environ: Mapping[str, str]) -> tuple[str, ...]:
 def _image(reader: Reader, name: str) -> Image | None:
     none: Image | None = None
     return reader.read(name, parsers.image, none)
+
+
+def _place(reader: Reader, name: str) -> Place:
+    return reader.read(name, parsers.choice(Place), Place.STEP)

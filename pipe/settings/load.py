@@ -12,9 +12,10 @@ from pipe.settings import addresses, parsers
 from pipe.settings.aws import cross_check, read_aws, read_image_rules, secret_name
 from pipe.settings.configuration import read_configurations
 from pipe.settings.deploy_tests import read_notifications, read_tests
-from pipe.settings.model import Action, Proxies, Settings, Step
+from pipe.settings.model import Action, KubernetesView, Proxies, Settings, Step
 from pipe.settings.reader import Reader
 from pipe.settings.targets import read_image_requests
+from pipe.settings.tenant_commands import read_tenant_commands
 from pipe.settings.variables import AMBIENT_SECRETS, BY_NAME, VARIABLES
 
 _LONGEST_WAIT = 24 * 3600
@@ -29,6 +30,7 @@ def load(environ: Mapping[str, str]) -> Settings:
     token_secret = reader.read("DUPLO_TOKEN_SECRET", secret_name, "")
     reader.optional = _optional(action, token_secret)
     image_requests = read_image_requests(reader, environ, action)
+    tests = read_tests(reader, environ)
     settings = Settings(
         host=reader.read("DUPLO_HOST", addresses.portal, ""),
         token=reader.read("DUPLO_TOKEN", parsers.token, Secret("")),
@@ -42,6 +44,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         wait_timeout=reader.read("WAIT_TIMEOUT", parsers.seconds(1, _LONGEST_WAIT), 900.0),
         stable_seconds=reader.read("STABLE_SECONDS", parsers.seconds(0, _LONGEST_WAIT), 5.0),
         crash_limit=reader.read("CRASH_LIMIT", parsers.limit(_MOST_CRASHES), 3),
+        kubernetes=reader.read("KUBERNETES", _kubernetes, KubernetesView.AUTO),
         rollback=reader.read("ROLLBACK", parsers.boolean, otherwise=False),
         restart=reader.read("RESTART", parsers.boolean, otherwise=False),
         dry_run=reader.read("DRY_RUN", parsers.boolean, otherwise=False),
@@ -50,14 +53,19 @@ def load(environ: Mapping[str, str]) -> Settings:
         ca_cert=reader.read("CA_CERT", parsers.certificates(step.clone_dir), ""),
         proxies=_proxies(reader),
         step=step,
-        tests=read_tests(reader, environ),
+        tests=tests,
         notifications=read_notifications(reader, environ, step),
         configurations=read_configurations(reader, environ, image_requests, step.clone_dir),
+        tenant_commands=read_tenant_commands(reader, environ, action, image_requests, tests),
     )
     _cross_check(settings, reader)
     if reader.problems:
         raise ConfigError(_in_table_order(reader.problems))
     return settings
+
+
+def _kubernetes(value: str) -> KubernetesView:
+    return parsers.choice(KubernetesView)(value.lower())
 
 
 def debug_wanted(environ: Mapping[str, str]) -> bool:

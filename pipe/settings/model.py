@@ -11,8 +11,8 @@ from pathlib import Path
 from pipe.configuration import Configuration
 from pipe.hosts import ecr_address, registry_host
 from pipe.image import NONE, Image
-from pipe.model import Target
 from pipe.secret import Secret
+from pipe.target import Target
 
 
 class Action(StrEnum):
@@ -21,6 +21,7 @@ class Action(StrEnum):
     DEPLOY = "deploy"
     CHECK = "check"
     ROLLBACK = "rollback"
+    RUN = "run"
     TRUST_POLICY = "trust-policy"
 
 
@@ -28,7 +29,8 @@ class Action(StrEnum):
 class ImageRequest:
     """A target and the image it should run; `container` is empty for the main one.
 
-    `image` may be `pipe.image.NONE` for a rollback, which then finds the previous image.
+    `image` may be `pipe.image.NONE` for a rollback, which then finds the previous image, and for
+    `ACTION: run`, which uses the image that the target runs.
     """
 
     target: Target
@@ -55,6 +57,14 @@ class Severity(StrEnum):
 
 class FromPortal(StrEnum):
     """The values of `AWS_FROM_PORTAL`: whether to use the tenant's AWS credentials."""
+
+    AUTO = "auto"
+    ALWAYS = "true"
+    NEVER = "false"
+
+
+class KubernetesView(StrEnum):
+    """The values of `KUBERNETES`: whether to follow services by what Kubernetes itself shows."""
 
     AUTO = "auto"
     ALWAYS = "true"
@@ -157,6 +167,13 @@ class Step:
     clone_dir: Path
 
 
+class Place(StrEnum):
+    """The values of `PRE_DEPLOY_TEST_IN` and `POST_DEPLOY_TEST_IN`: where a test runs."""
+
+    STEP = "step"
+    TENANT = "tenant"
+
+
 @dataclass(frozen=True)
 class DeployTestSettings:
     """The user's tests before and after the change; empty where not configured.
@@ -176,11 +193,44 @@ class DeployTestSettings:
     seconds: float
     environment: Mapping[str, str] = field(repr=False, compare=False)
     withheld: tuple[str, ...] = ()
+    before_in: Place = Place.STEP
+    after_in: Place = Place.STEP
+
+    @property
+    def any_in_step(self) -> bool:
+        """Return whether a command runs in the step."""
+        return bool(self.before and self.before_in is Place.STEP) or bool(
+            self.after and self.after_in is Place.STEP
+        )
+
+    @property
+    def step_images(self) -> tuple[Image, ...]:
+        """The images that the step's Docker service has to pull."""
+        images = (
+            (self.before_image, self.before_in),
+            (self.after_image, self.after_in),
+        )
+        return tuple(image for image, place in images if image and place is Place.STEP)
 
     @property
     def any_after(self) -> bool:
         """Return whether anything is tested after the rollout."""
         return bool(self.after or self.url)
+
+
+@dataclass(frozen=True)
+class TenantCommandSettings:
+    """The commands that run inside the tenant; empty where not configured.
+
+    A command is a container's: a shell with its text, or the entries of a list. `target` is the one
+    whose environment they get, as do tests in the tenant; None where nothing runs there. `seconds`
+    is the limit for the release command and for the command of `ACTION: run`.
+    """
+
+    release: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    target: Target | None = None
+    seconds: float = 600.0
 
 
 @dataclass(frozen=True)
@@ -230,6 +280,8 @@ class Settings:
     tests: DeployTestSettings
     notifications: NotificationSettings
     configurations: Mapping[Target, Configuration] = field(default_factory=dict)
+    kubernetes: KubernetesView = KubernetesView.AUTO
+    tenant_commands: TenantCommandSettings = field(default_factory=TenantCommandSettings)
 
     @property
     def targets_variable(self) -> str:
@@ -255,10 +307,10 @@ class Settings:
     @property
     def uses_ecr(self) -> bool:
         """Return whether an image to look up, or to run tests in, is known to be in ECR."""
-        images = [self.tests.before_image, self.tests.after_image]
+        images = [*self.tests.step_images]
         if self.image_rules.verify is not Verify.NEVER:
             images += [request.image for request in self.image_requests]
-        return any(image and ecr_address(image) for image in images)
+        return any(ecr_address(image) for image in images)
 
     @property
     def tests_again(self) -> bool:

@@ -17,9 +17,9 @@ from pipe import files
 from pipe import image as reference
 from pipe.image import NONE, Image
 from pipe.kind import Kind
-from pipe.model import Target
 from pipe.secret import Secret
 from pipe.settings.model import ImageRequest
+from pipe.target import Target
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
@@ -146,6 +146,16 @@ def entry(default: Kind) -> Parser[ImageRequest]:
         if container:
             name(container)
         return ImageRequest(Target(kind, name(target)), image(right) if equals else NONE, container)
+
+    return parse
+
+
+def target(default: Kind) -> Parser[Target]:
+    """Return a parser of `[kind:]name`."""
+
+    def parse(value: str) -> Target:
+        prefix, colon, rest = value.rpartition(":")
+        return Target(choice(Kind)(prefix) if colon else default, name(rest))
 
     return parse
 

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import TypeVar
 
-from bitbucket_pipes_toolkit import Pipe
-
 from pipe.errors import Problem
 from pipe.settings.parsers import LITERAL, SECRET_LITERAL, Parser
-from pipe.settings.variables import BY_NAME, VARIABLES, Variable
+from pipe.settings.variables import BY_NAME, Variable
 
 T = TypeVar("T")
 
@@ -20,14 +18,13 @@ class Reader:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
-        self._values = _Variables(environ)
         self.optional: frozenset[str] = frozenset()
         """Required variables that this run does not need."""
         self.problems: list[Problem] = []
 
     def raw(self, name: str) -> str:
         """Return the stripped value; empty and absent are the same."""
-        return (self._values.get_variable(name) or "").strip()
+        return self._environ.get(name, "").strip()
 
     def value(self, name: str) -> str:
         """Return the value or its default; a missing or unreplaced one is a problem."""
@@ -56,10 +53,10 @@ class Reader:
             return otherwise
 
     def refuse(self, name: str, what: str, fix: str = "") -> None:
-        """Record a problem; without `fix`, the remedy is the variable's own line."""
-        self.problems.append(
-            Problem(name, what, fix or f"Write under variables:   {BY_NAME[name].line}")
-        )
+        """Record a problem once; without `fix`, the remedy is the variable's own line."""
+        problem = Problem(name, what, fix or f"Write under variables:   {BY_NAME[name].line}")
+        if problem not in self.problems:
+            self.problems.append(problem)
 
     def _refuse_literal(self, variable: Variable, value: str) -> None:
         self.refuse(
@@ -74,17 +71,3 @@ class Reader:
         similar = get_close_matches(variable.name, others, 1, 0.8)
         what = "is empty" if variable.name in self._environ else "is missing"
         self.refuse(variable.name, f"{what} ({similar[0]} is set: a typo?)" if similar else what)
-
-
-class _Variables(Pipe):  # type: ignore[misc]
-    """The toolkit's variables, as strings.
-
-    The toolkit parses any other type as YAML, where `010` is 8 and `on` is True.
-    """
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        schema = {variable.name: {"type": "string"} for variable in VARIABLES}
-        super().__init__(schema=schema, env=dict(environ))
-
-    def enable_debug_log_level(self) -> None:
-        """Leave log levels alone: the toolkit takes the text `false` for true."""

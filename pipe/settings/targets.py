@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 
 from pipe import image
 from pipe.kind import Kind
-from pipe.model import Target
 from pipe.settings import parsers
 from pipe.settings.model import Action, ImageRequest
 from pipe.settings.reader import Reader
+from pipe.target import Target
 
 _MOST_ENTRIES = 1000
+_WITHOUT_IMAGE = (Action.ROLLBACK, Action.RUN)
+"""Actions that find the image themselves where none is given."""
 
 
 def read_image_requests(
@@ -49,20 +51,30 @@ def list_entries(environ: Mapping[str, str], name: str, separator: str = r"\s+")
     Bitbucket passes a list as `X_COUNT`, `X_0`, `X_1`, ..., and text as `X`, in which `separator`
     (a regular expression) is between two entries.
     """
+    numbered = numbered_entries(environ, name)
+    if isinstance(numbered, str):
+        return numbered
+    parts = re.split(separator, environ.get(name, "")) if numbered is None else numbered
+    return [entry for part in parts if (entry := part.strip())]
+
+
+def numbered_entries(environ: Mapping[str, str], name: str) -> list[str] | str | None:
+    """Return the entries as Bitbucket passes a list, unchanged, or what is wrong with it.
+
+    None without `X_COUNT`: the variable is not a list.
+    """
     counted = environ.get(f"{name}_COUNT", "").strip()
     if not counted:
-        parts = re.split(separator, environ.get(name, ""))
-        return [entry for part in parts if (entry := part.strip())]
+        return None
     if not re.fullmatch("[0-9]{1,4}", counted) or int(counted) > _MOST_ENTRIES:
         return f"has {name}_COUNT, which must be a number up to {_MOST_ENTRIES}"
-    entries = [environ.get(f"{name}_{number}", "").strip() for number in range(int(counted))]
-    return [entry for entry in entries if entry]
+    return [environ.get(f"{name}_{number}", "") for number in range(int(counted))]
 
 
 def _by_name(reader: Reader, kind: Kind, action: Action) -> tuple[ImageRequest, ...]:
     none: tuple[str, ...] = ()
     names = reader.read("SERVICE", parsers.names, none)
-    if action is Action.ROLLBACK and not reader.raw("IMAGE"):
+    if action in _WITHOUT_IMAGE and not reader.raw("IMAGE"):
         requested = image.NONE
     else:
         requested = reader.read("IMAGE", parsers.image, image.NONE)
@@ -80,7 +92,7 @@ def _read_entry(reader: Reader, entry: str, kind: Kind, action: Action) -> Image
     except ValueError as error:
         reader.refuse("SERVICES", str(error))
         return None
-    if request.image == image.NONE and action is not Action.ROLLBACK:
+    if request.image == image.NONE and action not in _WITHOUT_IMAGE:
         reader.refuse("SERVICES", f'contains "{parsers.short(entry)}", which has no =image')
         return None
     return request

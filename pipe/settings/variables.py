@@ -189,6 +189,12 @@ VARIABLES = (
         default="3",
     ),
     Variable(
+        "KUBERNETES",
+        "Follow services by what Kubernetes itself reports, with the temporary access that the "
+        "portal issues: `auto` (where that is possible), `true` (required) or `false` (never).",
+        default="auto",
+    ),
+    Variable(
         "ROLLBACK",
         "Roll back to the previous image if the rollout or a post-deploy test fails, and verify "
         "that it runs.",
@@ -198,6 +204,33 @@ VARIABLES = (
         "RESTART",
         f"Restart the targets even if their image is unchanged. {_refused('can_restart')}",
         default="false",
+    ),
+    # Release command
+    Variable(
+        "RELEASE_COMMAND",
+        "Shell command, run once inside the tenant before any target changes: in the new image, "
+        "with the target's own environment, secrets and mounts. A list is run without a shell, one "
+        f"entry an argument. {_refused('runs_jobs')}",
+        example="'python manage.py migrate'",
+        may_hold_dollar=True,
+    ),
+    Variable(
+        "RELEASE_TARGET",
+        "The target whose environment it gets, `[kind:]name`; by default the first that can run "
+        "commands.",
+        example="'myservice'",
+    ),
+    Variable(
+        "RELEASE_TIMEOUT",
+        "Time limit for `RELEASE_COMMAND` and for `COMMAND`, in seconds.",
+        default="600",
+    ),
+    Variable(
+        "COMMAND",
+        "With `ACTION: run`: run this in the same way, in the image that the target runs now or in "
+        "`IMAGE`, and change nothing.",
+        example="'python manage.py report'",
+        may_hold_dollar=True,
     ),
     # Tests
     Variable(
@@ -212,6 +245,12 @@ VARIABLES = (
     ),
     Variable("PRE_DEPLOY_TEST_IMAGE", "Run `PRE_DEPLOY_TEST` inside this image."),
     Variable("POST_DEPLOY_TEST_IMAGE", "Run `POST_DEPLOY_TEST` inside this image."),
+    Variable(
+        "PRE_DEPLOY_TEST_IN",
+        "Where `PRE_DEPLOY_TEST` runs: `step`, or `tenant` to reach private addresses.",
+        default="step",
+    ),
+    Variable("POST_DEPLOY_TEST_IN", "The same for `POST_DEPLOY_TEST`.", default="step"),
     Variable(
         "POST_DEPLOY_URL",
         "Address to probe after the rollout, or a path on the service's own address.",
@@ -245,7 +284,7 @@ VARIABLES = (
     # General
     Variable(
         "ACTION",
-        "What to do: `deploy`, `check`, `rollback` or `trust-policy`.",
+        "What to do: `deploy`, `check`, `rollback`, `run` (`COMMAND`) or `trust-policy`.",
         default="deploy",
     ),
     Variable("DRY_RUN", "Print the plan and stop.", default="false"),

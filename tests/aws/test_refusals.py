@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -208,7 +209,7 @@ def test_a_malformed_token_is_refused_without_a_call(
     ],
 )
 def test_invalid_claims_are_refused_without_a_call(
-    aws: AwsHarness, claims: dict[str, str], reason: str
+    aws: AwsHarness, claims: dict[str, Any], reason: str
 ) -> None:
     """The message names the claim."""
     result = aws.refused(3, BITBUCKET_STEP_OIDC_TOKEN=aws.cloud.issuer.token(**claims))

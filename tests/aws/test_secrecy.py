@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -109,7 +110,7 @@ def test_ca_cert_is_trusted_for_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     with Cloud(SystemClock(), tls=authority) as cloud, Server(world) as server:
-        environ = {**cloud.environ(), **cloud.endpoints()}
+        environ: dict[str, Any] = {**cloud.environ(), **cloud.endpoints()}
         code, output = deployed(server, **environ)
         assert code == 4, output
         assert "is not trusted" in output
@@ -143,5 +144,5 @@ def quick_world() -> World:
 
 def deployed(server: Server, command: tuple[str, ...] = (), **environ: str) -> tuple[int, str]:
     """Run the pipe in a separate process without a home folder; return exit code and output."""
-    variables = {"VERIFY_IMAGE": "false", "HOME": "/nowhere", **environ}
+    variables: dict[str, Any] = {"VERIFY_IMAGE": "false", "HOME": "/nowhere", **environ}
     return finish(start(server.url, server.world, command=command, **variables))

@@ -16,7 +16,8 @@ from tests.support.harness import Harness, RunResult
 def printed(run_result: RunResult) -> Mapping[str, Any]:
     """Return the document on standard output, before the result line."""
     assert run_result.code == 0, run_result.text
-    return json.loads(run_result.stdout.rpartition("}")[0] + "}")
+    policy: Mapping[str, Any] = json.loads(run_result.stdout.rpartition("}")[0] + "}")
+    return policy
 
 
 @pytest.mark.parametrize("deployment", [True, False])
@@ -90,7 +91,10 @@ def test_both_names_of_the_environment_claim_are_accepted(aws: AwsHarness) -> No
     issuer = aws.cloud.issuer
     policies = []
     for name in ("deploymentEnvironmentUuid", "deploymentEnvironment"):
-        claims = {"deploymentEnvironmentUuid": None, name: issuer.environment.strip("{}")}
+        claims: dict[str, Any] = {
+            "deploymentEnvironmentUuid": None,
+            name: issuer.environment.strip("{}"),
+        }
         token = issuer.token(**claims)
         environ = {**aws.cloud.environ(), "BITBUCKET_STEP_OIDC_TOKEN": token}
         policies.append(printed(aws.harness.run_with({**environ, "ACTION": "trust-policy"})))

@@ -1,66 +1,102 @@
-"""Run the benchmark: `python -m tests.bench [--runs 5] [--cases a,b,c,d,start]`."""
+"""Measure the pipe beside other tools, and show everything in one table, in about five minutes."""
 
 from __future__ import annotations
 
 import argparse
-import tempfile
+import os
+import platform
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
-from tests.bench.cases import CASES, Case
-from tests.bench.containers import compare_containers
-from tests.bench.first_request import compare_processes, compare_roles
-from tests.bench.tools import STABLE_SECONDS, Cost, measure, pipe_command, vendor_command
+from image import contents
+from tests.bench.cases import LARGE, MIDDLE, SMALL
+from tests.bench.containers import build_pipe, containers
+from tests.bench.deployments import STABLE_SECONDS, deployments
+from tests.bench.figures import Figure, as_markdown, as_text
+from tests.bench.first_request import ROOT, processes, roles
+from tests.support.docker import engine_answers
 
-ROWS = (
-    ("seconds beyond the rollout", "beyond", "{:.1f}"),
-    ("requests to the portal", "requests", "{:.0f}"),
-    ("CPU seconds", "cpu", "{:.2f}"),
-    ("peak memory, MB", "memory", "{:.0f}"),
-)
+README = ROOT / "README.md"
+STARTS, DEPLOYMENTS, LARGE_RUNS = 10, 3, 1
+"""How often each is repeated."""
+
+_PART = r"(?P<head>^[^\n]*made by make bench: {}\)?\n).*?(?P<tail>^[^\n]*made by make bench: end)"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to measure: `long` adds cases, `former` is another checkout to compare with."""
+
+    long: bool
+    write: bool
+    former: Path | None
 
 
 def main() -> None:
-    """Measure every case and print each table as soon as it is complete."""
+    """Measure, print the table, and write it into the README if that is wanted."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--runs", type=int, default=5, help="runs of each tool for each case")
-    cases = "a,b,c,d,start"
-    parser.add_argument("--cases", default=cases, help=f"some of {cases}")
-    options = parser.parse_args()
-    wanted = options.cases.split(",")
-    print(
-        f"Medians of {options.runs} alternating runs of each tool. The pipe watches new pods for "
-        f"{STABLE_SECONDS} s\n(STABLE_SECONDS) before it reports success; this time is not "
-        "counted. The other tool does not watch.\n",
-        flush=True,
+    parser.add_argument("--long", action="store_true", help="more cases; takes fifteen minutes")
+    parser.add_argument("--write", action="store_true", help="write the tables into README.md")
+    parser.add_argument("--former", type=Path, help="another checkout of the pipe, built likewise")
+    given = parser.parse_args()
+    options = Options(given.long, given.write, given.former and given.former.resolve())
+    figures = []
+    for figure in measured(options):
+        figures.append(figure)
+        print(f"{figure.title}: {', '.join(figure.samples)}", file=sys.stderr, flush=True)
+    print(f"{conditions()}\n\n{as_text(figures)}")
+    if options.write:
+        write("figures", f"{conditions()}\n\n{as_markdown(figures)}")
+        write("image", image_table())
+
+
+def measured(options: Options) -> Iterator[Figure]:
+    """Yield every figure as soon as it is known."""
+    yield processes(STARTS, options.former)
+    if engine_answers():
+        yield from containers(STARTS, options.former)
+    else:
+        print("No Docker engine answers: containers are not measured.", file=sys.stderr)
+    for case in SMALL:
+        yield from deployments(case, DEPLOYMENTS, options.former)
+    yield from deployments(LARGE, LARGE_RUNS, options.former)
+    if options.long:
+        yield roles(STARTS)
+        yield from deployments(MIDDLE, DEPLOYMENTS, options.former)
+
+
+def conditions() -> str:
+    """Return how the figures came about."""
+    return (
+        f"Medians, with minimum and maximum, on {os.cpu_count()} cores with Python "
+        f"{platform.python_version()}: {STARTS} starts of each, alternating; {DEPLOYMENTS} "
+        f"deployments of each, {LARGE_RUNS} of the largest, all tools at the same time, each on a "
+        "portal of its own. _Overhead_ is the time from the moment the last new pod is up to the "
+        f"end of the run, less the {STABLE_SECONDS} s for which the pipe watches new pods "
+        "(`STABLE_SECONDS`); the other tool does not watch them. CPU time includes start-up."
     )
-    for case in CASES:
-        if case.key in wanted:
-            compare(case, options.runs)
-    if "start" in wanted:
-        for compare_start in (compare_processes, compare_roles, compare_containers):
-            compare_start(options.runs)
 
 
-def compare(case: Case, runs: int) -> None:
-    """Measure both tools, alternating, and print one table."""
-    ours: list[Cost] = []
-    theirs: list[Cost] = []
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for _ in range(runs):
-            ours.append(measure(pipe_command(case), case, folder))
-            theirs.append(measure(vendor_command(case), case, folder))
-        changed = [measure(pipe_command(case), case, folder, wait=False).cpu for _ in range(runs)]
-    print(f"{case.title}\n{'':<28}{'pipe':>8}{'duploctl':>10}{'ratio':>8}")
-    for title, field, form in ROWS:
-        mine, other = (median(getattr(cost, field) for cost in costs) for costs in (ours, theirs))
-        mine -= STABLE_SECONDS if field == "beyond" else 0
-        ratio = f"{other / mine:.1f}x" if mine > 0 else ""
-        print(f"{title:<28}{form.format(mine):>8}{form.format(other):>10}{ratio:>8}")
-    # The cost of following is the difference to a run that does everything else (WAIT: 'false').
-    look = median((cost.cpu - median(changed)) / cost.looks for cost in ours) * 1000
-    print(f"{'CPU per look, ms':<28}{look:>8.0f}\n", flush=True)
+def image_table() -> str:
+    """Return what the compressed image consists of, for a document."""
+    sizes = contents.parts(build_pipe(ROOT))
+    rows = sorted(sizes.items(), key=lambda part: -part[1])
+    lines = [f"| {name} | {size / contents.MEGABYTE:.2f} MB |" for name, size in rows]
+    return "\n".join(["| Part of the image | Compressed |", "| --- | --- |", *lines])
+
+
+def write(name: str, text: str) -> None:
+    """Replace a generated part of the README."""
+    README.write_text(replaced(README.read_text("utf-8"), name, text), "utf-8")
+
+
+def replaced(page: str, name: str, text: str) -> str:
+    """Return a document with another text in one of its generated parts."""
+    pattern = re.compile(_PART.format(name), re.MULTILINE | re.DOTALL)
+    return pattern.sub(lambda part: f"{part['head']}\n{text}\n\n{part['tail']}", page)
 
 
 if __name__ == "__main__":

@@ -13,16 +13,21 @@ from tests.sandbox.strategy import ONE_MORE
 class Case:
     """A deploy of `services` with `pods` each, whose rollout takes about `seconds`."""
 
-    key: str
     services: int
     pods: int
     seconds: float
 
     @property
     def title(self) -> str:
-        """The heading of the table."""
+        """The name of the case in the table."""
         what = "1 service" if self.services == 1 else f"{self.services} services"
-        return f"({self.key}) {what}, {self.services * self.pods} pods, {self.seconds:g} s rollout"
+        pods = self.services * self.pods
+        return f"{what}, {pods:,} pod{'s' * (pods > 1)}, {self.seconds:g} s rollout"
+
+    @property
+    def is_large(self) -> bool:
+        """Whether looking at the pods takes enough time to be measured."""
+        return self.services * self.pods >= 1000
 
     @property
     def names(self) -> list[str]:
@@ -40,12 +45,9 @@ class Case:
         return world
 
 
-CASES = (
-    Case("a", services=1, pods=1, seconds=2.0),
-    Case("b", services=20, pods=3, seconds=5.0),
-    Case("c", services=100, pods=10, seconds=20.0),
-    Case("d", services=100, pods=50, seconds=60.0),
-)
+SMALL = (Case(services=1, pods=1, seconds=2.0), Case(services=20, pods=3, seconds=5.0))
+MIDDLE = Case(services=100, pods=10, seconds=20.0)
+LARGE = Case(services=100, pods=50, seconds=60.0)
 
 
 def rolled_out_at(world: World) -> float:

@@ -13,15 +13,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
 
 from pipe.clock import SystemClock
+from tests.bench.figures import PIPE, Figure
 from tests.sandbox import Server, World
 from tests.sandbox.aws import Cloud
 from tests.support.environment import environment
-from tests.support.process import PIPE, machine_environment
+from tests.support.process import PIPE as COMMAND
+from tests.support.process import machine_environment
 
 ROOT = Path(__file__).parents[2]
+VENDOR = "duploctl"
+FORMER = "former pipe"
 _LONGEST_START = 120.0
 
 
@@ -36,6 +39,7 @@ class Contender:
     command: Sequence[str]
     environ: Mapping[str, str] = field(default_factory=machine_environment)
     prints: bool = False
+    folder: Path = ROOT
 
 
 @contextmanager
@@ -61,7 +65,9 @@ def image_requests(server: Server, host: str = "127.0.0.1") -> dict[str, str]:
     )
 
 
-def medians(contenders: Sequence[Contender], world: World, runs: int) -> dict[str, float]:
+def compare(
+    contenders: Sequence[Contender], world: World, runs: int
+) -> Mapping[str, Sequence[float]]:
     """Return seconds to the first request, after one round that fills the file caches."""
     taken: dict[str, list[float]] = {one.name: [] for one in contenders}
     for number in range(runs + 1):
@@ -69,7 +75,7 @@ def medians(contenders: Sequence[Contender], world: World, runs: int) -> dict[st
             seconds = once(contender, world)
             if number:
                 taken[contender.name].append(seconds)
-    return {name: median(seconds) for name, seconds in taken.items()}
+    return taken
 
 
 def once(contender: Contender, world: World) -> float:
@@ -79,7 +85,7 @@ def once(contender: Contender, world: World) -> float:
         started = time.monotonic()
         out = subprocess.PIPE if contender.prints else log
         process = subprocess.Popen(
-            contender.command, cwd=ROOT, env=contender.environ, stdout=out, stderr=log
+            contender.command, cwd=contender.folder, env=contender.environ, stdout=out, stderr=log
         )
         if contender.prints:
             assert process.stdout
@@ -93,41 +99,36 @@ def once(contender: Contender, world: World) -> float:
     return (reached if contender.prints else world.log[0].at) - started
 
 
-def compare_processes(runs: int) -> None:
-    """Compare the pipe with the vendor's command line."""
+def processes(runs: int, former: Path | None) -> Figure:
+    """Compare the pipe with the vendor's command line, and with another checkout of the pipe."""
     with portal() as server:
         request = image_requests(server)
         vendor = ["service", "update_image", "web", "team/web:1"]
         contenders = [
-            Contender("pipe", PIPE, machine_environment(**request)),
+            Contender(PIPE, COMMAND, machine_environment(**request)),
             Contender(
-                "duploctl",
+                VENDOR,
                 [sys.executable, "-m", "duplocloud.cli", *vendor],
                 machine_environment(
                     **request, DUPLO_TENANT="dev01", REQUESTS_CA_BUNDLE=str(server.ca_path)
                 ),
             ),
         ]
-        show("Process to first request", medians(contenders, server.world, runs))
+        if former:
+            environ = machine_environment(**request, PYTHONPATH=str(former))
+            contenders.append(Contender(FORMER, COMMAND, environ, folder=former))
+        samples = compare(contenders, server.world, runs)
+    return Figure("Process to first request", "{:.2f} s", samples)
 
 
-def compare_roles(runs: int) -> None:
+def roles(runs: int) -> Figure:
     """Compare the pipe with and without a role to assume."""
     with portal() as server, Cloud(SystemClock()) as cloud:
         request = image_requests(server)
-        command = PIPE
         role = {**cloud.environ(), **cloud.endpoints()}
         contenders = [
-            Contender("without a role", command, machine_environment(**request)),
-            Contender("with a role", command, machine_environment(**request, **role)),
+            Contender(PIPE, COMMAND, machine_environment(**request, **role)),
+            Contender("pipe without a role", COMMAND, machine_environment(**request)),
         ]
-        show("Process to first request to the portal", medians(contenders, server.world, runs))
-
-
-def show(title: str, seconds: Mapping[str, float]) -> None:
-    """Print one line for each contender, compared with the first."""
-    print(f"{title:<44}{'seconds':>8}{'ratio':>8}{'more':>8}")
-    first = next(iter(seconds.values()))
-    for name, taken in seconds.items():
-        print(f"  {name:<42}{taken:>8.3f}{taken / first:>7.2f}x{taken - first:>+8.3f}")
-    print(flush=True)
+        samples = compare(contenders, server.world, runs)
+    return Figure("Process with a role to first request to the portal", "{:.2f} s", samples)

@@ -18,6 +18,7 @@ from duplocloud_sdk.models.aws_access_info import AwsAccessInfo
 from duplocloud_sdk.models.aws_register_task_definition_request import (
     AwsRegisterTaskDefinitionRequest,
 )
+from duplocloud_sdk.models.aws_task import AwsTask
 from duplocloud_sdk.models.aws_task_definition import AwsTaskDefinition
 from duplocloud_sdk.models.container_image import ContainerImage
 from duplocloud_sdk.models.container_log_request import ContainerLogRequest
@@ -27,6 +28,7 @@ from duplocloud_sdk.models.container_state_request import ContainerStateRequest
 from duplocloud_sdk.models.ecs_service import EcsService
 from duplocloud_sdk.models.fault_info import FaultInfo
 from duplocloud_sdk.models.function_configuration import FunctionConfiguration
+from duplocloud_sdk.models.k8_cluster_config import K8ClusterConfig
 from duplocloud_sdk.models.lb_configuration import LBConfiguration
 from duplocloud_sdk.models.load_balancer import LoadBalancer
 from duplocloud_sdk.models.master_features import MasterFeatures
@@ -39,6 +41,7 @@ from duplocloud_sdk.models.task_definition_request import TaskDefinitionRequest
 from duplocloud_sdk.models.tenant import Tenant
 from duplocloud_sdk.models.tenant_features import TenantFeatures
 
+from tests.conformance.kubernetes_objects import KubernetesJob
 from tests.sandbox.kinds import KINDS
 from tests.sandbox.record import RequestRecord, parsed
 
@@ -109,6 +112,11 @@ EXCHANGES = (
     ),
     Exchange("POST", f"{_V2}/ReplicationController(Reboot|Stop|Start)/[^/]+", void=True),
     Exchange("GET", f"{_V2}/GetAwsConsoleTokenUrl", response=AwsAccessInfo),
+    Exchange("GET", f"{_V2}/GetK8ClusterConfigByTenant", response=K8ClusterConfig),
+    Exchange("GET", f"{_V3}/k8s/jitAccess", response=K8ClusterConfig),
+    # Not the portal's but Kubernetes' own.
+    Exchange("GET", "/(api/v1|apis/apps/v1)/namespaces/.*", free=True),
+    Exchange("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", free=True),
     Exchange("GET", f"{_V2}/GetPods", response=Pod, listed=True),
     Exchange("GET", f"{_V2}/GetFaultsByTenant", response=FaultInfo, listed=True),
     Exchange(
@@ -126,7 +134,13 @@ EXCHANGES = (
     Exchange("GET", f"{_V2}/GetLBConfigurations", response=LBConfiguration, listed=True),
     Exchange("GET", rf"{_V2}/GetLbDetailsInService/[^/]+", response=LoadBalancer),
     Exchange("GET", f"{_CONTAINERS}/lbDetails", free=True),
+    Exchange("GET", f"{_V3}/k8s/job", response=KubernetesJob, listed=True),
+    Exchange("GET", f"{_V3}/k8s/job/[^/]+", response=KubernetesJob),
+    Exchange("POST", f"{_V3}/k8s/job", request=KubernetesJob, response=KubernetesJob),
+    Exchange("PUT", f"{_V3}/k8s/job/[^/]+", request=KubernetesJob, response=KubernetesJob),
+    Exchange("DELETE", f"{_V3}/k8s/job/[^/]+", void=True),
     Exchange("GET", f"{_V2}/GetEcsServices", response=EcsService, listed=True),
+    Exchange("GET", f"{_V2}/GetEcsTasks", response=AwsTask, listed=True),
     Exchange("GET", rf"{_V2}/GetEcsServiceDetails/[^/]+", free=True),
     Exchange("GET", f"{_V2}/GetEcsTaskDefinitionArns", free=True),
     Exchange("GET", rf"{_V3}/aws/ecs/service(/taskDefFamily/[^/]+)?", free=True),

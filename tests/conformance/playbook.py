@@ -9,6 +9,7 @@ from typing import Any
 from tests.conformance.recorded import STEP, Sight
 from tests.kubernetes.recordings import Recording
 from tests.sandbox import Behaviour, World
+from tests.sandbox.kubernetes.objects import workload_object
 from tests.sandbox.pod_body import pod_object
 from tests.sandbox.service import MAIN_CONTAINER, Service
 from tests.support.fake_clock import FakeClock
@@ -46,6 +47,8 @@ class Play:
     then: tuple[Action, ...] = ()
     replicas: int = 3
     options: Mapping[str, Any] = field(default_factory=dict)
+    deadline: float = 600.0
+    """Seconds without progress that the Deployment is given."""
     ends_at: float | None = None
     """Up to which second the two are compared; None means to the end of the recording.
 
@@ -56,6 +59,8 @@ class Play:
         """Yield what the sandbox shows from right after the change to the recording's end."""
         clock = FakeClock()
         world = World(clock)
+        world.kubernetes.enabled = True
+        world.kubernetes.progress_deadline = self.deadline
         world.add_tenant("dev01")
         world.rollout_seconds = START_SECONDS
         world.stop_seconds, world.leave_seconds = STOP_SECONDS, LEAVE_SECONDS
@@ -75,17 +80,29 @@ class Play:
 
 
 def _sight(at: float, service: Service) -> Sight:
-    warnings = frozenset(fault.description for fault in service.world.faults.listed)
-    return Sight(at, {pod.name: pod_object(pod) for pod in service.pods}, warnings)
+    world = service.world
+    pods = {pod.name: pod_object(pod) for pod in service.pods}
+    warnings = frozenset(fault.description for fault in world.faults.listed)
+    events = frozenset(
+        (event.kind, event.reason, event.message)
+        for event in world.kubernetes.events.of_tenant(service.tenant.id)
+        if event.warning
+    )
+    return Sight(at, pods, warnings, workload_object(service), events)
 
 
 def recorded_sights(recording: Recording) -> Iterator[Sight]:
     """Yield what the recording shows at the same moments."""
-    yield Sight(-1.0, recording.moments[0].pods)
+    first = recording.moments[0]
+    yield Sight(-1.0, first.pods, workload=first.workload)
     for number in range(int(recording.length / STEP) + 1):
         moment = recording.at(number * STEP + 0.1)
         warnings = frozenset(event["message"] for event in moment.events)
-        yield Sight(number * STEP, moment.pods, warnings)
+        events = frozenset(
+            (event["involvedObject"]["kind"], event["reason"], event["message"])
+            for event in moment.events
+        )
+        yield Sight(number * STEP, moment.pods, warnings, moment.workload, events)
 
 
 def _set(container: str, image: str) -> Action:
@@ -135,7 +152,7 @@ _CRASH_SEEN_UP = Behaviour("crash", up_seconds=1.0)
 PLAYS: Mapping[str, Play] = {
     "bad-command": Play(Behaviour("bad-command")),
     "crash": Play(_CRASH),
-    "crash-deadline": Play(_CRASH),
+    "crash-deadline": Play(_CRASH, deadline=20.0),
     "crash-later": Play(Behaviour("crash", ready=True, up_seconds=6.0, exit_code=3), ends_at=62.0),
     "crash-twice": Play(Behaviour("crash", crashes=2)),
     "daemonset": Play(replicas=1, options={"daemonset": True}),
@@ -158,7 +175,7 @@ PLAYS: Mapping[str, Play] = {
     "missing-secret": Play(Behaviour("config-error")),
     "missing-volume": Play(Behaviour("missing-volume")),
     "never-ready-1": Play(Behaviour("never-ready"), replicas=1),
-    "never-ready-3": Play(Behaviour("never-ready")),
+    "never-ready-3": Play(Behaviour("never-ready"), deadline=30.0),
     "no-image": Play(Behaviour("pull-error")),
     "no-registry": Play(Behaviour("no-registry")),
     "oom": Play(Behaviour("oom")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -29,11 +29,16 @@ _PASSING = {"pending": STARTING, "up": STARTING, "ready": GLIMPSE, "CrashLoopBac
 
 @dataclass(frozen=True)
 class Sight:
-    """The pods at one moment, by name, and the texts of all warnings so far."""
+    """The pods at one moment, by name, the workload, and the texts of all warnings so far.
+
+    `events` are the same warnings as Kubernetes reports them: kind of the object, reason, message.
+    """
 
     at: float
     pods: Mapping[str, K8s]
     warnings: frozenset[str] = frozenset()
+    workload: K8s = field(default_factory=dict)
+    events: frozenset[tuple[str, str, str]] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -105,8 +110,10 @@ def word(pod: K8s) -> str:
     status = pod["status"]
     if pod["metadata"].get("deletionTimestamp"):
         return "leaving"
-    if status["phase"] == "Failed":
+    if status["phase"] == "Failed" and status.get("reason"):
         return str(status["reason"])
+    if status["phase"] == "Succeeded":
+        return "done"
     for entry in status.get("conditions") or ():
         if entry["type"] == "PodScheduled" and entry["status"] == "False":
             return str(entry["reason"])
@@ -211,6 +218,67 @@ def counts(pods: Iterable[K8s], role_of: Roles) -> Counts:
         else:
             new += 1
     return Counts(old, new, ready, failed)
+
+
+def is_observed(workload: K8s) -> bool:
+    """Return whether the controller has seen the last change: the status is about it then."""
+    status: K8s = workload["status"]
+    return bool(status["observedGeneration"] >= workload["metadata"]["generation"])
+
+
+def status_counts(workload: K8s) -> Mapping[str, int]:
+    """Return every count of a workload's status; what the API leaves out is zero."""
+    counts = dict.fromkeys(_COUNTED[_kind(workload)], 0)
+    return counts | {key: value for key, value in workload["status"].items() if key in counts}
+
+
+_COUNTED = {
+    "Deployment": (
+        *("replicas", "updatedReplicas", "readyReplicas"),
+        *("availableReplicas", "unavailableReplicas"),
+    ),
+    "StatefulSet": ("replicas", "updatedReplicas", "readyReplicas", "currentReplicas"),
+    "DaemonSet": (
+        *("currentNumberScheduled", "desiredNumberScheduled", "updatedNumberScheduled"),
+        *("numberReady", "numberAvailable", "numberUnavailable", "numberMisscheduled"),
+    ),
+}
+
+
+def _kind(workload: K8s) -> str:
+    status = workload["status"]
+    if "desiredNumberScheduled" in status:
+        return "DaemonSet"
+    return "StatefulSet" if "updateRevision" in status else "Deployment"
+
+
+def conditions(sights: Iterable[Sight], kind: str) -> list[Spell]:
+    """Return what a condition of a Deployment said in turn, as soon as it was about the change.
+
+    A condition that is not there is a spell too: of the word `absent`.
+    """
+    spells: list[Spell] = []
+    for sight in sights:
+        if sight.at < 0 or not is_observed(sight.workload):
+            continue
+        found = sight.workload["status"].get("conditions", ())
+        said = next((_condition(one) for one in found if one["type"] == kind), "absent")
+        if not spells or spells[-1].word != said:
+            spells.append(Spell(said, sight.at, sight.at))
+        spells[-1] = Spell(said, spells[-1].start, sight.at + STEP)
+    # A pod that is being replaced or restarted makes a Deployment unavailable in passing.
+    shortest = STARTING if kind == "Available" else STEP
+    lasting = [one for one in spells if one.end - one.start > shortest or one is spells[-1]]
+    return [one for n, one in enumerate(lasting) if n == 0 or lasting[n - 1].word != one.word]
+
+
+_IN_PROGRESS = ("NewReplicaSetCreated", "FoundNewReplicaSet", "ReplicaSetUpdated")
+"""Which of them is seen depends on how the controller's writes fall together."""
+
+
+def _condition(condition: K8s) -> str:
+    reason = condition["reason"]
+    return f"{condition['status']} {_IN_PROGRESS[-1] if reason in _IN_PROGRESS else reason}"
 
 
 def differences_in_time(recorded: Course, played: Course) -> list[str]:

@@ -11,11 +11,14 @@ from tests.conformance.recorded import (
     Course,
     Roles,
     Sight,
+    conditions,
     counts,
     courses,
     differences_in_time,
+    is_observed,
     messages,
     pattern,
+    status_counts,
     surely_before,
     until,
     within,
@@ -111,6 +114,57 @@ def test_warnings_are_those_of_the_recording(name: str) -> None:
     assert {text for text in ours - _OF_THE_PORTAL if not _is_of_its_machine(text)} == {
         text for text in recorded if not _is_of_its_machine(text)
     }
+
+
+@pytest.mark.parametrize("name", PLAYS)
+def test_the_status_of_the_workload_counts_as_recorded_at_every_second(name: str) -> None:
+    """At every look the sandbox's counts are those of some look nearby in the recording."""
+    recorded, ours = (
+        [
+            (sight.at, status_counts(sight.workload))
+            for sight in sights
+            if is_observed(sight.workload)
+        ]
+        for sights in played(name)
+    )
+    end = end_of(recordings.load(name))
+    for at, count in ours:
+        nearby = [theirs for moment, theirs in recorded if within(at, moment)]
+        for key, value in count.items():
+            near = [theirs[key] for theirs in nearby]
+            assert at > end or min(near) <= value <= max(near), f"{key} at {at:.1f} s"
+
+
+@pytest.mark.parametrize("kind", ["Progressing", "Available", "ReplicaFailure"])
+@pytest.mark.parametrize("name", PLAYS)
+def test_conditions_come_as_recorded(name: str, kind: str) -> None:
+    """In the same order, and at about the same times."""
+    end = end_of(recordings.load(name))
+    recorded, ours = (
+        [spell for spell in conditions(sights, kind) if spell.start < end]
+        for sights in played(name)
+    )
+    words = [spell.word for spell in recorded]
+    common = min(len(recorded), len(ours))
+    assert abs(len(recorded) - len(ours)) <= (end != recordings.load(name).length)
+    assert [spell.word for spell in ours][:common] == words[:common]
+    for one, other in zip(recorded, ours, strict=False):
+        assert within(one.start, other.start), (one, other)
+
+
+@pytest.mark.parametrize("name", PLAYS)
+def test_warnings_have_the_recorded_reasons(name: str) -> None:
+    """Kubernetes reports them about the same kinds of objects."""
+    recorded, ours = (
+        {
+            (kind, reason, pattern(text))
+            for sight in sights
+            for kind, reason, text in sight.events
+            if not _is_of_its_machine(pattern(text))
+        }
+        for sights in played(name)
+    )
+    assert ours == recorded
 
 
 def _is_of_its_machine(text: str) -> bool:

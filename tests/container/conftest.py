@@ -32,10 +32,20 @@ def image() -> str:
     return next(line.removeprefix("image: ") for line in lines if line.startswith("image: "))
 
 
+@pytest.fixture(scope="session")
+def container(image: str) -> Iterator[str]:
+    """A container of the image in which nothing happens; it ends by itself in any case."""
+    start = ["docker", "run", "--detach", "--rm", "--entrypoint=sleep", image, "1800"]
+    name = subprocess.run(start, capture_output=True, text=True, check=True).stdout.strip()
+    yield name
+    subprocess.run(["docker", "rm", "--force", name], capture_output=True, check=False)
+
+
 @pytest.fixture
-def agent(image: str) -> Iterator[Agent]:
+def agent(image: str, container: str) -> Iterator[Agent]:
     """An empty clone folder; inside the repository, as Bitbucket mounts nothing else."""
-    agent = Agent(image, ROOT / "build" / "container" / uuid.uuid4().hex[:8]).prepare()
+    folder = ROOT / "build" / "container" / uuid.uuid4().hex[:8]
+    agent = Agent(image, folder, container).prepare()
     yield agent
     agent.clear()
 
@@ -43,7 +53,7 @@ def agent(image: str) -> Iterator[Agent]:
 @pytest.fixture
 def world() -> World:
     """A world on this machine's clock, with short rollouts."""
-    return real_time_world(1.0)
+    return real_time_world(0.3)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.container, pytest.mark.slow]
 @pytest.mark.parametrize("user", USERS)
 def test_a_deploy(agent: Agent, server: Server, user: str) -> None:
     """Root and any other user deploy, and own the files they write."""
-    run = agent.run(variables(server), [*STRICT, f"--user={user}"])
+    run = agent.run(variables(server, STABLE_SECONDS="1"), [*STRICT, f"--user={user}"])
     assert run.code == 0, run.text
     assert "\u2714" in run.result
     assert server.world.service("web").image == NEW_IMAGE
@@ -37,9 +37,10 @@ def test_a_crashing_version(
 ) -> None:
     """The pods' log lines are shown, and ROLLBACK decides what is left."""
     server.world.behave(
-        NEW_IMAGE, Behaviour("crash", log=["fatal: DATABASE_URL is not set"], backoff=2.0)
+        NEW_IMAGE, Behaviour("crash", log=["fatal: DATABASE_URL is not set"], backoff=1.0)
     )
-    run = agent.run(variables(server, ROLLBACK=rollback), [*STRICT, f"--user={user}"])
+    given = variables(server, ROLLBACK=rollback, STABLE_SECONDS="1")
+    run = agent.run(given, [*STRICT, f"--user={user}"])
     assert run.code == code, run.text
     assert "\u2716" in run.result
     assert "fatal: DATABASE_URL is not set" in run.text

@@ -102,9 +102,10 @@ def test_the_environment_of_the_process_holds_no_secret(
 @pytest.mark.parametrize("user", USERS)
 def test_a_test_cannot_rewrite_the_pipe(agent: Agent, server: Server, user: str) -> None:
     """Neither a module that is loaded later nor a library, and a failed rollout stays one."""
-    server.world.behave(NEW_IMAGE, Behaviour("crash", log=["boom"], backoff=2.0))
+    server.world.behave(NEW_IMAGE, Behaviour("crash", log=["boom"], backoff=1.0))
     (agent.clone / "attack.sh").write_text(REWRITE_THE_PIPE)
-    run = agent.run(variables(server, PRE_DEPLOY_TEST="sh attack.sh"), [MEMORY, f"--user={user}"])
+    given = variables(server, PRE_DEPLOY_TEST="sh attack.sh", STABLE_SECONDS="1")
+    run = agent.run(given, [MEMORY, f"--user={user}"])
     assert run.code == 10, run.text
     assert "PRE_DEPLOY_TEST | end" in run.text
     for word in ("WROTE", "CHANGED", "MOVED"):

@@ -1,11 +1,13 @@
-"""Read pipelines and code blocks from the documents and examples."""
+"""Read pipelines and code blocks from the documents and examples, and the program itself."""
 
 from __future__ import annotations
 
+import ast
 import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,12 @@ _FILLED_IN = {
     "WEBHOOK": "https://hooks.example.com/deployments/x",
     "SLACK_WEBHOOK": "https://hooks.slack.com/services/T0/B0/x",
 }
+
+
+@cache
+def program() -> Mapping[Path, ast.Module]:
+    """Return the syntax tree of every module of the pipe; parsing them takes a while."""
+    return {path: ast.parse(path.read_text("utf-8")) for path in sorted(ROOT.glob("pipe/**/*.py"))}
 
 
 @dataclass(frozen=True)

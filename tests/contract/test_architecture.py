@@ -4,39 +4,47 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-from tests.contract.documents import ROOT
+from tests.contract.documents import ROOT, program
 
 LAYERS = (
     (
+        "authorities",
         "clock",
         "configuration",
         "files",
         "hosts",
         "image",
         "kind",
+        "loading",
         "parallel",
+        "process",
         "retry",
         "secret",
         "spelling",
+        "target",
+        "toolkit",
         "errors",
     ),
     ("model", "output"),
     ("settings",),
     ("http",),
     ("identity", "portal"),
-    ("registry", "rollout", "deploy_tests"),
+    ("registry", "rollout", "deploy_tests", "kubernetes"),
     ("kinds",),
+    ("jobs",),
     ("preflight",),
     ("report",),
     ("notify",),
     ("deploy",),
     ("dependencies",),
     ("actions",),
+    ("composition",),
     ("run",),
     ("__main__",),
 )
@@ -45,7 +53,7 @@ LAYERS = (
 LEVELS = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
-    for path in sorted(ROOT.glob("pipe/**/*.py"))
+    for path in program()
 }
 LONGEST_CLASS = 150
 LONGEST_FUNCTION = 40
@@ -53,7 +61,7 @@ LONGEST_FUNCTION = 40
 
 def imports_of(module: str) -> Iterator[str]:
     """Every module of the pipe that a module imports, at any place and for any purpose."""
-    for node in ast.walk(ast.parse(MODULES[module].read_text("utf-8"))):
+    for node in ast.walk(program()[MODULES[module]]):
         names: list[str] = []
         if isinstance(node, ast.ImportFrom):
             assert not node.level, f"{module}: a relative import"
@@ -64,7 +72,10 @@ def imports_of(module: str) -> Iterator[str]:
         yield from (name for name in names if name in MODULES and name != module)
 
 
-IMPORTS = {module: frozenset(imports_of(module)) for module in MODULES}
+@cache
+def imports() -> Mapping[str, frozenset[str]]:
+    """The modules of the pipe that each module imports."""
+    return {module: frozenset(imports_of(module)) for module in MODULES}
 
 
 def part(module: str) -> str:
@@ -74,7 +85,7 @@ def part(module: str) -> str:
 
 def definitions(path: Path) -> Iterator[tuple[ast.AST, str, int]]:
     """Every class and function of a file, with its name and number of lines."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(program()[path]):
         if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             yield node, node.name, (node.end_lineno or 0) - node.lineno + 1
 
@@ -89,7 +100,7 @@ def test_nothing_imports_upward(module: str) -> None:
     """A lower layer knows nothing of a higher one, not even for type checking."""
     upward = {
         name
-        for name in IMPORTS[module]
+        for name in imports()[module]
         if part(name) and LEVELS[part(name)] > LEVELS.get(part(module), -1) and part(module)
     }
     assert upward == set()
@@ -100,7 +111,7 @@ def test_no_import_goes_in_a_circle() -> None:
     own = {
         # A package's face imports its modules; those import each other, never the face.
         module: {name for name in names if not module.startswith(f"{name}.")}
-        for module, names in IMPORTS.items()
+        for module, names in imports().items()
     }
     assert list(TopologicalSorter(own).static_order())
 
@@ -108,7 +119,7 @@ def test_no_import_goes_in_a_circle() -> None:
 def test_parts_of_a_layer_do_not_import_each_other_in_a_circle() -> None:
     """Packages form an order as well, not only their modules."""
     packages: Mapping[str, set[str]] = {part(module): set() for module in MODULES}
-    for module, names in IMPORTS.items():
+    for module, names in imports().items():
         packages[part(module)].update(part(name) for name in names if part(name) != part(module))
     assert list(
         TopologicalSorter({name: used - {""} for name, used in packages.items()}).static_order()

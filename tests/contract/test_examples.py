@@ -90,7 +90,7 @@ def test_a_role_is_only_given_where_the_step_has_an_identity(pipeline: Pipeline)
 def test_bitbucket_does_not_kill_a_step_before_its_own_limits(
     pipeline: Pipeline, tmp_path: Path
 ) -> None:
-    """`max-time` holds the rollout, the rollback, every test, and two minutes for the rest."""
+    """`max-time` holds rollout and rollback, commands and tests, and two minutes for the rest."""
     for step in pipeline.steps():
         for entry in step["script"]:
             if not isinstance(entry, dict) or "bitbucket-deploy-pipe" not in entry["pipe"]:
@@ -102,7 +102,12 @@ def test_bitbucket_does_not_kill_a_step_before_its_own_limits(
             tests = settings.tests
             count = sum(map(bool, (tests.before, tests.after, tests.url)))
             rollouts = 2 if settings.rollback else 1
+            commands = settings.tenant_commands
             needed = rollouts * settings.wait_timeout + count * tests.seconds + 120
+            if commands.release:
+                needed += commands.seconds
+            if settings.action is Action.RUN:
+                needed = commands.seconds + 120
             if settings.action is not Action.CHECK:
                 assert step["max-time"] * 60 >= needed, (str(pipeline), step["name"])
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -35,7 +36,7 @@ class Pipeline:
     def __init__(self, harness: Harness) -> None:
         self.harness = harness
 
-    def step(self, step: Mapping[str, object]) -> RunResult | None:
+    def step(self, step: Mapping[str, Any]) -> RunResult | None:
         """Run a step's script, the pipe in process; return None if a shell line ended it."""
         result = None
         known = dict.fromkeys(("BITBUCKET_TAG", "BITBUCKET_COMMIT"), "2.0.0")

@@ -11,7 +11,7 @@ import pytest
 
 from pipe import errors
 from pipe.errors import ExitCode, PipeError
-from tests.contract.documents import ROOT
+from tests.contract.documents import ROOT, program
 from tests.support.prose import blunders
 
 PAGE = (ROOT / "docs/troubleshooting.md").read_text("utf-8")
@@ -22,7 +22,6 @@ SECTIONS = {
     )
 }
 PHRASE = r"^\| `([^`]+)` \|"
-TREES = {path: ast.parse(path.read_text("utf-8")) for path in sorted(ROOT.glob("pipe/**/*.py"))}
 
 
 def classes(root: type[PipeError] = PipeError) -> Iterator[type[PipeError]]:
@@ -46,7 +45,7 @@ def literal(node: ast.expr) -> str:
 
 def texts() -> Iterator[str]:
     """Yield every text in the program except docstrings."""
-    for tree in TREES.values():
+    for tree in program().values():
         docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
         for node in ast.walk(tree):
             if isinstance(node, ast.expr) and id(node) not in docstrings:
@@ -56,25 +55,26 @@ def texts() -> Iterator[str]:
 def diagnoses() -> Iterator[tuple[str, str]]:
     """Yield class and fixed text of the diagnosis wherever the program creates an error."""
     names = set(CLASSES) - {"ConfigError"}
-    for tree in TREES.values():
-        for owner, call in calls(tree):
-            name = owner if call.func.id == "cls" else call.func.id
+    for tree in program().values():
+        for owner, called, call in calls(tree):
+            name = owner if called == "cls" else called
             arguments = [text for argument in call.args if (text := literal(argument))]
             if name in names and arguments and re.search("[a-z]{3}", arguments[0]):
                 yield name, arguments[0]
 
 
-def calls(tree: ast.Module) -> Iterator[tuple[str, ast.Call]]:
-    """Yield every call of a plain name, with the class that contains it."""
-    owners = {
-        node: owner.name
-        for owner in ast.walk(tree)
-        if isinstance(owner, ast.ClassDef)
-        for node in ast.walk(owner)
-    }
-    for node in ast.walk(tree):
+def calls(tree: ast.Module) -> Iterator[tuple[str, str, ast.Call]]:
+    """Yield every call of a plain name: the innermost class around it, the name, the call."""
+    left: list[tuple[str, ast.AST]] = [("", tree)]
+    while left:
+        owner, node = left.pop()
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            yield owners.get(node, ""), node
+            yield owner, node.func.id, node
+        inner = node.name if isinstance(node, ast.ClassDef) else owner
+        left += [(inner, child) for child in ast.iter_child_nodes(node)]
+
+
+DIAGNOSES = sorted(set(diagnoses()))
 
 
 def sections(name: str) -> str:
@@ -106,14 +106,14 @@ def test_only_existing_classes_are_explained() -> None:
     assert not unknown, unknown
 
 
-@pytest.mark.parametrize(("name", "diagnosis"), tuple(dict.fromkeys(diagnoses())))
+@pytest.mark.parametrize(("name", "diagnosis"), DIAGNOSES)
 def test_every_diagnosis_is_explained(name: str, diagnosis: str) -> None:
     """The section of the exit code quotes each message of the log."""
     phrases = re.findall(PHRASE, sections(name), re.MULTILINE)
     assert any(phrase in diagnosis for phrase in phrases)
 
 
-@pytest.mark.parametrize(("name", "diagnosis"), tuple(dict.fromkeys(diagnoses())))
+@pytest.mark.parametrize(("name", "diagnosis"), DIAGNOSES)
 def test_every_diagnosis_is_a_sentence_before_the_next_one(name: str, diagnosis: str) -> None:
     """What runs now follows it; tests of whole runs check the same with the variable parts."""
     del name

@@ -13,11 +13,10 @@ import hcl2
 import pytest
 import yaml
 from botocore import xform_name
-from cfnlint.api import lint_file
 
 from pipe.dependencies import Dependencies
 from pipe.run import run
-from tests.contract.documents import ROOT
+from tests.contract.documents import ROOT, program
 from tests.support.fake_clock import FakeClock
 
 FOLDER = ROOT / "examples/trust-policy"
@@ -43,7 +42,7 @@ class Template(yaml.SafeLoader):
     """CloudFormation's YAML, with its short tags expanded."""
 
 
-def _short(_: Template, suffix: str, node: yaml.Node) -> Any:
+def _short(_: Template, suffix: str, node: Any) -> Any:
     loader = Template("")
     name = suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}"
     if isinstance(node, yaml.ScalarNode):
@@ -70,7 +69,8 @@ class Terraform:
         """Return one data source or resource."""
         for entry in _plain(self.content[kind]):
             if of in entry and name in entry[of]:
-                return entry[of][name]
+                found: Mapping[str, Any] = entry[of][name]
+                return found
         raise KeyError(name)
 
     def value(self, expression: str) -> str:
@@ -154,7 +154,8 @@ PSEUDO = {
 def role() -> Mapping[str, Any]:
     """Return the role's properties in the template."""
     content = yaml.load(TEMPLATE.read_text("utf-8"), Template)
-    return content["Resources"]["Deploy"]["Properties"]
+    properties: Mapping[str, Any] = content["Resources"]["Deploy"]["Properties"]
+    return properties
 
 
 def test_the_permissions_are_the_operations_that_the_pipe_calls() -> None:
@@ -162,8 +163,8 @@ def test_the_permissions_are_the_operations_that_the_pipe_calls() -> None:
     by_docker = {"ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer"}
     texts = {
         node.value
-        for path in ROOT.glob("pipe/**/*.py")
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        for tree in program().values()
+        for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
     called = {
@@ -223,6 +224,9 @@ def test_terraform_creates_the_provider_of_the_policy() -> None:
 
 def test_cloudformation_is_valid() -> None:
     """cfn-lint reports neither errors nor warnings."""
+    # Loading it takes a second, which otherwise every worker would spend.
+    from cfnlint.api import lint_file  # noqa: PLC0415
+
     assert lint_file(TEMPLATE) == []
 
 

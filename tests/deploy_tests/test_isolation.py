@@ -21,8 +21,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs the kerne
 PROGRAM = """
 import os, sys
 from pathlib import Path
-from pipe.deploy_tests import Command, StepRunner, isolation
-isolation.protect_process()
+from pipe import process
+from pipe.deploy_tests import Command, StepRunner
+process.protect()
 environ = {"PATH": os.environ["PATH"], "DOCKER_HOST": "tcp://127.0.0.1:2375"}
 command = Command(sys.argv[1], Path("."), environ, 60.0, lambda line: line)
 print(StepRunner().run(command, print).status)

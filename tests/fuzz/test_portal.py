@@ -94,7 +94,7 @@ class CorruptingAdapter(WatchedAdapter):
         super().__init__(harness)
         self.harness: Any = harness
 
-    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+    def send(self, request: requests.PreparedRequest, *_: Any, **options: Any) -> requests.Response:
         response = super().send(request, **options)
         content = self.harness.corrupt(self.harness.sent, response.content)
         raw = HTTPResponse(io.BytesIO(content), status=response.status_code, preload_content=False)

@@ -53,7 +53,7 @@ def test_services_and_tasks_have_the_shape_of_aws(
     new = usual_definition({"default": "t:2"}) | {"Family": "duploservices-dev01-api"}
     api.update({**api.document, "TaskDefinition": world.ecs.register(new, api.tenant)})
     for _ in range(40):
-        world.clock.advance(1.0)
+        harness.clock.advance(1.0)
         world.advance()
         tasks = [task.body() for task in api.tasks]
         found = [
@@ -72,7 +72,7 @@ def test_functions_have_the_shape_of_aws(harness: Harness) -> None:
     shape = model("lambda").shape_for("FunctionConfiguration")
     for _ in range(5):
         assert list(problems(resize.body(), shape, "Function")) == []
-        world.clock.advance(1.0)
+        harness.clock.advance(1.0)
         world.advance()
     assert resize.status == "Failed"
 

@@ -41,7 +41,7 @@ def test_an_update_ends_at_once_and_reports_when_the_image_is_used(harness: Harn
     """There is no rollout to wait for; annotations may be null (trap 38)."""
     harness.world.cronjobs.add("nightly", "team/batch:1")
     assert harness.run(KIND="cronjob", SERVICE="nightly", IMAGE="team/batch:2").code == 0
-    assert harness.world.clock.slept == []
+    assert harness.clock.slept == []
     assert "its next run uses it (schedule 0 2 * * *)" in harness.output
 
 

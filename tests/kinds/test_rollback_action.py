@@ -67,7 +67,7 @@ def test_an_outdated_record_is_not_used(harness: Harness, tmp_path: Path) -> Non
     report = {"REPORT_DIR": str(tmp_path)}
     assert harness.run(SERVICES="lambda:resize=t:2", **report).code == 0
     function.update("t:3")
-    harness.world.clock.advance(10)
+    harness.clock.advance(10)
     assert harness.run(SERVICES="lambda:resize", **report, **ROLL_BACK).code == 2
     assert function.image == "t:3"
 

@@ -12,6 +12,8 @@ API, with only what `portal_view` and the tests read, and only what changed sinc
 
 The second line is the state before the change. It is inferred: the first look came right after
 the change, so pods of the new version are taken out, and those just deleted are taken as staying.
+
+Recordings of jobs, made at 0 s, begin with nothing; a workload that is null is gone.
 """
 
 from __future__ import annotations
@@ -25,8 +27,8 @@ Raw = dict[str, Any]
 
 BEFORE = -1.0
 FOLDER = Path(__file__).parent / "traces"
-_JOBS = "job-"
-"""Recordings of jobs are not about services."""
+JOBS = "job-"
+"""What the names of recordings of jobs begin with: they are not about services."""
 
 # The templates' images at each step, by container, where no ReplicaSet shows them.
 _IMAGES: dict[str, list[tuple[float, str]]] = {
@@ -36,6 +38,7 @@ _IMAGES: dict[str, list[tuple[float, str]]] = {
     "statefulset": [(0, "app:ok-2")],
     "statefulset-crash": [(0, "app:crash-2"), (30, "app:ok-1")],
 }
+_LABELS = ("app", "job-name")
 _CONDITIONS_OF_PODS = ("PodScheduled", "Ready")
 _STATES = ("reason", "message", "exitCode", "signal")
 
@@ -45,27 +48,43 @@ def main(folder: str, *renamed: str) -> None:
     names = dict(pair.split("=") for pair in renamed)
     FOLDER.mkdir(exist_ok=True)
     for path in sorted(Path(folder).glob("*.jsonl")):
-        if not path.name.startswith(_JOBS):
-            raw = [json.loads(line) for line in path.read_text().splitlines()]
-            lines = [json.dumps(line, separators=(",", ":")) for line in compact(path.stem, raw)]
-            name = names.get(path.stem, path.stem)
-            (FOLDER / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
+        raw = [json.loads(line) for line in path.read_text().splitlines()]
+        lines = [json.dumps(line, separators=(",", ":")) for line in compact(path.stem, raw)]
+        name = names.get(path.stem, path.stem)
+        (FOLDER / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
 
 
 def compact(scenario: str, raw: list[Raw]) -> list[Raw]:
     """Return the lines of a recording."""
     head, looks, end = raw[0], raw[1:-1], raw[-1]
     kind = looks[0]["workloads"][0]["kind"]
+    states = _jobs(looks) if scenario.startswith(JOBS) else _services(scenario, looks)
+    return [{"kind": kind, "steps": head["then"], "length": end["t"]}, *_differences(states)]
+
+
+def _services(scenario: str, looks: list[Raw]) -> list[Raw]:
+    """Return the states of a recorded change of a service, the state before it first."""
     templates = _templates(scenario, looks)
-    lines: list[Raw] = [{"kind": kind, "steps": head["then"], "length": end["t"]}]
     states = [_before(looks[0], templates[0][1])]
-    states += [_state(look, _at(templates, look["t"])) for look in looks]
+    return states + [_state(look, _at(templates, look["t"])) for look in looks]
+
+
+def _jobs(looks: list[Raw]) -> list[Raw]:
+    """Return the states of a recorded job, from before it was created."""
+    before: Raw = {"t": BEFORE, "workload": {}, "pods": {}, "events": []}
+    return [before, *(_state(look, {}) for look in looks)]
+
+
+def _differences(states: list[Raw]) -> list[Raw]:
+    """Return a line for each state that differs from the one before."""
+    lines: list[Raw] = []
     pods: Raw = {}
     workload: Raw = {}
     for state in states:
         line: Raw = {"t": state["t"]}
         if state["workload"] != workload:
-            line["workload"] = workload = state["workload"]
+            workload = state["workload"]
+            line["workload"] = workload or None
         gone = {name: None for name in pods if name not in state["pods"]}
         changed = {name: pod for name, pod in state["pods"].items() if pod != pods.get(name)}
         if gone or changed:
@@ -73,7 +92,7 @@ def compact(scenario: str, raw: list[Raw]) -> list[Raw]:
         pods = state["pods"]
         if state["events"]:
             line["events"] = state["events"]
-        if len(line) > 1:
+        if len(line) > 1 or not lines:
             lines.append(line)
     return lines
 
@@ -117,28 +136,35 @@ def _is_established(pod: Raw) -> bool:
 
 
 def _state(look: Raw, template: Raw) -> Raw:
-    (raw,) = look["workloads"]
-    status = dict(raw["status"])
-    if "conditions" in status:
-        status["conditions"] = [
-            {"type": name, "status": values[0], "reason": values[1], "message": values[2]}
-            for name, values in status["conditions"].items()
-        ]
-    workload = {
-        "metadata": {"name": raw["name"], "generation": raw["generation"]},
-        "spec": {**raw["spec"], "template": {"spec": template}},
-        "status": status,
-    }
+    workload = next((_workload(raw, template) for raw in look["workloads"]), {})
     pods = {pod["name"]: _pod(pod, template) for pod in look["pods"]}
     events = [_event(event) for event in look.get("events", []) if event["type"] == "Warning"]
     return {"t": look["t"], "workload": workload, "pods": pods, "events": events}
+
+
+def _workload(raw: Raw, template: Raw) -> Raw:
+    status = dict(raw["status"])
+    if "conditions" in status:
+        status["conditions"] = [
+            _without_nulls(
+                {"type": name, "status": values[0], "reason": values[1], "message": values[2]}
+            )
+            for name, values in status["conditions"].items()
+        ]
+    metadata = _without_nulls({"name": raw["name"], "generation": raw["generation"]})
+    spec = {**raw["spec"], **({"template": {"spec": template}} if template else {})}
+    return {"metadata": metadata, "spec": spec, "status": status}
+
+
+def _without_nulls(entry: Raw) -> Raw:
+    return {key: value for key, value in entry.items() if value is not None}
 
 
 def _pod(pod: Raw, template: Raw) -> Raw:
     kind, _, owner = pod["owner"].partition("/")
     metadata = {
         "name": pod["name"],
-        "labels": {"app": pod["labels"]["app"]},
+        "labels": {key: pod["labels"][key] for key in _LABELS if key in pod["labels"]},
         "ownerReferences": [{"kind": kind, "name": owner}],
     }
     if "deletionTimestamp" in pod:

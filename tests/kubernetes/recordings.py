@@ -12,6 +12,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+from tests.kubernetes.compact import JOBS
 from tests.kubernetes.portal_view import K8s
 
 FOLDER = Path(__file__).parent / "traces"
@@ -24,6 +25,7 @@ class Moment:
     """The objects from `at` on (seconds since the change); unchanged ones are the same objects.
 
     `events` are all warnings so far; one that was counted up is there once, with its last count.
+    A `workload` that does not exist, as a job before its creation, is empty.
     """
 
     at: float
@@ -72,7 +74,16 @@ class Recording:
 
 
 def names() -> list[str]:
-    """Return the names of all recordings."""
+    """Return the names of all recordings of services."""
+    return [name for name in _every_name() if not name.startswith(JOBS)]
+
+
+def job_names() -> list[str]:
+    """Return the names of all recordings of jobs."""
+    return [name for name in _every_name() if name.startswith(JOBS)]
+
+
+def _every_name() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.jsonl"))
 
 
@@ -95,7 +106,7 @@ def _next(latest: Moment, line: Mapping[str, Any]) -> Moment:
     return replace(
         latest,
         at=line["t"],
-        workload=line.get("workload", latest.workload),
+        workload=line.get("workload", latest.workload) or {},
         pods={name: pod for name, pod in pods.items() if pod is not None},
         events=tuple(counted.values()),
     )

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from math import inf
-from typing import cast
+from typing import Any, TypeVar, cast
 
 from pipe.clock import Deadline
+from pipe.errors import Unreachable
 from pipe.kind import Kind
+from pipe.kinds.service.cluster_view import ClusterView
 from pipe.kinds.service.driver import ServiceDriver
+from pipe.kubernetes import Cluster, Event, Right, Workload, WorkloadKind
+from pipe.kubernetes.objects import decode_event, decode_pod, decode_workload
 from pipe.model import MAIN, Change, Restart, Resumption, Target, Update
 from pipe.portal import Fault, Pod, Service, TenantPortal
+from pipe.portal import pods as portal_pods
 from pipe.portal.faults import decode_faults
-from pipe.portal.pods import decode_pod
+from pipe.portal.kubernetes_access import IssuedAccess
 from pipe.portal.services import decode_service
 from pipe.rollout import Verdict
 from pipe.rollout.loop import follow
+from pipe.secret import Secret
 from tests.kubernetes.portal_view import K8s, Variant, fault_list, is_listed, pod_view, service_view
 from tests.kubernetes.recordings import JUST_AFTER, Moment, Recording
 from tests.support.fake_clock import FakeClock
+
+T = TypeVar("T")
 
 NAME = "web"
 STABLE_SECONDS = 5.0
@@ -90,6 +98,59 @@ class RecordedPortal:
         return self
 
 
+_DECODED: dict[int, Any] = {}
+"""What was decoded of recorded objects, which are never freed, by their identities."""
+
+
+def _decoded(entry: K8s, decode: Callable[[], T]) -> T:
+    if id(entry) not in _DECODED:
+        _DECODED[id(entry)] = decode()
+    return cast("T", _DECODED[id(entry)])
+
+
+class RecordedCluster:
+    """Kubernetes itself at the same moments, with the methods of `Cluster` that watching needs.
+
+    It is away from the second `gone_at` of the recording on.
+    """
+
+    def __init__(self, portal: RecordedPortal, gone_at: float = inf) -> None:
+        self.issued = IssuedAccess("https://kubernetes.example", "", Secret("token"), "dev01")
+        self.looks = 0
+        self._portal = portal
+        self._gone_at = gone_at
+
+    def until(self, deadline: Deadline) -> RecordedCluster:
+        """Return the same: no read takes too long."""
+        return self
+
+    def missing_rights(self, rights: Sequence[Right]) -> tuple[Right, ...]:
+        """Return none."""
+        return ()
+
+    def workloads(self, kind: WorkloadKind, names: Collection[str]) -> tuple[Workload, ...]:
+        """Return the recorded workload if it is of that kind."""
+        self.looks += 1
+        if self._portal.seconds >= self._gone_at:
+            raise Unreachable("kubernetes.example is gone.")
+        workload = self._moment().workload
+        if kind != self._portal.recording.kind:
+            return ()
+        return (_decoded(workload, lambda: decode_workload(workload, kind)),)
+
+    def pods(self, selector: str) -> tuple[Pod, ...]:
+        """Return the recorded pods."""
+        pods = self._moment().pods.values()
+        return tuple(_decoded(pod, partial(decode_pod, pod)) for pod in pods)
+
+    def events(self, name: str) -> tuple[Event, ...]:
+        """Return the recorded warnings, the latest first."""
+        return tuple(decode_event(event) for event in reversed(self._moment().events))
+
+    def _moment(self) -> Moment:
+        return self._portal.recording.at(self._portal.seconds)
+
+
 class _Services:
     def __init__(self, portal: RecordedPortal) -> None:
         self._portal = portal
@@ -154,7 +215,7 @@ class _Reader:
 
     def _pod(self, pod: K8s) -> Pod:
         if id(pod) not in self._pods:
-            self._pods[id(pod)] = decode_pod(pod_view(pod, self._variant))
+            self._pods[id(pod)] = portal_pods.decode_pod(pod_view(pod, self._variant))
         return self._pods[id(pod)]
 
     def _service(self, workload: K8s, *, changed: bool) -> Service:
@@ -185,6 +246,9 @@ def play(
     first_look: float | None = None,
     frozen_at: float = inf,
     resumed: bool = False,
+    kubernetes: bool = False,
+    gone_at: float = inf,
+    crash_limit: int = CRASH_LIMIT,
 ) -> Outcome:
     """Follow the change that was made at `start`, until a verdict or the time limit at `end`.
 
@@ -192,22 +256,25 @@ def play(
     `end` the limit is the end of the recording. `first_look` is when the following begins, right
     after the change if None. From `frozen_at` on nothing changes any more. `resumed` means that
     the run that made the change was killed, and that another one, which knows nothing from before
-    the change, follows it.
+    the change, follows it. With `kubernetes`, Kubernetes can be asked until `gone_at`.
     """
     first_look = start if first_look is None else first_look
     clock = FakeClock()
     portal = RecordedPortal(
         recording, variant, clock, start, autoscaled=autoscaled, latency=latency
     )
-    driver = ServiceDriver(cast("TenantPortal", portal), clock)
+    cluster = cast("Cluster", RecordedCluster(portal, gone_at))
+    view = ClusterView(lambda: cluster, clock, is_required=True) if kubernetes else None
+    driver = ServiceDriver(cast("TenantPortal", portal), clock, view)
     change = _change(driver, portal, start, restart=restart)
     if resumed:
         portal.begin(first_look, frozen_at)
         now = driver.read([change.target])[change.target]
         change = Update(now, change.images, Resumption())
+    driver.look_closer([change])
     (change,) = driver.prepare([change])
     portal.begin(first_look, frozen_at)
-    watcher = driver.watch([change], STABLE_SECONDS, CRASH_LIMIT)
+    watcher = driver.watch([change], STABLE_SECONDS, crash_limit)
     limit = (recording.length if end is None else end) - first_look
     verdicts = follow([watcher], Deadline.after(clock, limit), clock)
     return Outcome(verdicts[change.target], first_look + clock.elapsed)

@@ -88,16 +88,18 @@ def test_a_slow_portal_makes_verdicts_late_but_not_wrong(variant: str, latency: 
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_a_state_that_lasts_is_ready_exactly_if_kubernetes_calls_it_available(row: Row) -> None:
     """Hold every moment, where the portal shows readiness, as if nothing came after it."""
-    assert _wrong_when_held(row, every=1, from_the_start=False) == []
+    assert wrong_when_held(row, every=1, from_the_start=False) == []
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_a_rollout_that_stops_is_ready_exactly_if_kubernetes_calls_it_available(row: Row) -> None:
     """Follow a rollout up to some moments, and hold those."""
-    assert _wrong_when_held(row, every=4, from_the_start=True) == []
+    assert wrong_when_held(row, every=4, from_the_start=True) == []
 
 
-def _wrong_when_held(row: Row, *, every: int, from_the_start: bool) -> list[tuple[float, Verdict]]:
+def wrong_when_held(
+    row: Row, *, every: int, from_the_start: bool, kubernetes: bool = False
+) -> list[tuple[float, Verdict]]:
     """Return the verdicts that are wrong when a moment lasts, with the seconds of the moments."""
     recording, wrong = load(row.recording), []
     moments = recording.rollout(row.start)
@@ -110,6 +112,7 @@ def _wrong_when_held(row: Row, *, every: int, from_the_start: bool) -> list[tupl
             first_look=row.start if from_the_start else moment.at,
             frozen_at=moment.at,
             end=moment.at + STABLE_SECONDS + 2.0,
+            kubernetes=kubernetes,
         )
         is_ready = isinstance(outcome.verdict, Ready)
         was_ready_before = is_ready and outcome.at < moment.at

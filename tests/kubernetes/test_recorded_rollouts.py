@@ -16,7 +16,7 @@ import pytest
 from pipe.rollout import Failed, Ready, Superseded, TimedOut, Verdict
 from pipe.rollout.verdict import words
 from tests.kubernetes.portal_view import VARIANTS, is_ready
-from tests.kubernetes.recordings import FOLDER, is_available, load, names
+from tests.kubernetes.recordings import FOLDER, is_available, job_names, load, names
 from tests.kubernetes.replay import Outcome, play
 
 BLIND = ("older", "last-states", "phases-alone", "bare", "least")
@@ -183,4 +183,5 @@ def test_every_recording_begins_with_a_service_that_is_up(name: str) -> None:
 def test_every_recording_is_described() -> None:
     lines = (FOLDER / "README.md").read_text().splitlines()
     described = [line.split(" | ")[0].removeprefix("| ") for line in lines if line.startswith("| ")]
-    assert described == ["Recording", "---", *names()]
+    services, jobs = ["Recording", "---", *names()], ["Recording of a job", "---", *job_names()]
+    assert described == services + jobs

@@ -14,16 +14,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.live import jobs, truth
+from tests.live.access import GRANTED
 from tests.live.cluster import Cluster
 from tests.live.images import Images, serve_registry, tag
 from tests.live.observer import Moment, Observer
-from tests.live.portal import Portal
+from tests.live.portal import Call, Portal
 from tests.live.services import MAIN_CONTAINER, Services
 from tests.live.truth import is_complete
 from tests.live.workloads import Service, collection, manifest
 from tests.support.environment import environment, report_dir
 from tests.support.process import PIPE, ROOT, machine_environment
 
+_KUBERNETES_REQUEST = re.compile(r"(?:GET|POST) apis?/\S+: ")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _SETTLE_SECONDS = 120.0
 _POLL_SECONDS = 0.1
@@ -60,6 +63,10 @@ class Stage:
     name: str
     service: Service
     cleanup: ExitStack
+    access: str
+    """The access to Kubernetes that its runs get."""
+    process: subprocess.Popen[str] | None = None
+    """The latest run of the pipe."""
 
     @property
     def cluster(self) -> Cluster:
@@ -94,6 +101,17 @@ class Stage:
             and not pod["metadata"].get("deletionTimestamp")
         ]
 
+    def jobs(self) -> list[str]:
+        """Return the names of the jobs that exist beside the service."""
+        listed = self.cluster.get(jobs.collection(self.namespace))["items"] or []
+        names = [str(job["metadata"]["name"]) for job in listed]
+        return [name for name in names if jobs.is_of(name, self.name)]
+
+    def interrupt(self) -> None:
+        """Send SIGTERM to the pipe."""
+        if self.process is not None:
+            self.process.terminate()
+
     def settle(self) -> None:
         """Wait until the present version serves."""
         deadline = time.monotonic() + _SETTLE_SECONDS
@@ -122,7 +140,8 @@ class Plan:
     """How to run a case.
 
     `images` are what the pipe is asked for, by container; `meanwhile` happens so many seconds
-    after the change. With `kill_after`, the run is killed then, and the step is run again.
+    after the change, or after the start of a command where there is one. With `kill_after`, the
+    run is killed then, and the step is run again.
     """
 
     images: Callable[[Stage], Mapping[str, str]]
@@ -130,11 +149,18 @@ class Plan:
     before: Action | None = None
     meanwhile: Sequence[tuple[float, Action]] = ()
     kill_after: float | None = None
+    has_command: bool = False
+    access: str = GRANTED
+    """The access to Kubernetes that the portal hands out, a key of `access.KINDS`."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """One finished run. Times are monotonic seconds; `changes` are all made through the portal."""
+    """One finished run. Times are monotonic seconds; `changes` are all made through the portal.
+
+    `lines` are those of the output with the time at which they came, and `jobs` what was seen of
+    every job.
+    """
 
     stage: Stage
     wanted: Mapping[str, str]
@@ -145,14 +171,27 @@ class Result:
     timeout: float
     stable: float
     code: int
-    output: str
+    lines: Sequence[tuple[float, str]]
     moments: Sequence[Moment]
+    jobs: Sequence[Sequence[Moment]]
     slowest_answer: float
+    calls: Sequence[Call]
+    """The requests to the portal."""
+
+    @property
+    def reads_of_kubernetes(self) -> int:
+        """The number of requests to the API server, of which a run with DEBUG has the log."""
+        return len(_KUBERNETES_REQUEST.findall(self.output))
 
     @property
     def changed(self) -> float | None:
         """When the pipe changed the service, None if it did not."""
         return self.changes[0] if self.changes else None
+
+    @property
+    def output(self) -> str:
+        """What the run printed."""
+        return "\n".join(text for _, text in self.lines)
 
     @property
     def last_line(self) -> str:
@@ -164,8 +203,13 @@ class Result:
 def run_case(bench: Bench, name: str, service: Service, plan: Plan) -> Result:
     """Run one case in a service of its own, which is removed at the end."""
     with ExitStack() as cleanup, tempfile.TemporaryDirectory() as folder:
-        stage = Stage(bench, name, service, cleanup)
+        stage = Stage(bench, name, service, cleanup, plan.access)
         path = collection(bench.namespace, service.kind)
+        if service.has_secret:
+            secrets = f"/api/v1/namespaces/{bench.namespace}/secrets"
+            secret = {"metadata": {"name": name}, "stringData": {"PASSWORD": "live"}}
+            bench.cluster.create(secrets, secret)
+            cleanup.callback(bench.cluster.delete, f"{secrets}/{name}")
         bench.cluster.create(path, manifest(name, service, bench.images))
         cleanup.callback(bench.cluster.delete, f"{path}/{name}")
         stage.services.established(name)
@@ -183,15 +227,15 @@ def _run(stage: Stage, plan: Plan, generation: int, folder: Path) -> Result:
     variables |= plan.variables
     already = len(stage.services.changes[stage.name])
     started = time.monotonic()
-    process = _start(stage, wanted, variables, folder, 1)
+    process = stage.process = _start(stage, wanted, variables, folder, 1)
     over = threading.Event()
     meanwhile = threading.Thread(target=_act, args=(stage, plan, already, process, over))
     meanwhile.start()
     timeout = float(variables["WAIT_TIMEOUT"])
-    output = _finish(process, timeout)
+    lines = _finish(process, timeout)
     if plan.kill_after is not None:
-        process = _start(stage, wanted, variables, folder, 2)
-        output += _finish(process, timeout)
+        process = stage.process = _start(stage, wanted, variables, folder, 2)
+        lines += _finish(process, timeout)
     ended = time.monotonic()
     over.set()
     meanwhile.join()
@@ -206,9 +250,11 @@ def _run(stage: Stage, plan: Plan, generation: int, folder: Path) -> Result:
         timeout=timeout,
         stable=float(variables["STABLE_SECONDS"]),
         code=process.returncode,
-        output=output,
+        lines=lines,
         moments=stage.bench.observer.moments(stage.name, started),
+        jobs=stage.bench.observer.jobs(stage.name, started),
         slowest_answer=stage.bench.portal.slowest,
+        calls=stage.bench.portal.calls(stage.name),
     )
 
 
@@ -219,18 +265,26 @@ def _act(
     process: subprocess.Popen[str],
     over: threading.Event,
 ) -> None:
-    """Do what happens meanwhile, timed from the moment of the change."""
-    changes = stage.services.changes[stage.name]
-    while len(changes) == already:
+    """Do what happens meanwhile, timed from the moment of the change or of the command."""
+    while (began := _began(stage, plan, already)) is None:
         if over.wait(_POLL_SECONDS):
             return
     actions: list[tuple[float, Action]] = [*plan.meanwhile]
     if plan.kill_after is not None:
         actions.append((plan.kill_after, lambda _: process.send_signal(signal.SIGKILL)))
     for after, action in sorted(actions, key=lambda entry: entry[0]):
-        if over.wait(max(0.0, changes[already] + after - time.monotonic())):
+        if over.wait(max(0.0, began + after - time.monotonic())):
             return
         action(stage)
+
+
+def _began(stage: Stage, plan: Plan, already: int) -> float | None:
+    """Return the moment of the change, or of the start of the command; None before it."""
+    if plan.has_command:
+        seen = (one for job in stage.bench.observer.jobs(stage.name, 0.0) for one in job)
+        return truth.first(sorted(seen, key=lambda one: one.at), truth.is_running)
+    changes = stage.services.changes[stage.name]
+    return changes[already] if len(changes) > already else None
 
 
 def _start(
@@ -254,7 +308,7 @@ def _start(
     portal = stage.bench.portal
     usual = environment(
         stage.bench.url,
-        portal.token.value,
+        portal.token_for(stage.name, stage.access),
         tenant=portal.tenant.name,
         service=None,
         image=None,
@@ -275,12 +329,24 @@ def _start(
     return process
 
 
-def _finish(process: subprocess.Popen[str], timeout: float) -> str:
-    """Wait for the process; return what it printed, without colours."""
+def _finish(process: subprocess.Popen[str], timeout: float) -> list[tuple[float, str]]:
+    """Wait for the process; return what it printed and when, without colours."""
+    lines: list[tuple[float, str]] = []
+    reader = threading.Thread(target=_read, args=(process, lines))
+    reader.start()
     try:
-        output, _ = process.communicate(timeout=timeout + _SPARE_SECONDS)
+        process.wait(timeout + _SPARE_SECONDS)
     except subprocess.TimeoutExpired:
         os.kill(process.pid, signal.SIGKILL)
-        output, _ = process.communicate()
-        output += "\n(killed: the run did not end)"
-    return _COLOUR.sub("", output)
+        process.wait()
+        lines.append((time.monotonic(), "(killed: the run did not end)"))
+    reader.join()
+    if process.stdout:
+        process.stdout.close()
+    return lines
+
+
+def _read(process: subprocess.Popen[str], lines: list[tuple[float, str]]) -> None:
+    assert process.stdout is not None
+    with process.stdout as printed:
+        lines.extend((time.monotonic(), _COLOUR.sub("", line.rstrip("\n"))) for line in printed)

@@ -10,7 +10,7 @@ from typing import Any
 from tests.live import truth
 from tests.live.bench import Action, Plan, Result, Stage
 from tests.live.images import digest, tag
-from tests.live.workloads import Conduct, Service
+from tests.live.workloads import OWN_NAME, Conduct, Service
 
 Json = dict[str, Any]
 Evidence = Callable[[Result], float | None]
@@ -38,6 +38,12 @@ class Case:
     latest: float = 12.0
     after: Callable[[Result], None] | None = None
     needs_registry: bool = False
+    seen: str = ""
+    """What the output must match as well where Kubernetes itself can be asked."""
+    mode: str = ""
+    """The value of KUBERNETES, empty for any."""
+    base: str = ""
+    """The name without the mode."""
 
 
 def serves(result: Result) -> float | None:
@@ -201,7 +207,7 @@ def _good(
     )
 
 
-def _crash(name: str, containers: Sequence[str] = (), **service: Any) -> Case:
+def _crash(name: str, containers: Sequence[str] = (), seen: str = "", **service: Any) -> Case:
     """Return a case that ends when a container has crashed often enough."""
     return Case(
         name,
@@ -210,22 +216,32 @@ def _crash(name: str, containers: Sequence[str] = (), **service: Any) -> Case:
         code=10,
         reason=r"keeps crashing",
         evidence=crashed,
+        seen=seen,
     )
 
 
-def _timed_out(name: str, reason: str, **service: Any) -> Case:
+def _timed_out(name: str, reason: str, seen: str = "", **service: Any) -> Case:
     """Return a case in which waiting is all that can be done."""
-    plan = Plan(new_version(), _SHORT)
-    return Case(name, Service(**service), plan, code=10, reason=reason, evidence=time_up)
+    return Case(
+        name,
+        Service(**service),
+        Plan(new_version(), _SHORT),
+        code=10,
+        reason=reason,
+        evidence=time_up,
+        seen=seen,
+    )
 
 
+_PROBE_FAILED = r"did not finish within 20 s.*Readiness probe failed: .*/tmp/ready"
+"""The verdict itself names the answer of the probe."""
 _SURGE = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "100%", "maxUnavailable": 0}}
 _ALONE: Json = {
     "affinity": {
         "podAntiAffinity": {
             "requiredDuringSchedulingIgnoredDuringExecution": [
                 {
-                    "labelSelector": {"matchLabels": {"app": "unschedulable"}},
+                    "labelSelector": {"matchLabels": {"app": OWN_NAME}},
                     # All nodes share this label: there can be one such pod in the whole cluster.
                     "topologyKey": "kubernetes.io/os",
                 }
@@ -237,7 +253,7 @@ _ALONE: Json = {
 CASES: tuple[Case, ...] = (
     # The longest first, so that they do not run alone at the end.
     _good("crash-twice", "crash-twice"),
-    _crash("oom-kill", new="hog", probe=False, memory="24Mi", replicas=1),
+    _crash("oom-kill", seen=r"OOMKilled", new="hog", probe=False, memory="24Mi", replicas=1),
     _crash("init-fails", containers=["migrate"], init="crash", replicas=1),
     _crash("sidecar-crashes", containers=["log"], sidecar="crash", replicas=1),
     Case(
@@ -291,9 +307,13 @@ CASES: tuple[Case, ...] = (
         reason=r"another deployment",
         evidence=superseded,
     ),
-    _timed_out("never-ready-1", r"did not finish within 20 s", new="never", replicas=1),
-    _timed_out("never-ready-3", r"did not finish within 20 s", new="never", replicas=3),
-    _timed_out("unschedulable", r"no node|anti-affinity", replicas=1, pod=_ALONE),
+    _timed_out(
+        "never-ready-1", r"did not finish within 20 s", _PROBE_FAILED, new="never", replicas=1
+    ),
+    _timed_out(
+        "never-ready-3", r"did not finish within 20 s", _PROBE_FAILED, new="never", replicas=3
+    ),
+    _timed_out("unschedulable", r"no node|anti-affinity", r"anti-affinity", replicas=1, pod=_ALONE),
     _good(
         "registry-away",
         plan=Plan(_version_of_late_registry, meanwhile=[(_AWAY_SECONDS, Stage.open_registry)]),

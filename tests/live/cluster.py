@@ -49,10 +49,15 @@ class Cluster:
     """Requests to the cluster's API; safe to use from many threads."""
 
     def __init__(self, server: str, verify: str | bool, credentials: Credentials) -> None:
-        self._server = server.rstrip("/")
+        self.server = server.rstrip("/")
         self._verify = verify
         self._credentials = credentials
         self._local = threading.local()
+
+    @property
+    def authority(self) -> str:
+        """The cluster's certificate authority in PEM, empty where the usual ones apply."""
+        return Path(self._verify).read_text("utf-8") if isinstance(self._verify, str) else ""
 
     def get(self, path: str, **query: str) -> Any:
         """Return an object, a list, or the text of a log."""
@@ -79,10 +84,10 @@ class Cluster:
         """Replace fields of an object's status, as its kubelet or controller does."""
         self._send("PATCH", f"{path}/status", {}, {"status": status}, _MERGE)
 
-    def delete(self, path: str) -> None:
+    def delete(self, path: str, **query: str) -> None:
         """Delete an object, if it exists."""
         try:
-            self._send("DELETE", path, {})
+            self._send("DELETE", path, query)
         except ApiError as error:
             if error.status not in (404, 409):
                 raise
@@ -97,7 +102,7 @@ class Cluster:
     ) -> Any:
         response = self._session().request(
             method,
-            f"{self._server}{path}",
+            f"{self.server}{path}",
             params=query,
             data=None if body is None else json.dumps(body),
             headers={"Content-Type": content_type},

@@ -14,6 +14,7 @@ import pytest
 
 from tests.kubernetes.portal_view import VARIANTS
 from tests.live import table
+from tests.live.access import unresponsive
 from tests.live.bench import Bench, Result, run_case
 from tests.live.cases import Case
 from tests.live.cluster import ApiError, Cluster, connect
@@ -57,8 +58,10 @@ def bench(
     tenant, token = Tenant(name, tenant_id_for(name)), Token(secrets.token_hex(16))
     variant = VARIANTS[os.environ.get("LIVE_PORTAL", "likeliest")]
     portal = Portal(cluster, namespace, tenant, token, variant)
+    portal.access.prepare()
     with (
         _registry(images),
+        unresponsive() as (portal.access.closed, portal.access.silent),
         Listener(portal.app().wsgi_app) as server,
         Observer(cluster, namespace) as observer,
     ):

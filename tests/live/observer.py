@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import requests
 
+from tests.live import jobs
 from tests.live.cluster import ApiError, Cluster
 from tests.live.workloads import COLLECTIONS, collection
 
@@ -57,6 +58,12 @@ class Observer:
         first = sum(moment.at < since for moment in every)
         return every[max(0, first - 1) :]
 
+    def jobs(self, service: str, since: float) -> Sequence[Sequence[Moment]]:
+        """Return what was seen of every job that ran a command beside a service."""
+        with self._lock:
+            found = [seen for name, seen in self._moments.items() if jobs.is_of(name, service)]
+        return [[one for one in seen if one.at >= since] for seen in found]
+
     def _run(self) -> None:
         last = time.monotonic()
         while not self._ended.is_set():
@@ -77,8 +84,9 @@ class Observer:
         # The API server's memory has no order.
         for pod in sorted(listed, key=lambda one: str(one["metadata"]["name"])):
             pods[(pod["metadata"].get("labels") or {}).get("app", "")].append(pod)
-        for kind in COLLECTIONS:
-            for workload in self._cluster.items(collection(self._namespace, kind)):
+        paths = {kind: collection(self._namespace, kind) for kind in COLLECTIONS}
+        for kind, path in {**paths, "Job": jobs.collection(self._namespace)}.items():
+            for workload in self._cluster.items(path):
                 name = workload["metadata"]["name"]
                 self._keep(name, Moment(at, {**workload, "kind": kind}, tuple(pods[name])))
 

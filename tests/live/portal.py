@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Flask, Response, g, request
@@ -12,7 +14,9 @@ from werkzeug.exceptions import HTTPException
 
 from tests.kubernetes import portal_view
 from tests.kubernetes.portal_view import Variant
+from tests.live.access import Access
 from tests.live.cluster import ApiError, Cluster
+from tests.live.jobs import Jobs, add_jobs
 from tests.live.services import MAIN_CONTAINER, Services, UnknownNameError
 from tests.sandbox.access import Tenant, Token
 from tests.sandbox.replies import answer, refusal
@@ -35,8 +39,10 @@ class Portal:
         self.token = token
         self.variant = variant
         self.services = Services(cluster, namespace, tenant.id, variant)
+        self.access = Access(cluster, namespace)
         self.slowest = 0.0
         """The longest that an answer took, in seconds; the pipe pauses longer after slow ones."""
+        self._calls: dict[str, list[Call]] = defaultdict(list)
 
     def app(self) -> Flask:
         """Return the portal as a web application."""
@@ -49,7 +55,17 @@ class Portal:
         _add_tenants(app, self)
         _add_services(app, self)
         _add_pods(app, self)
+        add_jobs(app, Jobs(self.cluster, self.namespace, self.tenant))
+        _add_access(app, self)
         return app
+
+    def token_for(self, run: str, access: str) -> str:
+        """Return a token for one run, which gets this access to Kubernetes."""
+        return f"{self.token.value}.{access}.{run}"
+
+    def calls(self, run: str) -> list[Call]:
+        """Return the requests of one run, in order."""
+        return sorted(self._calls[run], key=lambda call: call.began)
 
     def pods(self) -> list[Json]:
         """Return the tenant's pods as the cluster describes them."""
@@ -60,8 +76,11 @@ class Portal:
         return self.cluster.items(f"/api/v1/namespaces/{self.namespace}/events")
 
     def log(self, docker_id: str, tail: int) -> str | None:
-        """Return the last lines of a container, None when Kubernetes has no log of it."""
-        for pod in self.pods():
+        """Return the last lines of a container, None when the portal has no log of it.
+
+        It reads the containers of the pods that it lists.
+        """
+        for pod in filter(portal_view.is_listed, self.pods()):
             status = pod.get("status") or {}
             for key in ("containerStatuses", "initContainerStatuses"):
                 for container in status.get(key) or ():
@@ -77,18 +96,37 @@ class Portal:
             return None
 
     def _timed(self, response: Response) -> Response:
-        self.slowest = max(self.slowest, time.monotonic() - g.started)
+        ended = time.monotonic()
+        self.slowest = max(self.slowest, ended - g.started)
+        self._calls[g.get("run", "")].append(Call(request.path, g.started, ended))
         return response
 
     def _refuse(self) -> Response | None:
         g.started = time.monotonic()
         sent = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
-        if sent != self.token.value:
+        value, _, rest = sent.partition(".")
+        g.access, _, g.run = rest.partition(".")
+        if value != self.token.value:
             return refusal(401, "Authorization has been denied for this request.")
         tid = (request.view_args or {}).get("tid", self.tenant.id)
         if tid != self.tenant.id:
             return refusal(403, f"User {self.token.user} has no access to tenant {tid}")
         return None
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request to the portal, in monotonic seconds."""
+
+    path: str
+    began: float
+    ended: float
+
+
+def _add_access(app: Flask, portal: Portal) -> None:
+    @app.get(f"{V3}/k8s/jitAccess")
+    def access(tid: str) -> Response:
+        return answer(portal.access.issue(g.access))
 
 
 def _add_tenants(app: Flask, portal: Portal) -> None:

@@ -151,7 +151,9 @@ class Services:
         )
         config = json.loads(view["Template"]["OtherDockerConfig"] or "{}")
         variables = [{"Name": one["name"], "Value": one["value"]} for one in main.get("env") or ()]
-        view["Template"]["OtherDockerConfig"] = json.dumps({**config, "Env": variables})
+        others = {"EnvFrom": main.get("envFrom"), "Resources": main.get("resources")}
+        config |= {"Env": variables, **{key: value for key, value in others.items() if value}}
+        view["Template"]["OtherDockerConfig"] = json.dumps(config)
         return view
 
 

@@ -7,13 +7,17 @@ file only where it is named, as `make kubernetes` does.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from tests.live import table
+from tests.live.access_cases import ACCESS_CASES
 from tests.live.bench import Result
 from tests.live.cases import CASES, Case
+from tests.live.command_cases import COMMAND_CASES
 from tests.live.conftest import Running
+from tests.live.modes import by_mode
 from tests.live.truth import describe
 from tests.support.process import ROOT
 
@@ -26,7 +30,12 @@ _PAUSES = 10
 _LONGEST_CASE = 600
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+# What a command does is the same by whatever account its rollout is followed.
+_COMMANDS = [replace(case, mode="false") for case in COMMAND_CASES]
+EVERY = [*by_mode([*CASES, *ACCESS_CASES, *_COMMANDS])]
+
+
+@pytest.mark.parametrize("case", EVERY, ids=lambda case: case.name)
 def test_the_run_ends_as_kubernetes_did(case: Case, running: Running) -> None:
     """Exit code, reason and time agree with what the cluster itself reported."""
     if case.name not in running:
@@ -34,7 +43,7 @@ def test_the_run_ends_as_kubernetes_did(case: Case, running: Running) -> None:
     result = running[case.name].result(_LONGEST_CASE)
     evidence = case.evidence(result)
     beyond = None if evidence is None else result.ended - evidence
-    table.add(case.name, result.code, beyond, result.last_line)
+    table.add(case, result, beyond)
     explained = _explained(result, evidence)
     LOGS.mkdir(parents=True, exist_ok=True)
     (LOGS / f"{case.name}.txt").write_text(explained, "utf-8")
@@ -43,6 +52,8 @@ def test_the_run_ends_as_kubernetes_did(case: Case, running: Running) -> None:
     assert beyond is not None, f"Kubernetes never showed the evidence. {explained}"
     latest = case.latest + _PAUSES * result.slowest_answer
     assert -_RESOLUTION <= beyond <= latest, explained
+    if case.seen and case.mode != "false":
+        assert re.search(case.seen, result.output), explained
     if case.after:
         case.after(result)
 

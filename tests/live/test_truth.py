@@ -16,7 +16,10 @@ import pytest
 
 from tests.live import images, truth
 from tests.live.__main__ import main
+from tests.live.access_cases import ACCESS_CASES
 from tests.live.cases import CASES
+from tests.live.command_cases import COMMAND_CASES
+from tests.live.modes import by_mode
 from tests.live.observer import Moment
 
 Json = dict[str, Any]
@@ -137,10 +140,38 @@ def test_the_first_moment_counts() -> None:
     assert truth.first(moments, truth.waiting(NEW, "ErrImagePull")) is None
 
 
+def job(condition: str) -> Json:
+    conditions = [{"type": condition, "status": "True"}] if condition else []
+    return {"metadata": {"name": "web-release-1"}, "status": {"conditions": conditions}}
+
+
+@pytest.mark.parametrize(
+    ("state", "started"),
+    [
+        ({"waiting": {"reason": "ContainerCreating"}}, False),
+        ({"running": {}}, True),
+        ({"terminated": {"reason": "Error", "exitCode": 1}}, True),
+        ({"terminated": {"reason": "StartError", "exitCode": 128}}, False),
+    ],
+)
+def test_a_command_ran_if_its_container_was_started(state: Json, *, started: bool) -> None:
+    """A container whose image lacks the program ends without having run."""
+    seen = moment({"metadata": {}, "spec": {}, "status": {"containerStatuses": [{"state": state}]}})
+    assert truth.has_started(seen) == started
+    assert truth.is_running(seen) == ("running" in state)
+
+
+def test_a_job_ends_with_its_condition() -> None:
+    """Counts of its pods are not enough."""
+    assert truth.job_ended("Failed")(moment(of=job("Failed")))
+    assert not truth.job_ended("Failed")(moment(of=job("Complete")))
+    assert not truth.job_ended("Failed", "Complete")(moment(of=job("")))
+
+
 def test_every_case_has_a_name_of_its_own_that_a_service_can_have() -> None:
     """The name of a case is that of its service, and appears in the names of its pods."""
-    names = [case.name for case in CASES]
-    assert len(set(names)) == len(names) >= 24
+    names = [case.name for case in (*CASES, *ACCESS_CASES, *COMMAND_CASES)]
+    assert len(set(names)) == len(names) >= 38
     assert all(re.fullmatch("[a-z][a-z0-9-]{1,30}", name) for name in names)
 
 
@@ -180,3 +211,30 @@ def test_without_a_cluster_the_command_fails_and_explains_how_to_get_one(
     error = capsys.readouterr().err
     assert "kubectl" in error
     assert all(name in error for name in ("kind create cluster", "minikube start", "k3s server"))
+
+
+@pytest.mark.parametrize(
+    ("named", "of_good", "of_late", "of_refusal"),
+    [
+        ("", ["false", "auto"], ["false"], ["auto"]),
+        ("all", ["false", "auto", "true"], ["false", "auto", "true"], ["auto"]),
+        ("true", ["true"], ["true"], ["auto"]),
+    ],
+)
+def test_cases_run_in_the_modes_that_are_named(
+    monkeypatch: pytest.MonkeyPatch,
+    named: str,
+    of_good: list[str],
+    of_late: list[str],
+    of_refusal: list[str],
+) -> None:
+    """Without any, all of them as before, and a selection by Kubernetes' own account."""
+    monkeypatch.setenv("LIVE_MODES", named)
+    modes: dict[str, list[str]] = {}
+    for case in by_mode([*CASES, *ACCESS_CASES]):
+        assert case.plan.variables["KUBERNETES"] == case.mode
+        assert re.fullmatch("[a-z][a-z0-9-]{1,30}", case.name)
+        modes.setdefault(case.base, []).append(case.mode)
+    assert modes["good"] == of_good
+    assert modes["ready-late"] == of_late
+    assert modes["access-silent"] == of_refusal

@@ -10,6 +10,8 @@ from tests.live.observer import Moment
 Json = dict[str, Any]
 Truth = Callable[[Moment], bool]
 
+_NOT_STARTED = ("StartError", "ContainerCannotRun")
+
 
 def available(images: Mapping[str, str], generation: int = 0) -> Truth:
     """Return whether Kubernetes calls a workload available in these images, by container.
@@ -49,6 +51,39 @@ def set_to(images: Mapping[str, str]) -> Truth:
 
     def is_true(moment: Moment) -> bool:
         return moment.workload is not None and is_set_to(moment.workload, images)
+
+    return is_true
+
+
+def is_running(moment: Moment) -> bool:
+    """Return whether a container of some pod runs."""
+    return any("running" in state for state in _states(moment))
+
+
+def has_started(moment: Moment) -> bool:
+    """Return whether a container of some pod runs or ran."""
+    ended = [state["terminated"] for state in _states(moment) if "terminated" in state]
+    return is_running(moment) or any(one.get("reason") not in _NOT_STARTED for one in ended)
+
+
+def job_ended(*conditions: str) -> Truth:
+    """Return whether a job has one of these conditions."""
+
+    def is_true(moment: Moment) -> bool:
+        status = (moment.workload or {}).get("status") or {}
+        return any(
+            one["type"] in conditions and one["status"] == "True"
+            for one in status.get("conditions") or ()
+        )
+
+    return is_true
+
+
+def pod_waits(*reasons: str) -> Truth:
+    """Return whether some container waits for one of these reasons, whatever its image."""
+
+    def is_true(moment: Moment) -> bool:
+        return any(state.get("waiting", {}).get("reason") in reasons for state in _states(moment))
 
     return is_true
 
@@ -112,6 +147,13 @@ def _statuses(moment: Moment, image: str) -> Iterator[Json]:
             for status in pod["status"].get(f"{section}Statuses") or ():
                 if status["name"] in names:
                     yield status
+
+
+def _states(moment: Moment) -> Iterator[Json]:
+    """Yield the present state of every main container."""
+    for pod in moment.pods:
+        for status in pod["status"].get("containerStatuses") or ():
+            yield status.get("state") or {}
 
 
 def _ends(status: Json) -> int:

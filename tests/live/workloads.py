@@ -6,6 +6,7 @@ version it is. So an image change alone changes what happens, as with a real app
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -14,6 +15,9 @@ from tests.live.images import Images, tag
 Json = dict[str, Any]
 Kind = Literal["Deployment", "StatefulSet", "DaemonSet"]
 Conduct = Literal["ok", "late", "never", "crash", "crash-twice", "hog", "done"]
+
+OWN_NAME = "$NAME"
+"""Stands for the service's own name in `Service.pod` and `Service.spec`."""
 
 COLLECTIONS: dict[str, str] = {
     "Deployment": "deployments",
@@ -51,8 +55,9 @@ _STOP_SECONDS = 2
 class Service:
     """A service; `new`, `sidecar` and `init` are what its containers do in the new version.
 
-    `memory` limits the main container, `pod` and `spec` are added to the pod's and the workload's
-    own specification.
+    `memory` limits the main container, whose variables also come from the secret of the service's
+    name if it `has_secret`. `pod` and `spec` are added to the pod's and the workload's own
+    specification.
     """
 
     new: Conduct = "ok"
@@ -62,6 +67,7 @@ class Service:
     sidecar: Conduct | None = None
     init: Conduct | None = None
     memory: str = ""
+    has_secret: bool = False
     pod: Json = field(default_factory=dict)
     spec: Json = field(default_factory=dict)
 
@@ -92,6 +98,7 @@ def manifest(name: str, service: Service, images: Images) -> Json:
     if service.kind == "StatefulSet":
         spec["serviceName"] = name
     metadata = {"name": name, "labels": {"app": name}}
+    spec = json.loads(json.dumps(spec).replace(OWN_NAME, name))
     return {"apiVersion": "apps/v1", "kind": service.kind, "metadata": metadata, "spec": spec}
 
 
@@ -101,6 +108,8 @@ def _containers(name: str, service: Service, images: Images) -> list[Json]:
         main["readinessProbe"] = _PROBE
     if service.memory:
         main["resources"] = {"limits": {"memory": service.memory}}
+    if service.has_secret:
+        main["envFrom"] = [{"secretRef": {"name": name}}]
     sidecar = [_container("log", images, service.sidecar)] if service.sidecar else []
     return [main, *sidecar]
 

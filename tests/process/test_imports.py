@@ -1,23 +1,27 @@
 """Which modules a plain deploy never imports, and which only late: every import costs time.
 
 `PYTHONPROFILEIMPORTTIME` (`python -X importtime`) reports every import among the lines of the
-log; the line about the tenant follows the first request.
+log. Whatever `pipe.run` imports is loaded before the first request; see `pipe.loading`.
 """
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.sandbox import Server, World
-from tests.support.process import finish, start
+from tests.support.process import ROOT, finish, start
 
 NEVER = {
     # AWS: a role, keys, or an image in ECR
     *("boto3", "botocore", "dateutil", "jmespath", "s3transfer"),
     # The step's Docker service: PRE_DEPLOY_TEST_IMAGE, POST_DEPLOY_TEST_IMAGE
     *("docker", "websocket"),
+    # The toolkit's configuration and reports, and what requests guesses encodings with
+    *("bitbucket_pipes_toolkit.core", "cerberus", "yaml", "charset_normalizer.api"),
     # The toolkit's own tests
     *("bitbucket_pipes_toolkit.test", "git", "gitdb", "smmap", "unittest"),
     # Heavy modules of the standard library that are easily pulled in
@@ -26,10 +30,17 @@ NEVER = {
 """Not imported by a deploy without role, deploy tests and image verification."""
 
 LATER = {
+    *("pipe.actions", "pipe.composition", "pipe.deploy", "pipe.deploy_tests", "pipe.kinds"),
+    *("pipe.model", "pipe.notify.notifications", "pipe.portal.pods", "pipe.portal.services"),
+    *("pipe.registry", "pipe.report", "pipe.rollout"),
+}
+"""Not imported before the first request to the portal, but by the end of a run."""
+
+AT_THE_END = {
     "pipe.report.junit",  # 5 ms: a long pattern, and the XML library
     "xml",
 }
-"""Not imported before the first request to the portal."""
+"""Not imported before the portal has answered."""
 
 
 def names(lines: list[str]) -> set[str]:
@@ -53,12 +64,23 @@ def test_optional_modules_are_never_imported(lines: list[str]) -> None:
     loaded = names(lines)
     assert {"requests", "pipe.run"} <= loaded
     assert not loaded & NEVER
+    assert loaded >= LATER
+
+
+def test_only_what_the_first_request_needs_is_imported_before_it() -> None:
+    """The rest is loaded while the portal answers."""
+    text = "import sys, pipe.dependencies, pipe.run; print(*sys.modules, sep='\\n')"
+    command = [sys.executable, "-c", text]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "pipe.portal.connect" in loaded
+    assert not loaded & (LATER | AT_THE_END)
 
 
 def test_modules_for_the_reports_are_imported_after_the_first_request(lines: list[str]) -> None:
-    """The module of the JUnit report is imported, but not before the portal is reached."""
+    """The module of the JUnit report is imported, but not before the portal has answered."""
     first = next(number for number, line in enumerate(lines) if "Tenant dev01" in line)
     before, after = names(lines[:first]), names(lines[first:])
     assert "pipe.portal.client" in before
-    assert not before & LATER
-    assert after >= LATER
+    assert not before & AT_THE_END
+    assert after >= AT_THE_END

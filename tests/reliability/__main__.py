@@ -44,7 +44,7 @@ def run(folder: Path) -> int:
     command = [
         *(sys.executable, "-m", "pytest", "-n", "auto", "-q"),
         *("-o", "tmp_path_retention_policy=all", "--basetemp", str(folder / "tmp")),
-        *("--dist", "loadgroup", "--junit-xml", str(folder / "result.xml"), "tests"),
+        *("--junit-xml", str(folder / "result.xml"), "tests"),
     ]
     full = {"RELIABILITY": "full", "FUZZ": "full", FOLDER: str(folder / "output")}
     return subprocess.run(command, cwd=ROOT, env={**os.environ, **full}, check=False).returncode

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -13,9 +13,13 @@ import requests
 from requests.adapters import BaseAdapter
 
 from pipe.dependencies import Dependencies
-from tests.sandbox import Behaviour, RequestRecord, World, WsgiAdapter, create_app
+from tests.sandbox import Behaviour, Command, RequestRecord, World, WsgiAdapter, create_app
+from tests.sandbox.fault_injection import WsgiApp
 from tests.sandbox.hosts import Hosts
+from tests.sandbox.issued_secrets import CLUSTER_SIGNATURE
 from tests.sandbox.kinds import KINDS
+from tests.sandbox.kubernetes.api import create_kubernetes_app
+from tests.sandbox.kubernetes.cluster import HOST as KUBERNETES
 from tests.support.environment import NEW_IMAGE, OLD_IMAGE, environment, report_dir
 from tests.support.fake_clock import FakeClock
 from tests.support.harness import HOST, LATENCY, RunResult, read_record, run_pipe
@@ -43,6 +47,8 @@ class Scenario:
     environ: Mapping[str, str] = field(default_factory=dict)
     portal: str = "new"
     kind: str = "service"
+    kubernetes: bool = False
+    """Whether the portal hands out access to Kubernetes."""
 
     def __str__(self) -> str:
         return self.name
@@ -65,20 +71,44 @@ CONFIGURE = Scenario("configure", 0, image=OLD, left=OLD, environ=_CONFIGURATION
 CONFIGURE_ROLLBACK = Scenario(
     "configure-rollback", 8, image=BAD, left=OLD, environ={**_CONFIGURATION, "ROLLBACK": "true"}
 )
+SEEN = Scenario("kubernetes", 0, kubernetes=True)
+SEEN_ROLLBACK = Scenario(
+    "kubernetes-rollback", 8, image=BAD, left=OLD, environ={"ROLLBACK": "true"}, kubernetes=True
+)
+SEEN_BY_KUBERNETES = (SEEN, SEEN_ROLLBACK)
+MIGRATE, FAIL = "./migrate", "./fail"
+_BUILD = {"BITBUCKET_BUILD_NUMBER": "17"}
+_STEP = {"RELEASE_TIMEOUT": "60", **_BUILD}
+_RUN = {"ACTION": "run", **_STEP}
+RELEASE = Scenario("release", 0, environ={"RELEASE_COMMAND": MIGRATE, **_STEP})
+RELEASE_FAILED = Scenario("release-failed", 6, left=OLD, environ={"RELEASE_COMMAND": FAIL, **_STEP})
+RELEASE_ECS = replace(RELEASE, name="release-ecs", kind="ecs")
+RUN = Scenario("run", 0, image="", left=OLD, environ={"COMMAND": MIGRATE, **_RUN})
+RUN_FAILED = Scenario("run-failed", 6, image="", left=OLD, environ={"COMMAND": FAIL, **_RUN})
+_TEST = {"POST_DEPLOY_TEST": FAIL, "POST_DEPLOY_TEST_IN": "tenant", "TEST_TIMEOUT": "60"}
+TEST_IN_TENANT = Scenario(
+    "test-in-tenant", 8, left=OLD, environ={**_TEST, **_BUILD, "ROLLBACK": "true"}
+)
+COMMANDS = (RELEASE, RELEASE_FAILED, RELEASE_ECS, RUN, RUN_FAILED, TEST_IN_TENANT)
 SCENARIOS = (DEPLOY, DEPLOY_OLD, RESTART, RESTART_AND_CHANGE, ROLLBACK, FAILED)
 CONFIGURATIONS = (CONFIGURE, CONFIGURE_ROLLBACK)
 
 
 class WatchedAdapter(WsgiAdapter):
-    """Counts the requests to the portal and calls `before` and `after` around each."""
+    """Counts the requests to the platform and calls `before` and `after` around each.
 
-    def __init__(self, harness: ScenarioHarness) -> None:
-        super().__init__(create_app(harness.world), harness.clock, latency=LATENCY)
+    They go to the portal unless another application is given.
+    """
+
+    def __init__(self, harness: ScenarioHarness, app: WsgiApp | None = None) -> None:
+        super().__init__(app or create_app(harness.world), harness.clock, latency=LATENCY)
         self._harness = harness
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
         """Answer one request."""
         harness = self._harness
+        if harness.is_killed:
+            raise Killed
         harness.sent += 1
         number = harness.sent
         harness.before(number)
@@ -91,7 +121,9 @@ class WatchedHosts(Hosts):
     """Records the hosts that the pipe contacts, and those that receive the secret of another."""
 
     def __init__(self, harness: ScenarioHarness) -> None:
-        super().__init__({PORTAL: harness.adapter(harness), **harness.other_hosts})
+        kubernetes = WatchedAdapter(harness, create_kubernetes_app(harness.world))
+        known = {PORTAL: harness.adapter(harness), KUBERNETES: kubernetes}
+        super().__init__({**known, **harness.other_hosts})
         self._harness = harness
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
@@ -123,18 +155,22 @@ class ScenarioHarness:
         self.clock = FakeClock()
         self.world = World(self.clock)
         self.world.portal = scenario.portal  # type: ignore[assignment]
+        self.world.kubernetes.enabled = scenario.kubernetes
         self.world.add_tenant("dev01")
         self.web: Any = self._target(scenario.kind)
         self.world.behave(BAD, Behaviour("crash", log=("fatal: no database",)))
+        self.world.command(MIGRATE, Command(seconds=3, lines=((0, "one"), (2, "two"))))
+        self.world.command(FAIL, Command(seconds=2, lines=((0, "no table"),), exit_code=3))
         self.clock.advance(86400.0)
         self.adapter: Callable[[ScenarioHarness], WatchedAdapter] = WatchedAdapter
         self.other_hosts: Mapping[str, BaseAdapter] = {}
         """Adapters of the hosts other than the portal, by name."""
-        self.secrets = {self.world.token: PORTAL}
+        self.secrets = {self.world.token: PORTAL, CLUSTER_SIGNATURE: KUBERNETES}
         """Secrets, each with the only host that may receive it."""
         self.hosts: set[str] = set()
         self.leaks: set[str] = set()
         self.sent = 0
+        self.is_killed = False
         self.before: Callable[[int], None] = nothing
         self.after: Callable[[int], None] = nothing
 
@@ -165,9 +201,14 @@ class ScenarioHarness:
         )
         return {**usual, **self.scenario.environ, **extra}
 
+    def kill(self) -> None:
+        """End the run as SIGKILL would: no handler of it reaches the portal any more."""
+        self.is_killed = True
+        raise Killed
+
     def run(self, **extra: str) -> RunResult:
         """Run the pipe once; raises `Killed` if the test kills it."""
-        self.sent = 0
+        self.sent, self.is_killed = 0, False
         dependencies = Dependencies(self.clock, WatchedHosts(self))
         return run_pipe(self.environ(**extra), dependencies, self.report_dir)
 
@@ -176,8 +217,12 @@ class ScenarioHarness:
         return read_record(self.report_dir)
 
     def writes(self) -> list[RequestRecord]:
-        """Return the changes that took effect; a registered revision alone changes nothing."""
-        return [one for one in self.world.writes() if "TaskDefinition" not in one.path]
+        """Return the changes of targets that took effect.
+
+        A registered revision alone changes nothing, nor does a job.
+        """
+        others = ("TaskDefinition", "/k8s/job")
+        return [one for one in self.world.writes() if not any(word in one.path for word in others)]
 
 
 def nth(number: int, action: Callable[[], None]) -> Callable[[int], None]:
@@ -188,8 +233,3 @@ def nth(number: int, action: Callable[[], None]) -> Callable[[int], None]:
             action()
 
     return act
-
-
-def kill() -> None:
-    """End the run as SIGKILL would: without handlers or output."""
-    raise Killed

@@ -17,10 +17,10 @@ from tests.reliability.scenarios import (
     RESTART,
     RESTART_AND_CHANGE,
     ROLLBACK,
+    SEEN,
     Killed,
     Scenario,
     ScenarioHarness,
-    kill,
     nth,
     share,
 )
@@ -35,22 +35,22 @@ def clean(folder: Path, scenario: Scenario) -> tuple[ScenarioHarness, RunResult]
     return harness, harness.run()
 
 
-def moments(harness: ScenarioHarness) -> Sequence[Moment]:
-    """Return the moments before and after each request, and at each pause."""
+def moments(harness: ScenarioHarness, every: int = 5) -> Sequence[Moment]:
+    """Return the moments before and after each request, and at each pause; see `share`."""
     requests: list[Moment] = [
         (when, n) for n in range(1, harness.sent + 1) for when in ("before", "after")
     ]
     pauses: list[Moment] = [("pause", n) for n in range(1, len(harness.clock.slept) + 1)]
-    return share([*requests, *pauses], 5)
+    return share([*requests, *pauses], every)
 
 
 def arm(harness: ScenarioHarness, moment: Moment) -> None:
     """Kill the next run at that moment."""
     when, number = moment
     if when == "pause":
-        harness.clock.sleep = _killing(harness.clock.sleep, number)  # type: ignore[assignment,method-assign]
+        harness.clock.sleep = _killing(harness, number)  # type: ignore[assignment,method-assign]
     else:
-        setattr(harness, when, nth(number, kill))
+        setattr(harness, when, nth(number, harness.kill))
 
 
 def disarm(harness: ScenarioHarness) -> None:
@@ -59,14 +59,14 @@ def disarm(harness: ScenarioHarness) -> None:
     harness.clock.__dict__.pop("sleep", None)
 
 
-def _killing(sleep: Callable[[float], None], number: int) -> Callable[[float], None]:
-    count = 0
+def _killing(harness: ScenarioHarness, number: int) -> Callable[[float], None]:
+    sleep, count = harness.clock.sleep, 0
 
     def slept(seconds: float) -> None:
         nonlocal count
         count += 1
         if count == number:
-            kill()
+            harness.kill()
         sleep(seconds)
 
     return slept
@@ -91,7 +91,7 @@ def again(harness: ScenarioHarness, *, survives: bool, number: int = 2) -> RunRe
 @pytest.mark.parametrize("survives", [True, False], ids=["record", "no-record"])
 @pytest.mark.parametrize(
     "scenario",
-    [DEPLOY, DEPLOY_OLD, RESTART, RESTART_AND_CHANGE, CONFIGURE, *OTHER_KINDS],
+    [DEPLOY, DEPLOY_OLD, RESTART, RESTART_AND_CHANGE, CONFIGURE, SEEN, *OTHER_KINDS],
     ids=str,
 )
 def test_the_run_after_a_killed_one_ends_as_the_killed_one_would_have(

@@ -43,7 +43,7 @@ class Point:
 Cell = tuple[Point, Fault, int]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     """Start AWS and a registry."""
     with start_services(tmp_path_factory.mktemp("services")) as running:

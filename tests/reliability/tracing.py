@@ -19,6 +19,7 @@ from typing import Any
 import pipe
 
 _PACKAGE = Path(pipe.__file__).parent
+_OWN = str(_PACKAGE)
 _START, _RETURN = "call", "return"
 
 LOG_RECORD = "output:LineFormatter.format"
@@ -94,7 +95,7 @@ class Tracer:
     def _started(self, frame: FrameType, event: str, _: Any) -> Any:
         code = frame.f_code
         # Expressions are part of the function around them, and one runs for every character.
-        if not code.co_filename.startswith(str(_PACKAGE)) or code.co_name.startswith("<"):
+        if not code.co_filename.startswith(_OWN) or code.co_name.startswith("<"):
             return None
         frame.f_trace_lines = False
         self._note(frame, event)
@@ -129,7 +130,7 @@ def _callers(frame: FrameType) -> Iterator[str]:
     """Yield the functions of the pipe that wait for this one, the innermost first."""
     caller = frame.f_back
     while caller:
-        if caller.f_code.co_filename.startswith(str(_PACKAGE)):
+        if caller.f_code.co_filename.startswith(_OWN):
             yield _name(caller.f_code)
         caller = caller.f_back
 

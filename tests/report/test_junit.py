@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from junitparser import Failure, JUnitXml, Skipped
 
-from pipe.model import Kind, Target
+from pipe.kind import Kind
 from pipe.report.junit import junit
 from pipe.rollout import Evidence
+from pipe.target import Target
 from tests.support.records import WEB, deploy_test_result, run_record, target_record
 
 SCHEMA = xmlschema.XMLSchema(Path(__file__).with_name("junit.xsd"))

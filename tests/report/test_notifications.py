@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipe.dependencies import Dependencies
-from pipe.notify.background import THREAD, BackgroundSender, DeliveryFailed
-from pipe.notify.notifications import SECONDS
+from pipe.notify.background import SECONDS, THREAD, BackgroundSender, DeliveryFailed
 from pipe.notify.slack import message
 from pipe.secret import Secret
 from pipe.settings import NotificationSettings
@@ -176,9 +175,14 @@ def test_all_messages_share_five_seconds() -> None:
 
 def test_finish_returns_while_a_delivery_is_stuck(logged: list[str]) -> None:
     """Messages queued behind the stuck one are given up too."""
-    release, late = threading.Event(), []
+    release = threading.Event()
+    late: list[str] = []
+
+    def stuck() -> None:
+        release.wait()
+
     sender = BackgroundSender(0.1)
-    sender.post("Slack", release.wait)
+    sender.post("Slack", stuck)
     sender.post("Code Insights", lambda: late.append("delivered"))
     sender.finish()
     assert not release.is_set()

@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipe.errors import ExitCode
-from pipe.model import Kind, Target
+from pipe.kind import Kind
 from pipe.report.html import page
 from pipe.report.timeline import ROLLOUT, timeline
-from pipe.rollout import Evidence, PodCounts
+from pipe.rollout import Evidence, PodCounts, RolloutEvent
+from pipe.target import Target
 from tests.report import browser
 from tests.report.browser import Browser
 from tests.sandbox import Behaviour
@@ -145,6 +146,29 @@ def test_hostile_output_is_displayed_as_text(chromium: Browser, failed: Path) ->
     assert texts == [HOSTILE, HOSTILE]
 
 
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1200, "light")])
+def test_what_kubernetes_reported_is_displayed_as_text(
+    chromium: Browser, harness: Harness, width: int, scheme: str
+) -> None:
+    """On a phone and on a desk, legible, whatever an event says; marks stand at their moments."""
+    harness.world.kubernetes.enabled = True
+    harness.web()
+    harness.world.behave("team/web:1.4.2", Behaviour("never-ready", fault=HOSTILE, log=[HOSTILE]))
+    harness.deploy(WAIT_TIMEOUT="20")
+    chromium.show(harness.report_dir / "deploy.html", width=width, scheme=scheme)
+    assert chromium.value("document.title") == "Failed: web"
+    assert chromium.value("document.documentElement.scrollWidth") <= width
+    assert chromium.value("document.querySelector('.events .alarm p').innerText") == HOSTILE
+    for selector in (".events b", ".events .alarm b", ".events .moment", ".events small"):
+        assert _contrast(chromium, selector) >= 4.5, selector
+    marked = chromium.value("[...document.querySelectorAll('.marks i')].map(i => i.className)")
+    assert "alarm" in marked
+    layers = (
+        "[...new Set([...document.querySelectorAll('rect')].map(b => b.getAttribute('class')))]"
+    )
+    assert sorted(chromium.value(layers)) == ["old", "starting", "unready"]
+
+
 def test_the_page_covers_the_whole_run(failed: Path) -> None:
     """Outcome, diff, timeline, tests, evidence, and a link to the step."""
     text = failed.read_text("utf-8")
@@ -221,6 +245,8 @@ def test_any_text_makes_a_well_formed_page(text: str) -> None:
                     passed=False,
                     rollback=text,
                     state=text,
+                    timeline=(PodCounts(0.0, 1, 0, 1, 0), PodCounts(9.0, 0, 1, 0, 1)),
+                    events=(RolloutEvent(2.0, text, text, text), RolloutEvent(3.0, "", "", "")),
                 ),
             ),
             tests=(
@@ -228,7 +254,7 @@ def test_any_text_makes_a_well_formed_page(text: str) -> None:
                     name=text, subject=text, passed=False, message=text, output=(text,)
                 ),
             ),
-            evidence=(Evidence(target, text, (text,), (text,)),),
+            evidence=(Evidence(target, text, (text,), (text,), (text,), text),),
         )
     )
     assert set(Elements(html).names) <= KNOWN
@@ -238,7 +264,8 @@ def test_any_text_makes_a_well_formed_page(text: str) -> None:
 KNOWN = {
     *("html", "head", "meta", "link", "title", "style", "body", "header", "main", "footer"),
     *("section", "h1", "h2", "p", "span", "small", "b", "dl", "div", "dt", "dd", "a", "code"),
-    *("del", "ins", "details", "summary", "pre", "ul", "li"),
+    *("del", "ins", "details", "summary", "pre", "ul", "li", "figure", "figcaption", "i"),
+    *("svg", "rect", "line", "table", "thead", "tbody", "tr", "th", "td"),
 }
 
 
@@ -247,6 +274,58 @@ def test_one_sample_is_enough_for_a_timeline() -> None:
     chart = timeline([PodCounts(0.0, old=0, up=2, starting=0)], "Pods", ROLLOUT)
     assert 'width="100.100%"' in chart
     assert timeline([], "Pods", ROLLOUT) == ""
+
+
+def test_ready_pods_are_shown_apart_from_those_that_only_run() -> None:
+    """Where Kubernetes was asked: a pod that fails its probe must not look like one that serves."""
+    looks = [PodCounts(0.0, 2, 0, 1, 0), PodCounts(4.0, 2, 1, 0, 0), PodCounts(8.0, 1, 2, 0, 1)]
+    chart = timeline(looks, "Pods", ROLLOUT)
+    assert "from 4 s new, ready: 0; new, up: 1; new, starting: 0; previous version: 2." in chart
+    assert "from 8 s new, ready: 1; new, up: 1; new, starting: 0; previous version: 1" in chart
+    assert 'class="ready"' in chart
+    assert 'class="unready"' in chart
+
+
+def test_nothing_is_called_ready_where_readiness_is_not_shown() -> None:
+    """The portal shows that a pod runs, and no more."""
+    chart = timeline([PodCounts(0.0, old=1, up=2, starting=0)], "Pods", ROLLOUT)
+    assert "ready" not in chart
+    assert 'class="up"' in chart
+
+
+def test_events_are_marked_and_listed_at_their_moments() -> None:
+    """On the scale of the chart, warnings in another colour, events of before the change not."""
+    events = [
+        RolloutEvent(5.0, "Pod/web-2", "Unhealthy", "Readiness probe failed: 503", count=22),
+        RolloutEvent(1.0, "Pod/web-2", "Pulled", "Container image is present", warning=False),
+        RolloutEvent(-3.0, "Pod/web-1", "Killing", "Stopping container web"),
+    ]
+    looks = [PodCounts(0.0, 1, 0, 1, 0), PodCounts(10.0, 1, 1, 0, 0)]
+    chart = timeline(looks, "Pods", ROLLOUT, events)
+    marks = ['<i class="note" style="left:10%">', '<i class="alarm" style="left:49%">']
+    assert [mark in chart for mark in marks] == [True, True]
+    assert chart.index("1 s</span>") < chart.index("5 s</span>")
+    assert "<b>Unhealthy</b> 22 times<small> Pod/web-2</small>" in chart
+    assert "Killing" not in chart
+
+
+@pytest.mark.parametrize(("failed", "start"), [(True, '<details open="">'), (False, "<details>")])
+def test_events_are_unfolded_only_where_a_rollout_failed(failed: bool, start: str) -> None:
+    """Warnings belong to good rollouts too, and would hide what matters there."""
+    events = [RolloutEvent(1.0, "Pod/web-1", "Unhealthy", "Readiness probe errored")]
+    chart = timeline([PodCounts(9.0, 0, 1, 0, 1)], "Pods", ROLLOUT, events, failed=failed)
+    assert f"{start}<summary>Events of Kubernetes: 1, of them warnings: 1" in chart
+
+
+def test_thousands_of_events_leave_the_page_small() -> None:
+    """The earliest warnings are shown, cut to a length; the page says how many are not."""
+    noise = [RolloutEvent(1.0, "Pod/web", f"Pulled{n}", "", warning=False) for n in range(4000)]
+    alarms = [RolloutEvent(2.0 + n, "Pod/web", f"Alarm{n}", "x" * 9000) for n in range(40)]
+    chart = timeline([PodCounts(100.0, 1, 0, 1, 0)], "Pods", ROLLOUT, [*noise, *alarms])
+    assert len(chart) < 20_000
+    assert "Alarm0<" in chart
+    assert "Pulled" not in chart
+    assert "and 4010 more" in chart
 
 
 @pytest.mark.parametrize("code", ExitCode)

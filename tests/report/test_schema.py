@@ -14,6 +14,7 @@ from pipe.report import Recorder, files
 from pipe.secret import Mask
 from pipe.settings import Settings
 from tests.sandbox import ApiFault, Behaviour
+from tests.sandbox.commands import Command
 from tests.support.harness import Harness
 
 SCHEMA = json.loads(Path("schema/deploy.schema.json").read_text("utf-8"))
@@ -47,7 +48,9 @@ def test_the_schema_lists_every_outcome() -> None:
         ("done", {"IMAGE": "team/web:1.4.1"}),
         ("done", {"IMAGE": "team/web:1.4.1", "RESTART": "true", **STEP}),
         ("done", {"IMAGE": f"team/web@sha256:{'a' * 64}", "POST_DEPLOY_TEST": "echo hi"}),
+        ("done", {"ACTION": "run", "IMAGE": "", "COMMAND": "./report"}),
         ("pre-test", {"PRE_DEPLOY_TEST": "exit 1"}),
+        ("pre-test", {"RELEASE_COMMAND": "./broken"}),
         ("configuration", {"POST_DEPLOY_URL": "/x"}),
         ("platform", {"SERVICE": "missing"}),
         ("failed", {"IMAGE": "team/web:bad"}),
@@ -62,6 +65,7 @@ def test_every_outcome_fits_the_schema(
     """Success, refusal, failure and rollback."""
     harness.web()
     harness.world.behave("team/web:bad", Behaviour("crash", log=["boom"]))
+    harness.world.command("./broken", Command(exit_code=1, lines=((0, "boom"),)))
     report = harness.deploy(**variables).report
     assert report["outcome"] == outcome
     VALIDATOR.validate(report)

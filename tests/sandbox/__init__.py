@@ -2,6 +2,7 @@
 
 from tests.sandbox.app import create_app
 from tests.sandbox.behaviour import Behaviour
+from tests.sandbox.commands import Command
 from tests.sandbox.record import RequestRecord
 from tests.sandbox.script import ApiFault
 from tests.sandbox.server import Server
@@ -12,6 +13,7 @@ __all__ = [
     "DEFAULT_TOKEN",
     "ApiFault",
     "Behaviour",
+    "Command",
     "RequestRecord",
     "Server",
     "World",

@@ -6,12 +6,14 @@ import argparse
 import signal
 import sys
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 from shlex import quote
 
 from pipe.clock import SystemClock
 from tests.sandbox import RequestRecord, Server, World, create_app
 from tests.sandbox.demo import seed_demo
+from tests.sandbox.kubernetes.server import KubernetesServer
 
 
 def main() -> None:
@@ -24,7 +26,12 @@ def main() -> None:
     done = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: done.set())
-    with Server(world, tls=options.tls, host=options.host, port=options.port, app=app) as server:
+    with ExitStack() as running:
+        if options.kubernetes:
+            running.enter_context(KubernetesServer(world, host=options.host))
+        server = running.enter_context(
+            Server(world, tls=options.tls, host=options.host, port=options.port, app=app)
+        )
         print(_welcome(world, server), flush=True)
         if options.ready_file is not None:
             # Renamed into place, so that a reader never sees half of it.
@@ -40,6 +47,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=8181, help="0 takes any free port")
     parser.add_argument("--tls", type=Path, metavar="DIR", help="serve https; DIR receives ca.pem")
     parser.add_argument("--old", action="store_true", help="a portal without the newer routes")
+    parser.add_argument(
+        "--kubernetes", action="store_true", help="hand out access to Kubernetes' own API"
+    )
     parser.add_argument("--ready-file", type=Path, help="file for the address, written when ready")
     return parser.parse_args()
 
@@ -50,6 +60,7 @@ def _welcome(world: World, server: Server) -> str:
     return f"""The {world.portal} portal is listening on {server.url}
   token    {world.token}
   tenant   {tenant.name} ({tenant.id})
+  cluster  {world.kubernetes.server if world.kubernetes.enabled else "no access"}
   images   team/web:1.4.2 runs; team/web:crash, :missing, :flaky-pull, :never-ready, :too-big fail
 {f"  CA       {server.ca_path}" if server.ca_path else ""}
 Try:

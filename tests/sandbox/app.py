@@ -17,7 +17,7 @@ from tests.sandbox.gate import Gate
 from tests.sandbox.kinds import KINDS
 from tests.sandbox.record import RequestRecord
 from tests.sandbox.replies import refusal
-from tests.sandbox.routes import control, pods, services, tenants
+from tests.sandbox.routes import control, jobs, kubernetes, pods, services, tenants
 from tests.sandbox.script import matches
 from tests.sandbox.world import World
 
@@ -27,6 +27,7 @@ NEWER_ROUTES = (
     ("PUT", r"/containerimage$"),
     ("PUT", r"/rollback(/|$)"),
     ("GET", r"^/v3/version$"),
+    ("GET", r"/k8s/jitAccess$"),
     *(route for kind in KINDS.values() for route in kind.newer_routes),
 )
 
@@ -60,7 +61,8 @@ def portal_app() -> WsgiApp:
     """
     app = Portal("sandbox", static_folder=None)
     app.url_map.strict_slashes = False
-    for routes in (tenants.routes, services.routes, pods.routes):
+    every = (tenants.routes, services.routes, pods.routes, jobs.routes, kubernetes.routes)
+    for routes in every:
         app.register_blueprint(routes)
     for kind in KINDS.values():
         app.register_blueprint(kind.routes)

@@ -25,7 +25,7 @@ def seed_demo(world: World) -> None:
     world.ecs.add("billing", "team/billing:4")
     world.functions.add("resize", "team/resize:7")
     world.cronjobs.add("nightly", "team/batch:12")
-    world.add_job_pod("nightly-28391", "team/batch:12", status=11)
+    world.add_job_pod("nightly-28391", "team/batch:12")
     world.behave("team/web:crash", Behaviour("crash", log=CRASH_LOG))
     world.behave("team/web:missing", Behaviour("pull-error"))
     world.behave("team/web:flaky-pull", Behaviour("pull-error-passing"))

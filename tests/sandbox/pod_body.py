@@ -14,7 +14,7 @@ from tests.kubernetes.portal_view import (
     pod_view,
 )
 from tests.sandbox.behaviour import State
-from tests.sandbox.stamp import guid, stamp
+from tests.sandbox.stamp import guid, second, stamp
 
 if TYPE_CHECKING:
     from tests.sandbox.pods import Pod
@@ -35,7 +35,7 @@ def pod_object(pod: Pod) -> dict[str, Any]:
         "startTime": stamp(pod.world.date_of(pod.born)),
         "podIP": f"10.20.1.{pod.index % 250 + 2}" if step.scheduled else None,
     }
-    if pod.failed:
+    if pod.failed and step.reason:
         status |= {"reason": step.reason, "message": step.message}
     else:
         status["conditions"] = _conditions(pod)
@@ -47,7 +47,7 @@ def pod_object(pod: Pod) -> dict[str, Any]:
             "name": pod.name,
             "labels": {label: template.name},
             "ownerReferences": [{"kind": kind, "name": owner["NativeId"]}] if owner else [],
-            "deletionTimestamp": stamp(pod.world.now()) if pod.leaving else None,
+            "deletionTimestamp": second(pod.world.date_of(pod.left_at)) if pod.leaving else None,
         },
         "spec": {
             "nodeName": pod.host,

@@ -52,6 +52,8 @@ class Pod:
     changed: Callable[[], None]
     ordinal: int = 0
     leaving: bool = False
+    left_at: float = 0.0
+    """When it was deleted."""
     stopped: bool = False
     """Whether the containers of a leaving pod have ended."""
     awaiting: bool = False
@@ -100,6 +102,8 @@ class Pod:
     def live(self) -> None:
         """Start the life that the images' behaviours define."""
         self.born = self.world.at
+        self.step = Step(0.0, scheduled=False)
+        self.world.kubernetes.events.created(self)
         self.failing, self.behaviour = self.world.next_behaviour(self.template)
         wait = self.world.cordoned_until - self.world.at
         if wait > 0 and self.behaviour.fate == "run":
@@ -125,7 +129,8 @@ class Pod:
         """Start terminating; the pod stays listed for a while."""
         if self.leaving:
             return
-        self.leaving = True
+        self.leaving, self.left_at = True, self.world.at
+        self.world.kubernetes.events.left(self)
         listed = self.world.leave_seconds
         stop = min(self.world.stop_seconds, listed / 2)
         if self.behaviour.stop_seconds is not None and self.step.ready:
@@ -169,7 +174,9 @@ class Pod:
             self.ready_since = self.world.at
         # Controllers act on nothing else, and asking them costs time where there are thousands.
         matters = step.ready != self.step.ready or step.phase == "Failed"
+        before = self.step
         self.step = replace(step, state=self._filled(step.state), last=self._filled(step.last))
+        self.world.kubernetes.events.stepped(self, before)
         for complaint in step.complaints:
             self._complain(complaint)
         if step.passed:
@@ -199,12 +206,14 @@ class Pod:
 
     def _complain(self, complaint: Complaint) -> None:
         per_service = self.template.cloud == 2
+        text = self._fill(complaint.text)
+        self.world.kubernetes.events.complained(self, complaint, text)
         fault = self.world.faults.report(
             Fault(
                 self.tenant_id,
                 self.account,
                 self.template.name if per_service else self.name,
-                self._fill(complaint.text),
+                text,
                 complaint.severity,
                 self.world.now(),
                 per_service,

@@ -15,6 +15,7 @@ _READS_BY_POST = frozenset(
     {
         "findcontainerlogs",
         "findcontainerstate",
+        "selfsubjectaccessreviews",
         *(word for kind in KINDS.values() for word in kind.reads_by_post),
     }
 )

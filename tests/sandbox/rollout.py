@@ -19,12 +19,18 @@ def reconcile(service: Service) -> None:
         # A pod changed while it was being created: the loop below runs once more.
         return
     service.reconciling = True
+    # Keeping these accounts costs time where there are thousands of pods.
+    is_asked = service.world.kubernetes.enabled
+    if is_asked:
+        service.workload.changing(service)
     controller = _controller(service)
     try:
         while service.unsettled:
             service.unsettled = False
             service.members = [pod for pod in service.members if not pod.gone]
             controller(service)
+            if is_asked:
+                service.workload.acted(service)
     finally:
         service.reconciling = False
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tests.sandbox import docker_config
 from tests.sandbox.faults import Fault
+from tests.sandbox.kubernetes.workload import Workload
 from tests.sandbox.pods import Pod, Template
 from tests.sandbox.rollout import active, reconcile
 from tests.sandbox.stamp import stamp, suffix
@@ -78,6 +79,8 @@ class Service:
     """The desired pods of each ReplicaSet."""
     scaled_to: int = 0
     """The count that the shares follow."""
+    workload: Workload = field(default_factory=Workload)
+    """What Kubernetes keeps about its Deployment or set."""
     looks: int = 99
     """Number of reads of the service since its last change."""
     reconciling: bool = False
@@ -169,6 +172,7 @@ class Service:
         self.members = [self._make_pod(ordinal, self.generation) for ordinal in range(self.wanted)]
         for pod in list(self.members):
             pod.settle()
+        self.workload.changing(self)
 
     def start_pod(self, ordinal: int, generation: str | None = None) -> Pod:
         """Create one more pod, of the current template unless another is named."""
@@ -198,6 +202,8 @@ class Service:
         now, per_service = self.world.now(), self.cloud == 2
         fault = Fault(self.tenant.id, self.tenant.name, resource, text, 2, now, per_service)
         self.world.faults.report(fault)
+        self.world.kubernetes.events.refused(self.tenant.id, generation, text)
+        self.workload.refusal = text.removeprefix("Error creating: ")
         return True
 
     def set_images(self, images: dict[str, str], user: str) -> None:
@@ -249,6 +255,7 @@ class Service:
     def pause(self) -> None:
         """Have the Deployment take no notice of changes to its template."""
         self.paused = True
+        reconcile(self)
 
     def resume(self) -> None:
         """Roll out what was changed while the Deployment was paused."""

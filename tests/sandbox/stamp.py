@@ -18,6 +18,11 @@ def stamp(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def second(moment: datetime) -> str:
+    """Return a time as Kubernetes formats it: in whole seconds."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 @lru_cache(_CACHED)
 def guid(seed: str) -> str:
     """Return a GUID that is the same for the same seed."""

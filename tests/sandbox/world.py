@@ -15,10 +15,13 @@ from tests.sandbox import docker_config
 from tests.sandbox.access import AwsAccess, Tenant, Token, tenant_id_for
 from tests.sandbox.agenda import Agenda
 from tests.sandbox.behaviour import Behaviour
+from tests.sandbox.commands import Command, Commands
 from tests.sandbox.faults import Fault, FaultList
-from tests.sandbox.jobs import make_job_pod
+from tests.sandbox.job_pods import make_foreign_pod
+from tests.sandbox.jobs import Jobs
 from tests.sandbox.kinds import KINDS
 from tests.sandbox.kinds.base import Resources
+from tests.sandbox.kubernetes.cluster import Cluster
 from tests.sandbox.pods import Pod, Template
 from tests.sandbox.record import RequestRecord
 from tests.sandbox.script import ApiFault, Intrusion
@@ -76,6 +79,8 @@ class World:
         self.void_forms: tuple[str, ...] = VOID_FORMS
         """The forms of a response without a result, used in turn."""
         self.hosts = ["ip-10-20-1-9", "ip-10-20-1-23", "ip-10-20-2-40"]
+        self.kubernetes = Cluster(self)
+        """The API of Kubernetes, to which the portal hands out no access unless it is enabled."""
         self.clear()
 
     def clear(self) -> None:
@@ -85,11 +90,13 @@ class World:
         self.agenda = Agenda(now)
         self.tenants: list[Tenant] = []
         self.services: list[Service] = []
-        self.job_pods: list[Pod] = []
+        self.jobs = Jobs(self)
+        self.commands = Commands()
         self.resources: dict[str, Resources[Any]] = {
             name: kind.resources(self) for name, kind in KINDS.items()
         }
         self.faults = FaultList()
+        self.kubernetes.clear()
         self.quota: int | None = None
         self.cordoned_until = now
         self.kubelet_names: dict[str, str] = {}
@@ -210,9 +217,9 @@ class World:
         return service
 
     def add_job_pod(self, name: str, image: str, tenant: str = "dev01", *, status: int = 1) -> Pod:
-        """Add a pod of a Kubernetes job, which belongs to no service."""
-        pod = make_job_pod(self, self.tenant(tenant), name, image, status)
-        self.job_pods.append(pod)
+        """Add a pod of a Kubernetes job of others, which stays as it is."""
+        pod = make_foreign_pod(self, self.tenant(tenant), name, image, status)
+        self.jobs.foreign.append(pod)
         return pod
 
     def add_fault(
@@ -234,6 +241,10 @@ class World:
     def behave(self, image: str, behaviour: Behaviour) -> None:
         """Set how pods with this image behave from now on."""
         self.behaviours[image] = behaviour
+
+    def command(self, text: str, command: Command) -> None:
+        """Set how jobs and tasks go from now on whose image or command contains a text."""
+        self.commands.script(text, command)
 
     def show_image_as(self, image: str, shown: str) -> None:
         """Have the kubelet know an image by another name: a tag or id of the same content."""
@@ -311,12 +322,16 @@ class World:
     def pods_of(self, tenant: Tenant) -> list[Pod]:
         """Return all pods of the tenant, of services and jobs alike, in no useful order."""
         owned = [pod for service in self.services_of(tenant) for pod in service.members]
-        jobs = [pod for pod in self.job_pods if pod.tenant_id == tenant.id]
-        return sorted(jobs + owned, key=lambda pod: pod.name)
+        return sorted(self.jobs.pods_of(tenant) + owned, key=lambda pod: pod.name)
+
+    def listed_pods(self, tenant: Tenant) -> list[Pod]:
+        """Return the pods that the portal lists."""
+        return [pod for pod in self.pods_of(tenant) if self.jobs.lists(pod)]
 
     def counted_pods(self, tenant: Tenant) -> list[Pod]:
-        """Return the pods that a quota counts: terminating ones, but no failed ones."""
-        return [pod for pod in self.pods_of(tenant) if not pod.failed]
+        """Return the pods that a quota counts: terminating ones, but none that have ended."""
+        ended = ("Failed", "Succeeded")
+        return [pod for pod in self.pods_of(tenant) if pod.step.phase not in ended]
 
     def writes(self) -> list[RequestRecord]:
         """Return the requests that changed something, whatever the client received."""

@@ -20,6 +20,8 @@ from tests.sandbox.fault_injection import BROKEN, WsgiApp
 
 Timeout = float | tuple[float | None, float | None] | None
 
+_BUFFER = 1 << 16
+
 
 class WsgiAdapter(HTTPAdapter):
     """Mounted on a session, it answers from the app; each request takes `latency` seconds."""
@@ -49,7 +51,7 @@ class WsgiAdapter(HTTPAdapter):
             self._break(broken[0], request, timeout)
         code, _, reason = status.partition(" ")
         raw = HTTPResponse(
-            body=io.BufferedReader(_BodyReader(iter(body))),
+            body=io.BufferedReader(_BodyReader(iter(body)), _BUFFER),
             headers=HTTPHeaderDict(list(headers)),
             status=int(code),
             reason=reason,

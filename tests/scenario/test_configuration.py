@@ -15,7 +15,7 @@ from tests.support.harness import Harness, RunResult, at_time
 
 BAD = "team/web:bad"
 CANARY, THEIRS = "canary-of-ours-5Rk9", "canary-of-theirs-8Wq2"
-CONFIG = {
+CONFIG: dict[str, Any] = {
     "Env": [
         {"Name": "LOG", "Value": "info"},
         {"name": "OLD_FLAG", "value": THEIRS},
@@ -106,10 +106,14 @@ def test_an_environment_alone_renews_every_pod_and_is_followed(harness: Harness)
     assert "with ~ LOG, + NEW_FLAG, - OLD_FLAG: 2 pods up" in result.stdout
 
 
-@pytest.mark.parametrize("shape", ["statefulset", "daemonset"])
-def test_pods_that_keep_their_names_are_renewed_as_well(harness: Harness, shape: str) -> None:
+@pytest.mark.parametrize(
+    "shape", [{"statefulset": True}, {"daemonset": True}], ids=["statefulset", "daemonset"]
+)
+def test_pods_that_keep_their_names_are_renewed_as_well(
+    harness: Harness, shape: dict[str, Any]
+) -> None:
     """They are new by their containers."""
-    web = harness.web(other_docker_config=TEXT, **{shape: True})
+    web = harness.web(other_docker_config=TEXT, **shape)
     generations = len(web.generations)
     assert configure(harness, OLD_IMAGE).code == 0
     assert {pod.generation for pod in pods_of(web)} == {web.generation}

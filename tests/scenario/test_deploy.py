@@ -1,5 +1,7 @@
 """Deploys that succeed."""
 
+from typing import Any
+
 import pytest
 
 from tests.support.harness import Harness
@@ -7,7 +9,7 @@ from tests.support.harness import Harness
 
 @pytest.mark.parametrize("portal", ["new", "old"])
 def test_a_deploy_changes_the_image_once_and_waits_for_every_pod(
-    harness: Harness, portal: str
+    harness: Harness, portal: Any
 ) -> None:
     """One write puts all pods on the new image, with both generations of the portal."""
     harness.world.portal = portal
@@ -15,8 +17,8 @@ def test_a_deploy_changes_the_image_once_and_waits_for_every_pod(
     run_result = harness.deploy()
     assert run_result.code == 0
     assert (
-        "✔ web runs team/web:1.4.2 (previously team/web:1.4.1): 2 pods up for 5 s"
-        in run_result.stdout
+        "✔ web runs team/web:1.4.2 (previously team/web:1.4.1): 2 pods up for 5 s, as the portal "
+        "shows" in run_result.stdout
     )
     assert web.image == "team/web:1.4.2"
     assert len(harness.world.writes()) == 1

@@ -1,5 +1,7 @@
 """Replies that are lost after the portal acted: the change is looked up, never sent twice."""
 
+from typing import Any
+
 import pytest
 
 from tests.sandbox import ApiFault
@@ -9,7 +11,7 @@ from tests.support.harness import Harness
 @pytest.mark.parametrize("portal", ["new", "old"])
 @pytest.mark.parametrize("kind", ["reset-after", "silence-after"])
 def test_a_change_that_was_applied_is_not_sent_again(
-    harness: Harness, kind: str, portal: str
+    harness: Harness, kind: Any, portal: Any
 ) -> None:
     """One write, one rollout, exit 0."""
     harness.world.portal = portal

@@ -79,7 +79,12 @@ class SlowPods(WsgiAdapter):
         self._harness, self._seconds = harness, seconds
 
     def send(
-        self, request: requests.PreparedRequest, stream: bool = False, timeout: Any = None, **_: Any
+        self,
+        request: requests.PreparedRequest,
+        *_: Any,
+        stream: bool = False,
+        timeout: Any = None,
+        **__: Any,
     ) -> requests.Response:
         slow = "GetPods" in str(request.url)
         if slow and timeout[1] < self._seconds:

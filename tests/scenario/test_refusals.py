@@ -1,5 +1,7 @@
 """Runs that must not change anything: invalid variables, refused tokens, unknown names."""
 
+from typing import Any
+
 import pytest
 
 from tests.sandbox import ApiFault
@@ -41,7 +43,7 @@ def test_an_unknown_tenant_is_reported_with_similar_names(harness: Harness) -> N
 
 
 @pytest.mark.parametrize("portal", ["new", "old"])
-def test_an_unknown_service_is_reported_with_similar_names(harness: Harness, portal: str) -> None:
+def test_an_unknown_service_is_reported_with_similar_names(harness: Harness, portal: Any) -> None:
     """Exit 4 names SERVICE; both forms of "not found" are recognized (traps 23, 29)."""
     harness.world.portal = portal
     harness.web()

@@ -1,5 +1,7 @@
 """Services of every shape the platform supports, and when each is rolled out."""
 
+from typing import Any
+
 import pytest
 
 from tests.sandbox import ApiFault, Behaviour
@@ -54,7 +56,9 @@ def test_a_service_that_matches_a_scaling_group_has_a_pod_per_host(
 
 
 @pytest.mark.parametrize("options", [{"replicas": 0}, {"stopped": True}])
-def test_a_service_without_pods_is_ready_after_the_change(harness: Harness, options: dict) -> None:
+def test_a_service_without_pods_is_ready_after_the_change(
+    harness: Harness, options: dict[str, Any]
+) -> None:
     """Trap 4: a stopped service has no pods to wait for."""
     web = harness.web(**options)
     result = harness.deploy()
@@ -72,7 +76,7 @@ def test_previous_pods_that_still_run_are_not_counted(harness: Harness) -> None:
 
 
 @pytest.mark.parametrize("prefix", ["all", "none", "half"])
-def test_pods_may_show_the_canonical_image(harness: Harness, prefix: str) -> None:
+def test_pods_may_show_the_canonical_image(harness: Harness, prefix: Any) -> None:
     """Trap 6: docker.io/ and docker.io/library/ before the name mean the same image."""
     harness.world.image_prefix = prefix
     harness.world.add_service("web", "nginx:1.26", replicas=2)
@@ -82,7 +86,7 @@ def test_pods_may_show_the_canonical_image(harness: Harness, prefix: str) -> Non
 @pytest.mark.parametrize("options", [{"cloud": 2}, {"platform": 0}, {"platform": 5}])
 @pytest.mark.parametrize("restart", ["false", "true"])
 def test_pods_without_a_controller_are_distinguished(
-    harness: Harness, options: dict, restart: str
+    harness: Harness, options: dict[str, Any], restart: str
 ) -> None:
     """Trap 8: on Azure and native Docker no controller shows the version."""
     harness.web(**options)

@@ -38,7 +38,7 @@ def test_a_native_docker_upgrade_that_crashes_ends_at_once(harness: Harness) -> 
 @pytest.mark.parametrize("portal", ["new", "old"])
 @pytest.mark.parametrize("environ", [{}, {"RESTART": "true"}, {"ROLLBACK": "true"}])
 def test_no_call_is_used_that_resets_absent_fields(
-    harness: Harness, portal: str, environ: dict[str, str]
+    harness: Harness, portal: Any, environ: dict[str, str]
 ) -> None:
     """Trap 18: ChangeAll and its bulk form clear absent fields, so they are never used."""
     harness.world.portal = portal
@@ -52,7 +52,7 @@ def test_no_call_is_used_that_resets_absent_fields(
 
 
 @pytest.mark.parametrize("portal", ["new", "old"])
-def test_settings_that_are_edited_meanwhile_are_preserved(harness: Harness, portal: str) -> None:
+def test_settings_that_are_edited_meanwhile_are_preserved(harness: Harness, portal: Any) -> None:
     """Trap 20: there is no ETag, so the settings are never sent."""
     harness.world.portal = portal
     harness.web()
@@ -70,7 +70,7 @@ def test_settings_that_are_edited_meanwhile_are_preserved(harness: Harness, port
 @pytest.mark.parametrize("environ", [{}, {"IMAGE": "team/web:1.4.1", "RESTART": "true"}])
 @pytest.mark.parametrize("portal", ["new", "old"])
 def test_every_form_of_an_empty_reply_is_a_success(
-    harness: Harness, form: str, environ: dict[str, str], portal: str
+    harness: Harness, form: str, environ: dict[str, str], portal: Any
 ) -> None:
     """Trap 21: 204, 200 empty, 200 `null`, 200 `""`."""
     harness.world.portal = portal

@@ -13,7 +13,12 @@ from urllib.parse import quote, quote_plus
 
 from pipe.settings.variables import VARIABLES
 from tests.sandbox import DEFAULT_TOKEN
-from tests.sandbox.issued_secrets import CONSOLE_TOKEN, SECRET_KEY, SESSION_TOKEN
+from tests.sandbox.issued_secrets import (
+    CLUSTER_SIGNATURE,
+    CONSOLE_TOKEN,
+    SECRET_KEY,
+    SESSION_TOKEN,
+)
 
 AMBIENT = ("BITBUCKET_STEP_OIDC_TOKEN", "PIPELINES_JWT_TOKEN")
 PROXY_PASSWORD = "cAnArY-pr0xy/pass+word=9"
@@ -50,7 +55,7 @@ def planted() -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Return the value of every canary and the forms it may appear in."""
     secret = {**environ(), "DUPLO_TOKEN": value_of("DUPLO_TOKEN")}
     secret.pop("REGISTRY_USERNAME", None)
-    issued = (SECRET_KEY, SESSION_TOKEN, CONSOLE_TOKEN, ENVIRONMENT)
+    issued = (SECRET_KEY, SESSION_TOKEN, CONSOLE_TOKEN, CLUSTER_SIGNATURE, ENVIRONMENT)
     values = [*secret.values(), PROXY_PASSWORD, DEFAULT_TOKEN, *issued]
     return tuple((value, tuple(forms(value))) for value in values)
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -115,7 +116,8 @@ def test_a_process_ignores_variables_for_certificates(
 ) -> None:
     """The same in a process of its own, for each of them."""
     with Server(world, tls=server_context(authority)) as server:
-        code, output = finish(start(server.url, world, **{name: os.environ[name]}))
+        ambient: dict[str, Any] = {name: os.environ[name]}
+        code, output = finish(start(server.url, world, **ambient))
     assert code == 4, output
     assert world.log == []
 
@@ -174,6 +176,7 @@ def test_openssl_and_botocore_load_nothing_that_variables_name(
     )
     (tmp_path / "planted.py").write_text("open('planted-was-loaded', 'w').close()\n", "utf-8")
     with Server(world, tls=tmp_path / "tls") as server, Cloud(SystemClock()) as cloud:
+        role: dict[str, Any] = {**cloud.environ(), **cloud.endpoints()}
         code, output = finish(
             start(
                 server.url,
@@ -182,8 +185,7 @@ def test_openssl_and_botocore_load_nothing_that_variables_name(
                 BOTOCORE_EXPERIMENTAL__PLUGINS="planted=planted",
                 BITBUCKET_CLONE_DIR=str(tmp_path),
                 CA_CERT=str(server.ca_path),
-                **cloud.environ(),
-                **cloud.endpoints(),
+                **role,
             )
         )
     assert code == 0, output
@@ -310,7 +312,7 @@ def test_a_process_ignores_models_in_the_home_folder(world: World, tmp_path: Pat
         Server(world) as server,
     ):
         plant_models(tmp_path / ".aws" / "models", attacker.url)
-        step = {**cloud.environ(), "HOME": str(tmp_path), "HTTPS_PROXY": proxy.url}
+        step: dict[str, Any] = {**cloud.environ(), "HOME": str(tmp_path), "HTTPS_PROXY": proxy.url}
         code, output = finish(start(server.url, world, **step))
     assert attacker.requests == []
     assert code == 4, output
@@ -347,6 +349,7 @@ def test_no_login_of_the_machine_is_used_for_test_images(
         "proxies": {"default": {"httpsProxy": "http://planted.example:3128"}},
     }
     (folder / "config.json").write_text(json.dumps(configuration), "utf-8")
+    ambient: dict[str, Any] = {variable: str(folder if variable == "DOCKER_CONFIG" else tmp_path)}
     helper = tmp_path / "bin" / "docker-credential-planted"
     helper.write_text(f"#!/bin/sh\ntouch '{tmp_path}/helper-ran'\nexit 1\n", "utf-8")
     helper.chmod(0o755)
@@ -360,7 +363,7 @@ def test_no_login_of_the_machine_is_used_for_test_images(
                 DOCKER_HOST=f"tcp://127.0.0.1:{engine.port}",
                 PATH=f"{tmp_path}/bin:{os.environ['PATH']}",
                 BITBUCKET_CLONE_DIR=str(tmp_path),
-                **{variable: str(folder if variable == "DOCKER_CONFIG" else tmp_path)},
+                **ambient,
             )
         )
     assert code == 6, output

@@ -101,7 +101,8 @@ def test_a_netrc_file_and_proxy_variables_in_lower_case_are_ignored(tmp_path: Pa
     """The portal gets the token, directly."""
     world = real_time_world(0.2)
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login evil password evil\n", "utf-8")
-    ambient = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy", "ALL_PROXY"), "127.0.0.1:9")
+    proxies = ("http_proxy", "https_proxy", "all_proxy", "ALL_PROXY")
+    ambient: dict[str, Any] = dict.fromkeys(proxies, "127.0.0.1:9")
     with Server(world) as server:
         ambient |= {"HOME": str(tmp_path), "NETRC": str(tmp_path / ".netrc")}
         code, output = finish(start(server.url, world, **ambient))
@@ -130,7 +131,7 @@ def test_no_command_line_holds_a_secret(tmp_path: Path) -> None:
         "utf-8",
     )
     with Server(world) as server:
-        clone = {"BITBUCKET_CLONE_DIR": str(tmp_path)}
+        clone: dict[str, Any] = {"BITBUCKET_CLONE_DIR": str(tmp_path)}
         code, output = finish(start(server.url, world, PRE_DEPLOY_TEST="sh look.sh", **clone))
     assert code == 0, output
     lines = (tmp_path / "command-lines").read_text("utf-8", "replace")

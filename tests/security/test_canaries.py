@@ -12,13 +12,16 @@ import pytest
 from pipe.deploy.sequence import Deploy
 from pipe.settings.variables import VARIABLES
 from tests.reliability.scenarios import (
+    BAD,
     CONFIGURATIONS,
     FAILED,
     SCENARIOS,
+    SEEN_BY_KUBERNETES,
+    SEEN_ROLLBACK,
     Scenario,
     ScenarioHarness,
 )
-from tests.sandbox import ApiFault, Behaviour
+from tests.sandbox import ApiFault, Behaviour, RequestRecord
 from tests.security import canaries
 from tests.support.harness import RunResult
 
@@ -51,7 +54,7 @@ def run(harness: ScenarioHarness, **extra: str) -> RunResult:
     return harness.run(**{**secret, **extra})
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+@pytest.mark.parametrize("scenario", [*SCENARIOS, *SEEN_BY_KUBERNETES], ids=str)
 def test_no_run_shows_a_secret(scenario: Scenario, tmp_path: Path, clean: Check) -> None:
     """Neither success nor restart, rollback or failure does, with DEBUG."""
     harness = harness_of(scenario, tmp_path)
@@ -125,6 +128,35 @@ def test_faults_and_logs_of_pods_show_no_secret(tmp_path: Path, clean: Check) ->
     assert result.code == 10
     assert "env: DUPLO_TOKEN=***" in result.log
     assert "env: NEW_FLAG=***" in result.log
+    clean(harness, result)
+
+
+@pytest.mark.parametrize(
+    "spell",
+    [
+        lambda token: token,
+        lambda token: quote(token, safe=""),
+        lambda token: base64.b64encode(token.encode()).decode(),
+    ],
+    ids=["raw", "url", "base64"],
+)
+def test_the_access_token_for_kubernetes_is_masked(
+    spell: Callable[[str], str], tmp_path: Path, clean: Check
+) -> None:
+    """Although it is known only once it was issued: in errors, events, states and logs."""
+    harness = harness_of(SEEN_ROLLBACK, tmp_path)
+
+    def leak(record: RequestRecord) -> None:
+        if record.path.endswith("/jitAccess"):
+            text = spell(record.response["Token"])
+            crash = Behaviour("crash", log=(f"token: {text}",), fault=f"Back-off {text}")
+            harness.world.behave(BAD, crash)
+            harness.world.script(ApiFault(path="/events$", status=403, body=f"denied: {text}"))
+
+    harness.world.listeners.append(leak)
+    result = run(harness)
+    assert result.code == 8, result.text
+    assert "token: ***" in result.log
     clean(harness, result)
 
 

@@ -7,6 +7,7 @@ import resource
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -64,7 +65,7 @@ def test_a_special_file_as_the_record_neither_stops_nor_exhausts_a_run(
     plant(report / "deploy.json")
     world = real_time_world(0.2)
     with Server(world) as server:
-        clone = {"BITBUCKET_CLONE_DIR": str(tmp_path), "REPORT_DIR": "report"}
+        clone: dict[str, Any] = {"BITBUCKET_CLONE_DIR": str(tmp_path), "REPORT_DIR": "report"}
         process = start(server.url, world, **clone)
         resource.prlimit(process.pid, resource.RLIMIT_AS, (1 << 30, 1 << 30))
         try:

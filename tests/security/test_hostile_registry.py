@@ -108,7 +108,7 @@ def test_a_token_that_cannot_be_one_is_not_used(token: Any) -> None:
 @pytest.mark.parametrize("link", ["https://[::bad", "https://x:99999999/", "x" * 5000])
 def test_an_invalid_address_of_the_next_page_is_not_followed(link: str) -> None:
     """The list of tags cannot be read, and the missing image is reported all the same."""
-    missing = (404, {}, UNKNOWN)
+    missing: tuple[int, dict[str, str], str] = (404, {}, UNKNOWN)
     registry, _, _ = registry_with(
         {
             f"HEAD {MANIFEST}": missing,

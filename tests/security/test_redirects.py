@@ -18,7 +18,7 @@ from pipe.http import Limits, Network, Reply
 from pipe.http.session import BoundedSession, open_session
 from pipe.notify import delivery
 from pipe.notify.background import DeliveryFailed
-from pipe.portal import connect
+from pipe.portal.connect import connect
 from pipe.secret import Secret
 from pipe.settings import Proxies, load
 from tests.contract.documents import ROOT

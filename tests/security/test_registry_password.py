@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,8 @@ def demanding(path: str) -> Scripted:
 
 def settings(**variables: str) -> Settings:
     """Return the settings of a run with a login."""
-    return load(environment("https://portal.example", "a-token", **{**LOGIN, **variables}))
+    given: dict[str, Any] = {**LOGIN, **variables}
+    return load(environment("https://portal.example", "a-token", **given))
 
 
 def test_a_run_with_images_in_two_registries_sends_the_password_to_neither(

@@ -32,7 +32,7 @@ def test_a_probe_ends_in_time_whatever_the_page_contains(pattern: str, page: str
 
 def test_the_search_in_another_process_finds_what_the_expression_finds() -> None:
     """Flags, line ends, other alphabets and broken characters included."""
-    for text, body, found in [
+    cases: list[tuple[str, str | bytes, bool]] = [
         ("^state: ok$", "x\nstate: ok\ny", True),
         ("(?i)STATE", "state", True),
         ("STATE", "state", False),
@@ -40,7 +40,8 @@ def test_the_search_in_another_process_finds_what_the_expression_finds() -> None
         ("\ufffd", b"\xff", True),
         (r"\d", "\u0663", True),
         (r"(?a)\d", "\u0663", False),
-    ]:
+    ]
+    for text, body, found in cases:
         page = body if isinstance(body, bytes) else body.encode()
         assert matches(re.compile(text, re.MULTILINE), page, 10.0) is found
 

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -43,6 +44,16 @@ def engine_answers() -> bool:
         return False
     version = ["docker", "version", "--format", "{{.Server.Version}}"]
     return subprocess.run(version, capture_output=True, timeout=30, check=False).returncode == 0
+
+
+def compressed_size(image: str) -> int:
+    """Return the bytes that a step downloads: `docker save IMAGE | gzip -6`, without a header."""
+    with subprocess.Popen(["docker", "save", image], stdout=subprocess.PIPE) as saved:
+        packer, size = zlib.compressobj(6), 0
+        assert saved.stdout
+        while chunk := saved.stdout.read(1 << 20):
+            size += len(packer.compress(chunk))
+    return size + len(packer.flush())
 
 
 @contextmanager

@@ -19,6 +19,8 @@ from pipe.run import run
 from tests.conformance.models import check_exchange
 from tests.sandbox import RequestRecord, World, WsgiAdapter, create_app
 from tests.sandbox.hosts import Hosts
+from tests.sandbox.kubernetes.api import create_kubernetes_app
+from tests.sandbox.kubernetes.cluster import HOST as KUBERNETES
 from tests.support.environment import NEW_IMAGE, OLD_IMAGE, TENANT, environment, report_dir
 from tests.support.fake_clock import FakeClock
 from tests.support.prose import check_prose
@@ -69,9 +71,12 @@ def read_record(report_dir: Path) -> Mapping[str, Any]:
 class Harness:
     """The tenant `dev01`, without services at first, and runs of the pipe against it."""
 
-    def __init__(self, folder: Path, portal: Literal["new", "old"] = "new") -> None:
+    def __init__(
+        self, folder: Path, portal: Literal["new", "old"] = "new", *, kubernetes: bool = False
+    ) -> None:
         self.clock = FakeClock()
         self.world = World(self.clock, portal=portal)
+        self.world.kubernetes.enabled = kubernetes
         self.world.add_tenant(TENANT)
         self.folder = folder
         self.report_dir = report_dir(folder)
@@ -99,7 +104,9 @@ class Harness:
     def run_with(self, environ: Mapping[str, str], *, sockets: bool = False) -> RunResult:
         """Run with exactly these variables, in process or over real sockets."""
         portal = WsgiAdapter(create_app(self.world), self.clock, latency=LATENCY)
-        hosts = Hosts({urlsplit(HOST).hostname or "": portal, **self.hosts})
+        kubernetes = WsgiAdapter(create_kubernetes_app(self.world), self.clock, latency=LATENCY)
+        known = {urlsplit(HOST).hostname or "": portal, KUBERNETES: kubernetes}
+        hosts = Hosts({**known, **self.hosts})
         replaced = {"adapter": hosts, "resolve": _no_dns} if not sockets else {}
         dependencies = Dependencies(self.clock, **{**replaced, **self.dependencies})
         result = run_pipe(environ, dependencies, self.report_dir)

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from pipe.deploy_tests.model import DeployTestResult
-from pipe.model import Kind, Target
+from pipe.kind import Kind
 from pipe.report.authenticity import sign
 from pipe.report.record import RunRecord, StepRecord, TargetRecord
 from pipe.secret import Secret
 from pipe.settings import Action
+from pipe.target import Target
 
 STARTED = datetime(2026, 2, 3, 10, 0, tzinfo=UTC)
 WEB = Target(Kind.SERVICE, "web")
@@ -60,7 +61,7 @@ def target_record(**given: Any) -> TargetRecord:
         previous_pods=(),
         state="is set to team/web:2",
         passed=True,
-        message="ready, 2 pods up for 5 s",
+        message="ready, 2 pods up for 5 s, as the portal shows",
         seconds=11.04,
     )
     return replace(record, **given)

@@ -22,7 +22,7 @@ class Scripted(BaseAdapter):
         self._responses = responses
         self.requests: list[requests.PreparedRequest] = []
 
-    def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
         """Return the prepared response to one request."""
         self.requests.append(request)
         scripted = self._responses[f"{request.method} {request.path_url}"]

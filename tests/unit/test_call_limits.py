@@ -29,7 +29,7 @@ class Portal(Responses):
         self.timeouts: list[tuple[float, float]] = []
 
     def send(
-        self, request: requests.PreparedRequest, timeout: Any = None, **_: Any
+        self, request: requests.PreparedRequest, *_: Any, timeout: Any = None, **__: Any
     ) -> requests.Response:
         self.timeouts.append(timeout)
         self.clock.advance(min(timeout[1], self.seconds))

@@ -130,7 +130,7 @@ def test_an_init_container_that_is_done_has_not_crashed() -> None:
     """It ended, with 0, and that is its purpose."""
     done = Container("migrate", "team/m:1", "m", restarts=0, ended="Completed", exit_code=0)
     story = every_second(range(1, 7), (with_other(done, init=True),), ONE)
-    assert verdict(PLAIN, *story, crash_limit=1) == Ready("1 pod up for 5 s")
+    assert verdict(PLAIN, *story, crash_limit=1) == Ready("1 pod up for 5 s, as the portal shows")
 
 
 def test_restarts_from_before_the_change_do_not_count() -> None:

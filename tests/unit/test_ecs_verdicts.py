@@ -394,6 +394,15 @@ def test_more_tasks_started_than_needed_are_a_sign_of_tasks_that_ended() -> None
     assert has_lost_tasks(first, then)
 
 
+def test_tasks_that_started_before_a_resumed_rollout_was_looked_at_are_not_counted() -> None:
+    """Those of a deployment that AWS rolled back since began after the one it returned to."""
+    started = [Event(LATER, f"(service api) has started 2 tasks: (task {n}).") for n in range(6)]
+    back = service(replace(PREVIOUS, primary=True), BROKEN, definition=OLD, events=started)
+    rollout = watch(back, before=back, to=OLD, resumed=True)
+    assert rollout.crashes == 0
+    assert isinstance(verdict(rollout), Ready)
+
+
 # Events
 
 FULL = "(service api) was unable to place a task because no instance met all requirements."

@@ -32,7 +32,7 @@ class Responses(BaseAdapter):
         self.responses = list(responses)
         self.requests: list[requests.PreparedRequest] = []
 
-    def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
         self.requests.append(request)
         answer = self.responses.pop(0) if len(self.responses) > 1 else self.responses[0]
         if isinstance(answer, Exception):
@@ -132,7 +132,7 @@ def test_timeouts_do_not_add_up() -> None:
     clock = FakeClock()
 
     class Silent(Responses):
-        def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:
+        def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
             clock.advance(60)
             raise requests.ReadTimeout
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pipe.kinds.service.judge import is_complete
@@ -83,7 +85,7 @@ def test_a_stopped_service_is_ready_at_once(autoscaler: int | None) -> None:
 @pytest.mark.parametrize("active", [None, 0])
 @pytest.mark.parametrize("fields", [{"min_replicas": 2}, {"one_pod_per_host": True}])
 def test_a_service_that_has_no_pods_is_ready_after_several_looks(
-    active: int | None, fields: dict[str, int]
+    active: int | None, fields: dict[str, Any]
 ) -> None:
     """An autoscaler scaled it to zero, or its daemon set fits no host."""
     none = service(replicas_active=active, **fields)

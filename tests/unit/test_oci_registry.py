@@ -234,7 +234,7 @@ def test_an_unreachable_registry_is_tried_once_in_a_run() -> None:
     """A hundred of its images take no longer than one."""
 
     class Unknown(Scripted):
-        def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:
+        def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
             self.requests.append(request)
             refused = NewConnectionError(None, "Connection refused")  # type: ignore[arg-type]
             raise requests.ConnectionError(refused, request=request)

@@ -151,7 +151,8 @@ def test_only_null_counts_as_an_empty_list(read: Any) -> None:
     """Any other shape is an error."""
     assert read(None) == ()
     assert read([None, 1, "x", []]) == ()
-    for other in ({}, "text", 7, True):
+    others: tuple[Any, ...] = ({}, "text", 7, True)
+    for other in others:
         with pytest.raises(UnexpectedShape, match="a list"):
             read(other)
 

@@ -25,7 +25,9 @@ DIGEST = f"sha256:{'0' * 64}"
 FOUND: Response = (200, {"Docker-Content-Digest": DIGEST}, "")
 CHALLENGE: Response = (401, {"WWW-Authenticate": 'Bearer realm="https://auth.example/t"'}, "")
 UNKNOWN: Response = (404, {}, '{"errors": [{"code": "MANIFEST_UNKNOWN"}]}')
-TOKEN = {"GET /t?scope=repository%3Ateam%2Fweb%3Apull": (200, {}, '{"token": "fresh-token-0123"}')}
+TOKEN: dict[str, Response] = {
+    "GET /t?scope=repository%3Ateam%2Fweb%3Apull": (200, {}, '{"token": "fresh-token-0123"}')
+}
 
 
 def to(location: str, status: int = 307) -> Response:

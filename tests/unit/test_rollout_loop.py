@@ -18,6 +18,7 @@ from tests.support.fake_clock import FakeClock
 WEB, API = Target(Kind.SERVICE, "web"), Target(Kind.SERVICE, "api")
 DOWN = Unreachable("down")
 DENIED = IdentityError("denied")
+Verdicts = Mapping[Target, Verdict]
 
 
 class Script(Watcher):
@@ -53,8 +54,8 @@ def run(script: Script, seconds: float = 100.0) -> Mapping[Target, Verdict]:
 
 def test_it_ends_when_all_are_ready() -> None:
     """A target that still waits keeps the loop going."""
-    half = {WEB: Ready("up"), API: Waiting("coming")}
-    done = {WEB: Ready("up"), API: Ready("up")}
+    half: Verdicts = {WEB: Ready("up"), API: Waiting("coming")}
+    done: Verdicts = {WEB: Ready("up"), API: Ready("up")}
     script = Script(FakeClock(), half, half, done)
     assert run(script) == done
     assert len(script.looked_at) == 3
@@ -62,7 +63,7 @@ def test_it_ends_when_all_are_ready() -> None:
 
 def test_it_ends_as_soon_as_one_cannot_succeed() -> None:
     """The others need not be waited for."""
-    bad = {WEB: Failed("crash"), API: Waiting("coming")}
+    bad: Verdicts = {WEB: Failed("crash"), API: Waiting("coming")}
     assert run(Script(FakeClock(), bad)) == bad
 
 
@@ -174,7 +175,12 @@ def test_with_more_patience_a_refusal_is_final_at_the_deadline() -> None:
 def test_the_minute_begins_anew_after_a_good_look() -> None:
     """Only refusals in a row count."""
     refused = [Refused("403")] * 25
-    looks = [*refused, {WEB: Waiting("x")}, *refused, {WEB: Ready("up")}]
+    looks: list[PipeError | Verdicts] = [
+        *refused,
+        {WEB: Waiting("x")},
+        *refused,
+        {WEB: Ready("up")},
+    ]
     assert run(Script(FakeClock(), *looks), 900.0) == {WEB: Ready("up")}
 
 
@@ -189,7 +195,7 @@ def test_no_target_is_waited_for_beyond_the_deadline(until: float | None) -> Non
 
 def test_the_last_good_look_counts_where_the_look_at_the_deadline_fails() -> None:
     """One lost reply does not make the state unknown."""
-    waiting = {WEB: Waiting("1 of 2 up"), API: Ready("up")}
+    waiting: Verdicts = {WEB: Waiting("1 of 2 up"), API: Ready("up")}
     script = Script(FakeClock(), *[waiting] * 50, DOWN)
     assert run(script, 60.0) == {WEB: TimedOut("1 of 2 up", 60.0), API: Ready("up")}
 
@@ -206,7 +212,12 @@ def test_what_is_seen_is_kept_up_to_date() -> None:
     clock, sight = FakeClock(), Sight()
     script = Script(clock, DOWN, {WEB: Waiting("x")}, DOWN, {WEB: Ready("up")})
     seen: list[tuple[float | None, bool]] = []
-    clock.sleep = lambda _: seen.append((sight.seen_at, sight.is_lost)) or clock.advance(1.0)  # type: ignore[func-returns-value,method-assign]
+
+    def sleep(seconds: float) -> None:
+        seen.append((sight.seen_at, sight.is_lost))
+        clock.advance(1.0)
+
+    clock.sleep = sleep  # type: ignore[method-assign]
     follow([script], Deadline.after(clock, 60.0), clock, sight=sight)
     assert seen[0] == (None, True)
     assert (1002.0, False) in seen

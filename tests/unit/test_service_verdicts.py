@@ -32,7 +32,7 @@ TWO_OLD = (pod("x", OLD), pod("y", OLD))
 def test_ready_after_the_stable_time() -> None:
     """All new pods up at two looks five seconds apart."""
     result = verdict(PLAIN, Look(1.0, TWO_UP, service()), Look(6.0, TWO_UP, service()))
-    assert result == Ready("2 pods up for 5 s")
+    assert result == Ready("2 pods up for 5 s, as the portal shows")
 
 
 def test_a_stable_rollout_has_a_moment_at_which_it_is_ready() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from pipe.errors import Unreachable
 from pipe.http import HttpClient, Limits
 from pipe.http.session import open_session
+from pipe.http.time_limit import when_sent
 from pipe.settings import Proxies
 from tests.support.fake_clock import FakeClock
 from tests.support.raw_server import raw_server
@@ -64,3 +66,34 @@ def test_a_proxy_that_drips_ends_at_the_limit() -> None:
         )
         with pytest.raises(Unreachable, match="began to respond and did not finish within 20 s"):
             http.once("GET", "x")
+
+
+def test_the_time_until_a_response_is_used_once() -> None:
+    """From the moment a request was sent: neither before it nor again for the next one."""
+    clock, seen = FakeClock(), []
+
+    def answer(_: object) -> Iterator[bytes]:
+        seen.append("received")
+        assert used.wait(30)
+        yield OK + b"Content-Length: 0\r\n\r\n"
+
+    def use() -> None:
+        seen.append("sent")
+        used.set()
+
+    used = threading.Event()
+    with raw_server(answer) as port, when_sent(use):
+        url = f"http://127.0.0.1:{port}"
+        http = HttpClient(url, open_session(url, Proxies()), clock, setting="DUPLO_HOST")
+        assert seen == []
+        assert http.once("GET", "x").ok
+        assert http.once("GET", "x").ok
+    assert sorted(seen) == ["received", "received", "sent"]
+
+
+def test_without_a_connection_there_is_no_response_to_wait_for() -> None:
+    """The first request is still to come then."""
+    url = "http://127.0.0.1:1"
+    http = HttpClient(url, open_session(url, Proxies()), FakeClock(), setting="DUPLO_HOST")
+    with when_sent(lambda: pytest.fail("nothing was sent")), pytest.raises(Unreachable):
+        http.once("GET", "x")

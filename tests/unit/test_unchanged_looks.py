@@ -18,8 +18,8 @@ from pipe.portal.pods import decode_pod
 from pipe.portal.services import decode_found
 
 
-def service(image: str, active: int | None) -> Service | None:
-    return decode_found(
+def service(image: str, active: int | None) -> Service:
+    found = decode_found(
         {
             "Name": "web",
             "Replicas": 2,
@@ -27,6 +27,8 @@ def service(image: str, active: int | None) -> Service | None:
             "Template": {"Containers": [{"Name": "web", "Image": image}], "AgentPlatform": 7},
         }
     )
+    assert found
+    return found
 
 
 def pod(number: int, image: str, status: int, restarts: int) -> Pod:

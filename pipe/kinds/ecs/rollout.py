@@ -19,8 +19,8 @@ class EcsRollout:
 
     `wanted` and `previous` are revisions, by ARN; `images` holds the image of `container` in
     each of them, which is what people know it by. `past` holds the ids of deployments, and
-    `past_events` the events, that are not of this rollout. `desired` is the number of tasks where
-    the change sets nothing else.
+    `past_events` the events, that are not of this rollout; `first_events` are those that the first
+    look found. `desired` is the number of tasks where the change sets nothing else.
 
     `ours` is the deployment of the wanted revision as last seen, None before AWS started it and
     once it is no longer listed; `since` is when AWS started it. `listed` is whether the last look
@@ -43,6 +43,7 @@ class EcsRollout:
     images: Mapping[str, str] = field(default_factory=dict)
     past: frozenset[str] = frozenset()
     past_events: frozenset[Event] = frozenset()
+    first_events: frozenset[Event] = frozenset()
     desired: int | None = None
     ours: Deployment | None = None
     since: datetime | None = None
@@ -72,7 +73,9 @@ class EcsRollout:
         """How many tasks AWS had to start in place of others."""
         if self.ours is None or self.since is None:
             return 0
-        dated = (event for event in self.new_events if event.created is not None)
+        # An event names no deployment: a resumed one may be older than others that failed since.
+        new = (event for event in self.new_events if event not in self.first_events)
+        dated = (event for event in new if event.created is not None)
         return max(0, sum(map(_tasks_started, dated)) - self.ours.desired)
 
     @property
@@ -130,6 +133,7 @@ def start(
         images=images,
         past=frozenset(past),
         desired=desired,
+        first_events=frozenset(service.events),
         past_events=frozenset() if resumed else frozenset(service.events),
     )
 

@@ -10,6 +10,7 @@ from pipe.clock import Clock
 from pipe.kinds.driver import Driver
 from pipe.kinds.send_once import SendOnce
 from pipe.kinds.service.address import address, listener
+from pipe.kinds.service.cluster_view import ClusterLook, ClusterView
 from pipe.kinds.service.judge import is_complete
 from pipe.kinds.service.pods import (
     VersionedPods,
@@ -19,9 +20,11 @@ from pipe.kinds.service.pods import (
     owner,
     runs_already,
 )
+from pipe.kinds.service.reads import read_services
 from pipe.kinds.service.rollout import Look, is_set_to, observe, start
 from pipe.kinds.service.snapshot import ServiceDetail, detail, take_snapshot
-from pipe.kinds.service.watcher import ServiceWatcher, read_services
+from pipe.kinds.service.watcher import ServiceWatcher
+from pipe.kubernetes import Workload
 from pipe.model import MAIN, Change, Restart, Resumption, Snapshot, Target, Update
 from pipe.portal import Fault, Pod, TenantPortal
 
@@ -32,9 +35,12 @@ _URGENT = 10.0
 class ServiceDriver(Driver):
     """Reads and changes services."""
 
-    def __init__(self, portal: TenantPortal, clock: Clock) -> None:
+    def __init__(
+        self, portal: TenantPortal, clock: Clock, cluster: ClusterView | None = None
+    ) -> None:
         self._portal = portal
         self._clock = clock
+        self._cluster = cluster
 
     def read(self, targets: Sequence[Target]) -> Mapping[Target, Snapshot]:
         """See `Driver`."""
@@ -49,11 +55,27 @@ class ServiceDriver(Driver):
         """See `Driver`."""
         return [service.name for service in self._portal.services.list()]
 
+    def look_closer(self, changes: Sequence[Change]) -> None:
+        """See `Driver`; gains access to Kubernetes."""
+        if self._cluster:
+            self._cluster.open([detail(change.before).service for change in changes])
+
     def prepare(self, changes: Sequence[Change], *, is_urgent: bool = False) -> Sequence[Change]:
         """See `Driver`; notes the pods, their restarts and the faults there are."""
         portal = self._portal.within(_URGENT) if is_urgent else self._portal
-        pods, faults = by_owner(portal.pods.list()), portal.faults.list()
-        return [_prepared(change, pods[change.target.name], faults) for change in changes]
+        names = [change.target.name for change in changes]
+        seen = self._cluster.look(names) if self._cluster else ClusterLook()
+        listed = () if seen.workloads.keys() == set(names) else portal.pods.list()
+        pods, faults = {**by_owner(listed), **seen.pods}, portal.faults.list()
+        return [
+            _prepared(
+                change,
+                pods.get(change.target.name, ()),
+                faults,
+                seen.workloads.get(change.target.name),
+            )
+            for change in changes
+        ]
 
     def renewed(self, change: Change, fresh: Snapshot) -> Change:
         """See `Driver`; keeps what was noted of the pods."""
@@ -81,7 +103,9 @@ class ServiceDriver(Driver):
         self, changes: Sequence[Change], stable_seconds: float, crash_limit: int
     ) -> ServiceWatcher:
         """See `Driver`."""
-        return ServiceWatcher(self._portal, self._clock, changes, stable_seconds, crash_limit)
+        return ServiceWatcher(
+            self._portal, self._clock, changes, stable_seconds, crash_limit, cluster=self._cluster
+        )
 
     def address(self, snapshot: Snapshot) -> str:
         """See `Driver`."""
@@ -135,7 +159,12 @@ class ServiceDriver(Driver):
         return bool(by_version(change, own, VersionedPods()).new)
 
 
-def _prepared(change: Change, pods: Sequence[Pod], faults: Sequence[Fault] | None) -> Change:
+def _prepared(
+    change: Change,
+    pods: Sequence[Pod],
+    faults: Sequence[Fault] | None,
+    workload: Workload | None,
+) -> Change:
     """Return a change with the state of its service's pods from before it."""
     known = faults
     if known is not None and change.resumes:
@@ -144,7 +173,7 @@ def _prepared(change: Change, pods: Sequence[Pod], faults: Sequence[Fault] | Non
         known = [fault for fault in known if not names & fault.resources]
     restarts = {pod.name: pod.restarts for pod in pods}
     keys = None if known is None else frozenset(fault.key for fault in known)
-    before = ServiceDetail(detail(change.before).service, restarts, keys)
+    before = ServiceDetail(detail(change.before).service, restarts, keys, workload)
     prepared = change.with_snapshot(replace(change.before, detail=before))
     if change.resumes:
         return prepared

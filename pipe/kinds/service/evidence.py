@@ -23,14 +23,15 @@ def gather(
     deadline: Deadline,
 ) -> Evidence:
     """Return the worst faults of a rollout, and the last log lines of one of its pods."""
-    pod = _pod_to_blame(rollout, verdict)
+    pod = pod_to_blame(rollout, verdict)
     if pod is None:
         return Evidence(target, faults=_faults(rollout, frozenset()))
     faults = _faults(rollout, frozenset({pod.name}))
     return Evidence(target, pod.name, faults, _log(pod, portal, deadline))
 
 
-def _pod_to_blame(rollout: ServiceRollout, verdict: Verdict) -> Pod | None:
+def pod_to_blame(rollout: ServiceRollout, verdict: Verdict) -> Pod | None:
+    """Return the pod that best shows why a rollout failed, None if there is no new one."""
     new = rollout.pods.new
     named = verdict.pod if isinstance(verdict, Failed) else ""
     worst_first = [

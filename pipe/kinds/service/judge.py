@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pipe import image
 from pipe.configuration import Configuration, is_in_place
-from pipe.kinds.service import problems, stability
+from pipe.kinds.service import availability, problems, stability
 from pipe.kinds.service.pods import (
     ends_before_it_starts,
     generation,
@@ -51,6 +51,8 @@ def judge(
     """
     if bad := _superseded(rollout) or _failed(rollout, crash_limit):
         return bad
+    if crash_limit and (given_up := availability.gave_up(rollout, _stuck(rollout))):
+        return given_up
     verdict = _progress(rollout, stable_seconds)
     if isinstance(verdict, Waiting) and verdict.until:
         verdict = replace(verdict, is_calm=stability.is_calm(rollout, crash_limit))
@@ -84,8 +86,9 @@ def is_complete(rollout: ServiceRollout) -> bool:
 def _superseded(rollout: ServiceRollout) -> Superseded | None:
     current, change = images(rollout.service), rollout.change
     if is_set_to(change, rollout.service):
-        replaced = _replaced_image(rollout)
-        return Superseded(replaced, replaced=True) if replaced else None
+        if replaced := _replaced_image(rollout):
+            return Superseded(replaced, replaced=True)
+        return availability.superseded(rollout, rollout.workload) if rollout.workload else None
     for container, wanted in change.images.items():
         now, before = current.get(container, ""), change.before.images.get(container, "")
         is_outdated = image.same(before, now) and not rollout.was_set
@@ -144,6 +147,9 @@ def _progress(rollout: ServiceRollout, stable_seconds: float) -> Verdict:
     if not rollout.was_set:
         what = "configuration" if rollout.change.sets else "image"
         return Waiting(f"the portal still shows the previous {what}")
+    if rollout.workload:
+        stuck = _stuck(rollout)
+        return availability.progress(rollout, rollout.workload, stable_seconds, stuck)
     new, previous = rollout.pods.new, rollout.pods.previous
     if not new and not previous:
         leaving = rollout.pods.leaving
@@ -164,7 +170,7 @@ def _progress(rollout: ServiceRollout, stable_seconds: float) -> Verdict:
     if rollout.at - since < wait:
         missing = f"{pods_up}; must stay up for {wait:g} s"
         return Waiting(missing, stability.last_crash(rollout), until=since + wait)
-    return Ready(f"{pods_up} for {wait:g} s" if wait else pods_up)
+    return Ready(f"{pods_up}{f' for {wait:g} s' if wait else ''}, as the portal shows")
 
 
 def _is_replacing(rollout: ServiceRollout) -> bool:
@@ -253,7 +259,7 @@ def _unready(rollout: ServiceRollout) -> str:
     """
     failing = probe_faults(rollout) if rollout.pods.previous else {}
     latest = max(
-        (pod for pod in rollout.pods.new if pod.name in failing),
+        (pod for pod in rollout.pods.new if pod.name in failing and not pod.ready),
         key=lambda pod: rollout.up_since.get(pod.incarnation, 0.0),
         default=None,
     )
@@ -300,6 +306,8 @@ def _condition(rollout: ServiceRollout, pod: Pod) -> str:
         up_for = rollout.at - rollout.up_since.get(pod.incarnation, rollout.started)
         has_settled = up_for >= stability.seconds(rollout, _CALM)
         return "failing" if pod.name in rollout.ends and not has_settled else "up"
+    if condition == "up" and pod.ready is False and pod.name not in rollout.ends:
+        return "not ready"
     if condition in ("up", "waiting"):
         return "failing" if pod.name in rollout.problems else "restarting"
     return condition

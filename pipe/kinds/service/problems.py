@@ -9,13 +9,14 @@ resolve end the wait sooner. Crashes are final by their number, which the judge 
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from pipe.kinds.service import pull_errors
 from pipe.kinds.service.pods import containers
-from pipe.portal import Container, Fault, Phase, Pod
+from pipe.portal import Container, Fault, Phase, Pod, Termination
 
 _CRASH = re.compile(r"back-?off restarting|crash ?loop|oom-?killed", re.IGNORECASE)
 _PROBE = re.compile(r"\bprobe\b", re.IGNORECASE)
@@ -84,7 +85,7 @@ class PodProblem:
 
 
 def is_up(pod: Pod, *, shows_state: bool = False) -> bool:
-    """Return whether a pod runs, as far as the portal shows it: it does not show readiness.
+    """Return whether a pod serves: Kubernetes shows readiness, the portal only that it runs.
 
     `shows_state` means that the portal shows the present states of containers. Between a crash
     and the next start, a pod is in phase Running with a terminated container (recorded: up to
@@ -92,9 +93,16 @@ def is_up(pod: Pod, *, shows_state: bool = False) -> bool:
     """
     if pod.is_steady or not pod.is_running:
         return pod.is_steady
+    if pod.ready is not None:
+        return pod.ready
     if pod.has_ended and any(is_down(one, shows_state=shows_state) for one in pod.containers):
         return False
     return not pod.is_waiting or not any(one.waiting in _BAD_REASONS for one in containers(pod))
+
+
+def runs(pod: Pod) -> bool:
+    """Return whether all containers of a pod run, ready or not."""
+    return pod.is_running and all(one.running for one in pod.containers)
 
 
 def is_down(container: Container, *, shows_state: bool) -> bool:
@@ -122,6 +130,8 @@ def find_problem(
         return _crash(pod, texts, max(ends, 1))
     if is_up(pod, shows_state=shows_state):
         return None
+    if pod.ready is not None:
+        return _of_unready(pod, texts)
     return _of_phase(pod, texts) or _of_faults(texts)
 
 
@@ -163,13 +173,33 @@ def _crash(pod: Pod, faults: Sequence[str], ends: int) -> PodProblem:
     details = []
     cause = _first_crash(faults) or next(iter(faults), "")
     if worst is not None:
-        details += [] if worst.exit_code is None else [f"exit code {worst.exit_code}"]
-        details += [worst.ended] if worst.ended not in _PLAIN_ENDS else []
+        details += _end_of(worst)
         details += [f"container {worst.name}"] if len(every) > 1 else []
         cause = worst.message or cause
     details.append("ended once" if ends == 1 else f"ended {ends} times")
     summary = "keeps crashing" if ends >= _LOOPS_FROM else "has crashed"
     return PodProblem(f"{summary} ({', '.join(details)})", cause, None, Sort.CRASH, ends)
+
+
+def _end_of(container: Container) -> list[str]:
+    """Return how a container ended: exit code, signal, and Kubernetes' reason if it has one."""
+    last = container.last
+    code = container.exit_code if container.exit_code is not None or not last else last.exit_code
+    reason = container.ended or (last.reason if last else "")
+    words = [] if code is None else [f"exit code {code}"]
+    if reason not in _PLAIN_ENDS:
+        return [*words, reason]
+    return [*words, name] if last and (name := signal_name(last)) else words
+
+
+def signal_name(end: Termination) -> str:
+    """Return the name of the signal that ended a container, empty for none.
+
+    A shell or a runtime reports signal n as exit code 128 + n.
+    """
+    number = end.signal or (end.exit_code or 0) - 128
+    names = {int(one): one.name for one in signal.Signals if one < signal.SIGRTMIN}
+    return names.get(number, "")
 
 
 def _of_phase(pod: Pod, faults: Sequence[str]) -> PodProblem | None:
@@ -183,6 +213,20 @@ def _of_phase(pod: Pod, faults: Sequence[str]) -> PodProblem | None:
     if pod.phase is Phase.SCHEDULING_FAILED:
         return PodProblem("has no node", next(iter(faults), ""), None)
     return None
+
+
+def _of_unready(pod: Pod, faults: Sequence[str]) -> PodProblem | None:
+    """Return why Kubernetes does not call a pod ready; none of it is final.
+
+    Events outlive their cause, and the states of the containers show whatever is worse.
+    """
+    cause = next(iter(faults), "")
+    if pod.phase is Phase.SCHEDULING_FAILED:
+        return PodProblem("has no node", pod.message or cause, None)
+    if not cause:
+        return None
+    probes = (text for text in faults if _PROBE.search(text))
+    return PodProblem("is not ready" if runs(pod) else "is not up", next(probes, cause), None)
 
 
 def _of_faults(faults: Sequence[str]) -> PodProblem | None:

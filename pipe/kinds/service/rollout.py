@@ -11,7 +11,8 @@ from pipe.kinds.service import crashes, problems
 from pipe.kinds.service.pods import VersionedPods, by_version
 from pipe.kinds.service.problems import PodProblem
 from pipe.kinds.service.snapshot import detail, images, present
-from pipe.model import Change
+from pipe.kubernetes import Workload
+from pipe.model import Change, Restart
 from pipe.portal import Fault, Pod, Service
 
 _INEXACT = 0.01
@@ -23,13 +24,14 @@ class Look:
     """One look at one service, at `at` on the monotonic clock.
 
     `service` and `faults` are None if this look did not read them; `faults` holds only those
-    that did not exist before the change.
+    that did not exist before the change. `workload` is None where the portal alone was asked.
     """
 
     at: float
     pods: tuple[Pod, ...]
     service: Service | None = None
     faults: tuple[Fault, ...] | None = None
+    workload: Workload | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,9 @@ class ServiceRollout:
     `shows_state` is true once the portal was seen to show present states of containers. `up` counts
     the new pods that are up, `up_since` holds since when, by incarnation. `seen` counts restarts on
     portals that do not; `ends` counts how often a container of a new pod ended, by pod name;
-    `problems` are by pod name too.
+    `problems` are by pod name too. Where Kubernetes was asked, `workload` is what it showed last,
+    `arrived` are the images of its template once the change had reached it, by container, and
+    `available_since` is since when it has called the wanted revision available.
     """
 
     change: Change
@@ -84,6 +88,9 @@ class ServiceRollout:
     ends: Mapping[str, int] = field(default_factory=dict)
     problems: Mapping[str, ObservedProblem] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
+    workload: Workload | None = None
+    arrived: Mapping[str, str] | None = None
+    available_since: float | None = None
 
 
 def start(change: Change, at: float) -> ServiceRollout:
@@ -97,7 +104,7 @@ def observe(rollout: ServiceRollout, look: Look) -> ServiceRollout:
     if _shows_nothing_new(rollout, look):
         return replace(rollout, at=look.at)
     service = look.service or rollout.service
-    rollout = _with_pods(rollout, look)
+    rollout = _with_workload(_with_pods(rollout, look), look)
     faults = rollout.faults if look.faults is None else look.faults
     is_set = look.service is not None and is_set_to(rollout.change, look.service)
     rollout = replace(
@@ -129,6 +136,7 @@ def _shows_nothing_new(rollout: ServiceRollout, look: Look) -> bool:
         and not rollout.problems
         and (look.service is None or look.service == rollout.service)
         and (look.faults is None or look.faults == rollout.faults)
+        and look.workload == rollout.workload
         and len(look.pods) == len(rollout.listed)
         and all(map(Pod.is_unchanged, look.pods, rollout.listed))
     )
@@ -160,6 +168,44 @@ def _with_pods(rollout: ServiceRollout, look: Look) -> ServiceRollout:
         up_since={one: rollout.up_since.get(one, look.at) for one in up},
         seen=seen,
         ends=crashes.ends(pods.new, restarts, seen, shows_state=shows_state),
+    )
+
+
+def _with_workload(rollout: ServiceRollout, look: Look) -> ServiceRollout:
+    """Return the rollout with what Kubernetes shows of the workload, if it was asked."""
+    workload = look.workload
+    if workload is None:
+        return replace(rollout, workload=None, available_since=None)
+    arrived = rollout.arrived
+    if arrived is None and has_arrived(rollout.change, workload):
+        arrived = workload.images
+    is_available = arrived is not None and workload.is_available
+    since = look.at if rollout.available_since is None else rollout.available_since
+    return replace(
+        rollout,
+        workload=workload,
+        arrived=arrived,
+        available_since=since if is_available else None,
+    )
+
+
+def has_arrived(change: Change, workload: Workload) -> bool:
+    """Return whether a workload is set to what `change` sets, which the portal passes on.
+
+    An update of images shows in the template. Its images may differ from those that the portal
+    sets, because admission controllers rewrite them: then it is a change of those there were. What
+    leaves the images as they are shows only in a generation that was not there before.
+    """
+    before = detail(change.before).workload
+    is_newer = before is not None and (
+        workload.generation > before.generation or workload.uid != before.uid
+    )
+    if (isinstance(change, Restart) or change.sets) and change.resumes is None and not is_newer:
+        return False
+    return all(
+        image.same(wanted, now := workload.images.get(container, ""))
+        or (is_newer and before is not None and now != before.images.get(container, ""))
+        for container, wanted in change.images.items()
     )
 
 

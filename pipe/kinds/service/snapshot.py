@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pipe.configuration import ENVIRONMENT, REPLICAS, Present
+from pipe.kubernetes import Workload
 from pipe.model import MAIN, Snapshot, Target
 from pipe.portal import Service
 from pipe.portal.fields import parse_moment
@@ -16,12 +17,14 @@ class ServiceDetail:
     """The part of a service's snapshot that other kinds lack.
 
     `restarts` are the restarts that its pods had had by then, by pod name; `faults` are the
-    faults that existed by then, by key, None where they could not be read.
+    faults that existed by then, by key, None where they could not be read; `workload` is what
+    Kubernetes showed by then, None where it was not asked.
     """
 
     service: Service
     restarts: Mapping[str, int] = field(default_factory=dict)
     faults: frozenset[tuple[frozenset[str], str]] | None = frozenset()
+    workload: Workload | None = None
 
 
 def detail(snapshot: Snapshot) -> ServiceDetail:

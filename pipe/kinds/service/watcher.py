@@ -5,33 +5,51 @@ look: one may be scaled meanwhile, or changed by another deployment. While only 
 pods alone are enough; what happens to them makes the same look read services. They are read once
 more before a final verdict. Faults are read at once when a pod shows a problem, and in turn while
 pods are coming up: rarely where pods show the states of their containers.
+
+Where Kubernetes can be asked, its workloads and pods take the place of the portal's pods, and its
+events that of the faults. The workloads show changes as well, so services are read only until the
+portal has taken the change, and before a final verdict.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from pipe.clock import Clock, Deadline
 from pipe.errors import PipeError
-from pipe.kinds.service import evidence, problems
+from pipe.kinds.service import cluster_events, evidence, problems
+from pipe.kinds.service.cluster_view import ClusterView
 from pipe.kinds.service.judge import judge, state
-from pipe.kinds.service.pods import by_owner, has_failed, is_terminating
+from pipe.kinds.service.pods import has_failed, is_terminating
+from pipe.kinds.service.reads import Reads, ServiceReader
 from pipe.kinds.service.rollout import Look, ServiceRollout, observe, start
-from pipe.kinds.service.snapshot import detail
 from pipe.model import Change, Target
-from pipe.portal import Fault, Pod, Service, TenantPortal
-from pipe.rollout import Evidence, PodCounts, Ready, Verdict, Waiting, Watcher
+from pipe.portal import Service, TenantPortal
+from pipe.rollout import Evidence, PodCounts, Ready, RolloutEvent, Verdict, Waiting, Watcher
 
-_FAULTS_EVERY, _FAULTS_EVERY_BESIDE_STATES = 2, 6
+_LATEST_ARRIVAL = 30.0
+"""Seconds in which the portal must have passed a change on to Kubernetes.
+
+It usually does at once. After that, the workload may not be the one that the portal changes.
+"""
+
+_FAULTS_EVERY, _FAULTS_EVERY_BESIDE_STATES, _EVENTS_EVERY = 2, 6, 8
 """At each how many looks faults are read while pods come up without a problem.
 
-Where pods show present states, these show every problem that ends a rollout.
+Where pods show present states, these show every problem that ends a rollout. The events of
+Kubernetes take the place of faults, and are read at more looks a second.
 """
+_LIVELY = 15.0
+"""Seconds without a change of any workload after which the next one may be noticed later."""
 
 
 class ServiceWatcher(Watcher):
-    """Follows services by the tenant's lists of pods, services and faults."""
+    """Follows services by the tenant's lists of pods, services and faults.
+
+    Where `cluster` can be asked, it is preferred.
+    """
 
     def __init__(
         self,
@@ -40,34 +58,40 @@ class ServiceWatcher(Watcher):
         changes: Sequence[Change],
         stable_seconds: float,
         crash_limit: int,
+        *,
+        cluster: ClusterView | None = None,
     ) -> None:
         self._portal = portal
         self._clock = clock
+        self._reader = ServiceReader(portal, cluster)
         self._stable_seconds = stable_seconds
         self._crash_limit = crash_limit
         now = clock.monotonic()
+        self._began = clock.now()
         self._rollouts = {change.target: start(change, now) for change in changes}
+        self._names = [change.target.name for change in changes]
         self._pod_counts: dict[Target, list[PodCounts]] = defaultdict(list)
         self._looks = 0
+        self._changed_at = now
         self._verdicts: Mapping[Target, Verdict] = {}
 
     def look(self, deadline: Deadline) -> Mapping[Target, Verdict]:
         """See `Watcher`."""
-        portal = self._portal.until(deadline)
-        pods = self._read_pods(portal)
-        needs_services = self._needs_services()
-        services = self._read_services(portal) if needs_services else None
-        needs_faults = self._needs_faults(pods, reads_services=needs_services)
-        faults = portal.faults.list() if needs_faults else None
+        reads = self._reader.pods(self._names, deadline)
+        if self._needs_services(reads):
+            reads = replace(reads, services=self._reader.services(self._names, deadline))
+        if _needs_faults(self._rollouts.values(), reads, self._looks):
+            reads = self._with_faults(reads, deadline)
         self._looks += 1
-        verdicts = self._judge(pods, services, faults, deadline)
-        if faults is None and self._may_hide_crashes(verdicts):
-            faults = portal.faults.list()
-            verdicts = self._judge(pods, services, faults, deadline)
-        if services is None and (again := self._confirm(portal, verdicts)) is not None:
-            verdicts = self._judge(pods, again, faults, deadline)
+        verdicts = self._judge(reads, deadline)
+        if reads.faults is None and _may_hide_crashes(self._rollouts, verdicts):
+            reads = self._with_faults(reads, deadline)
+            verdicts = self._judge(reads, deadline)
+        if reads.services is None and (again := self._confirm(verdicts, deadline)) is not None:
+            verdicts = self._judge(replace(reads, services=again), deadline)
         for target, rollout in self._rollouts.items():
             self._pod_counts[target].append(_pod_counts(rollout))
+            self._leave_if_missed(target, rollout)
         self._verdicts = verdicts
         return verdicts
 
@@ -77,62 +101,64 @@ class ServiceWatcher(Watcher):
 
     def evidence(self, target: Target, verdict: Verdict, deadline: Deadline) -> Evidence:
         """See `Watcher`."""
-        return evidence.gather(target, self._rollouts[target], verdict, self._portal, deadline)
+        rollout, cluster, found = self._rollouts[target], self._reader.cluster, None
+        if cluster and rollout.workload:
+            pod = evidence.pod_to_blame(rollout, verdict)
+            self._reader.read_events(deadline, pod.name if pod else "")
+            events = self._reader.events
+            found = cluster_events.gather(rollout, pod, events, cluster, deadline)
+            if found and (found.log or not found.pod):
+                return found
+        shown = evidence.gather(target, rollout, verdict, self._portal, deadline)
+        return (
+            replace(found, log=shown.log, faults=found.faults or shown.faults) if found else shown
+        )
+
+    def looks_are_cheap(self) -> bool:
+        """See `Watcher`: where Kubernetes is asked, as long as something goes on there."""
+        is_lively = self._clock.monotonic() - self._changed_at < _LIVELY
+        return is_lively and all(rollout.workload for rollout in self._rollouts.values())
 
     def pod_counts(self, target: Target) -> Sequence[PodCounts]:
         """See `Watcher`."""
         return tuple(self._pod_counts[target])
 
-    def _read_pods(self, portal: TenantPortal) -> Mapping[str, tuple[Pod, ...]]:
-        pods = by_owner(portal.pods.list())
-        return {target.name: pods[target.name] for target in self._rollouts}
+    def events(self, target: Target) -> Sequence[RolloutEvent]:
+        """See `Watcher`."""
+        return cluster_events.since(self._began, self._rollouts[target], self._reader.events)
 
-    def _read_services(self, portal: TenantPortal) -> Mapping[str, Service]:
-        return read_services(portal, [target.name for target in self._rollouts])
+    def seen_by(self, target: Target) -> str:
+        """See `Watcher`."""
+        return "Kubernetes" if self._rollouts[target].workload else super().seen_by(target)
 
-    def _needs_services(self) -> bool:
+    def _with_faults(self, reads: Reads, deadline: Deadline) -> Reads:
+        faults = self._reader.faults(self._rollouts.values(), reads, deadline)
+        return replace(reads, faults=faults)
+
+    def _needs_services(self, reads: Reads) -> bool:
         """Return whether to read services: until all were set, then at every second look.
 
-        While all that is missing is time, the pods alone are enough.
+        While all that is missing is time, the pods alone are enough, or where Kubernetes shows
+        what services are set to.
         """
-        all_were_set = all(rollout.was_set for rollout in self._rollouts.values())
-        in_turn = self._looks % 2 == 0 and not _only_time_is_missing(self._verdicts)
-        return not all_were_set or in_turn
-
-    def _needs_faults(self, pods: Mapping[str, tuple[Pod, ...]], *, reads_services: bool) -> bool:
-        """Return whether to read faults: to explain a problem, or in turn while pods come up."""
-        troubled = [
-            pod
-            for rollout in self._rollouts.values()
-            for pod in pods[rollout.change.target.name]
-            if not pod.is_steady
-            if not is_terminating(pod) and not has_failed(pod, rollout.service)
-        ]
-        if any(problems.find_problem(pod, ()) for pod in troubled):
+        if not all(rollout.was_set for rollout in self._rollouts.values()):
             return True
-        # New pods that are up may not be ready: then previous pods remain.
-        lacks_pods = any(
-            rollout.pods.previous or not rollout.pods.new for rollout in self._rollouts.values()
-        )
-        is_troubled = lacks_pods or any(not problems.is_up(pod) for pod in troubled)
-        return is_troubled and not reads_services and self._is_turn_of_faults()
+        if reads.all_by_kubernetes:
+            return False
+        return self._looks % 2 == 0 and not _only_time_is_missing(self._verdicts)
 
-    def _is_turn_of_faults(self) -> bool:
-        show_states = all(rollout.shows_state for rollout in self._rollouts.values())
-        every = _FAULTS_EVERY_BESIDE_STATES if show_states else _FAULTS_EVERY
-        return self._looks % every == every - 1
-
-    def _may_hide_crashes(self, verdicts: Mapping[Target, Verdict]) -> bool:
-        """Return whether pods may seem to run between crashes, which then only faults show."""
-        return any(
-            isinstance(verdict, Ready)
-            and self._rollouts[target].pods.new
-            and not self._rollouts[target].shows_state
-            for target, verdict in verdicts.items()
-        )
+    def _leave_if_missed(self, target: Target, rollout: ServiceRollout) -> None:
+        """Go back to the portal's view of a service whose change does not reach Kubernetes."""
+        is_missed = rollout.workload and rollout.was_set and rollout.arrived is None
+        cluster = self._reader.cluster
+        if cluster and is_missed and rollout.at - rollout.started >= _LATEST_ARRIVAL:
+            cluster.leave(
+                target.name,
+                f"the portal's change has not reached Kubernetes in {_LATEST_ARRIVAL:g} s",
+            )
 
     def _confirm(
-        self, portal: TenantPortal, verdicts: Mapping[Target, Verdict]
+        self, verdicts: Mapping[Target, Verdict], deadline: Deadline
     ) -> Mapping[str, Service] | None:
         """Read services again before a final verdict, or after a fall; return None otherwise.
 
@@ -140,28 +166,26 @@ class ServiceWatcher(Watcher):
         """
         has_fallen = _only_time_is_missing(self._verdicts) and not _only_time_is_missing(verdicts)
         if has_fallen or any(isinstance(verdict, Ready) for verdict in verdicts.values()):
-            return self._read_services(portal)
+            return self._reader.services(self._names, deadline)
         if all(isinstance(verdict, Waiting) for verdict in verdicts.values()):
             return None
         try:
-            return self._read_services(portal)
+            return self._reader.services(self._names, deadline)
         except PipeError:
             return None
 
-    def _judge(
-        self,
-        pods: Mapping[str, tuple[Pod, ...]],
-        services: Mapping[str, Service] | None,
-        faults: Sequence[Fault] | None,
-        deadline: Deadline,
-    ) -> Mapping[Target, Verdict]:
+    def _judge(self, reads: Reads, deadline: Deadline) -> Mapping[Target, Verdict]:
         """Add a look to every rollout, and return the verdicts."""
         at = self._clock.monotonic()
+        services, faults = reads.services, reads.faults
         for target, rollout in self._rollouts.items():
             # A service that vanished is taken as last seen; its pods show what became of it.
             service = None if services is None else services.get(target.name, rollout.service)
-            new_faults = None if faults is None else _new_faults(rollout.change, faults)
-            look = Look(at, pods[target.name], service, new_faults)
+            new_faults = None if faults is None else faults[target.name]
+            workload = reads.workloads.get(target.name)
+            if workload != rollout.workload:
+                self._changed_at = at
+            look = Look(at, reads.pods[target.name], service, new_faults, workload)
             self._rollouts[target] = observe(rollout, look)
         return {
             target: judge(rollout, self._stable_seconds, self._crash_limit, deadline.at)
@@ -169,13 +193,16 @@ class ServiceWatcher(Watcher):
         }
 
 
-def read_services(portal: TenantPortal, names: Sequence[str]) -> Mapping[str, Service]:
-    """Return the services of these names that exist, by a single request."""
-    if len(names) == 1:
-        service = portal.services.find(names[0])
-        return {service.name: service} if service else {}
-    wanted = set(names)
-    return {service.name: service for service in portal.services.list() if service.name in wanted}
+def _may_hide_crashes(
+    rollouts: Mapping[Target, ServiceRollout], verdicts: Mapping[Target, Verdict]
+) -> bool:
+    """Return whether pods may seem to run between crashes, which then only faults show."""
+    return any(
+        isinstance(verdict, Ready)
+        and rollouts[target].pods.new
+        and not rollouts[target].shows_state
+        for target, verdict in verdicts.items()
+    )
 
 
 def _only_time_is_missing(verdicts: Mapping[Target, Verdict]) -> bool:
@@ -185,19 +212,38 @@ def _only_time_is_missing(verdicts: Mapping[Target, Verdict]) -> bool:
     )
 
 
-def _new_faults(change: Change, faults: Sequence[Fault]) -> tuple[Fault, ...]:
-    known = detail(change.before).faults
-    if known is None:
-        # Any of them may be from before the change.
-        return ()
-    return tuple(fault for fault in faults if fault.key not in known)
+def _needs_faults(rollouts: Collection[ServiceRollout], reads: Reads, looks: int) -> bool:
+    """Return whether to read faults: to explain a problem, or in turn while pods come up."""
+    troubled = [
+        pod
+        for rollout in rollouts
+        for pod in reads.pods[rollout.change.target.name]
+        if not pod.is_steady
+        if not is_terminating(pod) and not has_failed(pod, rollout.service)
+    ]
+    if any(problems.find_problem(pod, ()) for pod in troubled):
+        return True
+    # New pods that are up may not be ready: then previous pods remain.
+    lacks_pods = any(rollout.pods.previous or not rollout.pods.new for rollout in rollouts)
+    is_troubled = lacks_pods or any(not problems.is_up(pod) for pod in troubled)
+    return is_troubled and reads.services is None and _is_turn_of_faults(rollouts, reads, looks)
+
+
+def _is_turn_of_faults(rollouts: Collection[ServiceRollout], reads: Reads, looks: int) -> bool:
+    show_states = all(rollout.shows_state for rollout in rollouts)
+    every = _FAULTS_EVERY_BESIDE_STATES if show_states else _FAULTS_EVERY
+    every = _EVENTS_EVERY if reads.all_by_kubernetes else every
+    return looks % every == every - 1
 
 
 def _pod_counts(rollout: ServiceRollout) -> PodCounts:
-    new = len(rollout.pods.new)
+    up, new = rollout.up, rollout.pods.new
+    if rollout.workload:
+        up += sum(pod.incarnation not in rollout.up_since and problems.runs(pod) for pod in new)
     return PodCounts(
         rollout.at - rollout.started,
         len(rollout.pods.previous),
-        rollout.up,
-        max(0, new - rollout.up),
+        up,
+        max(0, len(new) - up),
+        rollout.up if rollout.workload else None,
     )

@@ -12,6 +12,7 @@ from flask import Blueprint, Response
 
 from tests.sandbox.behaviour import Behaviour
 from tests.sandbox.current import current_tenant, current_world, sent_object
+from tests.sandbox.ecs_runs import TaskRuns
 from tests.sandbox.ecs_tasks import Task, ending, replaced, task_name
 from tests.sandbox.kinds.base import Resources, SandboxKind
 from tests.sandbox.replies import answer, listing, refusal, unknown, void
@@ -26,6 +27,7 @@ BREAKS_AFTER = 3
 """Failed tasks after which the circuit breaker gives up."""
 FAILED_LISTED = 30.0
 """Seconds that a failed deployment stays listed."""
+_MOST_TASKS = 10
 _ECS = f"{V3}/aws/ecs"
 
 
@@ -283,6 +285,9 @@ class EcsServices(Resources[EcsService]):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.definitions: dict[str, dict[str, Any]] = {}
+        self.runs = TaskRuns(self)
+        self.needs_service = False
+        """Whether the portal refuses a definition of a family that no service has."""
         self._numbers = itertools.count(1)
 
     def number(self) -> int:
@@ -359,6 +364,11 @@ class EcsServices(Resources[EcsService]):
         """Return the ARNs of a family, oldest first."""
         return [arn for arn, one in self.definitions.items() if one["Family"] == family]
 
+    def tasks_of(self, tenant: Tenant) -> list[Task]:
+        """Return the tenant's tasks, those of services first, those included that stopped."""
+        owned = [task for one in self.of_tenant(tenant) for task in one.tasks]
+        return [*owned, *self.runs.of_tenant(tenant)]
+
     def images(self, arn: str) -> list[str]:
         """Return the images of a revision, the first container's first."""
         return [str(one["Image"]) for one in self.definitions[arn]["ContainerDefinitions"]]
@@ -391,14 +401,32 @@ def detailed(tid: str) -> Response:
 
 @routes.get(f"{V3}/aws/ecsTasks/<family>")
 def tasks(tid: str, family: str) -> Response:
+    definitions = _state().definitions
     return listing(
         [
             task.body()
-            for one in _state().of_tenant(current_tenant())
-            for task in one.tasks
-            if _state().definitions[task.definition]["Family"] == family
+            for task in _state().tasks_of(current_tenant())
+            if definitions[task.definition]["Family"] == family
         ]
     )
+
+
+@routes.get(f"{V2}/GetEcsTasks")
+def every_task(tid: str) -> Response:
+    return listing([task.body() for task in _state().tasks_of(current_tenant())])
+
+
+@routes.post(f"{V3}/aws/runEcsTask")
+def run(tid: str) -> Response:
+    sent = sent_object()
+    arn, count = str(sent.get("TaskDefinition")), sent.get("Count", 1)
+    if arn not in _state().definitions:
+        return refusal(400, "TaskDefinition not found")
+    if not isinstance(count, int) or not 1 <= count <= _MOST_TASKS:
+        return refusal(400, f"Count {count} is not between 1 and {_MOST_TASKS}")
+    # What the portal returns is not known; clients only need it to be JSON.
+    _state().runs.run(arn, count, current_tenant())
+    return answer(None)
 
 
 @routes.get(f"{_ECS}/service/taskDefFamily/<family>")
@@ -429,7 +457,10 @@ def definition(tid: str) -> Response:
 @routes.post(f"{V2}/UpdateEcsTaskDefinition")
 def register(tid: str) -> Response:
     try:
-        return answer(_state().register(sent_object(), current_tenant()))
+        given = sent_object()
+        if _state().needs_service and not _state().revisions(str(given.get("Family"))):
+            return refusal(400, f"No ECS service has the family {given.get('Family')}")
+        return answer(_state().register(given, current_tenant()))
     except ValueError as problem:
         return refusal(400, str(problem))
 
@@ -473,8 +504,12 @@ KIND = SandboxKind(
     newer_routes=(
         ("GET", r"^/v3/subscriptions/[^/]+/aws/ecs/service(/|$)"),
         ("GET", r"^/v3/subscriptions/[^/]+/aws/ecsTasks/"),
+        ("POST", r"^/v3/subscriptions/[^/]+/aws/runEcsTask$"),
     ),
     # From another version of the API's description than the vendor's models.
-    unmodelled=(("GET", r"/v3/subscriptions/[^/]+/aws/ecsTasks/[^/]+"),),
+    unmodelled=(
+        ("GET", r"/v3/subscriptions/[^/]+/aws/ecsTasks/[^/]+"),
+        ("POST", r"/v3/subscriptions/[^/]+/aws/runEcsTask"),
+    ),
     reads_by_post=("findecstaskdefinition",),
 )

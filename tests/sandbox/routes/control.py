@@ -7,7 +7,9 @@ from dataclasses import asdict
 from flask import Blueprint, Response
 
 from tests.sandbox.behaviour import FATES, Behaviour
+from tests.sandbox.commands import Command
 from tests.sandbox.current import current_seed, current_world, sent_object
+from tests.sandbox.pods import Pod
 from tests.sandbox.replies import answer, refusal
 from tests.sandbox.script import KINDS, ApiFault
 from tests.sandbox.service import MAIN_CONTAINER
@@ -17,11 +19,13 @@ HELP = f"""The sandbox of the portal. No token is needed under /sandbox/.
 
 GET  /sandbox/         this text
 GET  /sandbox/log      every request so far, and its outcome
-GET  /sandbox/state    services and pods at a glance
+GET  /sandbox/state    services, jobs and pods at a glance
 POST /sandbox/behave   {{"image": "team/web:bad", "fate": "crash", "log": ["boom"]}}
                        fates: {", ".join(FATES)}
                        also: seconds, ready_after, crashes, passes_after, pods, up_seconds, backoff,
                              ready, exit_code, stop_seconds, fault
+POST /sandbox/command  {{"text": "migrate", "seconds": 5, "lines": [[0, "one"]], "exit_code": 1}}
+                       also: out_of_memory, failures, fate, passes_after, stop_seconds
 POST /sandbox/script   {{"method": "PUT", "path": "containerimage$", "kind": "reset-after"}}
                        kinds: {", ".join(KINDS)}
                        also: times, skip, status, body, headers, content_type, size, location
@@ -60,6 +64,17 @@ def behave() -> Response:
     return answer({"image": image, **body})
 
 
+@routes.post("/command")
+def command() -> Response:
+    body = sent_object()
+    try:
+        text = str(body.pop("text"))
+        current_world().command(text, Command(**body))
+    except (KeyError, TypeError, ValueError) as problem:
+        return refusal(400, str(problem))
+    return answer({"text": text, **body})
+
+
 @routes.post("/script")
 def script() -> Response:
     body = sent_object()
@@ -95,14 +110,20 @@ def reset() -> Response:
 
 
 def overview(world: World) -> str:
-    """Return services and their pods, one line each."""
+    """Return services, jobs and their pods, one line each."""
     lines = []
     for service in world.services:
         lines.append(f"{service.tenant.name}/{service.name}  {service.image}")
-        lines += [
-            f"  {pod.name}  {pod.image}  {pod.step.reason or pod.step.phase}"
-            f"{'  ready' if pod.ready else ''}{'  leaving' if pod.leaving else ''}"
-            f"{f'  {pod.step.restarts} restarts' if pod.step.restarts else ''}"
-            for pod in service.pods
-        ]
+        lines += map(_pod_line, service.pods)
+    for job in world.jobs.items:
+        lines.append(f"{job.tenant.name}/{job.name}  {job.condition.get('type', 'active')}")
+        lines += map(_pod_line, job.pods)
     return "\n".join(lines) + "\n"
+
+
+def _pod_line(pod: Pod) -> str:
+    return (
+        f"  {pod.name}  {pod.image}  {pod.step.reason or pod.step.phase}"
+        f"{'  ready' if pod.ready else ''}{'  leaving' if pod.leaving else ''}"
+        f"{f'  {pod.step.restarts} restarts' if pod.step.restarts else ''}"
+    )

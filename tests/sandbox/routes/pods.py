@@ -17,7 +17,7 @@ routes = Blueprint("pods", __name__)
 
 @routes.get(f"{V2}/GetPods")
 def pods(tid: str) -> Response:
-    listed = ", ".join(pod.text() for pod in current_world().pods_of(current_tenant()))
+    listed = ", ".join(pod.text() for pod in current_world().listed_pods(current_tenant()))
     return encoded(f"[{listed}]") if listed else listing([])
 
 
@@ -54,7 +54,7 @@ def state(tid: str) -> Response:
 
 def _container(sent: dict[str, Any]) -> tuple[Pod, str] | None:
     """Return the pod and container that the request names by host and id."""
-    for pod in current_world().pods_of(current_tenant()):
+    for pod in current_world().listed_pods(current_tenant()):
         container = pod.owns(str(sent.get("DockerId") or ""))
         if container is not None and pod.host == sent.get("HostName"):
             return pod, container
@@ -63,6 +63,8 @@ def _container(sent: dict[str, Any]) -> tuple[Pod, str] | None:
 
 def _lines(pod: Pod, container: str, tail: Any) -> dict[str, Any]:
     """Return `Data`, which is null or missing when nothing has run."""
+    if pod.world.jobs.loses_log(pod):
+        return {}
     if not pod.step.started:
         return {} if pod.step.phase == "Pending" else {"Data": None}
     lines = pod.log(container)

@@ -1,4 +1,4 @@
-"""One run of a tool, and its cost."""
+"""Deployments by several tools, and what they cost."""
 
 from __future__ import annotations
 
@@ -7,34 +7,91 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.bench.cases import Case, rolled_out_at
+from tests.bench.figures import PIPE, Figure
+from tests.bench.first_request import FORMER, ROOT, VENDOR
 from tests.sandbox import Server, World
 from tests.support.environment import TENANT, environment
-from tests.support.process import PIPE
+from tests.support.process import PIPE as COMMAND
 
-ROOT = Path(__file__).parents[2]
 STABLE_SECONDS = 5
 _LONGEST_RUN = 600.0
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds from the last new pod's start to the tool's end (`beyond`), and MB of memory."""
+    """Seconds from the last new pod's start to the tool's end (`beyond`), and MB of memory.
+
+    `looks` counts the lists of pods that were read; `look` is what each of them costs, in
+    milliseconds of CPU time.
+    """
 
     beyond: float
     requests: float
     cpu: float
     memory: float
     looks: int = 0
+    look: float | None = None
 
 
-def pipe_command(case: Case) -> list[str]:
-    """Return the pipe's command; the case is in its environment."""
-    del case
-    return list(PIPE)
+FIGURES = (
+    ("beyond", "overhead", "{:.1f} s"),
+    ("requests", "requests", "{:.0f}"),
+    ("cpu", "CPU", "{:.2f} s"),
+    ("memory", "peak memory", "{:.0f} MB"),
+    ("look", "CPU for each look at the pods", "{:.0f} ms"),
+)
+"""The fields of `Cost` that are shown."""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A program that deploys a case; `folder` is where it runs."""
+
+    name: str
+    folder: Path = ROOT
+
+    def command(self, case: Case) -> list[str]:
+        """Return its command; for the pipe, the case is in its environment."""
+        return vendor_command(case) if self.name == VENDOR else list(COMMAND)
+
+
+def deployments(case: Case, runs: int, former: Path | None) -> Sequence[Figure]:
+    """Deploy the case with every tool at the same time, each on a portal of its own."""
+    tools = [Tool(PIPE), Tool(VENDOR), *([Tool(FORMER, former)] if former else [])]
+    costs: Mapping[str, list[Cost]] = {tool.name: [] for tool in tools}
+    for _ in range(runs):
+        with ThreadPoolExecutor(len(tools)) as pool:
+            for tool, cost in zip(
+                tools, pool.map(lambda tool: cost_of(tool, case), tools), strict=True
+            ):
+                costs[tool.name].append(cost)
+    figures = []
+    for field, title, form in FIGURES:
+        values = {
+            name: [getattr(cost, field) for cost in several] for name, several in costs.items()
+        }
+        shown = {name: known for name, known in values.items() if None not in known}
+        if shown and (field != "look" or case.is_large):
+            figures.append(Figure(f"{case.title}: {title}", form, shown))
+    return figures
+
+
+def cost_of(tool: Tool, case: Case) -> Cost:
+    """Deploy the case once; for the pipe, find out what a look costs."""
+    with tempfile.TemporaryDirectory() as name:
+        cost = measure(tool, case, Path(name))
+        if tool.name == VENDOR:
+            return cost
+        # The cost of following is the difference to a run that does everything else.
+        rest = measure(tool, case, Path(name), wait=False).cpu if case.is_large else 0.0
+    look = (cost.cpu - rest) / cost.looks * 1000
+    return replace(cost, beyond=cost.beyond - STABLE_SECONDS, look=look)
 
 
 def vendor_command(case: Case) -> list[str]:
@@ -47,7 +104,7 @@ def vendor_command(case: Case) -> list[str]:
     return [*program, "bulk_update_image", *pairs, "--wait"]
 
 
-def measure(command: list[str], case: Case, folder: Path, *, wait: bool = True) -> Cost:
+def measure(tool: Tool, case: Case, folder: Path, *, wait: bool = True) -> Cost:
     """Deploy the case once with a tool, on a new portal."""
     world = case.world()
     with Server(world, tls=folder) as server:
@@ -55,7 +112,11 @@ def measure(command: list[str], case: Case, folder: Path, *, wait: bool = True) 
         # Into a file: a pipe that is not read would block the tool.
         with tempfile.TemporaryFile() as log:
             process = subprocess.Popen(
-                command, env=environment, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT
+                tool.command(case),
+                env=environment,
+                cwd=tool.folder,
+                stdout=log,
+                stderr=subprocess.STDOUT,
             )
             memory, code, cpu = _watch(process)
             ended = time.monotonic()

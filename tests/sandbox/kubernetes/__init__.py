@@ -1,0 +1,1 @@
+"""Kubernetes' own API over the world whose pods the portal shows."""
