@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Generic, TypeVar
+from zlib import crc32
 
 from pipe.http.json_body import TooComplex, check_size, loads
 from pipe.portal.fields import UnexpectedShape
@@ -33,17 +34,16 @@ class _Reading(Generic[T]):
     """One reading of a list, whose first item begins at `start`.
 
     `lengths` are the bytes from the beginning of each entry to that of the next one, or to the end
-    of the list, `objects` the objects in each. `others` counts the items that are no objects.
+    of the list, `checksums` are theirs, `objects` counts the objects in each. `others` counts the
+    items that are no objects.
     Not changed once it is complete: several threads may use a reader.
     """
 
-    body: bytes = b""
-    start: int = 0
     lengths: array[int] = field(default_factory=lambda: array("L"))
+    checksums: array[int] = field(default_factory=lambda: array("L"))
     objects: array[int] = field(default_factory=lambda: array("L"))
     names: list[str] = field(default_factory=list)
     values: list[T | None] = field(default_factory=list)
-    result: tuple[T, ...] = ()
     others: int = 0
     _objects: int = 0
 
@@ -52,9 +52,10 @@ class _Reading(Generic[T]):
         """The index of each entry by its name."""
         return {name: place for place, name in enumerate(self.names)}
 
-    def add(self, length: int, objects: int, name: str, value: T | None) -> None:
+    def add(self, raw: bytes, objects: int, name: str, value: T | None) -> None:
         """Add an entry."""
-        self.lengths.append(length)
+        self.lengths.append(len(raw))
+        self.checksums.append(crc32(raw))
         self.objects.append(objects)
         self.names.append(name)
         self.values.append(value)
@@ -64,6 +65,7 @@ class _Reading(Generic[T]):
     def add_from(self, other: _Reading[T], first: int, end: int) -> None:
         """Add entries of another reading."""
         self.lengths.extend(other.lengths[first:end])
+        self.checksums.extend(other.checksums[first:end])
         self.objects.extend(other.objects[first:end])
         self.names.extend(other.names[first:end])
         self.values.extend(other.values[first:end])
@@ -81,61 +83,54 @@ class _Reading(Generic[T]):
 
 
 class _Place(Generic[T]):
-    """A place in an earlier reading: the entry that is expected next, and where its bytes begin."""
+    """A place in an earlier reading: the entry that is expected next."""
 
     def __init__(self, reading: _Reading[T]) -> None:
         self.reading = reading
         self.index = 0
-        self._at = reading.start
 
     def is_at_end(self) -> bool:
         """Return whether no entry is left."""
         return self.index == len(self.reading.lengths)
 
-    def skip_equal(self, body: bytes, at: int) -> int:
+    def skip_equal(self, body: memoryview, at: int) -> int:
         """Go past the entries that `body` repeats at `at`; return where they end in it."""
-        old, old_at, index = self.reading.body, self._at, self.index
-        lengths, count = self.reading.lengths, len(self.reading.lengths)
+        index, lengths, checksums = self.index, self.reading.lengths, self.reading.checksums
+        count = len(lengths)
         while index < count:
-            end = old_at + lengths[index]
-            if not body.startswith(old[old_at:end], at):
+            end = at + lengths[index]
+            if crc32(body[at:end]) != checksums[index]:
                 break
-            at += end - old_at
-            old_at, index = end, index + 1
-        self._at, self.index = old_at, index
+            at, index = end, index + 1
+        self.index = index
         return at
 
-    def skip_removed(self, body: bytes, at: int) -> bool:
+    def skip_removed(self, body: memoryview, at: int) -> bool:
         """Go to the entry that `body` repeats at `at`, if only few were removed before it."""
-        at_entry = self._at
-        for index in range(self.index, min(self.index + _NEAR, len(self.reading.lengths))):
-            end = at_entry + self.reading.lengths[index]
-            if body.startswith(self.reading.body[at_entry:end], at):
-                self.index, self._at = index, at_entry
+        lengths, checksums = self.reading.lengths, self.reading.checksums
+        for index in range(self.index, min(self.index + _NEAR, len(lengths))):
+            if crc32(body[at : at + lengths[index]]) == checksums[index]:
+                self.index = index
                 return True
-            at_entry = end
         return False
 
     def go_past(self, name: str) -> None:
         """Go to the entry after the one of this name; stay if there is none."""
-        reading, index = self.reading, self.index
-        if index >= len(reading.names) or reading.names[index] != name:
-            index = reading.places.get(name, -1)
-        if index >= self.index:
-            self._at += sum(reading.lengths[self.index : index + 1])
-        elif index >= 0:
-            self._at = reading.start + sum(reading.lengths[: index + 1])
-        else:
-            return
-        self.index = index + 1
+        names, index = self.reading.names, self.index
+        if index >= len(names) or names[index] != name:
+            index = self.reading.places.get(name, -1)
+        if index >= 0:
+            self.index = index + 1
 
 
 class ListReader(Generic[T]):
     """Turns a JSON list of objects into values, decoding only what changed since the last time.
 
     5,000 pods are megabytes of JSON, read every second: the benchmark's largest case spends
-    most of its processor time here if every object is decoded each time. The same bytes yield the
-    same values, for a whole list and for an object in it; values must therefore be immutable.
+    most of its processor time here if every object is decoded each time. An object that is the
+    same as in the reading before yields the same value, which must therefore be immutable. That it
+    is the same is shown by its checksum and its length: a second copy of the list would take as
+    much memory as all that is built from it.
 
     `build` makes a value from an object, None for one to leave out. `name` returns a value's name,
     which finds the place where both lists run in parallel again after an object was added, changed
@@ -155,49 +150,46 @@ class ListReader(Generic[T]):
         Raises `ValueError` for invalid JSON, `TooComplex` for a list beyond the limits, and
         `UnexpectedShape` for anything but a list.
         """
-        last = self._last
-        if last.body and body == last.body:
-            return last.result
         opening = _OPEN.match(body)
         if opening is None:
             if loads(body) is not None:
                 raise UnexpectedShape("a list")
             return ()
-        reading = _Reading[T](body, opening.end())
-        end = self._fill(reading, _Place(last))
+        reading = _Reading[T]()
+        end = self._fill(reading, body, opening.end())
         if not _CLOSE.fullmatch(body, end):
             raise ValueError("text after the end of the list")
-        reading.result = tuple([value for value in reading.values if value is not None])
+        values = tuple([value for value in reading.values if value is not None])
         self._last = _Reading() if reading.others else reading
-        return reading.result
+        return values
 
-    def _fill(self, reading: _Reading[T], place: _Place[T]) -> int:
-        """Read the list into `reading`, and return the index of its end."""
-        body, at = reading.body, reading.start
+    def _fill(self, reading: _Reading[T], body: bytes, at: int) -> int:
+        """Read the list whose first item begins at `at`, and return the index of its end."""
+        place, view = _Place(self._last), memoryview(body)
         while not body.startswith(b"]", at):
             first = place.index
-            if (equal_to := place.skip_equal(body, at)) > at:
+            if (equal_to := place.skip_equal(view, at)) > at:
                 reading.add_from(place.reading, first, place.index)
                 at = equal_to
                 if place.is_at_end():
                     # What was the last entry may have a successor now.
-                    at = _after_separator(body, at)
-                    reading.lengths[-1] += at - equal_to
+                    at = _after_separator(body, equal_to)
+                    begin = equal_to - reading.lengths[-1]
+                    reading.lengths[-1], reading.checksums[-1] = at - begin, crc32(view[begin:at])
                 elif body.startswith(b"]", at):
                     raise ValueError("a comma before the end of the list")
-            elif not place.skip_removed(body, at):
-                at = self._decode(reading, place, at)
+            elif not place.skip_removed(view, at):
+                at = self._decode(reading, place, body, at)
         return at
 
-    def _decode(self, reading: _Reading[T], place: _Place[T], at: int) -> int:
+    def _decode(self, reading: _Reading[T], place: _Place[T], body: bytes, at: int) -> int:
         """Read the item that begins at `at`, and return where the next one does."""
-        body = reading.body
         item, end = _parse(body, at)
         after = _after_separator(body, end)
         if isinstance(item, dict):
             value = self._build(item)
             name = "" if value is None else self._name(value)
-            reading.add(after - at, body.count(b"{", at, end), name, value)
+            reading.add(body[at:after], body.count(b"{", at, end), name, value)
             place.go_past(name)
         else:
             reading.skip()

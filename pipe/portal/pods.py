@@ -6,7 +6,6 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from functools import partial
 from itertools import count as counter
 from operator import attrgetter
 from sys import intern
@@ -134,20 +133,22 @@ class Pod:
 
     def __post_init__(self) -> None:
         """Fill in what follows from the other fields."""
-        both = (*self.init_containers, *self.containers)
+        is_waiting = has_ended = False
+        restarts, incarnation = 0, self.name
+        for entry in (*self.init_containers, *self.containers):
+            is_waiting = is_waiting or bool(entry.waiting)
+            has_ended = has_ended or bool(entry.ended)
+            restarts = max(restarts, entry.restarts or 0)
+            incarnation += f" {entry.docker_id}#{entry.restarts or 0}"
         is_running = self.phase is Phase.RUNNING and self.desired is Phase.RUNNING
-        is_waiting = any(entry.waiting for entry in both)
-        has_ended = any(entry.ended for entry in both)
-        restarts = max([entry.restarts or 0 for entry in both], default=0)
-        parts = [f"{entry.docker_id}#{entry.restarts or 0}" for entry in both]
-        keep = partial(object.__setattr__, self)
-        keep("is_running", is_running)
-        keep("is_waiting", is_waiting)
-        keep("has_ended", has_ended)
-        keep("restarts", restarts)
+        keep = object.__setattr__
+        keep(self, "is_running", is_running)
+        keep(self, "is_waiting", is_waiting)
+        keep(self, "has_ended", has_ended)
+        keep(self, "restarts", restarts)
         in_trouble = restarts or is_waiting or has_ended or self.ready is False
-        keep("is_steady", is_running and not in_trouble)
-        keep("incarnation", " ".join([self.name, *parts, self.ready_since]))
+        keep(self, "is_steady", is_running and not in_trouble)
+        keep(self, "incarnation", f"{incarnation} {self.ready_since}")
 
     @property
     def counts_restarts(self) -> bool:
@@ -224,19 +225,25 @@ def decode_pod(item: Mapping[str, Any]) -> Pod:
 def _container(item: Mapping[str, Any]) -> Container:
     state = nested(item, "LastContainerState")
     waiting, terminated = nested(state, "waiting"), nested(state, "terminated")
-    exit_code = terminated.get("exitCode")
-    message = prose(waiting, "message") or prose(terminated, "message")
     return Container(
         name=intern(text(item, "Name")),
         image=intern(text(item, "Image")),
         docker_id=text(item, "DockerId"),
         restarts=count(item, "RestartCount"),
-        waiting=prose(waiting, "reason"),
-        message=message,
-        exit_code=exit_code if is_integer(exit_code) else None,
-        ended=(prose(terminated, "reason") or "Error") if terminated else "",
         running=isinstance(state.get("running"), dict),
+        **(_trouble(waiting, terminated) if waiting or terminated else {}),
     )
+
+
+def _trouble(waiting: Mapping[str, Any], terminated: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a container shows of why it does not run, or did not."""
+    exit_code = terminated.get("exitCode")
+    return {
+        "waiting": prose(waiting, "reason"),
+        "message": prose(waiting, "message") or prose(terminated, "message"),
+        "exit_code": exit_code if is_integer(exit_code) else None,
+        "ended": (prose(terminated, "reason") or "Error") if terminated else "",
+    }
 
 
 def _phase(item: Mapping[str, Any], key: str, absent: Phase) -> Phase:

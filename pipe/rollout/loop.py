@@ -27,7 +27,10 @@ _PAUSE_PER_LOOK = 9.0
 Looks take 10% of the time then.
 """
 _RECENT_LOOKS = 3
-"""Looks that must all have been slow before the portal is called that."""
+"""Looks that must all have been slow before the portal is called that.
+
+Then it is their average that counts, because they differ in what they read.
+"""
 _MOST_MORE = 5.0
 """Seconds that a pause may be longer than usual before so many looks were taken."""
 LOST_SIGHT = 60.0
@@ -141,6 +144,8 @@ class _Loop:
         """Return the seconds to wait after a look with these verdicts, none if it failed."""
         self._took.append(took)
         for_slow = _PAUSE_PER_LOOK * min(self._took)
+        if for_slow > shortest:
+            for_slow = _PAUSE_PER_LOOK * sum(self._took) / len(self._took)
         if len(self._took) < _RECENT_LOOKS:
             for_slow = min(for_slow, shortest + _MOST_MORE)
         left = self._deadline.left()

@@ -157,8 +157,7 @@ def test_a_last_line_that_cannot_be_written_does_not_change_the_exit_code(
 
     harness.web()
     harness.world.behave(BAD, Behaviour("crash"))
-    monkeypatch.setattr("pipe.output.success", closed)
-    monkeypatch.setattr("pipe.output.fail", closed)
+    monkeypatch.setattr("pipe.output.show_result", closed)
     assert harness.deploy(image).code == code
 
 

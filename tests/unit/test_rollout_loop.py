@@ -84,6 +84,15 @@ def test_looks_at_a_slow_portal_take_a_tenth_of_the_time(takes: float) -> None:
     assert len(usual) * takes <= (script.clock.elapsed - usual[0]) / 10 + takes
 
 
+def test_looks_that_read_more_at_every_other_time_take_a_tenth_of_the_time_too() -> None:
+    waiting = [{WEB: Waiting("x")}] * 20
+    script = Script(FakeClock(), *waiting, {WEB: Ready("up")}, takes=0.5)
+    script.slow = dict.fromkeys(range(0, 20, 2), 1.0)
+    run(script, 1000.0)
+    usual = script.looked_at[3:]
+    assert len(usual) * 0.75 <= (script.clock.elapsed - usual[0]) / 10 + 1.0
+
+
 @pytest.mark.parametrize("slow", [0, 1, 5])
 def test_one_slow_look_does_not_delay_the_next_by_more_than_seconds(slow: int) -> None:
     """It says nothing about the portal: the verdict would be late."""
