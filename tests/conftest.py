@@ -16,31 +16,19 @@ from tests.support.harness import Harness
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
-_SHORT = ("contract", "kubernetes", "unit")
-"""Folders whose tests take milliseconds."""
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Spread tests that wait for containers among those that compute, and end with short ones.
+    """Let the workers of pytest-xdist wait for containers in turn."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        # The image's own tests run without pytest-xdist.
+        from tests.support.scheduling import spread  # noqa: PLC0415
 
-    Otherwise all workers of pytest-xdist wait for containers at the same time, and at the end one
-    of them is the last by seconds.
-    """
-    if "PYTEST_XDIST_WORKER" not in os.environ:
-        return
-    waiting = [item for item in items if item.get_closest_marker("container")]
-    computing = [item for item in items if not item.get_closest_marker("container")]
-    computing.sort(key=lambda item: item.path.parent.name in _SHORT)
-    long = sum(item.path.parent.name not in _SHORT for item in computing)
-    for number, item in reversed(list(enumerate(waiting))):
-        computing.insert(number * long // len(waiting), item)
-    items[:] = computing
+        items[:] = spread(items)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Keep tests together that share what takes long to start."""
-    # The image's own tests run without pytest-xdist.
     from tests.support.scheduling import Scheduling  # noqa: PLC0415
 
     return Scheduling(config, log)

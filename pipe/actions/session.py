@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
+from pipe import kubernetes
 from pipe.actions.base import Run
 from pipe.deploy.tenant_commands import TenantCommands
 from pipe.identity.establish import Identity, establish, with_portal_keys
@@ -76,8 +77,10 @@ def _warn_of_expiry(run: Run, tenant: TenantPortal, end: TokenEnd | None) -> Non
 
 
 def _tenant_runner(run: Run, tenant: TenantPortal) -> TenantRunner:
-    replaced = run.dependencies.tenant_runner
-    return replaced or open_runner(tenant, run.dependencies.clock, run.settings, run.mask.text)
+    if replaced := run.dependencies.tenant_runner:
+        return replaced
+    connect = partial(kubernetes.connect, tenant, run.network, run.mask)
+    return open_runner(tenant, run.dependencies.clock, run.settings, run.mask.text, connect)
 
 
 def conceal(run: Run, values: Iterable[Secret]) -> None:

@@ -15,7 +15,6 @@ import urllib3
 
 from pipe.clock import Clock, Deadline
 from pipe.errors import Unreachable
-from pipe.http.diagnosis import explain
 from pipe.http.json_body import loads
 from pipe.http.limits import BodyTooLarge, Limits, ResponseTooSlow
 from pipe.http.time_limit import time_limit
@@ -127,6 +126,9 @@ class HttpClient:
                 content = self._read_body(response, deadline)
                 status, headers = response.status_code, response.headers
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            # Loaded only where something went wrong; see pipe.loading.
+            from pipe.http.diagnosis import explain  # noqa: PLC0415
+
             proxy = next(iter(self._session.proxies.values()), "")
             unreachable = explain(error, self.base, self._setting, self.limits, proxy)
             log.debug("%s %s: %s", method, path, unreachable.diagnosis)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from pipe.clock import Clock, Deadline
@@ -16,6 +17,7 @@ from pipe.jobs.judge import (
     Running,
     Starting,
     Succeeded,
+    explained,
     judge,
 )
 from pipe.jobs.log import LogStream
@@ -37,12 +39,17 @@ _BEYOND = 10.0
 """Seconds past the time limit in which Kubernetes ends the job by itself."""
 
 
+PodsInside = Callable[[str], Sequence[Pod]]
+"""Returns the pods of a job as Kubernetes itself shows them, none where it cannot be asked."""
+
+
 @dataclass
 class Follower:
     """Looks at the job called `name` until it ends; its log goes to `stream`.
 
     `container` is the name of the container whose log counts. `seconds` is the time limit. The
-    success of a `once` command must not be missed. `has_started` and `stuck` show whether the
+    success of a `once` command must not be missed. `pods_inside` finds the pods of an ended job
+    that the portal does not list any more. `has_started` and `stuck` show whether the
     command ran, and what kept it from starting.
     """
 
@@ -54,6 +61,7 @@ class Follower:
     seconds: float
     stream: LogStream
     once: bool = False
+    pods_inside: PodsInside | None = None
     has_started: bool = False
     stuck: str = ""
     _pod: Pod | None = None
@@ -72,6 +80,8 @@ class Follower:
         """
         state = self._followed()
         self._read_rest()
+        if isinstance(state, Ended) and state.exit_code is None and self.stream.status is None:
+            state = explained(state, self.pods_inside(self.name) if self.pods_inside else ())
         is_late = isinstance(state, (Starting, Running)) or (
             isinstance(state, Ended) and state.is_out_of_time
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pipe.kinds.service.problems import Category, PodProblem, find_problem
@@ -129,14 +129,19 @@ def _ended(job: Job, pods: Sequence[Pod]) -> JobState:
     if job.end is None or job.end.is_complete:
         return Succeeded()
     words = ": ".join(filter(None, (job.end.reason, job.end.message)))
+    return explained(Ended(words, is_out_of_time=job.end.reason == OUT_OF_TIME), pods)
+
+
+def explained(ended: Ended, pods: Iterable[Pod]) -> Ended:
+    """Return how a job ended with what its pods show of it."""
     terminated = next((one for pod in pods for one in pod.containers if one.ended), None)
     if terminated is None:
-        return Ended(words, is_out_of_time=job.end.reason == OUT_OF_TIME)
+        return ended
     return Ended(
-        terminated.message or words,
+        terminated.message or ended.reason,
         exit_code=terminated.exit_code,
         is_out_of_memory=terminated.ended == _OUT_OF_MEMORY,
-        is_out_of_time=job.end.reason == OUT_OF_TIME,
+        is_out_of_time=ended.is_out_of_time,
         not_started=terminated.ended in _NOT_STARTED,
     )
 

@@ -2,26 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pipe.clock import Clock
 from pipe.deploy_tests import CommandResult
 from pipe.deploy_tests.model import WriteLine
+from pipe.errors import PipeError
 from pipe.jobs.ecs_runner import EcsRunner
 from pipe.jobs.model import TenantCommand, TenantRunner
 from pipe.jobs.runner import JobRunner
 from pipe.kind import Kind
-from pipe.portal import TenantPortal
-from pipe.settings import Settings
+from pipe.kubernetes import Cluster
+from pipe.portal import Pod, TenantPortal
+from pipe.settings import KubernetesView, Settings
+
+log = logging.getLogger(__name__)
 
 
 def open_runner(
-    portal: TenantPortal, clock: Clock, settings: Settings, mask: Callable[[str], str]
+    portal: TenantPortal,
+    clock: Clock,
+    settings: Settings,
+    mask: Callable[[str], str],
+    connect: Callable[[], Cluster] | None = None,
 ) -> TenantRunner:
-    """Return what runs commands beside targets; `mask` hides secrets in their output."""
+    """Return what runs commands beside targets; `mask` hides secrets in their output.
+
+    `connect` opens Kubernetes itself, which shows how a command ended where the portal does not.
+    """
+
+    def pods_inside(job: str) -> Sequence[Pod]:
+        if connect is None or settings.kubernetes is KubernetesView.NEVER:
+            return ()
+        try:
+            return connect().pods_of_job(job)
+        except PipeError as error:
+            log.debug("Kubernetes does not show the pods of %s: %s", job, error)
+            return ()
+
     return _Runners(
-        JobRunner(portal, clock, settings.step, mask, keep_failed=settings.debug),
+        JobRunner(
+            portal,
+            clock,
+            settings.step,
+            mask,
+            keep_failed=settings.debug,
+            pods_inside=pods_inside,
+        ),
         EcsRunner(portal, clock, settings.step),
     )
 

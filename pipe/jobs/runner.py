@@ -12,7 +12,7 @@ from pipe.deploy_tests.model import WriteLine
 from pipe.errors import PipeError
 from pipe.jobs.body import build, check
 from pipe.jobs.earlier import done_earlier, find_earlier
-from pipe.jobs.follow import Follower
+from pipe.jobs.follow import Follower, PodsInside
 from pipe.jobs.judge import Ended, Gone, JobState, Succeeded
 from pipe.jobs.log import LogStream
 from pipe.jobs.model import TenantCommand, TenantRunner
@@ -41,12 +41,14 @@ class JobRunner(TenantRunner):
         mask: Callable[[str], str],
         *,
         keep_failed: bool = False,
+        pods_inside: PodsInside | None = None,
     ) -> None:
         self._portal = portal
         self._clock = clock
         self._step = step
         self._mask = mask
         self._keep_failed = keep_failed
+        self._pods_inside = pods_inside
         self._removal = Removal(portal, clock)
         self._current: Follower | None = None
         self._stopped = ""
@@ -155,6 +157,7 @@ class JobRunner(TenantRunner):
             seconds=command.seconds,
             stream=stream,
             once=command.once,
+            pods_inside=self._pods_inside,
         )
 
     def _settle(self, command: TenantCommand, name: str, state: JobState) -> None:

@@ -172,6 +172,13 @@ class Cluster:
         self._pods[:] = pods
         return pods
 
+    def pods_of_job(self, name: str) -> tuple[Pod, ...]:
+        """Return the pods of a job, which stay as long as the job does."""
+        path = self._path("api/v1", "pods", {"labelSelector": f"job-name={name}"})
+        return self._get(
+            path, f"the pods of {name}", lambda body: tuple(map(decode_pod, entries(body)))
+        )
+
     def events(self, name: str = "") -> tuple[Event, ...]:
         """Return the namespace's warnings, or all events about one object, the newest first."""
         chosen = f"involvedObject.name={name}" if name else "type=Warning"

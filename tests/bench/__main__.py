@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import sys
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +71,7 @@ def measured(options: Options) -> Iterator[Figure]:
 
 def conditions() -> str:
     """Return how the figures came about."""
-    return (
+    text = (
         f"Medians, with minimum and maximum, on {os.cpu_count()} cores with Python "
         f"{platform.python_version()}: {STARTS} starts of each, alternating; {DEPLOYMENTS} "
         f"deployments of each, {LARGE_RUNS} of the largest, all tools at the same time, each on a "
@@ -78,6 +79,7 @@ def conditions() -> str:
         f"end of the run, less the {STABLE_SECONDS} s for which the pipe watches new pods "
         "(`STABLE_SECONDS`); the other tool does not watch them. CPU time includes start-up."
     )
+    return textwrap.fill(text, 100)
 
 
 def image_table() -> str:

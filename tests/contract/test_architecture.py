@@ -142,3 +142,18 @@ def test_the_architecture_page_names_every_part() -> None:
     page = (ROOT / "docs/architecture.md").read_text("utf-8")
     missing = [name for name in LEVELS if f"`{name}/`" not in page and f"`{name}.py`" not in page]
     assert missing == []
+
+
+@pytest.mark.parametrize("path", MODULES.values(), ids=MODULES)
+def test_no_name_that_a_package_loads_late_is_a_module_of_it(path: Path) -> None:
+    """Once such a module is imported, the package would return it in place of what it names."""
+    tree = ast.parse(path.read_text("utf-8"))
+    functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    if "__getattr__" not in functions or path.name != "__init__.py":
+        return
+    names = next(
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__"
+    )
+    assert [name for name in names if (path.parent / f"{name}.py").exists()] == []

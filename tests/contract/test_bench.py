@@ -15,7 +15,7 @@ TIMES = Figure("Start", "{:.1f} s", {PIPE: [1.0, 2.0, 1.5], "rival": [3.0], "unk
 
 def table(name: str) -> list[list[str]]:
     """Return the cells of the table in a generated part of the README."""
-    pattern = rf"made by make bench: {name}\)$(.*?)^.*made by make bench: end"
+    pattern = rf"made by make bench: {name}\)$(.*?)^[^\n]*made by make bench: end"
     found = re.search(pattern, README.read_text("utf-8"), re.MULTILINE | re.DOTALL)
     assert found, name
     lines = [line for line in found[1].splitlines() if line.startswith("|")]

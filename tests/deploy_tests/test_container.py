@@ -113,7 +113,7 @@ def test_output_of_a_container_is_streamed(tmp_path: Path) -> None:
 def test_a_hanging_container_is_stopped_and_removed(tmp_path: Path) -> None:
     """It ends at its time limit with all its processes."""
     result, lines = run(
-        "trap '' TERM; echo started; sleep 600 & wait; sleep 600", tmp_path, seconds=1
+        "trap '' TERM; echo started; sleep 600 & wait; sleep 600", tmp_path, seconds=3
     )
     assert lines == ["started"]
     assert result.timed_out

@@ -8,10 +8,12 @@ import pytest
 
 from pipe.deploy_tests.model import describe
 from pipe.errors import Refused, Unreachable
+from pipe.jobs.naming import JobName
+from pipe.portal import Container, Pod
 from pipe.settings import Step
 from tests.jobs.conftest import Log
 from tests.sandbox import ApiFault, Behaviour, Command
-from tests.support.service_looks import NEW
+from tests.support.service_looks import NEW, pod
 from tests.support.tenant_commands import LOCAL, STEP, command
 from tests.support.tenant_jobs import TenantHarness
 
@@ -369,3 +371,32 @@ def test_thousands_of_lines_are_written_once(tenant: TenantHarness) -> None:
     tenant.world.command("migrate", Command(10, lines))
     tenant.run(command())
     assert tenant.texts == [text for _, text in lines]
+
+
+@pytest.mark.parametrize(
+    ("container", "message"),
+    [
+        (Container("web", NEW, exit_code=3, ended="Error"), "failed with exit status 3"),
+        (
+            Container("web", NEW, exit_code=137, ended="OOMKilled"),
+            "was killed by signal 9 (SIGKILL) (out of memory)",
+        ),
+    ],
+    ids=["status", "memory"],
+)
+def test_kubernetes_shows_the_end_that_the_portal_hides(
+    tenant: TenantHarness, container: Container, message: str
+) -> None:
+    tenant.world.jobs.drops_failed = True
+    tenant.world.command("migrate", Command(exit_code=3))
+    asked: list[str] = []
+
+    def pods_inside(job: str) -> list[Pod]:
+        asked.append(job)
+        return [replace(pod("x"), containers=(container,))]
+
+    what = command(command=("migrate",))
+    assert describe(tenant.run(what, pods_inside=pods_inside), 60) == message
+    assert asked == [str(JobName.of(what, STEP))]
+    tenant.run(command(), pods_inside=pods_inside)
+    assert len(asked) == 1, "the portal's own log shows the status"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import chain
 
 import pytest
 
@@ -62,7 +63,8 @@ def _explained(result: Result, evidence: float | None) -> str:
     """Return the log of the run, and what Kubernetes reported meanwhile."""
     zero = result.changed or result.started
     when = "never" if evidence is None else f"at {evidence - zero:.1f} s"
-    reported = "\n".join(f"{one.at - zero:6.1f} {describe(one)}" for one in result.moments)
+    seen = sorted([*result.moments, *chain(*result.jobs)], key=lambda one: one.at)
+    reported = "\n".join(f"{one.at - zero:6.1f} {describe(one)}" for one in seen)
     return (
         f"The run ended with {result.code} at {result.ended - zero:.1f} s, the evidence was "
         f"there {when}.\n\n{result.output}\n\nWhat Kubernetes reported:\n{reported}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.sandbox import ApiFault, Behaviour, RequestRecord
@@ -170,3 +172,19 @@ def test_a_cronjobs_own_job_runs_now(harness: Harness) -> None:
     result = harness.deploy("", ACTION="run", KIND="cronjob", SERVICE="nightly")
     assert result.code == 0
     assert (harness.world.jobs.runs("team/batch:12"), harness.world.jobs.left()) == (1, [])
+
+
+@pytest.mark.parametrize("view", ["auto", "false"])
+def test_kubernetes_is_asked_for_the_end_of_a_command_where_the_portal_hides_it(
+    tmp_path: Path, view: str
+) -> None:
+    """A program without a shell does not report its status in the log."""
+    harness = Harness(tmp_path, kubernetes=True)
+    harness.web()
+    harness.world.jobs.drops_failed = True
+    harness.world.command("./migrate", Command(exit_code=3))
+    variables = {"RELEASE_COMMAND_COUNT": "1", "RELEASE_COMMAND_0": "./migrate"}
+    result = harness.deploy(**variables, KUBERNETES=view)
+    assert result.code == 6
+    shown = "failed with exit status 3" if view == "auto" else "the portal shows no exit status"
+    assert shown in result.log

@@ -126,6 +126,19 @@ def test_it_is_a_test_case_of_every_report(harness: Harness, tenant: FakeTenantR
     assert "fatal: no such column" in str(case.findtext("failure"))
 
 
+def test_it_precedes_the_rollout_in_the_junit_report(
+    harness: Harness, tenant: FakeTenantRunner
+) -> None:
+    """Cases are in the order in which they happened."""
+    harness.web()
+    assert harness.deploy(RELEASE_COMMAND=MIGRATE, POST_DEPLOY_TEST="true").code == 0
+    assert tenant.ran == ["RELEASE_COMMAND"]
+    (path,) = (harness.folder / "test-results").iterdir()
+    cases = ET.fromstring(path.read_text("utf-8")).iter("testcase")
+    names = [case.get("name") for case in cases]
+    assert names == ["RELEASE_COMMAND", "rollout of web", "POST_DEPLOY_TEST"]
+
+
 def test_the_new_environment_is_the_commands_too(
     harness: Harness, tenant: FakeTenantRunner
 ) -> None:
