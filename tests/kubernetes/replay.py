@@ -89,9 +89,13 @@ class RecordedPortal:
     def shown(self) -> _Shown:
         """Return the state that is shown to a read."""
         shown = self._reader.show(self.recording.at(self.seconds), changed=self._begun)
+        self.take_time()
+        return shown
+
+    def take_time(self) -> None:
+        """Let as much time pass as a read takes."""
         if self._begun:
             self._clock.advance(self._latency)
-        return shown
 
     def until(self, deadline: Deadline) -> RecordedPortal:
         """Return the same: no read takes too long."""
@@ -148,7 +152,9 @@ class RecordedCluster:
         return tuple(decode_event(event) for event in reversed(self._moment().events))
 
     def _moment(self) -> Moment:
-        return self._portal.recording.at(self._portal.seconds)
+        moment = self._portal.recording.at(self._portal.seconds)
+        self._portal.take_time()
+        return moment
 
 
 class _Services:

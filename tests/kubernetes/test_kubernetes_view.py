@@ -113,3 +113,11 @@ def test_a_rollout_that_may_crash_for_ever_is_not_given_up_by_kubernetes_either(
     recording = load("never-ready-3")
     outcome = play(recording, DEFAULT, kubernetes=True, crash_limit=0)
     assert isinstance(outcome.verdict, TimedOut)
+
+
+@pytest.mark.parametrize(("latency", "seconds"), [(0.1, 6.0), (1.5, 20.0)])
+def test_the_time_is_not_up_without_the_cause(latency: float, seconds: float) -> None:
+    """Events are not read at every look, and few looks are taken where they are slow."""
+    outcome = play(load("never-ready-1"), DEFAULT, end=seconds, latency=latency, kubernetes=True)
+    assert isinstance(outcome.verdict, TimedOut)
+    assert "is not ready: Readiness probe failed" in words(outcome.verdict)

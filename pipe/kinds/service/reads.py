@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from pipe.clock import Deadline
 from pipe.kinds.service import cluster_events
@@ -38,12 +39,13 @@ class Reads:
 
 
 class ServiceReader:
-    """Reads services; `events` are those that were read last."""
+    """Reads services; `events` are those that were read last, at `events_at`."""
 
     def __init__(self, portal: TenantPortal, cluster: ClusterView | None) -> None:
         self._portal = portal
         self.cluster = cluster
         self.events: Sequence[Event] = ()
+        self.events_at = -inf
 
     def pods(self, names: Collection[str], deadline: Deadline) -> Reads:
         """Return the pods of these services, with as many requests for many as for a few."""
@@ -78,6 +80,7 @@ class ServiceReader:
     def read_events(self, deadline: Deadline, pod: str = "") -> bool:
         """Read warnings of Kubernetes, and all events of one pod; return False if unreadable."""
         events = self.cluster.events(deadline) if self.cluster else None
+        self.events_at = deadline.clock.monotonic()
         if events is not None:
             self.events = events
         if pod and self.cluster and (own := self.cluster.events(deadline, pod)):

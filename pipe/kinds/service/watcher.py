@@ -35,12 +35,13 @@ _LATEST_ARRIVAL = 30.0
 It usually does at once. After that, the workload may not be the one that the portal changes.
 """
 
-_FAULTS_EVERY, _FAULTS_EVERY_BESIDE_STATES, _EVENTS_EVERY = 2, 6, 8
+_FAULTS_EVERY, _FAULTS_EVERY_BESIDE_STATES = 2, 6
 """At each how many looks faults are read while pods come up without a problem.
 
-Where pods show present states, these show every problem that ends a rollout. The events of
-Kubernetes take the place of faults, and are read at more looks a second.
+Where pods show present states, these show every problem that ends a rollout.
 """
+_EVENTS_AGE = 2.0
+"""Seconds after which the events of Kubernetes are read again in the same case."""
 _LIVELY = 15.0
 """Seconds without a change of any workload after which the next one may be noticed later."""
 
@@ -80,18 +81,20 @@ class ServiceWatcher(Watcher):
         reads = self._reader.pods(self._names, deadline)
         if self._needs_services(reads):
             reads = replace(reads, services=self._reader.services(self._names, deadline))
-        if _needs_faults(self._rollouts.values(), reads, self._looks):
+        if _needs_faults(self._rollouts.values(), reads, in_turn=self._is_turn_of_faults(reads)):
             reads = self._with_faults(reads, deadline)
         self._looks += 1
         verdicts = self._judge(reads)
-        if reads.faults is None and _may_hide_crashes(self._rollouts, verdicts):
+        # Of a rollout that has not come to its end, the last words should name the cause.
+        is_last = reads.all_by_kubernetes and deadline.passed()
+        if reads.faults is None and (is_last or _may_hide_crashes(self._rollouts, verdicts)):
             reads = self._with_faults(reads, deadline)
             verdicts = self._judge(reads)
         if reads.services is None and (again := self._confirm(verdicts, deadline)) is not None:
             verdicts = self._judge(replace(reads, services=again))
         for target, rollout in self._rollouts.items():
             self._pod_counts[target].append(_pod_counts(rollout))
-            self._leave_if_missed(target, rollout)
+            _leave_if_missed(self._reader.cluster, rollout)
         self._verdicts = verdicts
         return verdicts
 
@@ -147,15 +150,12 @@ class ServiceWatcher(Watcher):
             return False
         return self._looks % 2 == 0 and not _only_time_is_missing(self._verdicts)
 
-    def _leave_if_missed(self, target: Target, rollout: ServiceRollout) -> None:
-        """Go back to the portal's view of a service whose change does not reach Kubernetes."""
-        is_missed = rollout.workload and rollout.was_set and rollout.arrived is None
-        cluster = self._reader.cluster
-        if cluster and is_missed and rollout.at - rollout.started >= _LATEST_ARRIVAL:
-            cluster.leave(
-                target.name,
-                f"the portal's change has not reached Kubernetes in {_LATEST_ARRIVAL:g} s",
-            )
+    def _is_turn_of_faults(self, reads: Reads) -> bool:
+        if reads.all_by_kubernetes:
+            return self._clock.monotonic() - self._reader.events_at >= _EVENTS_AGE
+        show_states = all(rollout.shows_state for rollout in self._rollouts.values())
+        every = _FAULTS_EVERY_BESIDE_STATES if show_states else _FAULTS_EVERY
+        return self._looks % every == every - 1
 
     def _confirm(
         self, verdicts: Mapping[Target, Verdict], deadline: Deadline
@@ -194,6 +194,16 @@ class ServiceWatcher(Watcher):
         }
 
 
+def _leave_if_missed(cluster: ClusterView | None, rollout: ServiceRollout) -> None:
+    """Go back to the portal's view of a service whose change does not reach Kubernetes."""
+    is_missed = rollout.workload and rollout.was_set and rollout.arrived is None
+    if cluster and is_missed and rollout.at - rollout.started >= _LATEST_ARRIVAL:
+        cluster.leave(
+            rollout.service.name,
+            f"the portal's change has not reached Kubernetes in {_LATEST_ARRIVAL:g} s",
+        )
+
+
 def _may_hide_crashes(
     rollouts: Mapping[Target, ServiceRollout], verdicts: Mapping[Target, Verdict]
 ) -> bool:
@@ -213,7 +223,7 @@ def _only_time_is_missing(verdicts: Mapping[Target, Verdict]) -> bool:
     )
 
 
-def _needs_faults(rollouts: Collection[ServiceRollout], reads: Reads, looks: int) -> bool:
+def _needs_faults(rollouts: Collection[ServiceRollout], reads: Reads, *, in_turn: bool) -> bool:
     """Return whether to read faults: to explain a problem, or in turn while pods come up."""
     troubled = [
         pod
@@ -227,14 +237,7 @@ def _needs_faults(rollouts: Collection[ServiceRollout], reads: Reads, looks: int
     # New pods that are up may not be ready: then previous pods remain.
     lacks_pods = any(rollout.pods.previous or not rollout.pods.new for rollout in rollouts)
     is_troubled = lacks_pods or any(not problems.is_up(pod) for pod in troubled)
-    return is_troubled and reads.services is None and _is_turn_of_faults(rollouts, reads, looks)
-
-
-def _is_turn_of_faults(rollouts: Collection[ServiceRollout], reads: Reads, looks: int) -> bool:
-    show_states = all(rollout.shows_state for rollout in rollouts)
-    every = _FAULTS_EVERY_BESIDE_STATES if show_states else _FAULTS_EVERY
-    every = _EVENTS_EVERY if reads.all_by_kubernetes else every
-    return looks % every == every - 1
+    return is_troubled and reads.services is None and in_turn
 
 
 def _pod_counts(rollout: ServiceRollout) -> PodCounts:
