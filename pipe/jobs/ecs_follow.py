@@ -42,7 +42,7 @@ class TaskFollower:
         tasks = EcsTasks(self.portal.until(deadline).scope)
         while True:
             try:
-                self._note(tasks.list(self.plan.family) or (), began)
+                self._note(tasks.list_surely(self.plan.family), began)
             except PlatformError as error:
                 if deadline.passed():
                     raise

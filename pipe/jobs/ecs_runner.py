@@ -123,10 +123,11 @@ class EcsRunner(TenantRunner):
 
     def _start(self, command: TenantCommand, plan: TaskPlan, arn: str) -> None:
         """Start one task; no other run has its revision, so one of it answers a lost reply."""
+        tasks = EcsTasks(self._portal.scope)
         SendOnce(self._clock).send(
             f"the tasks of {plan.family}",
             lambda: EcsRuns(self._portal.scope).run(arn),
-            lambda: any(task.definition == arn for task in self._list(plan.family)),
+            lambda: any(task.definition == arn for task in tasks.list_surely(plan.family)),
         )
         log.info("%s runs in the tenant as a task of %s.", command.setting, short(arn))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from pipe.kinds.service.problems import PodProblem, Sort, find_problem
+from pipe.kinds.service.problems import Category, PodProblem, find_problem
 from pipe.portal import Container, Fault, Phase, Pod
 from pipe.portal.jobs import Job
 
@@ -157,7 +157,7 @@ def _problems(look: JobLook) -> Iterator[PodProblem]:
     for pod in look.pods:
         faults = [fault for fault in look.faults if pod.name in fault.resources]
         problem = find_problem(pod, faults, shows_state=True)
-        if problem and problem.sort is not Sort.CRASH and pod.phase is not Phase.FAILED:
+        if problem and problem.category is not Category.CRASH and pod.phase is not Phase.FAILED:
             yield problem
     if not look.pods:
         name = look.job.name if look.job else ""

@@ -76,7 +76,7 @@ class CronJobDriver(Driver):
         """See `Driver`; without pods there is nothing that could stay up."""
         del stable_seconds, crash_limit
         jobs = {change.target: detail(change.before) for change in changes}
-        return CronJobWatcher(self._portal, self._clock, changes, jobs)
+        return CronJobWatcher(self._portal, changes, jobs)
 
 
 class CronJobWatcher(ResourceWatcher[CronJob]):

@@ -83,7 +83,7 @@ class LambdaDriver(Driver):
         """See `Driver`; without pods there is nothing that could stay up."""
         del stable_seconds, crash_limit
         functions = {change.target: detail(change.before) for change in changes}
-        return LambdaWatcher(self._portal, self._clock, changes, functions)
+        return LambdaWatcher(self._portal, changes, functions)
 
 
 class LambdaWatcher(ResourceWatcher[Function]):

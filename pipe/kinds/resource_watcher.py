@@ -6,10 +6,10 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Generic, TypeVar
 
-from pipe.clock import Clock, Deadline
+from pipe.clock import Deadline
 from pipe.model import Change, Target
 from pipe.portal import TenantPortal
-from pipe.rollout import Evidence, Ready, Superseded, TimedOut, Verdict, Waiting, Watcher
+from pipe.rollout import Evidence, Ready, Superseded, Verdict, Waiting, Watcher
 
 Resource = TypeVar("Resource")
 
@@ -24,13 +24,10 @@ class ResourceWatcher(Watcher, Generic[Resource]):
     def __init__(
         self,
         portal: TenantPortal,
-        clock: Clock,
         changes: Iterable[Change],
         resources: Mapping[Target, Resource],
     ) -> None:
         self._portal = portal
-        self._clock = clock
-        self._started = clock.monotonic()
         self._changes = {change.target: change for change in changes}
         self._resources = dict(resources)
         self._verdicts: dict[Target, Verdict] = {}
@@ -69,13 +66,10 @@ class ResourceWatcher(Watcher, Generic[Resource]):
         if pending:
             read = self.read(self._portal.until(deadline), pending, self._resources)
             self._resources.update(read)
-        is_late = self._clock.monotonic() >= deadline.at
         for change in pending:
             verdict: Verdict = Waiting("the portal does not list it")
             if change.target in read:
                 verdict = self.judge(change, read[change.target])
-            if is_late and isinstance(verdict, Waiting):
-                verdict = TimedOut.while_waiting(verdict, deadline.at - self._started)
             self._verdicts[change.target] = verdict
         return dict(self._verdicts)
 

@@ -64,6 +64,14 @@ class EcsTasks:
             return None
         return self._scope.calls.decode(reply, f"the tasks of {family}", _tasks)
 
+    def list_surely(self, family: str) -> tuple[EcsTask, ...]:
+        """Return what `list` does, on a portal that is known to have the list.
+
+        Raises `Refused` where it is missing for a moment.
+        """
+        reply = self._scope.calls.read(self._scope.v3("aws", _ROUTE, family))
+        return self._scope.calls.decode(reply, f"the tasks of {family}", _tasks)
+
 
 def _tasks(body: Any) -> tuple[EcsTask, ...]:
     tasks = (_task(item) for item in islice(listed(body), _MOST_TASKS))

@@ -24,7 +24,7 @@ _EXPIRY = re.compile(
 _SEVERITY = {5: 6, 0: 5, 1: 4, 2: 3, 3: 2, 4: 1, 6: 0}
 
 _SECONDS = 10.0
-_MOST_LEFT_OUT = 31
+_MOST_SKIPPED = 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,26 +55,26 @@ class Faults:
 
         Faults only explain, so a failure to read them is logged once and fails nothing. It is
         expensive if the portal stays silent: the more reads have failed in a row, the more of the
-        next ones are left out.
+        next ones are skipped.
         """
         memory = self._scope.memory.faults
-        if memory.left_out < memory.to_leave_out:
-            memory.left_out += 1
+        if memory.skipped < memory.to_skip:
+            memory.skipped += 1
             return None
         calls = self._scope.calls.within(_SECONDS)
         try:
             reply = calls.read(self._scope.v2("GetFaultsByTenant"))
             faults = calls.decode(reply, "the list of faults", decode_faults)
         except PlatformError as error:
-            if not memory.is_known:
-                memory.is_known = True
+            if not memory.is_reported:
+                memory.is_reported = True
                 log.warning(
                     "%s Faults are only hints, so problems of pods are shown without them.", error
                 )
-            memory.to_leave_out = min(_MOST_LEFT_OUT, 2 * memory.to_leave_out + 1)
-            memory.left_out = 0
+            memory.to_skip = min(_MOST_SKIPPED, 2 * memory.to_skip + 1)
+            memory.skipped = 0
             return None
-        memory.to_leave_out = memory.left_out = 0
+        memory.to_skip = memory.skipped = 0
         report, memory.on_token_expiry = memory.on_token_expiry, None
         if report and (expiry := _token_expiry(faults)):
             report(expiry)

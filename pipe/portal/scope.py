@@ -20,16 +20,16 @@ _INVALID_NAMES = ("", ".", "..")
 
 
 @dataclass
-class FailedReads:
-    """What is known of reads that may fail: how many of the next ones to leave out.
+class FaultReads:
+    """What is known of reads that may fail: how many of the next ones to skip.
 
-    `left_out` of them have been; `is_known` is true once a failure was logged. `on_token_expiry`
+    `skipped` of them have been; `is_reported` is true once a failure was logged. `on_token_expiry`
     is called once, with a fault about a token that expires, if the next good read has one.
     """
 
-    to_leave_out: int = 0
-    left_out: int = 0
-    is_known: bool = False
+    to_skip: int = 0
+    skipped: int = 0
+    is_reported: bool = False
     on_token_expiry: Callable[[str], None] | None = None
 
 
@@ -44,7 +44,7 @@ class PortalMemory:
 
     missing_routes: set[str] = field(default_factory=set)
     failed_changes: set[str] = field(default_factory=set)
-    faults: FailedReads = field(default_factory=FailedReads)
+    faults: FaultReads = field(default_factory=FaultReads)
     _readers: dict[str, ListReader[Any]] = field(default_factory=dict)
 
     def list_reader(

@@ -11,7 +11,7 @@ from tests.support.harness import Harness
 
 
 def test_an_update_preserves_every_other_field(harness: Harness) -> None:
-    """Trap 38: schedule, placement and everything else stay, the any-host setting included."""
+    """Schedule, placement and everything else stay, the any-host setting included."""
     job = harness.world.cronjobs.add(
         "nightly",
         "team/batch:1",

@@ -31,7 +31,7 @@ def deploy_after(world: World, api: EcsService) -> str:
 
 
 def test_a_new_revision_differs_only_in_the_image(harness: Harness) -> None:
-    """Trap 36: optional containers stay optional, and no field is lost."""
+    """Optional containers stay optional, and no field is lost."""
     api = harness.world.ecs.add("api", "team/api:1", containers={"log": "log:1"})
     assert harness.run(KIND="ecs", SERVICE="api", IMAGE="team/api:2").code == 0
     assert api.image == "team/api:2"
@@ -43,7 +43,7 @@ def test_a_new_revision_differs_only_in_the_image(harness: Harness) -> None:
 
 
 def test_a_hand_made_task_definition_keeps_its_container_names(harness: Harness) -> None:
-    """Trap 34: only the portal uses the name `default`, and only families have a prefix."""
+    """Only the portal uses the name `default`, and only families have a prefix."""
     made = usual_definition({"api": "team/api:1", "log": "log:1"})
     api = harness.world.ecs.add("api", "", definition=made)
     assert harness.run(KIND="ecs", SERVICE="api", IMAGE="team/api:2").code == 0
@@ -64,7 +64,7 @@ def test_a_rollout_is_ready_once_our_deployment_is_complete_and_stable(harness: 
 
 
 def test_a_rollback_by_aws_is_a_failure(harness: Harness) -> None:
-    """Trap 35: the previous revision is primary and complete then, which is not success."""
+    """The previous revision is primary and complete then, which is not success."""
     api = harness.world.ecs.add("api", "team/api:1")
     harness.world.behave("team/api:2", Behaviour("crash"))
     assert harness.run(SERVICES="ecs:api=team/api:2").code == 10

@@ -40,7 +40,7 @@ def test_a_short_name_must_match_exactly_one_function(known: list[str], found: s
 
 
 def test_a_rollout_is_ready_once_aws_has_finished(harness: Harness) -> None:
-    """Trap 37: the portal's reply comes before the update is complete."""
+    """The portal's reply comes before the update is complete."""
     harness.world.functions.add("resize", "team/resize:1")
     harness.world.behave("team/resize:2", Behaviour(seconds=30.0))
     before = harness.clock.monotonic()
@@ -57,7 +57,7 @@ def test_a_list_that_lags_behind_is_not_taken_for_the_result(harness: Harness) -
 
 
 def test_an_update_in_progress_is_waited_for(harness: Harness) -> None:
-    """Trap 37: AWS accepts one update at a time; its refusal is retried."""
+    """AWS accepts one update at a time; its refusal is retried."""
     function = harness.world.functions.add("resize", "team/resize:1")
     harness.world.behave("team/resize:theirs", Behaviour(seconds=20.0))
     harness.world.intrude(

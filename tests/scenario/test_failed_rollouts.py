@@ -160,7 +160,7 @@ def test_slow_replies_do_not_extend_the_time_limit(harness: Harness) -> None:
 
 
 def test_faults_from_before_the_change_are_ignored(harness: Harness) -> None:
-    """Trap 13: they outlive their cause."""
+    """They outlive their cause."""
     web = harness.web()
     for pod in web.pods:
         harness.world.add_fault(pod.name, "Back-off restarting failed container web", severity=5)
@@ -177,7 +177,7 @@ def test_a_crash_is_detected_without_container_details(harness: Harness) -> None
 
 
 def test_a_crash_on_azure_is_detected_by_service(harness: Harness) -> None:
-    """Trap 8: there faults name the service, and pods name no controller."""
+    """There faults name the service, and pods name no controller."""
     harness.world.pod_details = False
     result = fail(harness, CRASH, cloud=2)
     assert result.code == 10
@@ -202,7 +202,7 @@ def test_a_failed_restart_cannot_be_rolled_back(harness: Harness) -> None:
 
 
 def test_a_missing_log_is_not_an_error(harness: Harness) -> None:
-    """Trap 14: the message states that there is no log."""
+    """The message states that there is no log."""
     result = fail(harness, Behaviour("pull-error"))
     assert result.code == 10
     assert "The portal has no log of" in result.log

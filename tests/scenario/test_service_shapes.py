@@ -9,7 +9,7 @@ from tests.support.harness import Harness
 
 
 def test_an_autoscaled_service_is_counted_by_the_portal(harness: Harness) -> None:
-    """Trap 1: `Replicas` is not the live count under an autoscaler."""
+    """`Replicas` is not the live count under an autoscaler."""
     harness.web(replicas=1, hpa=(2, 6), hpa_replicas=4)
     result = harness.deploy()
     assert result.code == 0
@@ -19,7 +19,7 @@ def test_an_autoscaled_service_is_counted_by_the_portal(harness: Harness) -> Non
 def test_an_autoscaled_service_of_an_old_portal_needs_all_previous_pods_gone(
     harness: Harness,
 ) -> None:
-    """Trap 1: without the portal's count, the minimum must be up and no previous pod left."""
+    """Without the portal's count, the minimum must be up and no previous pod left."""
     harness.world.portal = "old"
     harness.web(replicas=1, hpa=(2, 6), hpa_replicas=4)
     result = harness.deploy()
@@ -28,7 +28,7 @@ def test_an_autoscaled_service_of_an_old_portal_needs_all_previous_pods_gone(
 
 
 def test_a_count_that_flickers_is_waited_for(harness: Harness) -> None:
-    """Trap 2: `ReplicasActive` may briefly be absent or null, which is neither 0 nor a failure."""
+    """`ReplicasActive` may briefly be absent or null, which is neither 0 nor a failure."""
     harness.web(hpa=(2, 6), hpa_replicas=3, replicas_active="flaky")
     result = harness.deploy()
     assert result.code == 0
@@ -37,7 +37,7 @@ def test_a_count_that_flickers_is_waited_for(harness: Harness) -> None:
 
 @pytest.mark.parametrize("counts", [True, False])
 def test_a_daemon_set_has_a_pod_per_host(harness: Harness, counts: bool) -> None:
-    """Trap 3: the count follows the hosts, not `Replicas`."""
+    """The count follows the hosts, not `Replicas`."""
     harness.web(replicas=1, daemonset=True, replicas_active=counts)
     result = harness.deploy()
     assert result.code == 0
@@ -48,7 +48,7 @@ def test_a_daemon_set_has_a_pod_per_host(harness: Harness, counts: bool) -> None
 def test_a_service_that_matches_a_scaling_group_has_a_pod_per_host(
     harness: Harness, counts: bool
 ) -> None:
-    """Trap 3, for services that follow an autoscaling group."""
+    """For services that follow an autoscaling group."""
     harness.web(replicas=1, asg="workers", replicas_active=counts)
     result = harness.deploy()
     assert result.code == 0
@@ -59,7 +59,7 @@ def test_a_service_that_matches_a_scaling_group_has_a_pod_per_host(
 def test_a_service_without_pods_is_ready_after_the_change(
     harness: Harness, options: dict[str, Any]
 ) -> None:
-    """Trap 4: a stopped service has no pods to wait for."""
+    """A stopped service has no pods to wait for."""
     web = harness.web(**options)
     result = harness.deploy()
     assert result.code == 0
@@ -69,7 +69,7 @@ def test_a_service_without_pods_is_ready_after_the_change(
 
 
 def test_previous_pods_that_still_run_are_not_counted(harness: Harness) -> None:
-    """Trap 5: previous pods stay listed as running."""
+    """Previous pods stay listed as running."""
     harness.web(replicas=3)
     harness.world.behave("team/web:1.4.2", Behaviour("never-ready"))
     assert harness.deploy(WAIT_TIMEOUT="60").code == 10
@@ -77,7 +77,7 @@ def test_previous_pods_that_still_run_are_not_counted(harness: Harness) -> None:
 
 @pytest.mark.parametrize("prefix", ["all", "none", "half"])
 def test_pods_may_show_the_canonical_image(harness: Harness, prefix: Any) -> None:
-    """Trap 6: docker.io/ and docker.io/library/ before the name mean the same image."""
+    """Docker.io/ and docker.io/library/ before the name mean the same image."""
     harness.world.image_prefix = prefix
     harness.world.add_service("web", "nginx:1.26", replicas=2)
     assert harness.deploy("nginx:1.27").code == 0
@@ -88,7 +88,7 @@ def test_pods_may_show_the_canonical_image(harness: Harness, prefix: Any) -> Non
 def test_pods_without_a_controller_are_distinguished(
     harness: Harness, options: dict[str, Any], restart: str
 ) -> None:
-    """Trap 8: on Azure and native Docker no controller shows the version."""
+    """On Azure and native Docker no controller shows the version."""
     harness.web(**options)
     image = "team/web:1.4.1" if restart == "true" else "team/web:1.4.2"
     result = harness.deploy(image, RESTART=restart)
@@ -98,7 +98,7 @@ def test_pods_without_a_controller_are_distinguished(
 
 @pytest.mark.parametrize("restart", ["false", "true"])
 def test_a_stateful_set_reuses_the_names_of_its_pods(harness: Harness, restart: str) -> None:
-    """Trap 8: controller and pod names stay; image and container ID show the version."""
+    """Controller and pod names stay; image and container ID show the version."""
     web = harness.web(statefulset=True, replicas=3)
     image = "team/web:1.4.1" if restart == "true" else "team/web:1.4.2"
     result = harness.deploy(image, RESTART=restart)
@@ -107,7 +107,7 @@ def test_a_stateful_set_reuses_the_names_of_its_pods(harness: Harness, restart: 
 
 
 def test_pods_without_a_service_name_are_found_by_their_replica_set(harness: Harness) -> None:
-    """Trap 9: `Name` may be absent."""
+    """`Name` may be absent."""
     harness.world.named_pods = False
     harness.web()
     harness.world.add_service("web-api", "team/web:1.4.2")
@@ -117,7 +117,7 @@ def test_pods_without_a_service_name_are_found_by_their_replica_set(harness: Har
 
 
 def test_terminating_pods_are_ignored(harness: Harness) -> None:
-    """Trap 10: DesiredStatus 5 means termination, whatever the present state."""
+    """DesiredStatus 5 means termination, whatever the present state."""
     harness.world.leave_seconds = 300.0
     harness.web()
     result = harness.deploy()
@@ -126,7 +126,7 @@ def test_terminating_pods_are_ignored(harness: Harness) -> None:
 
 
 def test_a_pod_that_is_up_between_crashes_is_not_up(harness: Harness) -> None:
-    """Trap 11: a crashing pod briefly has status 1 each time."""
+    """A crashing pod briefly has status 1 each time."""
     harness.web()
     harness.world.behave("team/web:bad", Behaviour("crash", ready=True, up_seconds=3.0))
     assert harness.deploy("team/web:bad").code == 10
@@ -179,7 +179,7 @@ def test_a_digest_decides_over_any_tag(harness: Harness) -> None:
 
 
 def test_pods_of_jobs_and_of_other_services_are_ignored(harness: Harness) -> None:
-    """Trap 15: the list of pods covers the whole tenant."""
+    """The list of pods covers the whole tenant."""
     harness.web()
     harness.world.add_job_pod("web", "team/web:1.4.2", status=7)
     harness.world.add_service("web2", "team/web:1.4.2", replicas=5)

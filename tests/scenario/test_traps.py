@@ -18,7 +18,7 @@ def paths(harness: Harness) -> list[str]:
 
 
 def test_a_paused_native_docker_upgrade_ends_at_the_time_limit(harness: Harness) -> None:
-    """Trap 12: previous replicas wait for their successors for ever."""
+    """Previous replicas wait for their successors for ever."""
     harness.web(platform=0)
     harness.world.behave("team/web:bad", Behaviour("never-ready"))
     result = harness.deploy("team/web:bad", WAIT_TIMEOUT="120")
@@ -27,7 +27,7 @@ def test_a_paused_native_docker_upgrade_ends_at_the_time_limit(harness: Harness)
 
 
 def test_a_native_docker_upgrade_that_crashes_ends_at_once(harness: Harness) -> None:
-    """Trap 12: a fault ends the wait earlier."""
+    """A fault ends the wait earlier."""
     harness.web(platform=0)
     harness.world.behave("team/web:bad", Behaviour("crash"))
     result = harness.deploy("team/web:bad")
@@ -40,7 +40,7 @@ def test_a_native_docker_upgrade_that_crashes_ends_at_once(harness: Harness) -> 
 def test_no_call_is_used_that_resets_absent_fields(
     harness: Harness, portal: Any, environ: dict[str, str]
 ) -> None:
-    """Trap 18: ChangeAll and its bulk form clear absent fields, so they are never used."""
+    """ChangeAll and its bulk form clear absent fields, so they are never used."""
     harness.world.portal = portal
     config = {"Env": [{"Name": "A", "Value": "1"}], "PodLabels": {"x": "y"}}
     web = harness.web(other_docker_config=config, allocation_tags="tier-app")
@@ -53,7 +53,7 @@ def test_no_call_is_used_that_resets_absent_fields(
 
 @pytest.mark.parametrize("portal", ["new", "old"])
 def test_settings_that_are_edited_meanwhile_are_preserved(harness: Harness, portal: Any) -> None:
-    """Trap 20: there is no ETag, so the settings are never sent."""
+    """There is no ETag, so the settings are never sent."""
     harness.world.portal = portal
     harness.web()
 
@@ -72,7 +72,7 @@ def test_settings_that_are_edited_meanwhile_are_preserved(harness: Harness, port
 def test_every_form_of_an_empty_reply_is_a_success(
     harness: Harness, form: str, environ: dict[str, str], portal: Any
 ) -> None:
-    """Trap 21: 204, 200 empty, 200 `null`, 200 `""`."""
+    """204, 200 empty, 200 `null`, 200 `""`."""
     harness.world.portal = portal
     harness.world.void_forms = (form,)
     harness.web()
@@ -83,7 +83,7 @@ def test_every_form_of_an_empty_reply_is_a_success(
 
 
 def test_a_rollback_does_not_need_history(harness: Harness) -> None:
-    """Trap 22: the rollback endpoint needs history, so the previous image is sent instead."""
+    """The rollback endpoint needs history, so the previous image is sent instead."""
     harness.web(history=False)
     harness.world.behave("team/web:bad", Behaviour("crash"))
     assert harness.deploy("team/web:bad", ROLLBACK="true").code == 8
@@ -94,7 +94,7 @@ def test_a_rollback_does_not_need_history(harness: Harness) -> None:
 def test_a_missing_route_is_distinguished_from_a_missing_service(
     harness: Harness, status: int
 ) -> None:
-    """Trap 24: the service exists, so 404 means the route; the older call is used."""
+    """The service exists, so 404 means the route; the older call is used."""
     harness.web()
     harness.world.script(ApiFault("PUT", "containerimage", status=status, times=9))
     assert harness.deploy().code == 0
@@ -102,7 +102,7 @@ def test_a_missing_route_is_distinguished_from_a_missing_service(
 
 
 def test_a_service_deleted_before_the_change_is_not_a_missing_route(harness: Harness) -> None:
-    """Trap 24, the other way round: exit 4 with the portal's message."""
+    """The other way round: exit 4 with the portal's message."""
     harness.web()
 
     def delete(world: World) -> None:
@@ -125,7 +125,7 @@ def test_a_service_deleted_before_the_change_is_not_a_missing_route(harness: Har
     ],
 )
 def test_listeners_of_any_shape_are_accepted(listeners: Any) -> None:
-    """Trap 32: an object on services, an array on others; ports as text, number or null."""
+    """An object on services, an array on others; ports as text, number or null."""
     found = decode_found({"Name": "web", "Template": {"LBConfigurations": listeners}})
     assert found is not None
     assert found.name == "web"
@@ -133,7 +133,7 @@ def test_listeners_of_any_shape_are_accepted(listeners: Any) -> None:
 
 @pytest.mark.parametrize("key", ["HPASpecs", "HpaSpecs"])
 def test_an_autoscaler_is_recognised_in_either_spelling(key: str) -> None:
-    """Trap 33: the spelling differs between endpoints."""
+    """The spelling differs between endpoints."""
     found = decode_found({"Name": "web", "Replicas": 9, key: {"minReplicas": 2}})
     assert found is not None
     assert found.autoscaled
@@ -141,7 +141,7 @@ def test_an_autoscaler_is_recognised_in_either_spelling(key: str) -> None:
 
 
 def test_every_look_bypasses_caches(harness: Harness) -> None:
-    """Trap 39: no reply is cached, here or on the way, so that no look sees an old state."""
+    """No reply is cached, here or on the way, so that no look sees an old state."""
     harness.web()
     harness.deploy()
     looks = [record for record in harness.world.log if record.path.endswith("GetPods")]

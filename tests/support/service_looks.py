@@ -15,7 +15,6 @@ from pipe.portal import Container, Fault, Phase, Pod, Service
 from pipe.rollout import Verdict
 
 OLD, NEW = "team/web:1", "team/web:2"
-DEADLINE = 900.0
 REPLICA_SET = "kubernetes:apps/v1/ReplicaSet"
 STATEFUL_SET = "kubernetes:apps/v1/StatefulSet"
 DAEMON_SET = "kubernetes:apps/v1/DaemonSet"
@@ -108,7 +107,7 @@ def watch(what: Change, *looks: Look) -> ServiceRollout:
 
 def verdict(what: Change, *looks: Look, stable: float = 5.0, crash_limit: int = 3) -> Verdict:
     """Return the verdict after these looks."""
-    return judge(watch(what, *looks), stable, crash_limit, DEADLINE)
+    return judge(watch(what, *looks), stable, crash_limit)
 
 
 def every_second(

@@ -114,7 +114,7 @@ def test_no_body_of_a_service_or_a_task_is_a_defect(
         for now in Ecs(scope([then])).list():
             fresh = with_tasks(observe(rollout, now, 1.0), tasks)
             has_lost_tasks(rollout, fresh)
-            judge(fresh, 0.0, 3, 900.0)
+            judge(fresh, 0.0, 3)
             assert state(fresh).startswith("is set to")
             reasons.faults(fresh.new_events)
 

@@ -87,7 +87,7 @@ def test_a_starting_pod_has_no_problem(phase: Phase) -> None:
 
 
 def test_the_most_severe_fault_is_the_cause() -> None:
-    """Trap 13: the wire's codes are in no order, severity is."""
+    """The wire's codes are in no order, severity is."""
     problem = find_problem(
         pod(Phase.PENDING), [fault("slow", severity=1), fault("disk on fire", severity=6)]
     )

@@ -10,7 +10,7 @@ from pipe.kinds.service.pods import by_owner, owner
 from pipe.kinds.service.rollout import Look
 from pipe.model import MAIN, Change
 from pipe.portal import Container, Phase, Pod
-from pipe.rollout import Failed, Ready, TimedOut, Waiting
+from pipe.rollout import Failed, Ready, Waiting
 from tests.support.service_looks import (
     DAEMON_SET,
     NEW,
@@ -254,9 +254,9 @@ def test_the_crashed_pod_that_a_stateful_set_never_replaces_is_the_reason() -> N
     restarted = in_set(pod("web-2", waiting="CrashLoopBackOff", restarts=3, docker_id="other"))
     looks = [Look(1.0, (*good, crashed), seen), Look(900.0, (*good, restarted), seen)]
     result = verdict(what, *looks)
-    assert isinstance(result, TimedOut)
-    assert "pod web-2 of the previous version is not up" in result.detail
-    assert "delete it" in result.detail
+    assert isinstance(result, Waiting)
+    assert "pod web-2 of the previous version is not up" in result.stuck
+    assert "delete it" in result.stuck
 
 
 # Changes of single containers
@@ -298,7 +298,7 @@ def test_a_change_of_a_container_that_pods_do_not_list_needs_new_pods() -> None:
 
 
 def test_a_pod_without_containers_yet_is_recognised_by_its_controller() -> None:
-    """Trap 9: `Containers` may be empty while a pod is created."""
+    """`Containers` may be empty while a pod is created."""
     bare = replace(pod("c", phase=3), containers=())
     assert new_names(PLAIN, *TWO_OLD, bare) == {"c"}
     assert new_names(PLAIN, *TWO_OLD, replace(bare, controller="web-1")) == set()

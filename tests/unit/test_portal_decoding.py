@@ -83,7 +83,7 @@ def test_a_service_is_decoded_with_all_its_containers() -> None:
 
 
 def test_zero_is_a_code_and_not_an_absent_value() -> None:
-    """Trap 31: AgentPlatform 0 is native docker, Cloud 0 is AWS."""
+    """AgentPlatform 0 is native docker, Cloud 0 is AWS."""
     service = decode_found(SERVICE)
     assert service is not None
     assert service.native_docker
@@ -91,7 +91,7 @@ def test_zero_is_a_code_and_not_an_absent_value() -> None:
 
 
 def test_the_cloud_does_not_decide_between_kubernetes_and_docker() -> None:
-    """Trap 30: AgentPlatform 7 is Kubernetes anywhere; only Cloud 2 is Azure."""
+    """AgentPlatform 7 is Kubernetes anywhere; only Cloud 2 is Azure."""
     azure = {**SERVICE, "Template": {"AgentPlatform": 7, "Cloud": 2}}
     service = decode_found(azure)
     assert service is not None
@@ -101,7 +101,7 @@ def test_the_cloud_does_not_decide_between_kubernetes_and_docker() -> None:
 
 @pytest.mark.parametrize("config", ["", None, "{}", '{"Env":null}', "{broken", "[]", "null", 7])
 def test_an_unreadable_other_docker_config_means_no_other_images(config: Any) -> None:
-    """Trap 19: it is a text field with arbitrary content."""
+    """It is a text field with arbitrary content."""
     body = copy.deepcopy(SERVICE)
     body["Template"]["OtherDockerConfig"] = config  # type: ignore[index]
     service = decode_found(body)
@@ -128,7 +128,7 @@ def test_a_pod_is_decoded_with_its_container_states() -> None:
 
 
 def test_pods_of_jobs_are_left_out() -> None:
-    """Trap 8: pods with any other controller, or with none, are kept."""
+    """Pods with any other controller, or with none, are kept."""
     drivers = ["batch/v1/Job", "apps/v1/StatefulSet", "apps/v1/DaemonSet"]
     pods = [
         {**POD, "ControlledBy": {"QualifiedType": f"kubernetes:{kind}", "NativeId": "x"}}
@@ -138,7 +138,7 @@ def test_pods_of_jobs_are_left_out() -> None:
 
 
 def test_faults_name_a_pod_or_a_service() -> None:
-    """Trap 13: a service on Azure, a pod elsewhere."""
+    """A service on Azure, a pod elsewhere."""
     azure = {"ResourceName": "web", "Description": "x"}
     by_pod, by_service = decode_faults([FAULT, azure])
     assert by_pod.resources == {"web-1"}

@@ -11,7 +11,7 @@ import pytest
 from pipe.clock import Deadline
 from pipe.kinds.service.watcher import ServiceWatcher
 from pipe.portal import Fault, Pod, Service, TenantPortal
-from pipe.rollout import Ready, Verdict, Waiting
+from pipe.rollout import Ready, Superseded, Verdict, Waiting
 from tests.support.fake_clock import FakeClock
 from tests.support.service_looks import OLD, change, fault, pod, service, without_details
 
@@ -132,6 +132,22 @@ def test_a_fall_while_only_time_is_missing_makes_the_same_look_read_services() -
     portal.pods = SimpleNamespace(list=lambda: (*TWO_UP, pod("third", phase=3)))
     watcher.look(deadline)
     assert "web" in portal.reads
+
+
+def test_services_are_read_once_more_when_the_time_is_up() -> None:
+    """Another deployment may be why the rollout did not finish."""
+    clock = FakeClock()
+    other = service("team/web:9")
+    start = clock.monotonic()
+    portal = Portal(clock, [(0.0, service()), (start + 1.5, other)], (pod("a", phase=3),))
+    watcher = ServiceWatcher(cast("TenantPortal", portal), clock, [change(service(OLD))], 5.0, 3)
+    deadline = Deadline.after(clock, 1.9)
+    watcher.look(deadline)
+    clock.sleep(2.0)
+    portal.reads.clear()
+    (verdict,) = watcher.look(deadline).values()
+    assert portal.reads.count("web") == 1
+    assert isinstance(verdict, Superseded)
 
 
 @pytest.mark.parametrize(("pods", "reads"), [(TWO_UP, 2), (BLIND, 6)], ids=["states", "none"])

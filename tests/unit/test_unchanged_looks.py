@@ -84,6 +84,6 @@ def test_pods_with_and_without_revisions_lead_to_the_same_verdicts(
             with_revisions = observe(with_revisions, Look(at, tuple(pods), seen, faults))
             bare = tuple(replace(one, revision="") for one in pods)
             without = observe(without, Look(at, bare, seen, faults))
-            assert judge(with_revisions, 2.0, 3, 1000.0) == judge(without, 2.0, 3, 1000.0)
+            assert judge(with_revisions, 2.0, 3) == judge(without, 2.0, 3)
             assert state(with_revisions) == state(without)
             assert with_revisions.ends == without.ends

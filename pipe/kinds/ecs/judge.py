@@ -7,21 +7,17 @@ from collections import Counter
 from pipe.kinds.ecs import reasons
 from pipe.kinds.ecs.rollout import EcsRollout, revision
 from pipe.portal import Deployment
-from pipe.rollout import Failed, Ready, Superseded, TimedOut, Verdict, Waiting
+from pipe.rollout import Failed, Ready, Superseded, Verdict, Waiting
 from pipe.secret import clause
 
 
-def judge(rollout: EcsRollout, stable_seconds: float, crash_limit: int, deadline: float) -> Verdict:
-    """Return the verdict as of the last look; `deadline` is on the same clock.
+def judge(rollout: EcsRollout, stable_seconds: float, crash_limit: int) -> Verdict:
+    """Return the verdict as of the last look, regardless of the time limit.
 
-    With a `crash_limit` of 0, tasks that end are waited for until the deadline.
+    With a `crash_limit` of 0, tasks that end are waited for.
     """
-    if bad := _superseded(rollout) or _failed(rollout, crash_limit):
-        return bad
-    verdict = _progress(rollout, stable_seconds)
-    if isinstance(verdict, Waiting) and rollout.at >= deadline:
-        return TimedOut.while_waiting(verdict, deadline - rollout.started)
-    return verdict
+    bad = _superseded(rollout) or _failed(rollout, crash_limit)
+    return bad or _progress(rollout, stable_seconds)
 
 
 def state(rollout: EcsRollout) -> str:

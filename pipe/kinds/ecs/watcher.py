@@ -56,7 +56,7 @@ class EcsWatcher(Watcher):
                 fresh = with_tasks(fresh, _tasks(portal, fresh))
             self._rollouts[target] = fresh
             self._pod_counts[target].append(_task_counts(fresh))
-            verdicts[target] = judge(fresh, self._stable_seconds, self._crash_limit, deadline.at)
+            verdicts[target] = judge(fresh, self._stable_seconds, self._crash_limit)
         return verdicts
 
     def state(self, target: Target) -> str:

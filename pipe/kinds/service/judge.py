@@ -21,7 +21,7 @@ from pipe.kinds.service.rollout import ServiceRollout, is_set_to, probe_faults
 from pipe.kinds.service.snapshot import detail, images, present
 from pipe.model import Restart
 from pipe.portal import Fault, Phase, Pod
-from pipe.rollout import Failed, Ready, Superseded, TimedOut, Verdict, Waiting
+from pipe.rollout import Failed, Ready, Superseded, Verdict, Waiting
 
 _SCALED_DOWN_AFTER = 15.0
 """Seconds of stability after which fewer pods than configured are attributed to an autoscaler."""
@@ -42,10 +42,8 @@ _CONDITIONS = {
 _OTHER_CONDITION = "terminating"
 
 
-def judge(
-    rollout: ServiceRollout, stable_seconds: float, crash_limit: int, deadline: float
-) -> Verdict:
-    """Return the verdict as of the last look; `deadline` is on the same clock.
+def judge(rollout: ServiceRollout, stable_seconds: float, crash_limit: int) -> Verdict:
+    """Return the verdict as of the last look, regardless of the time limit.
 
     A container that has ended `crash_limit` times is given up; 0 means never.
     """
@@ -55,9 +53,7 @@ def judge(
         return given_up
     verdict = _progress(rollout, stable_seconds)
     if isinstance(verdict, Waiting) and verdict.until:
-        verdict = replace(verdict, is_calm=stability.is_calm(rollout, crash_limit))
-    if isinstance(verdict, Waiting) and rollout.at >= deadline:
-        return TimedOut.while_waiting(verdict, deadline - rollout.started)
+        return replace(verdict, is_calm=stability.is_calm(rollout, crash_limit))
     return verdict
 
 

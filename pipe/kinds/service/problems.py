@@ -48,8 +48,8 @@ SOON, LATER, AFTER_RETRIES = 2.0, 5.0, 60.0
 FAULT_ALONE = 12.0
 
 
-class Sort(Enum):
-    """What sort of problem a pod has."""
+class Category(Enum):
+    """What a problem of a pod is about."""
 
     CRASH = "crash"
     PULL = "pull"
@@ -69,7 +69,7 @@ class PodProblem:
     summary: str
     cause: str
     grace: float | None
-    sort: Sort = Sort.OTHER
+    category: Category = Category.OTHER
     ends: int = 0
     is_explained: bool = True
 
@@ -79,9 +79,9 @@ class PodProblem:
 
     def is_like(self, other: PodProblem) -> bool:
         """Return whether both are the same problem, seen twice."""
-        if self.sort is Sort.OTHER:
+        if self.category is Category.OTHER:
             return self.summary == other.summary
-        return self.sort is other.sort and self.grace == other.grace
+        return self.category is other.category and self.grace == other.grace
 
 
 def is_up(pod: Pod, *, shows_state: bool = False) -> bool:
@@ -178,7 +178,7 @@ def _crash(pod: Pod, faults: Sequence[str], ends: int) -> PodProblem:
         cause = worst.message or cause
     details.append("ended once" if ends == 1 else f"ended {ends} times")
     summary = "keeps crashing" if ends >= _LOOPS_FROM else "has crashed"
-    return PodProblem(f"{summary} ({', '.join(details)})", cause, None, Sort.CRASH, ends)
+    return PodProblem(f"{summary} ({', '.join(details)})", cause, None, Category.CRASH, ends)
 
 
 def _end_of(container: Container) -> list[str]:
@@ -203,11 +203,11 @@ def signal_name(end: Termination) -> str:
 
 
 def _of_phase(pod: Pod, faults: Sequence[str]) -> PodProblem | None:
-    crash, pull = _first_crash(faults), [text for text in faults if pull_errors.is_one(text)]
+    crash, pull = _first_crash(faults), [text for text in faults if pull_errors.concerns_pull(text)]
     if pod.phase is Phase.IMAGE_NOT_FOUND:
         return _failed_pull(pull, _image(pod))
     if pod.phase is Phase.WAITING and crash:
-        return PodProblem("has crashed", crash, None, Sort.CRASH, 1)
+        return PodProblem("has crashed", crash, None, Category.CRASH, 1)
     if pod.phase is Phase.WAITING and pull:
         return _failed_pull(pull, _image(pod))
     if pod.phase is Phase.SCHEDULING_FAILED:
@@ -231,8 +231,8 @@ def _of_unready(pod: Pod, faults: Sequence[str]) -> PodProblem | None:
 
 def _of_faults(faults: Sequence[str]) -> PodProblem | None:
     if crash := _first_crash(faults):
-        return PodProblem("has crashed", crash, None, Sort.CRASH, 1)
-    if pull := [text for text in faults if pull_errors.is_one(text)]:
+        return PodProblem("has crashed", crash, None, Category.CRASH, 1)
+    if pull := [text for text in faults if pull_errors.concerns_pull(text)]:
         return _failed_pull(pull, "", least=FAULT_ALONE)
     return PodProblem("is not up", faults[0], None) if faults else None
 
@@ -241,7 +241,7 @@ def _failed_pull(
     texts: Sequence[str], image: str, reason: str = "", least: float = 0.0
 ) -> PodProblem:
     """Return the problem of a pull that failed; its cause may be any of several texts."""
-    error, cause = pull_errors.worst(texts, image)
+    error, cause = pull_errors.explain(texts, image)
     cause = cause.removeprefix(reason).strip() or reason or "the image cannot be pulled"
     match error:
         case pull_errors.PullError.ABSENT:
@@ -252,7 +252,7 @@ def _failed_pull(
             grace = AFTER_RETRIES
     summary = "cannot pull its image" if grace is not None else "cannot pull its image yet"
     is_explained = error is not pull_errors.PullError.UNEXPLAINED
-    return PodProblem(summary, cause, grace, Sort.PULL, is_explained=is_explained)
+    return PodProblem(summary, cause, grace, Category.PULL, is_explained=is_explained)
 
 
 def _first_crash(faults: Sequence[str]) -> str:

@@ -47,21 +47,21 @@ class PullError(IntEnum):
     """The text does not hold the cause."""
 
 
-def is_one(text: str) -> bool:
+def concerns_pull(text: str) -> bool:
     """Return whether a fault is about a pull."""
     return bool(_PULL.search(text))
 
 
-def worst(texts: Sequence[str], image: str) -> tuple[PullError, str]:
+def explain(texts: Sequence[str], image: str) -> tuple[PullError, str]:
     """Return what explains a failed pull of `image`, and the text that does.
 
     The first text with a cause counts: a container's own is more recent than faults, which
     outlive their cause.
     """
     for text in texts:
-        if is_one(text) and (error := classify(text, image)) is not PullError.UNEXPLAINED:
+        if concerns_pull(text) and (error := classify(text, image)) is not PullError.UNEXPLAINED:
             return error, text
-    return PullError.UNEXPLAINED, next((text for text in texts if is_one(text)), "")
+    return PullError.UNEXPLAINED, next((text for text in texts if concerns_pull(text)), "")
 
 
 def classify(text: str, image: str) -> PullError:

@@ -278,5 +278,5 @@ def _explained(problem: PodProblem, before: PodProblem) -> PodProblem:
 
     `ErrImagePull` names the cause, the `ImagePullBackOff` that follows does not.
     """
-    is_known = problem.is_explained or problem.sort is not before.sort
+    is_known = problem.is_explained or problem.category is not before.category
     return problem if is_known or not before.is_explained else before

@@ -83,12 +83,12 @@ class ServiceWatcher(Watcher):
         if _needs_faults(self._rollouts.values(), reads, self._looks):
             reads = self._with_faults(reads, deadline)
         self._looks += 1
-        verdicts = self._judge(reads, deadline)
+        verdicts = self._judge(reads)
         if reads.faults is None and _may_hide_crashes(self._rollouts, verdicts):
             reads = self._with_faults(reads, deadline)
-            verdicts = self._judge(reads, deadline)
+            verdicts = self._judge(reads)
         if reads.services is None and (again := self._confirm(verdicts, deadline)) is not None:
-            verdicts = self._judge(replace(reads, services=again), deadline)
+            verdicts = self._judge(replace(reads, services=again))
         for target, rollout in self._rollouts.items():
             self._pod_counts[target].append(_pod_counts(rollout))
             self._leave_if_missed(target, rollout)
@@ -167,14 +167,15 @@ class ServiceWatcher(Watcher):
         has_fallen = _only_time_is_missing(self._verdicts) and not _only_time_is_missing(verdicts)
         if has_fallen or any(isinstance(verdict, Ready) for verdict in verdicts.values()):
             return self._reader.services(self._names, deadline)
-        if all(isinstance(verdict, Waiting) for verdict in verdicts.values()):
+        is_final = not all(isinstance(verdict, Waiting) for verdict in verdicts.values())
+        if not is_final and not deadline.passed():
             return None
         try:
             return self._reader.services(self._names, deadline)
         except PipeError:
             return None
 
-    def _judge(self, reads: Reads, deadline: Deadline) -> Mapping[Target, Verdict]:
+    def _judge(self, reads: Reads) -> Mapping[Target, Verdict]:
         """Add a look to every rollout, and return the verdicts."""
         at = self._clock.monotonic()
         services, faults = reads.services, reads.faults
@@ -188,7 +189,7 @@ class ServiceWatcher(Watcher):
             look = Look(at, reads.pods[target.name], service, new_faults, workload)
             self._rollouts[target] = observe(rollout, look)
         return {
-            target: judge(rollout, self._stable_seconds, self._crash_limit, deadline.at)
+            target: judge(rollout, self._stable_seconds, self._crash_limit)
             for target, rollout in self._rollouts.items()
         }
 
