@@ -46,7 +46,8 @@ class Point:
     @property
     def is_about_kubernetes(self) -> bool:
         """Whether it asks for access to Kubernetes, or Kubernetes itself."""
-        return self.path.startswith(("/api/v1/", "/apis/")) or self.path.endswith("/jitAccess")
+        issued = ("/jitAccess", "/GetK8ClusterConfigByTenant")
+        return self.path.startswith(("/api/v1/", "/apis/")) or self.path.endswith(issued)
 
     def __str__(self) -> str:
         folder, name = self.path.rsplit("/", 2)[-2:]

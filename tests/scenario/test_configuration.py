@@ -49,7 +49,7 @@ def configure(harness: Harness, image: str = NEW_IMAGE, **variables: str) -> Run
 
 @pytest.mark.parametrize("portal", ["new", "old"])
 def test_image_environment_and_replicas_are_one_write(harness: Harness, portal: Any) -> None:
-    """Two writes would be two rollouts, with a version in between that nobody tested."""
+    """Two writes would be two rollouts, with an untested version in between."""
     harness.world.portal = portal
     flags = {**FLAGS, "IsAnyHostAllowed": True, "ShouldSpreadAcrossZones": True}
     web = harness.web(other_docker_config=TEXT, allocation_tags="tier-app")
