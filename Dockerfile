@@ -19,9 +19,9 @@ RUN python3 -m pip install --root-user-action ignore --no-cache-dir --no-compile
 COPY image /source/image
 COPY pipe /source/pipe
 COPY pipe.yml README.md LICENSE /source/
-# Without debug ranges, bytecode is smaller: they are for underlining in sources that are not there.
 # The commit's time, so that two builds of one commit are identical.
 ARG SOURCE_DATE_EPOCH=0
+# Debug ranges are for underlining in sources, which are not in the image.
 RUN PYTHONHASHSEED=0 PYTHONNODEBUGRANGES=1 python3 /source/image/assemble.py /site /source /rootfs
 
 

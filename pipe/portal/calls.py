@@ -31,7 +31,7 @@ class Calls:
     def __init__(
         self,
         http: HttpClient,
-        variable: str = "DUPLO_TOKEN",
+        variable: str,
         pace: Pace | None = None,
         time_left: TimeLeft | None = None,
         *,

@@ -30,7 +30,7 @@ def connect(
     host: str,
     token: Secret,
     network: Network,
-    variable: str = "DUPLO_TOKEN",
+    variable: str,
     end: TokenEnd | None = None,
 ) -> Portal:
     """Return the portal at this address; `variable` is where the token is from, `end` its end."""

@@ -23,7 +23,7 @@ from pipe.portal.job_body import (
     without_sidecars,
 )
 from pipe.portal.job_spelling import canonical
-from pipe.portal.services import Service
+from pipe.portal.service_body import Service
 
 _CLAIM = "persistentVolumeClaim"
 _OF_CONTAINER = {

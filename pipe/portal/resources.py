@@ -8,7 +8,7 @@ from pipe.portal.faults import Fault
 from pipe.portal.functions import Function
 from pipe.portal.pods import Container, Phase, Pod, Termination
 from pipe.portal.portal import Portal
-from pipe.portal.services import Listener, Service
+from pipe.portal.service_body import Listener, Service
 from pipe.portal.tenants import Tenant, User, choose
 
 __all__ = [

@@ -223,14 +223,16 @@ def test_the_region_of_the_variable_goes_first(tenant: Tenant) -> None:
     assert tenant.deploy(AWS_DEFAULT_REGION="eu-north-1", PRE_DEPLOY_TEST=test).code == 0
 
 
+def deploy_with_test_in_image(tenant: Tenant) -> RunResult:
+    """Deploy an image from elsewhere, with a test in one from ECR."""
+    image = f"{tenant.name}:1.4.2"
+    return tenant.deploy("team/web:1.4.2", PRE_DEPLOY_TEST="self-test", PRE_DEPLOY_TEST_IMAGE=image)
+
+
 def test_tests_in_an_image_from_ecr_get_its_password(tenant: Tenant) -> None:
     """Even if the image to deploy is elsewhere."""
     runner = tenant.harness.dependencies["runner"] = FakeRunner()
-    result = tenant.deploy(
-        "team/web:1.4.2",
-        PRE_DEPLOY_TEST="self-test",
-        PRE_DEPLOY_TEST_IMAGE=f"{tenant.name}:1.4.2",
-    )
+    result = deploy_with_test_in_image(tenant)
     assert result.code == 0, result.text
     (command,) = runner.commands
     assert command.login
@@ -242,11 +244,7 @@ def test_the_password_for_docker_is_not_required(tenant: Tenant) -> None:
     """Without credentials the pull shows whether one is needed."""
     status(403, "no JIT access")(tenant)
     runner = tenant.harness.dependencies["runner"] = FakeRunner()
-    result = tenant.deploy(
-        "team/web:1.4.2",
-        PRE_DEPLOY_TEST="self-test",
-        PRE_DEPLOY_TEST_IMAGE=f"{tenant.name}:1.4.2",
-    )
+    result = deploy_with_test_in_image(tenant)
     assert result.code == 0, result.text
     assert runner.commands[0].login is None
     assert "Tests run without AWS credentials" in result.log

@@ -35,7 +35,7 @@ PARTS = (
 
 NEEDED = (
     *("pytest", "flask", "trustme", "hypothesis", "duplocloud-sdk"),
-    *("jsonschema", "junitparser", "xmlschema"),
+    *("jsonschema", "junitparser", "kubernetes-validate", "xmlschema"),
 )
 MOUNTED = ("tests", "schema", "pyproject.toml", "Dockerfile")
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}

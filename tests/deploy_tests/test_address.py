@@ -8,7 +8,7 @@ import pytest
 
 from pipe.kinds.service.address import address, listener
 from pipe.portal import Service
-from pipe.portal.services import decode_found
+from pipe.portal.service_body import decode_found
 
 LISTENER = {"LbType": 1, "Protocol": "HTTP", "ExternalPort": 443, "Port": "8080"}
 

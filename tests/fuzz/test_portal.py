@@ -21,7 +21,7 @@ from pipe.portal import error_body
 from pipe.portal.faults import decode_faults
 from pipe.portal.fields import UnexpectedShape
 from pipe.portal.pods import decode_log
-from pipe.portal.services import decode_found
+from pipe.portal.service_body import decode_found
 from pipe.portal.tenants import decode_tenants
 from pipe.secret import Mask, Secret
 from tests.fuzz.share import Tally, cases

@@ -20,7 +20,7 @@ from pipe.portal import Fault, Pod, Service, TenantPortal
 from pipe.portal import pods as portal_pods
 from pipe.portal.faults import decode_faults
 from pipe.portal.kubernetes_access import IssuedAccess
-from pipe.portal.services import decode_service
+from pipe.portal.service_body import decode_service
 from pipe.rollout import Verdict
 from pipe.rollout.loop import follow
 from pipe.secret import Secret

@@ -8,7 +8,7 @@ import pytest
 
 from pipe.portal.faults import decode_faults
 from pipe.portal.pods import Phase, decode_pod
-from pipe.portal.services import decode_service
+from pipe.portal.service_body import decode_service
 from tests.kubernetes.portal_view import (
     DEFAULT,
     VARIANTS,

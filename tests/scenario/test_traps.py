@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipe.portal.services import decode_found
+from pipe.portal.service_body import decode_found
 from tests.sandbox import ApiFault, Behaviour, World
 from tests.sandbox.world import VOID_FORMS
 from tests.support.harness import Harness

@@ -116,7 +116,9 @@ def test_the_address_in_a_redirect_is_not_parsed(location: str) -> None:
 def test_the_portal_is_refused_for_any_redirect(location: str) -> None:
     """The message names the target where it can be read."""
     with HttpServer(lambda _: redirect(location=location)) as server:
-        portal = connect(server.url, Secret("token"), Network(Proxies(), "", SystemClock()))
+        portal = connect(
+            server.url, Secret("token"), Network(Proxies(), "", SystemClock()), "DUPLO_TOKEN"
+        )
         with pytest.raises(Refused, match="redirects to another address for the list of tenants"):
             portal.tenants.list()
 

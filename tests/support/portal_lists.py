@@ -9,7 +9,7 @@ from typing import Any
 from pipe.portal import Pod, Service
 from pipe.portal.list_reader import ListReader
 from pipe.portal.pods import decode_service_pod
-from pipe.portal.services import decode_named
+from pipe.portal.service_body import decode_named
 
 
 def decode_pods(body: Any) -> tuple[Pod, ...]:

@@ -97,6 +97,11 @@ def restart(before: Service, pods: tuple[Pod, ...]) -> Change:
     return change(before, pods, make=Restart)
 
 
+PLAIN = change(service(OLD))
+TWO_UP = (pod("a"), pod("b"))
+TWO_OLD = (pod("x", OLD), pod("y", OLD))
+
+
 def watch(what: Change, *looks: Look) -> ServiceRollout:
     """Return what was observed at these looks."""
     rollout = start(what, 0.0)

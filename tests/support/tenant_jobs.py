@@ -74,7 +74,7 @@ class TenantHarness:
         """Return the tenant, connected to anew."""
         adapter = _KillingAdapter(self)
         network = Network(Proxies(), "", self.clock, adapter)
-        portal = connect(HOST, Secret(self.world.token), network)
+        portal = connect(HOST, Secret(self.world.token), network, "DUPLO_TOKEN")
         (tenant,) = portal.tenants.list()
         return portal.tenant(tenant)
 

@@ -40,7 +40,7 @@ class Portal(Responses):
 
 def calls(portal: Portal) -> Calls:
     session = open_session(URL, Proxies(), adapter=portal)
-    return Calls(HttpClient(URL, session, portal.clock, setting="DUPLO_HOST"))
+    return Calls(HttpClient(URL, session, portal.clock, setting="DUPLO_HOST"), "DUPLO_TOKEN")
 
 
 @pytest.mark.parametrize(("left", "read"), [(600.0, 60.0), (60.0, 30.0), (4.0, 5.0), (0.0, 5.0)])
@@ -108,4 +108,4 @@ def test_a_dripping_portal_does_not_extend_the_time_limit(left: float, whole: in
         url = f"http://127.0.0.1:{port}"
         http = HttpClient(url, open_session(url, Proxies()), clock, setting="DUPLO_HOST")
         with pytest.raises(Unreachable, match=f"did not finish within {whole} s"):
-            Calls(http).until(Deadline.after(clock, left)).read("x")
+            Calls(http, "DUPLO_TOKEN").until(Deadline.after(clock, left)).read("x")

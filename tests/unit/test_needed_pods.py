@@ -13,6 +13,9 @@ from pipe.rollout import Ready, Waiting
 from tests.support.service_looks import (
     DAEMON_SET,
     OLD,
+    PLAIN,
+    TWO_OLD,
+    TWO_UP,
     change,
     every_second,
     in_set,
@@ -22,10 +25,6 @@ from tests.support.service_looks import (
     verdict,
     watch,
 )
-
-PLAIN = change(service(OLD))
-TWO_UP = (pod("a"), pod("b"))
-TWO_OLD = (pod("x", OLD), pod("y", OLD))
 
 
 def test_fewer_pods_than_configured_are_attributed_to_an_autoscaler_once_stable() -> None:

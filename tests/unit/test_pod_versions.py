@@ -16,6 +16,8 @@ from tests.support.service_looks import (
     NEW,
     OLD,
     STATEFUL_SET,
+    TWO_OLD,
+    TWO_UP,
     change,
     every_second,
     fault,
@@ -29,8 +31,6 @@ from tests.support.service_looks import (
 )
 
 DIGEST = "sha256:" + "ab" * 32
-TWO_UP = (pod("a"), pod("b"))
-TWO_OLD = (pod("x", OLD), pod("y", OLD))
 PLAIN = change(service(OLD), TWO_OLD)
 
 

@@ -13,7 +13,7 @@ from pipe.portal import Phase
 from pipe.portal.faults import decode_faults
 from pipe.portal.fields import UnexpectedShape
 from pipe.portal.pods import decode_log
-from pipe.portal.services import decode_found
+from pipe.portal.service_body import decode_found
 from pipe.portal.tenants import decode_tenants
 from tests.support.portal_lists import decode_pods, decode_services
 

@@ -27,7 +27,7 @@ def clock() -> FakeClock:
 def portal(clock: FakeClock) -> TenantPortal:
     """Return a portal that nothing is sent to."""
     http = HttpClient("https://portal.invalid", requests.Session(), clock, setting="DUPLO_HOST")
-    return TenantPortal(Scope(Calls(http), Tenant("id-1", "dev01")))
+    return TenantPortal(Scope(Calls(http, "DUPLO_TOKEN"), Tenant("id-1", "dev01")))
 
 
 class Jobs:

@@ -13,6 +13,9 @@ from pipe.rollout import Failed, Ready, Superseded, Waiting
 from tests.support.service_looks import (
     NEW,
     OLD,
+    PLAIN,
+    TWO_OLD,
+    TWO_UP,
     change,
     every_second,
     pod,
@@ -22,10 +25,6 @@ from tests.support.service_looks import (
     watch,
     without_details,
 )
-
-PLAIN = change(service(OLD))
-TWO_UP = (pod("a"), pod("b"))
-TWO_OLD = (pod("x", OLD), pod("y", OLD))
 
 
 def test_ready_after_the_stable_time() -> None:

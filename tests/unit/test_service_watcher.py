@@ -13,9 +13,7 @@ from pipe.kinds.service.watcher import ServiceWatcher
 from pipe.portal import Fault, Pod, Service, TenantPortal
 from pipe.rollout import Ready, Superseded, Verdict, Waiting
 from tests.support.fake_clock import FakeClock
-from tests.support.service_looks import OLD, change, fault, pod, service, without_details
-
-TWO_UP = (pod("a"), pod("b"))
+from tests.support.service_looks import OLD, TWO_UP, change, fault, pod, service, without_details
 
 
 class Portal:

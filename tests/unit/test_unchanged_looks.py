@@ -15,7 +15,7 @@ from pipe.kinds.service.snapshot import ServiceDetail
 from pipe.model import MAIN, Snapshot, Target, Update
 from pipe.portal import Fault, Pod, Service
 from pipe.portal.pods import decode_pod
-from pipe.portal.services import decode_found
+from pipe.portal.service_body import decode_found
 
 
 def service(image: str, active: int | None) -> Service:
