@@ -17,6 +17,9 @@ _SELECTED = frozenset(
 )
 """The cases that run in the mode `auto` as well unless LIVE_MODES names the modes."""
 
+_ALONE = frozenset(("registry-away",))
+"""Cases with a port of their own, which can run in one mode only: the first that is named."""
+
 
 def by_mode(cases: Iterable[Case]) -> Iterator[Case]:
     """Yield each case in the modes that LIVE_MODES names (`all`, or some), under its own name.
@@ -29,7 +32,8 @@ def by_mode(cases: Iterable[Case]) -> Iterator[Case]:
         if case.mode:
             yield _in_mode(case, case.mode, case.name)
             continue
-        for mode in modes or (("false", "auto") if case.name in _SELECTED else ("false",)):
+        usual = ("false", "auto") if case.name in _SELECTED else ("false",)
+        for mode in (modes or usual)[: 1 if case.name in _ALONE else None]:
             name = case.name if mode == "false" else f"{case.name}-{mode}"
             yield _in_mode(case, mode, name)
 
