@@ -38,7 +38,7 @@ def test_an_update_preserves_every_other_field(harness: Harness) -> None:
 
 
 def test_an_update_ends_at_once_and_reports_when_the_image_is_used(harness: Harness) -> None:
-    """There is no rollout to wait for; annotations may be null (trap 38)."""
+    """There is no rollout to wait for; annotations may be null."""
     harness.world.cronjobs.add("nightly", "team/batch:1")
     assert harness.run(KIND="cronjob", SERVICE="nightly", IMAGE="team/batch:2").code == 0
     assert harness.clock.slept == []

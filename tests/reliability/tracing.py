@@ -31,16 +31,16 @@ HARMLESS = frozenset(
         "deploy.evidence:gather",
         "deploy.recovery:Recovery._log_defect",
         LOG_RECORD,
-        "run:_guarded",
-        "run:_report",
-        "run:_what_runs_now",
+        "output:guarded",
+        "composition:_report",
+        "composition:_what_runs_now",
     )
 )
 """What these functions call may fail without any effect on how the run ends."""
 LAST = frozenset(
     (
-        *("output:result", "run:run", "run:_run", "run:_execute"),
-        *("run:_end", "run:_guarded", "run:_report"),
+        *("output:result", "run:run", "run:_run", "composition:_execute"),
+        *("run:_end", "output:guarded", "composition:_report", "composition:perform"),
     )
 )
 """Functions around which there is nothing but the interpreter."""

@@ -50,7 +50,7 @@ def test_pods_must_stay_up_for_stable_seconds(harness: Harness, stable: str) -> 
 
 
 def test_a_change_on_an_old_portal_keeps_allocation_tags_and_switches(harness: Harness) -> None:
-    """The v2 call resets whatever it does not receive (traps 16 and 17)."""
+    """The v2 call resets whatever it does not receive."""
     harness.world.portal = "old"
     web = harness.web(allocation_tags="tier-app")
     before = dict(web.flags)
@@ -70,14 +70,14 @@ def test_deploying_the_current_image_changes_nothing(harness: Harness) -> None:
 
 
 def test_images_are_compared_in_canonical_form(harness: Harness) -> None:
-    """docker.io/team/web:1.4.1 equals team/web:1.4.1 (trap 6)."""
+    """docker.io/team/web:1.4.1 equals team/web:1.4.1."""
     harness.web()
     assert harness.deploy("docker.io/team/web:1.4.1").code == 0
     assert harness.world.write_attempts() == []
 
 
 def test_restart_replaces_every_pod_on_the_same_image(harness: Harness) -> None:
-    """RESTART waits for new pods: an unchanged image proves nothing (trap 7)."""
+    """RESTART waits for new pods: an unchanged image proves nothing."""
     web = harness.web()
     before = {pod.name for pod in web.pods}
     run_result = harness.deploy("team/web:1.4.1", RESTART="true")
@@ -116,7 +116,7 @@ def test_a_dry_run_prints_the_plan_and_changes_nothing(harness: Harness) -> None
 
 
 def test_the_tenant_is_found_by_name_in_any_case_or_by_id(harness: Harness) -> None:
-    """Names are lower case in the portal, ids are GUIDs (trap 28)."""
+    """Names are lower case in the portal, ids are GUIDs."""
     harness.web()
     tenant = harness.world.tenant("dev01")
     assert harness.deploy(TENANT="DEV01", DRY_RUN="true").code == 0

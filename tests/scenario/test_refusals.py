@@ -26,7 +26,7 @@ def test_an_invalid_token_is_an_identity_error(harness: Harness) -> None:
 
 
 def test_a_token_without_permissions_is_an_identity_error(harness: Harness) -> None:
-    """Exit 3 when both lists of tenants are refused; no fallback hides it (trap 25)."""
+    """Exit 3 when both lists of tenants are refused; no fallback hides it."""
     harness.world.script(ApiFault("GET", "Tenant", status=403, body="no access", times=9))
     run_result = harness.deploy()
     assert_untouched(harness, run_result, 3)
@@ -44,7 +44,7 @@ def test_an_unknown_tenant_is_reported_with_similar_names(harness: Harness) -> N
 
 @pytest.mark.parametrize("portal", ["new", "old"])
 def test_an_unknown_service_is_reported_with_similar_names(harness: Harness, portal: Any) -> None:
-    """Exit 4 names SERVICE; both forms of "not found" are recognized (traps 23, 29)."""
+    """Exit 4 names SERVICE; both forms of "not found" are recognized."""
     harness.world.portal = portal
     harness.web()
     run_result = harness.deploy(SERVICE="Web")
@@ -82,7 +82,7 @@ def test_a_page_instead_of_json_is_an_unexpected_response(harness: Harness) -> N
 
 
 def test_a_read_only_token_is_reported_as_lacking_write_access(harness: Harness) -> None:
-    """Exit 4: every read works and the first write is refused (trap 27)."""
+    """Exit 4: every read works and the first write is refused."""
     web = harness.web()
     harness.world.add_token("read-only-token", read_only=True)
     run_result = harness.deploy(DUPLO_TOKEN="read-only-token")

@@ -83,7 +83,7 @@ def read(adapter: Responses) -> tuple[Callable[[], Reply], FakeClock]:
     ids=str,
 )
 def test_temporary_failures_are_retried(first: Any) -> None:
-    """Gateway errors, throttling, truncated bodies and broken connections (trap 26)."""
+    """Gateway errors, throttling, truncated bodies and broken connections."""
     adapter = Responses(first, 200)
     request, clock = read(adapter)
     assert request().status == 200
@@ -245,7 +245,7 @@ def test_every_form_of_error_body_becomes_one_line(body: bytes, line: str) -> No
 
 
 def test_an_error_body_is_not_parsed_by_the_reader_of_the_list() -> None:
-    """`Rate exceeded` in place of a list is retried too (trap 26)."""
+    """`Rate exceeded` in place of a list is retried too."""
 
     def reader(body: bytes) -> Any:
         raise ValueError(body)

@@ -270,7 +270,7 @@ def with_sidecar(name: str, log: str, main: str = NEW, controller: str = "") -> 
 
 
 def test_a_sidecar_change_is_recognised_by_the_sidecar() -> None:
-    """The main image stays the same: comparing it alone would prove nothing (trap 7)."""
+    """The main image stays the same: comparing it alone would prove nothing."""
     before = service(NEW, other_images={"log": "team/log:3"})
     what = change(before, images={"log": "team/log:4"})
     old, new = with_sidecar("x", "team/log:3"), with_sidecar("a", "team/log:4")
