@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -10,7 +11,7 @@ import pytest
 
 from pipe.clock import Deadline
 from pipe.kinds.service.watcher import ServiceWatcher
-from pipe.portal import Fault, Pod, Service, TenantPortal
+from pipe.portal import Fault, Phase, Pod, Service, TenantPortal
 from pipe.rollout import Ready, Superseded, Verdict, Waiting
 from tests.support.fake_clock import FakeClock
 from tests.support.service_looks import OLD, TWO_UP, change, fault, pod, service, without_details
@@ -154,3 +155,22 @@ def test_faults_are_read_rarely_where_pods_show_every_problem(
 ) -> None:
     beside = (*pods, without_details(pod("x", OLD)))
     assert follow([(0.0, service())], 12, beside)[1].count("faults") == reads
+
+
+@pytest.mark.parametrize(("wanted", "reads"), [(2, 0), (3, 1)], ids=["over", "one is missing"])
+def test_services_wait_for_the_verdict_when_the_pods_alone_show_the_end(
+    wanted: int, reads: int
+) -> None:
+    """Only time is missing then; where more is, they are read at the same look after all."""
+    clock, old = FakeClock(), pod("x", OLD)
+    portal = Portal(clock, [(0.0, service(replicas=wanted))], (*TWO_UP, old))
+    what = change(service(OLD), (old,))
+    watcher = ServiceWatcher(cast("TenantPortal", portal), clock, [what], 5.0, 3)
+    deadline = Deadline.after(clock, 900.0)
+    for _ in range(2):
+        watcher.look(deadline)
+        clock.sleep(1.0)
+    portal.reads.clear()
+    portal.pods = SimpleNamespace(list=lambda: (*TWO_UP, replace(old, desired=Phase.DELETE)))
+    watcher.look(deadline)
+    assert portal.reads.count("web") == reads

@@ -98,6 +98,14 @@ def _controlled(pods: Sequence[Pod]) -> Sequence[Pod]:
     return [pod for pod in pods if pod.controller]
 
 
+def seems_over(change: Change, pods: Sequence[Pod]) -> bool:
+    """Return whether the pods from before are on their way out, and all others run steadily."""
+    known = change.previous_pods
+    return bool(known) and all(
+        is_terminating(pod) or (pod.is_steady and not identities(pod) & known) for pod in pods
+    )
+
+
 def is_terminating(pod: Pod) -> bool:
     """Return whether a pod is on its way out, whatever else it shows."""
     return pod.desired in _TERMINATING or pod.phase in _TERMINATING

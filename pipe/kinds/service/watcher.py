@@ -22,7 +22,7 @@ from pipe.errors import PipeError
 from pipe.kinds.service import cluster_events, evidence, problems
 from pipe.kinds.service.cluster_view import ClusterView
 from pipe.kinds.service.judge import judge, state
-from pipe.kinds.service.pods import has_failed, is_terminating
+from pipe.kinds.service.pods import has_failed, is_terminating, seems_over
 from pipe.kinds.service.reads import Reads, ServiceReader
 from pipe.kinds.service.rollout import Look, ServiceRollout, observe, start
 from pipe.model import Change, Target
@@ -79,7 +79,8 @@ class ServiceWatcher(Watcher):
     def look(self, deadline: Deadline) -> Mapping[Target, Verdict]:
         """See `Watcher`."""
         reads = self._reader.pods(self._names, deadline)
-        if self._needs_services(reads):
+        in_turn = self._is_turn_of_services(reads)
+        if in_turn and not _seem_over(self._rollouts, reads):
             reads = replace(reads, services=self._reader.services(self._names, deadline))
         if _needs_faults(self._rollouts.values(), reads, in_turn=self._is_turn_of_faults(reads)):
             reads = self._with_faults(reads, deadline)
@@ -90,7 +91,10 @@ class ServiceWatcher(Watcher):
         if reads.faults is None and (is_last or _may_hide_crashes(self._rollouts, verdicts)):
             reads = self._with_faults(reads, deadline)
             verdicts = self._judge(reads)
-        if reads.services is None and (again := self._confirm(verdicts, deadline)) is not None:
+        if (
+            reads.services is None
+            and (again := self._confirm(verdicts, deadline, in_turn=in_turn)) is not None
+        ):
             verdicts = self._judge(replace(reads, services=again))
         for target, rollout in self._rollouts.items():
             self._pod_counts[target].append(_pod_counts(rollout))
@@ -138,7 +142,7 @@ class ServiceWatcher(Watcher):
         faults = self._reader.faults(self._rollouts.values(), reads, deadline)
         return replace(reads, faults=faults)
 
-    def _needs_services(self, reads: Reads) -> bool:
+    def _is_turn_of_services(self, reads: Reads) -> bool:
         """Return whether to read services: until all were set, then at every second look.
 
         While all that is missing is time, the pods alone are enough, or where Kubernetes shows
@@ -158,13 +162,15 @@ class ServiceWatcher(Watcher):
         return self._looks % every == every - 1
 
     def _confirm(
-        self, verdicts: Mapping[Target, Verdict], deadline: Deadline
+        self, verdicts: Mapping[Target, Verdict], deadline: Deadline, *, in_turn: bool
     ) -> Mapping[str, Service] | None:
         """Read services again before a final verdict, or after a fall; return None otherwise.
 
-        Success requires it. A failure is reported even if the portal does not respond.
+        Success requires it. A failure is reported even if the portal does not respond. If it is
+        their turn, services are read unless only time is missing.
         """
-        has_fallen = _only_time_is_missing(self._verdicts) and not _only_time_is_missing(verdicts)
+        was_expected = in_turn or _only_time_is_missing(self._verdicts)
+        has_fallen = was_expected and not _only_time_is_missing(verdicts)
         if has_fallen or any(isinstance(verdict, Ready) for verdict in verdicts.values()):
             return self._reader.services(self._names, deadline)
         is_final = not all(isinstance(verdict, Waiting) for verdict in verdicts.values())
@@ -202,6 +208,17 @@ def _leave_if_missed(cluster: ClusterView | None, rollout: ServiceRollout) -> No
             rollout.service.name,
             f"the portal's change has not reached Kubernetes in {_LATEST_ARRIVAL:g} s",
         )
+
+
+def _seem_over(rollouts: Mapping[Target, ServiceRollout], reads: Reads) -> bool:
+    """Return whether only time may be missing now, as far as the pods alone show it.
+
+    Services are read later then, for the verdict: that it is so must be judged first.
+    """
+    return all(
+        rollout.was_set and seems_over(rollout.change, reads.pods[target.name])
+        for target, rollout in rollouts.items()
+    )
 
 
 def _may_hide_crashes(
