@@ -31,6 +31,8 @@ _RECENT_LOOKS = 3
 
 Then it is their average that counts, because they differ in what they read.
 """
+_MOST_UNEQUAL = 2.0
+"""How much the average may exceed the quickest of them: a single slow look is no slow portal."""
 _MOST_MORE = 5.0
 """Seconds that a pause may be longer than usual before so many looks were taken."""
 LOST_SIGHT = 60.0
@@ -145,7 +147,8 @@ class _Loop:
         self._took.append(took)
         for_slow = _PAUSE_PER_LOOK * min(self._took)
         if for_slow > shortest:
-            for_slow = _PAUSE_PER_LOOK * sum(self._took) / len(self._took)
+            average = sum(self._took) / len(self._took)
+            for_slow = min(_PAUSE_PER_LOOK * average, _MOST_UNEQUAL * for_slow)
         if len(self._took) < _RECENT_LOOKS:
             for_slow = min(for_slow, shortest + _MOST_MORE)
         left = self._deadline.left()

@@ -239,6 +239,7 @@ def _run(stage: Stage, plan: Plan, generation: int, folder: Path) -> Result:
     ended = time.monotonic()
     over.set()
     meanwhile.join()
+    stage.bench.observer.catch_up(ended)
     changes = stage.services.changes[stage.name][already:]
     return Result(
         stage=stage,

@@ -18,6 +18,7 @@ from tests.live.workloads import COLLECTIONS, collection
 Json = dict[str, Any]
 
 _INTERVAL = 0.2
+_PATIENCE = 10.0
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Observer:
         self._namespace = namespace
         self._ended = threading.Event()
         self._lock = threading.Lock()
+        self._looked = threading.Condition()
+        self._looked_at = 0.0
         self._moments: dict[str, list[Moment]] = defaultdict(list)
         self._versions: dict[str, tuple[str, ...]] = {}
         self.longest_gap = 0.0
@@ -50,6 +53,11 @@ class Observer:
     def __exit__(self, *_: object) -> None:
         self._ended.set()
         self._thread.join(5)
+
+    def catch_up(self, moment: float) -> None:
+        """Wait for a look that began after a moment: the pipe may see an end before this does."""
+        with self._looked:
+            self._looked.wait_for(lambda: self._looked_at > moment, _PATIENCE)
 
     def moments(self, name: str, since: float) -> Sequence[Moment]:
         """Return what was seen of a service since a moment, the state at that moment first."""
@@ -76,6 +84,9 @@ class Observer:
             else:
                 self.longest_gap = max(self.longest_gap, time.monotonic() - last)
                 last = started
+                with self._looked:
+                    self._looked_at = started
+                    self._looked.notify_all()
             self._ended.wait(max(0.0, _INTERVAL - (time.monotonic() - started)))
 
     def _look(self, at: float) -> None:

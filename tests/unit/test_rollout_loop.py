@@ -103,6 +103,14 @@ def test_one_slow_look_does_not_delay_the_next_by_more_than_seconds(slow: int) -
     assert after <= (5.5 if slow == 0 else 0.5)
 
 
+def test_one_slow_look_of_three_at_most_doubles_the_pause() -> None:
+    """The others take a tenth of a second, so a pause between them takes 0.9 s."""
+    script = Script(FakeClock(), *[{WEB: Waiting("x")}] * 9, {WEB: Ready("up")}, takes=0.1)
+    script.slow = {5: 4.0}
+    run(script)
+    assert script.looked_at[6] - (script.looked_at[5] + 4.0) <= 1.8 + 1e-6
+
+
 def test_the_last_look_comes_exactly_when_it_is_due() -> None:
     """The loop does not sleep past the moment at which a target becomes ready."""
     script = Script(FakeClock(), {WEB: Waiting("stable", until=1000.3)}, {WEB: Ready("up")})
