@@ -91,10 +91,8 @@ class ServiceWatcher(Watcher):
         if reads.faults is None and (is_last or _may_hide_crashes(self._rollouts, verdicts)):
             reads = self._with_faults(reads, deadline)
             verdicts = self._judge(reads)
-        if (
-            reads.services is None
-            and (again := self._confirm(verdicts, deadline, in_turn=in_turn)) is not None
-        ):
+        again = self._confirm(verdicts, deadline, in_turn) if reads.services is None else None
+        if again is not None:
             verdicts = self._judge(replace(reads, services=again))
         for target, rollout in self._rollouts.items():
             self._pod_counts[target].append(_pod_counts(rollout))
@@ -162,19 +160,19 @@ class ServiceWatcher(Watcher):
         return self._looks % every == every - 1
 
     def _confirm(
-        self, verdicts: Mapping[Target, Verdict], deadline: Deadline, *, in_turn: bool
+        self, verdicts: Mapping[Target, Verdict], deadline: Deadline, in_turn: bool
     ) -> Mapping[str, Service] | None:
         """Read services again before a final verdict, or after a fall; return None otherwise.
 
-        Success requires it. A failure is reported even if the portal does not respond. If it is
-        their turn, services are read unless only time is missing.
+        Success requires it; a failure is reported even if the portal does not respond. In their
+        turn, services are read unless only time is missing.
         """
         was_expected = in_turn or _only_time_is_missing(self._verdicts)
         has_fallen = was_expected and not _only_time_is_missing(verdicts)
         if has_fallen or any(isinstance(verdict, Ready) for verdict in verdicts.values()):
             return self._reader.services(self._names, deadline)
-        is_final = not all(isinstance(verdict, Waiting) for verdict in verdicts.values())
-        if not is_final and not deadline.passed():
+        is_open = all(isinstance(verdict, Waiting) for verdict in verdicts.values())
+        if is_open and not deadline.passed():
             return None
         try:
             return self._reader.services(self._names, deadline)
