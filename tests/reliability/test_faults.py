@@ -106,6 +106,9 @@ def inject(harness: ScenarioHarness, point: Point, fault: Fault, times: int) -> 
         return
     path = f"^{re.escape(point.path)}$"
     options = {"skip": point.nth - 1, "times": times, **fault.options}
+    if fault.name == "huge" and times == FOR_EVER:
+        # What is announced is not read: 32 MB at every look would be a quarter of the whole time.
+        options["headers"] = {"Content-Length": str(ApiFault.size)}
     harness.world.script(ApiFault(point.method, path, **options))
 
 
