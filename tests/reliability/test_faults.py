@@ -8,10 +8,9 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -55,9 +54,6 @@ class Point:
         return f"{self.method} {folder}/{name} #{self.nth} ({self.phase})"
 
 
-Cell = tuple[Point, Fault, int]
-
-
 def points(log: list[RequestRecord], *, every: bool = FULL) -> list[Point]:
     """Return every request.
 
@@ -80,7 +76,7 @@ def points(log: list[RequestRecord], *, every: bool = FULL) -> list[Point]:
 
 def cells(
     scenario: Scenario, folder: Path, *, every_point: bool = FULL
-) -> tuple[ScenarioHarness, list[Cell]]:
+) -> tuple[ScenarioHarness, list[tuple[Point, Fault, int]]]:
     """Return the run without faults, and every cell of the matrix."""
     model = ScenarioHarness(folder / "model", scenario)
     assert model.run(WAIT_TIMEOUT=str(WAIT_TIMEOUT)).code == scenario.code
@@ -109,16 +105,8 @@ def inject(harness: ScenarioHarness, point: Point, fault: Fault, times: int) -> 
         harness.world.listeners.append(slow)
         return
     path = f"^{re.escape(point.path)}$"
-    how = options(fault, times)
-    harness.world.script(ApiFault(point.method, path, skip=point.nth - 1, times=times, **how))
-
-
-def options(fault: Fault, times: int) -> dict[str, Any]:
-    """Return the options of the sandbox for a fault that occurs so often."""
-    if fault.name == "huge" and times == FOR_EVER:
-        # What is announced is not read: 32 MB at every look would be a quarter of the whole time.
-        return {**fault.options, "headers": {"Content-Length": str(ApiFault.size)}}
-    return fault.options
+    options = {"skip": point.nth - 1, "times": times, **fault.options}
+    harness.world.script(ApiFault(point.method, path, **options))
 
 
 def expected(scenario: Scenario, point: Point, fault: Fault, times: int) -> set[int]:
@@ -205,58 +193,16 @@ def _unhelpful(harness: ScenarioHarness, run_result: RunResult) -> Iterator[str]
         yield f"the message names {reported[1]}, but the portal is set to {harness.web.image}"
 
 
-def check(model: ScenarioHarness, matrix: Sequence[Cell], folder: Path) -> Iterator[str]:
-    """Run the cells and yield what is wrong with them.
-
-    One in seven is the run of another cell too, see `Ended.is_run_of`.
-    """
-    ended: Ended | None = None
-    # From the highest count on: a fault for ever shows how often its request is sent at most.
-    for cell in sorted(matrix, key=lambda cell: (str(cell[0]), cell[1].name, -cell[2])):
-        if ended is None or not ended.is_run_of(cell):
-            ended = run_cell(model, cell, folder / "cell")
-        yield from judge(ended.harness, model, cell, ended.result)
-
-
-def run_cell(model: ScenarioHarness, cell: Cell, folder: Path) -> Ended:
-    """Run one cell."""
-    harness = ScenarioHarness(folder, model.scenario)
-    inject(harness, *cell)
-    result = harness.run(WAIT_TIMEOUT=str(WAIT_TIMEOUT))
-    # Tens of thousands would fill the disk; their content has been searched already.
-    shutil.rmtree(folder)
-    return Ended(cell, harness, result)
-
-
-@dataclass(frozen=True)
-class Ended:
-    """The run of a cell."""
-
-    cell: Cell
-    harness: ScenarioHarness
-    result: RunResult
-
-    def is_run_of(self, cell: Cell) -> bool:
-        """Return whether another cell's run is this one, request by request.
-
-        So it is when they differ only in how often the request fails at most, and it was not sent
-        more often than both have it. Threads, which only Kubernetes is asked from, have no order.
-        """
-        (point, fault, times), (_, _, other) = self.cell, cell
-        if cell[:2] != self.cell[:2] or options(fault, times) != options(fault, other):
-            return False
-        if self.harness.scenario.kubernetes:
-            return False
-        sent = [(one.method, one.path.lower()) for one in self.harness.world.log]
-        return sent.count((point.method, point.path.lower())) - point.nth < min(times, other)
-
-
-def judge(
-    harness: ScenarioHarness, model: ScenarioHarness, cell: Cell, run_result: RunResult
+def check(
+    scenario: Scenario, model: ScenarioHarness, cell: tuple[Point, Fault, int], folder: Path
 ) -> Iterator[str]:
-    """Yield what is wrong with the run of a cell."""
-    scenario = harness.scenario
+    """Run one cell and yield what is wrong with it."""
     point, fault, times = cell
+    harness = ScenarioHarness(folder, scenario)
+    inject(harness, point, fault, times)
+    run_result = harness.run(WAIT_TIMEOUT=str(WAIT_TIMEOUT))
+    # Tens of thousands of them would fill the disk; their content has been searched already.
+    shutil.rmtree(folder)
     untraceable = leaves_no_trace(scenario, point, fault)
     wrong = [] if untraceable else list(problems(harness, model, run_result))
     allowed = expected(scenario, point, fault, times)
@@ -279,23 +225,12 @@ def test_every_fault_at_every_request_ends_as_it_should(
 ) -> None:
     """Exit code, portal state and message fit; no change that took effect is sent twice."""
     model, every = cells(scenario, tmp_path)
-    # The counts of one fault stay together.
-    matrix = [cell for number, cell in enumerate(every) if number // len(TIMES) % PARTS == part]
-    wrong = list(check(model, matrix, tmp_path))
+    matrix = every[part::PARTS]
+    wrong = [
+        line
+        for number, cell in enumerate(matrix)
+        for line in check(scenario, model, cell, tmp_path / str(number))
+    ]
     record_property("cells", len(matrix))
     record_property("cells_failed", len(wrong))
     assert not wrong, f"{len(wrong)} of {len(matrix)}\n" + "\n".join(wrong)
-
-
-@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.name in ("404", "10 s")])
-def test_the_run_of_two_cells_is_the_same_for_both(fault: Fault, tmp_path: Path) -> None:
-    """Output, record and every request: a fault once is a fault for ever at the last request."""
-    model, _ = cells(OTHER_KINDS[2], tmp_path)
-    last = points(model.world.log, every=True)[-1]
-    first, second = (
-        run_cell(model, (last, fault, times), tmp_path / "cell") for times in (FOR_EVER, 3)
-    )
-    assert first.is_run_of(second.cell)
-    assert first.result == second.result
-    assert first.harness.world.log == second.harness.world.log
-    assert not first.is_run_of((points(model.world.log, every=True)[0], fault, 3))
