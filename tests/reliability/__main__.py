@@ -17,7 +17,7 @@ from tests.support.transcript import FOLDER
 ROOT = Path(__file__).parents[2]
 REPORTS = re.compile(r"deploy\.\w+|.*\.xml")
 WORKERS = (os.cpu_count() or 1) + 1
-"""As in the Makefile: many tests wait for containers and processes, and no core should with them."""
+"""As in the Makefile: many tests wait for containers and processes."""
 TOTALS = ("cells", "cells_failed", "kills", "kills_failed", "fuzzed", "traps", "canaries")
 
 
