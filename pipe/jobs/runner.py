@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from pipe.clock import Clock
 from pipe.deploy_tests import CommandResult
@@ -30,6 +31,14 @@ log = logging.getLogger(__name__)
 _SECONDS_TO_STOP = 5.0
 
 
+@dataclass(frozen=True)
+class _Left:
+    """A job that is not followed any more; `kept` is its name if the next run needs it."""
+
+    sentence: str
+    kept: str = ""
+
+
 class JobRunner(TenantRunner):
     """See `TenantRunner`. With `keep_failed`, a job that failed is not deleted."""
 
@@ -50,10 +59,8 @@ class JobRunner(TenantRunner):
         self._keep_failed = keep_failed
         self._pods_inside = pods_inside
         self._removal = Removal(portal, clock)
-        self._current: Follower | None = None
-        self._stopped = ""
-        self._left: set[str] = set()
-        """Jobs that the next run of the step needs."""
+        self._job: Follower | _Left | None = None
+        """The job that may be running, or what became of it."""
 
     def check_ready(self, command: TenantCommand) -> None:
         """See `TenantRunner`."""
@@ -66,12 +73,13 @@ class JobRunner(TenantRunner):
         began, name = self._clock.monotonic(), JobName.of(command, self._step)
         body = build(command, name)
         follower = self._follower(command, body, LogStream(Lines(write_line, self._mask)))
+        self._job = None
         try:
             found = find_earlier(command, name, self._portal, self._removal)
             if found and found.end:
                 return done_earlier(found)
             if found:
-                follower.name, self._current = found.name, follower
+                follower.name, self._job = found.name, follower
             else:
                 self._create(command, body, follower)
             state = follower.to_end()
@@ -81,48 +89,56 @@ class JobRunner(TenantRunner):
         except Exception:
             self._abandon()
             raise
-        self._current = None
+        self._job = None
         self._settle(command, follower.name, state)
         return result(state, follower, self._clock.monotonic() - began)
 
     def clear(self, command: TenantCommand) -> None:
         """See `TenantRunner`."""
         name = JobName.of(command, self._step)
+        kept = self._job.kept if isinstance(self._job, _Left) else ""
         try:
             for job in Jobs(self._portal.scope).list():
                 is_ours = name.is_same(job) or name.is_outdated(job)
-                if is_ours and job.name not in self._left:
+                if is_ours and job.name != kept:
                     self._removal.delete(job.name)
         except PipeError as error:
             log.warning("%s Jobs of %s may be left in the tenant.", error, command.setting)
 
     def stop(self) -> str:
         """See `TenantRunner`."""
-        if self._current:
-            current, self._current = self._current, None
-            portal = self._portal.within(_SECONDS_TO_STOP)
-            if current.once and current.has_succeeded(portal):
-                self._left.add(current.name)
-                self._stopped = (
-                    f"The job {current.name} is complete; it stays, so that the next run of this "
-                    "step does not run its command again."
-                )
-            else:
-                self._stopped = Removal(portal, self._clock).stop(current.name)
-        return self._stopped
+        if isinstance(self._job, Follower):
+            # A second interruption ends this at once.
+            follower, self._job = self._job, None
+            self._job = self._stopped(follower)
+        return self._job.sentence if self._job else ""
+
+    def _stopped(self, follower: Follower) -> _Left:
+        """Delete a job, unless its command has succeeded or may have."""
+        name, portal = follower.name, self._portal.within(_SECONDS_TO_STOP)
+        succeeded = follower.once and follower.has_succeeded(portal)
+        if succeeded is None:
+            return self._unknown(name)
+        if succeeded:
+            sentence = (
+                f"The job {name} is complete; it stays, so that the next run of this step does not "
+                "run its command again."
+            )
+            return _Left(sentence, kept=name)
+        return _Left(Removal(portal, self._clock).stop(name))
+
+    def _unknown(self, name: str) -> _Left:
+        sentence = (
+            f"The job {name} stays: its command may be done, and the next run of this step finds "
+            f"out. {self._removal.remedy(name)}"
+        )
+        return _Left(sentence, kept=name)
 
     def _abandon(self) -> None:
         """Log what becomes of the job that cannot be followed any more."""
-        if self._current and self._current.once:
-            name, self._current = self._current.name, None
-            self._left.add(name)
-            log.warning(
-                "The job %s stays: its command may be done, and the next run of this step finds "
-                "out. %s",
-                name,
-                self._removal.remedy(name),
-            )
-        elif sentence := self.stop():
+        if isinstance(self._job, Follower) and self._job.once:
+            self._job = self._unknown(self._job.name)
+        if sentence := self.stop():
             log.warning("%s", sentence)
 
     def _create(self, command: TenantCommand, body: JobBody, follower: Follower) -> None:
@@ -133,13 +149,13 @@ class JobRunner(TenantRunner):
 
         def create() -> None:
             nonlocal is_uncertain
-            self._current = follower
+            self._job = follower
             try:
                 jobs.create(body)
             except PipeError as error:
                 is_uncertain |= error.may_have_applied
                 if not is_uncertain:
-                    self._current = None
+                    self._job = None
                 raise
 
         SendOnce(self._clock).send(
