@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +54,12 @@ class Point:
         return f"{self.method} {folder}/{name} #{self.nth} ({self.phase})"
 
 
+Cell = tuple[Point, Fault, int]
+Judge = Callable[[ScenarioHarness, ScenarioHarness, Cell, RunResult], Iterator[str]]
+"""Yields what is wrong with a cell, given its run and the run without faults."""
+RecordProperty = Callable[[str, object], None]
+
+
 def points(log: list[RequestRecord], *, every: bool = FULL) -> list[Point]:
     """Return every request.
 
@@ -76,7 +82,7 @@ def points(log: list[RequestRecord], *, every: bool = FULL) -> list[Point]:
 
 def cells(
     scenario: Scenario, folder: Path, *, every_point: bool = FULL
-) -> tuple[ScenarioHarness, list[tuple[Point, Fault, int]]]:
+) -> tuple[ScenarioHarness, list[Cell]]:
     """Return the run without faults, and every cell of the matrix."""
     model = ScenarioHarness(folder / "model", scenario)
     assert model.run(WAIT_TIMEOUT=str(WAIT_TIMEOUT)).code == scenario.code
@@ -193,25 +199,52 @@ def _unhelpful(harness: ScenarioHarness, run_result: RunResult) -> Iterator[str]
         yield f"the message names {reported[1]}, but the portal is set to {harness.web.image}"
 
 
-def check(
-    scenario: Scenario, model: ScenarioHarness, cell: tuple[Point, Fault, int], folder: Path
+def judge(
+    harness: ScenarioHarness, model: ScenarioHarness, cell: Cell, run_result: RunResult
 ) -> Iterator[str]:
-    """Run one cell and yield what is wrong with it."""
+    """Yield what is wrong with a cell of a deploy."""
+    point, fault, _ = cell
+    if not leaves_no_trace(harness.scenario, point, fault):
+        yield from problems(harness, model, run_result)
+    yield from unexpected(harness, cell, run_result, expected(harness.scenario, *cell))
+
+
+def unexpected(
+    harness: ScenarioHarness, cell: Cell, run_result: RunResult, allowed: set[int]
+) -> Iterator[str]:
+    """Yield an exit code that is not allowed, and a message that does not name the fault."""
+    code, words = run_result.code, cell[1].words
+    if code not in allowed:
+        yield f"exit code {code}, expected one of {sorted(allowed)}"
+    if code not in (0, harness.scenario.code) and not re.search(words, run_result.text):
+        yield f"the message lacks: {words}"
+
+
+def check(model: ScenarioHarness, cell: Cell, folder: Path, judge: Judge) -> Iterator[str]:
+    """Run one cell of the scenario of `model`, and yield what is wrong with it."""
     point, fault, times = cell
-    harness = ScenarioHarness(folder, scenario)
+    harness = ScenarioHarness(folder, model.scenario)
     inject(harness, point, fault, times)
     run_result = harness.run(WAIT_TIMEOUT=str(WAIT_TIMEOUT))
+    wrong = list(judge(harness, model, cell, run_result))
     # Tens of thousands of them would fill the disk; their content has been searched already.
     shutil.rmtree(folder)
-    untraceable = leaves_no_trace(scenario, point, fault)
-    wrong = [] if untraceable else list(problems(harness, model, run_result))
-    allowed = expected(scenario, point, fault, times)
-    if run_result.code not in allowed:
-        wrong.append(f"exit code {run_result.code}, expected one of {sorted(allowed)}")
-    if run_result.code not in (0, scenario.code) and not re.search(fault.words, run_result.text):
-        wrong.append(f"the message lacks: {fault.words}")
     cell_name = f"{point} {fault.name} {counted(times)}"
     yield from (f"{cell_name}: {text}\n{run_result.text}" for text in wrong)
+
+
+def run_matrix(
+    model: ScenarioHarness, matrix: Sequence[Cell], judge: Judge, record_property: RecordProperty
+) -> None:
+    """Run cells, and fail with everything that is wrong with them."""
+    wrong = [
+        line
+        for number, cell in enumerate(matrix)
+        for line in check(model, cell, model.folder.with_name(str(number)), judge)
+    ]
+    record_property("cells", len(matrix))
+    record_property("cells_failed", len(wrong))
+    assert not wrong, f"{len(wrong)} of {len(matrix)}\n" + "\n".join(wrong)
 
 
 @pytest.mark.parametrize("part", range(PARTS))
@@ -221,16 +254,8 @@ def check(
     ids=str,
 )
 def test_every_fault_at_every_request_ends_as_it_should(
-    scenario: Scenario, part: int, tmp_path: Path, record_property: Callable[[str, object], None]
+    scenario: Scenario, part: int, tmp_path: Path, record_property: RecordProperty
 ) -> None:
     """Exit code, portal state and message fit; no change that took effect is sent twice."""
     model, every = cells(scenario, tmp_path)
-    matrix = every[part::PARTS]
-    wrong = [
-        line
-        for number, cell in enumerate(matrix)
-        for line in check(scenario, model, cell, tmp_path / str(number))
-    ]
-    record_property("cells", len(matrix))
-    record_property("cells_failed", len(wrong))
-    assert not wrong, f"{len(wrong)} of {len(matrix)}\n" + "\n".join(wrong)
+    run_matrix(model, every[part::PARTS], judge, record_property)
