@@ -31,10 +31,11 @@ from tests.reliability.test_faults import (
     WAIT_TIMEOUT,
     Cell,
     RecordProperty,
+    Rules,
     cells,
     expected,
+    part_of,
     run_matrix,
-    unexpected,
 )
 from tests.reliability.test_kills import again, clean, moments, survive
 from tests.sandbox import ApiFault
@@ -115,11 +116,10 @@ def allowed_codes(harness: ScenarioHarness, cell: Cell) -> set[int]:
 
 
 def judge(
-    harness: ScenarioHarness, model: ScenarioHarness, cell: Cell, result: RunResult
+    harness: ScenarioHarness, model: ScenarioHarness, _: Cell, result: RunResult
 ) -> Iterator[str]:
     """Yield what is wrong; the step is run again if it failed or left a job."""
     yield from problems(harness, model, result)
-    yield from unexpected(harness, cell, result, allowed_codes(harness, cell))
     if result.code != harness.scenario.code or harness.world.jobs.left():
         yield from _after(harness)
 
@@ -147,7 +147,7 @@ def test_every_fault_at_every_request_of_a_command_ends_as_it_should(
     model, every = cells(scenario, tmp_path, every_point=False)
     # Most of the longest scenario is a deploy and a rollback, which have a matrix of their own.
     step = 3 * _STEP if scenario == TEST_IN_TENANT and not FULL else _STEP
-    run_matrix(model, every[part :: PARTS * step], judge, record_property)
+    run_matrix(model, part_of(every[::step], part), Rules(allowed_codes, judge), record_property)
 
 
 def interrupt() -> None:
