@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from pipe.clock import Clock
 from pipe.deploy_tests import CommandResult
@@ -18,7 +17,7 @@ from pipe.jobs.judge import Ended, Gone, JobState, Succeeded
 from pipe.jobs.log import LogStream
 from pipe.jobs.model import TenantCommand, TenantRunner
 from pipe.jobs.naming import JobName
-from pipe.jobs.removal import Removal
+from pipe.jobs.removal import Left, Removal
 from pipe.jobs.result import result
 from pipe.kinds.send_once import SendOnce
 from pipe.portal import TenantPortal
@@ -29,14 +28,6 @@ from pipe.settings import Step
 log = logging.getLogger(__name__)
 
 _SECONDS_TO_STOP = 5.0
-
-
-@dataclass(frozen=True)
-class _Left:
-    """A job that is not followed any more; `kept` is its name if the next run needs it."""
-
-    sentence: str
-    kept: str = ""
 
 
 class JobRunner(TenantRunner):
@@ -59,7 +50,7 @@ class JobRunner(TenantRunner):
         self._keep_failed = keep_failed
         self._pods_inside = pods_inside
         self._removal = Removal(portal, clock)
-        self._job: Follower | _Left | None = None
+        self._job: Follower | Left | None = None
         """The job that may be running, or what became of it."""
 
     def check_ready(self, command: TenantCommand) -> None:
@@ -96,7 +87,7 @@ class JobRunner(TenantRunner):
     def clear(self, command: TenantCommand) -> None:
         """See `TenantRunner`."""
         name = JobName.of(command, self._step)
-        kept = self._job.kept if isinstance(self._job, _Left) else ""
+        kept = self._job.kept if isinstance(self._job, Left) else ""
         try:
             for job in Jobs(self._portal.scope).list():
                 is_ours = name.is_same(job) or name.is_outdated(job)
@@ -113,31 +104,20 @@ class JobRunner(TenantRunner):
             self._job = self._stopped(follower)
         return self._job.sentence if self._job else ""
 
-    def _stopped(self, follower: Follower) -> _Left:
+    def _stopped(self, follower: Follower) -> Left:
         """Delete a job, unless its command has succeeded or may have."""
         name, portal = follower.name, self._portal.within(_SECONDS_TO_STOP)
         succeeded = follower.once and follower.has_succeeded(portal)
         if succeeded is None:
-            return self._unknown(name)
+            return self._removal.leave(name)
         if succeeded:
-            sentence = (
-                f"The job {name} is complete; it stays, so that the next run of this step does not "
-                "run its command again."
-            )
-            return _Left(sentence, kept=name)
-        return _Left(Removal(portal, self._clock).stop(name))
-
-    def _unknown(self, name: str) -> _Left:
-        sentence = (
-            f"The job {name} stays: its command may be done, and the next run of this step finds "
-            f"out. {self._removal.remedy(name)}"
-        )
-        return _Left(sentence, kept=name)
+            return Left.complete(name)
+        return Left(Removal(portal, self._clock).stop(name))
 
     def _abandon(self) -> None:
         """Log what becomes of the job that cannot be followed any more."""
         if isinstance(self._job, Follower) and self._job.once:
-            self._job = self._unknown(self._job.name)
+            self._job = self._removal.leave(self._job.name)
         if sentence := self.stop():
             log.warning("%s", sentence)
 
@@ -179,6 +159,10 @@ class JobRunner(TenantRunner):
     def _settle(self, command: TenantCommand, name: str, state: JobState) -> None:
         """Delete the job unless it has to stay as a proof, or for a look at it."""
         if isinstance(state, Succeeded) and command.once:
+            return
+        if isinstance(state, Gone) and command.once:
+            # If a list left it out by mistake, the next run finds it.
+            self._job = Left("", kept=name)
             return
         if isinstance(state, Ended) and self._keep_failed:
             log.info("The job %s stays because of DEBUG. %s", name, self._removal.remedy(name))

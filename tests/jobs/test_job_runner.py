@@ -393,6 +393,20 @@ def test_a_job_is_not_gone_where_the_list_of_jobs_cannot_be_read_either(
     assert tenant.world.jobs.runs("migrate") == 1
 
 
+def test_a_job_that_a_list_left_out_for_a_while_is_found_by_the_next_run(
+    tenant: TenantHarness,
+) -> None:
+    tenant.world.command("migrate", Command(60))
+    empty = ApiFault("GET", "k8s/job$", status=200, body="[]", times=9999, skip=1)
+    tenant.world.script(ApiFault("GET", "k8s/job/", status=404, times=9999, skip=3), empty)
+    runner = tenant.runner()
+    assert "was deleted meanwhile" in describe(runner.run(command(), tenant.write), 60)
+    tenant.world.scripted.clear()
+    runner.clear(command())
+    assert tenant.run(command(seconds=120), AGAIN).passed
+    assert tenant.world.jobs.runs("migrate") == 1
+
+
 @pytest.mark.parametrize("status", [404, 405])
 def test_a_refused_deletion_is_not_taken_for_a_job_that_is_gone(
     tenant: TenantHarness, log: Log, status: int
