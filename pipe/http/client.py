@@ -22,7 +22,8 @@ from pipe.retry import Retryable
 
 log = logging.getLogger(__name__)
 
-_CHUNK = 1 << 14
+_CHUNK = 1 << 17
+"""Bytes to ask for at once: lists of pods take megabytes, and every read costs time of its own."""
 _SECONDS = re.compile("[0-9]{1,9}")
 """Only these digits: `str.isdigit` accepts some that `float` does not."""
 
@@ -175,6 +176,8 @@ class HttpClient:
         )
 
     def _read_body(self, response: requests.Response, deadline: Deadline) -> bytes:
+        if (response.raw.length_remaining or 0) > self.limits.body:
+            raise BodyTooLarge
         # getvalue() does not copy; lists of pods take many megabytes.
         received = io.BytesIO()
         # read1 returns what has arrived, however little: a server that drips must hit the limit.
