@@ -15,8 +15,9 @@ import urllib3
 
 from pipe.clock import Clock, Deadline
 from pipe.errors import Unreachable
+from pipe.http.failures import BodyTooLarge, ResponseTooSlow
 from pipe.http.json_body import loads
-from pipe.http.limits import BodyTooLarge, Limits, ResponseTooSlow
+from pipe.http.limits import Limits
 from pipe.http.time_limit import time_limit
 from pipe.retry import Retryable
 

@@ -19,7 +19,8 @@ from pipe.clock import Deadline
 from pipe.errors import Refused, Unreachable
 from pipe.http import HttpClient, Limits, Network, Reply
 from pipe.http.excerpt import excerpt
-from pipe.http.session import private_context, proxy_for
+from pipe.http.session import proxy_for
+from pipe.http.tls import private_context
 from pipe.kubernetes.events import Event, decode_event
 from pipe.kubernetes.objects import entries, revision_of
 from pipe.kubernetes.pods import decode_pod
