@@ -36,6 +36,7 @@ from tests.reliability.tracing import (
     LAST,
     RECOVERY,
     SEQUENCE,
+    SHOWN,
     Phase,
     Point,
     Tracer,
@@ -130,7 +131,7 @@ def cells(points: Sequence[Point], scenario: Scenario) -> Sequence[Cell]:
     modules = OWN_MODULES.get(scenario.kind, "")
     same: dict[tuple[str, str, Phase], list[Point]] = {}
     for point in points:
-        if point.function in LAST or point.phase not in phases:
+        if point.is_last or point.phase not in phases:
             continue
         if point.function.startswith(modules):
             same.setdefault((point.function, point.event, point.phase), []).append(point)
@@ -181,7 +182,7 @@ def problems(cell: Cell, model: Run, run: Run) -> Iterator[str]:
         yield f"the result is not a single line: {result.stdout}"
 
 
-@pytest.mark.parametrize("name", sorted({SEQUENCE, RECOVERY, *HARMLESS, *LAST}))
+@pytest.mark.parametrize("name", sorted({SEQUENCE, RECOVERY, SHOWN, *HARMLESS, *LAST}))
 def test_the_functions_that_are_named_here_exist(name: str) -> None:
     """After they are renamed, the phases would be wrong."""
     module, _, path = name.partition(":")

@@ -45,6 +45,8 @@ LAST = frozenset(
     )
 )
 """Functions around which there is nothing but the interpreter."""
+SHOWN = "toolkit:show_result"
+"""When it returns the last line is written: what fails then cannot take it back."""
 
 
 class Phase(Enum):
@@ -69,6 +71,11 @@ class Point:
     """The request before it, by its number in the run."""
     nth_since: int
     """What `nth` is when counting begins after that request."""
+
+    @property
+    def is_last(self) -> bool:
+        """Whether nothing of the pipe is left to deal with what fails here."""
+        return self.function in LAST or (self.function, self.event) == (SHOWN, _RETURN)
 
     def __str__(self) -> str:
         return f"{self.event} {self.nth} of {self.function} while {self.phase.value}"
