@@ -25,7 +25,7 @@ _START, _RETURN = "call", "return"
 LOG_RECORD = "output:LineFormatter.format"
 SEQUENCE = "deploy.sequence:Deploy.run"
 RECOVERY = "deploy.recovery:Recovery.after"
-LAST_LINE = "run:_end"
+LAST_LINE = "rest_of_run:_end"
 HARMLESS = frozenset(
     (
         "deploy.evidence:gather",
@@ -39,8 +39,9 @@ HARMLESS = frozenset(
 """What these functions call may fail without any effect on how the run ends."""
 LAST = frozenset(
     (
-        *("output:result", "run:run", "run:_run", "composition:_execute"),
-        *("run:_end", "output:guarded", "composition:_report", "composition:perform"),
+        *("run:run", "rest_of_run:complete", "rest_of_run:_complete", "rest_of_run:_end"),
+        *("composition:perform", "composition:_execute", "composition:_report"),
+        *("output:result", "output:guarded"),
     )
 )
 """Functions around which there is nothing but the interpreter."""
