@@ -39,9 +39,9 @@ HARMLESS = frozenset(
 """What these functions call may fail without any effect on how the run ends."""
 LAST = frozenset(
     (
-        *("run:run", "rest_of_run:complete", "rest_of_run:_complete", "rest_of_run:_end"),
-        *("composition:perform", "composition:_execute", "composition:_report"),
-        *("output:result", "output:guarded"),
+        *("output:result", "run:run", "composition:_execute"),
+        *("rest_of_run:complete", "rest_of_run:_complete"),
+        *("rest_of_run:_end", "output:guarded", "composition:_report", "composition:perform"),
     )
 )
 """Functions around which there is nothing but the interpreter."""
