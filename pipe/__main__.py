@@ -58,7 +58,7 @@ def main() -> int:
     authorities.read_early()
     process.protect()
     from pipe.dependencies import Dependencies  # noqa: PLC0415
-    from pipe.output import guard_process  # noqa: PLC0415
+    from pipe.guard import guard_process  # noqa: PLC0415
     from pipe.run import run  # noqa: PLC0415
     from pipe.secret import Mask  # noqa: PLC0415
 

@@ -9,8 +9,7 @@ import contextlib
 import os
 import ssl
 import threading
-
-import certifi
+from importlib.machinery import PathFinder
 
 _read: list[ssl.SSLContext] = []
 _reading: list[threading.Thread] = []
@@ -41,11 +40,21 @@ def usual_authorities() -> ssl.SSLContext:
     return _read.pop() if _read else _context()
 
 
+def bundle() -> str:
+    """Return the path of certifi's file.
+
+    `certifi.where` returns it too, but imports thirty modules, before the first request.
+    """
+    spec = PathFinder.find_spec("certifi")
+    folders = (spec and spec.submodule_search_locations) or [""]
+    return f"{folders[0]}/cacert.pem"
+
+
 def _context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
-    context.load_verify_locations(certifi.where())
+    context.load_verify_locations(bundle())
     _load_system_authorities(context)
     return context
 
@@ -54,7 +63,7 @@ def _load_system_authorities(context: ssl.SSLContext) -> None:
     """Trust the authorities at the paths that OpenSSL was built with, whatever variables name."""
     paths = ssl.get_default_verify_paths()
     # In the image the file is certifi's, and reading it twice would take twice as long.
-    if os.path.realpath(paths.openssl_cafile) != os.path.realpath(certifi.where()):
+    if os.path.realpath(paths.openssl_cafile) != os.path.realpath(bundle()):
         # A machine may have a file, a folder of hashed names, both or neither.
         with contextlib.suppress(OSError):
             context.load_verify_locations(cafile=paths.openssl_cafile)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from requests.adapters import BaseAdapter
-
 from pipe.clock import Clock, SystemClock
 from pipe.hosts import STEP_PROXY
 from pipe.http.resolver import Resolve, resolve
-from pipe.notify.background import SECONDS
+from pipe.notify import SECONDS
 
 if TYPE_CHECKING:
     # Loaded after the first request, see pipe.loading.
+    from requests.adapters import BaseAdapter
+
     from pipe.deploy_tests import Runner
     from pipe.jobs import TenantRunner
 

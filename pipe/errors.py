@@ -24,7 +24,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import IntEnum
 from typing import TypeVar
 
@@ -249,6 +248,8 @@ _MOST_COMPARED = 5000
 
 
 def _near(name: str, names: Sequence[str]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - see pipe.loading
+
     by_fold = {known.casefold(): known for known in names[:_MOST_COMPARED] if len(known) < 256}
     near = [by_fold[fold] for fold in get_close_matches(name.casefold(), by_fold, 3, 0.6)]
     return f" Did you mean {' or '.join(near)}?" if near else ""

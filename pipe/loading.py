@@ -1,7 +1,11 @@
 """What is loaded when: first what the first request needs, the rest while the portal answers.
 
-A module belongs to the first part if `pipe.run` imports it at once, and to the rest if only
-`pipe.composition` does. `python -X importtime -m pipe` shows the order, and
+There are three parts. Sending the first request takes the settings, a socket and TLS, no more:
+`pipe.run` imports that at once. The log, and the HTTP client that reads the response, are what
+`pipe.rest_of_run` imports. The rest of the program is what only `pipe.composition` imports.
+
+Where the first request has to be sent by the HTTP client, because of a proxy, the program is
+loaded in a thread while the portal answers. `python -X importtime -m pipe` shows the order, and
 tests/process/test_imports.py keeps it.
 """
 
@@ -12,20 +16,31 @@ import gc
 import sys
 import threading
 from importlib import import_module
-from importlib.util import find_spec, module_from_spec
 
 
 def begin() -> None:
     """Prepare for loading: without garbage collection, as modules are no garbage."""
     gc.disable()
+
+
+def rest(*, with_composition: bool) -> None:
+    """Load what a run needs after its first request; the program only if that was sent already."""
     # requests imports it to guess the encoding of texts, which the pipe never asks for.
     postpone("charset_normalizer")
+    # Unlike import_module, it shows the modules among the times of `-X importtime`.
+    __import__("pipe.rest_of_run")
+    if with_composition:
+        __import__("pipe.composition")
 
 
 def postpone(package: str) -> None:
     """Let a package be imported without loading more than its version until it is used."""
+    from importlib.util import find_spec, module_from_spec  # noqa: PLC0415 - see above
+
+    if package in sys.modules:
+        return
     spec = find_spec(package)
-    if package in sys.modules or spec is None or spec.loader is None:
+    if spec is None or spec.loader is None:
         return
     loader, module = spec.loader, module_from_spec(spec)
 
@@ -58,5 +73,4 @@ def finished() -> None:
 def _load(module: str) -> None:
     # A defect is raised again where the module is imported.
     with contextlib.suppress(Exception):
-        # Unlike import_module, it shows the module among the times of `-X importtime`.
-        __import__(module)
+        __import__(module)  # See above.

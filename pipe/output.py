@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import logging
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Iterable
 
@@ -56,23 +55,6 @@ def set_up(mask: Mask, *, debug: bool) -> None:
     # Libraries log warnings only, through the same mask.
     root.setLevel(logging.WARNING)
     logging.getLogger("pipe").setLevel(logging.DEBUG if debug else logging.INFO)
-
-
-def guard_process(mask: Mask) -> None:
-    """Send whatever Python itself would print to standard error through the log and the mask."""
-    logging.captureWarnings(capture=True)
-    sys.excepthook = lambda _kind, error, _trace: defect(mask, error)
-
-    def in_thread(details: threading.ExceptHookArgs) -> None:
-        if details.exc_value and not issubclass(details.exc_type, SystemExit):
-            defect(mask, details.exc_value)
-
-    def unraisable(details: sys.UnraisableHookArgs) -> None:
-        if details.exc_value:
-            defect(mask, details.exc_value)
-
-    threading.excepthook = in_thread
-    sys.unraisablehook = unraisable
 
 
 def result(mask: Mask, text: str, *, good: bool) -> None:

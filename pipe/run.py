@@ -1,22 +1,22 @@
-"""One run from the environment to the exit code."""
+"""One run from the environment to the exit code, until the first request is sent."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from pipe import __version__, loading, output
+from pipe import loading
 from pipe.dependencies import Dependencies
-from pipe.errors import DEFECT, ISSUES, ConfigError, ExitCode
-from pipe.http import Network
-from pipe.http.time_limit import when_sent
-from pipe.portal.opening import open_early
+from pipe.errors import ExitCode
+from pipe.portal.first_request import send_early
 from pipe.secret import Mask
-from pipe.settings import Settings, load
+from pipe.settings import load
 from pipe.settings.configuration import public_texts, secret_values
 from pipe.settings.load import debug_wanted, secrets
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    # Loaded after the first request, see pipe.loading.
+    from pipe.rest_of_run import Begun
 
 
 def run(
@@ -29,44 +29,23 @@ def run(
     mask = mask or Mask()
     for secret in secrets(environ):
         mask.add(secret)
-    output.set_up(mask, debug=debug_wanted(environ))
+    begun = _begin(environ, dependencies, mask)
+    from pipe.rest_of_run import complete  # noqa: PLC0415 - see pipe.loading
+
+    return complete(begun, dependencies, mask, debug=debug_wanted(environ))
+
+
+def _begin(environ: Mapping[str, str], dependencies: Dependencies, mask: Mask) -> Begun:
+    """Read the settings, send the first request, and load the rest while the portal answers.
+
+    Returns what prevented it as well: nothing can be reported before the log is loaded.
+    """
     try:
         settings = load(environ)
         for secret in secret_values(settings.configurations, public_texts(settings)):
             mask.add(secret)
-        return _run(settings, dependencies, mask)
-    except ConfigError as error:
-        output.problems(error)
-        return _end(mask, error.code, f"{error.diagnosis} Nothing was changed.")
-    except KeyboardInterrupt:
-        return _end(mask, ExitCode.CANCELLED, "Cancelled. Nothing was changed.")
-    except Exception as error:  # noqa: BLE001 - a bug is reported as one, whatever it is
-        output.defect(mask, error)
-        return _end(mask, ExitCode.DEFECT, f"{DEFECT} Please report it: {ISSUES}")
-
-
-def _run(settings: Settings, dependencies: Dependencies, mask: Mask) -> ExitCode:
-    """Run with variables that are fine."""
-    clock = dependencies.clock
-    started = clock.now()
-    portal = f", portal {settings.host}" if settings.host else ""
-    log.info("Deploy pipe %s%s", __version__, portal)
-    network = Network(settings.proxies, settings.ca_cert, clock, dependencies.adapter)
-    with when_sent(lambda: loading.start("pipe.composition")):
-        opened = open_early(settings, network)
-    from pipe.composition import perform  # noqa: PLC0415 - see pipe.loading
-
-    loading.finished()
-    code, message = perform(settings, dependencies, mask, network, opened=opened, started=started)
-    return _end(mask, code, message)
-
-
-def _end(mask: Mask, code: ExitCode, message: str) -> ExitCode:
-    """Write the last line, which never changes how the run ends."""
-    suffix = f" (exit code {code})" if code else ""
-    try:
-        output.result(mask, f"{message}{suffix}", good=code is ExitCode.DONE)
-    except Exception:  # noqa: BLE001 - standard output may be closed, and memory short
-        short = f"The run ended with exit code {code}; its message could not be written."
-        output.guarded("The last line", lambda: output.result(Mask(), short, good=False))
-    return code
+        sent = None if dependencies.adapter else send_early(settings)
+        loading.rest(with_composition=sent is not None)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - see above
+        return error
+    return settings, sent

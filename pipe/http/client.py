@@ -15,8 +15,9 @@ import urllib3
 
 from pipe.clock import Clock, Deadline
 from pipe.errors import Unreachable
+from pipe.http.failures import BodyTooLarge
 from pipe.http.json_body import loads
-from pipe.http.limits import BodyTooLarge, Limits
+from pipe.http.limits import Limits
 from pipe.http.time_limit import time_limit
 from pipe.retry import Retryable
 
@@ -176,6 +177,8 @@ class HttpClient:
         )
 
     def _read_body(self, response: requests.Response) -> bytes:
+        if (response.raw.length_remaining or 0) > self.limits.body:
+            raise BodyTooLarge
         # getvalue() does not copy; lists of pods take many megabytes.
         received = io.BytesIO()
         # A server that drips meets `time_limit`, which sees bytes as they arrive.

@@ -13,7 +13,8 @@ import urllib3.exceptions
 
 from pipe.errors import Unreachable
 from pipe.http.certificate import CertificateSummary, fetch_certificate
-from pipe.http.limits import BodyTooLarge, Limits, ResponseTooSlow
+from pipe.http.failures import BodyTooLarge, ResponseTooSlow
+from pipe.http.limits import Limits
 from pipe.http.tunnel import proxy_address
 from pipe.secret import cut
 

@@ -56,6 +56,8 @@ def _is_deep(value: Any) -> bool:
     """Return whether a value is nested too deeply, without recursion."""
     level = [value] if isinstance(value, (dict, list)) else []
     for _ in range(DEPTH):
+        if not level:
+            return False
         level = [
             inner
             for outer in level

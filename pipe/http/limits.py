@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import requests
-
 from pipe.retry import RetryPolicy
 
 
@@ -30,11 +28,3 @@ class Limits:
     def retry_policy(self) -> RetryPolicy:
         """How often a request that changes nothing is repeated."""
         return RetryPolicy(self.patience, self.longest_pause, tries=self.tries)
-
-
-class BodyTooLarge(requests.RequestException):
-    """A response above the size limit; a request error, so that it is explained like the others."""
-
-
-class ResponseTooSlow(requests.RequestException):
-    """A response that is not complete within the time limit."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterator
-from functools import lru_cache
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,9 +12,9 @@ import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.utils import should_bypass_proxies
 
-from pipe.authorities import usual_authorities
 from pipe.hosts import LOCAL_HOSTS
 from pipe.http.time_limit import POOLS
+from pipe.http.tls import tls_context
 from pipe.settings import Proxies
 
 
@@ -51,7 +50,7 @@ class TimedAdapter(HTTPAdapter):
 
 
 class VerifyingAdapter(TimedAdapter):
-    """Uses TLS as `context` has it: `tls_context` or `private_context`."""
+    """Uses TLS as `context` has it: see `pipe.http.tls`."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self._context = context
@@ -78,37 +77,6 @@ class VerifyingAdapter(TimedAdapter):
         return super().proxy_manager_for(
             *args, ssl_context=self._context, proxy_ssl_context=self._context, **kwargs
         )
-
-
-@lru_cache(maxsize=1)
-def tls_context(ca_cert: str) -> ssl.SSLContext:
-    """Return a context for TLS 1.2 or newer with the usual authorities and those in `ca_cert`.
-
-    `ca_cert` is PEM text. All connections of a run share the context: reading the authorities
-    takes longer than a handshake.
-    """
-    context = usual_authorities()
-    if ca_cert:
-        context.load_verify_locations(cadata=ca_cert)
-        # From 3.13 on Python rejects authorities without an extension of RFC 5280, which those of
-        # companies often lack. Trust, names and dates are still verified.
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    return context
-
-
-def private_context(*authorities: str) -> ssl.SSLContext:
-    """Return a context that trusts nothing but these authorities (PEM).
-
-    Raises `ssl.SSLError` or `ValueError` for a text that holds no certificate.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # Not strict, see above: Kubernetes makes its authorities without those extensions.
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    for authority in filter(None, authorities):
-        context.load_verify_locations(cadata=authority)
-    return context
 
 
 def open_session(

@@ -15,10 +15,11 @@ from contextvars import ContextVar
 from typing import Any
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connection import HTTPSConnection
 
 from pipe.clock import Deadline
-from pipe.http.limits import ResponseTooSlow
+from pipe.http.adoption import AdoptingConnection
+from pipe.http.failures import ResponseTooSlow
 
 _deadline: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
 
@@ -112,11 +113,11 @@ class _TimedResponse(http.client.HTTPResponse):
         super().__init__(timed, *args, **kwargs)
 
 
-class _TimedHttpConnection(HTTPConnection):
+class _TimedHttpConnection(AdoptingConnection):
     response_class = _TimedResponse
 
 
-class _TimedHttpsConnection(HTTPSConnection):
+class _TimedHttpsConnection(AdoptingConnection, HTTPSConnection):
     response_class = _TimedResponse
 
 

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pipe.clock import Clock
 from pipe.deploy_tests import CommandResult
 from pipe.deploy_tests.model import WriteLine
-from pipe.errors import Refused
 from pipe.jobs.ecs_follow import TaskFollower
 from pipe.jobs.ecs_plan import TaskPlan, make_plan, short
 from pipe.jobs.ecs_task import task_result
@@ -39,7 +38,7 @@ class EcsRunner(TenantRunner):
 
     def check_ready(self, command: TenantCommand) -> None:
         """See `TenantRunner`."""
-        self._list(make_plan(command, self._step).family)
+        EcsTasks(self._portal.scope).check_route(make_plan(command, self._step).family)
 
     def run(self, command: TenantCommand, write_line: WriteLine) -> CommandResult:
         """See `TenantRunner`."""
@@ -82,15 +81,6 @@ class EcsRunner(TenantRunner):
             self._running = ""
         return self._stopped
 
-    def _list(self, family: str) -> tuple[EcsTask, ...]:
-        tasks = EcsTasks(self._portal.scope).list(family)
-        if tasks is None:
-            raise Refused(
-                "The portal is too old to run commands in ECS: it does not list tasks.",
-                "Have the portal updated, or run the command in the step.",
-            )
-        return tasks
-
     def _earlier(self, command: TenantCommand, plan: TaskPlan) -> EcsTask | None:
         """Return the task of an earlier run that runs the same, or has done it for good."""
         same = list(self._same(plan))
@@ -103,7 +93,7 @@ class EcsRunner(TenantRunner):
 
     def _same(self, plan: TaskPlan) -> Iterator[EcsTask]:
         known: dict[str, bool] = {}
-        for task in self._list(plan.family)[:_MOST_COMPARED]:
+        for task in EcsTasks(self._portal.scope).list_surely(plan.family)[:_MOST_COMPARED]:
             if task.definition not in known:
                 definition = self._portal.ecs.task_definition(task.definition)
                 known[task.definition] = plan.is_for(definition)

@@ -82,21 +82,22 @@ class Follower:
         self._read_rest()
         if isinstance(state, Ended) and state.exit_code is None and self.stream.status is None:
             state = explained(state, self.pods_inside(self.name) if self.pods_inside else ())
-        is_late = isinstance(state, (Starting, Running)) or (
+        # The shell has reported success, and the pause after it went beyond the limit or was cut
+        # short by a deletion.
+        is_cut_short = isinstance(state, (Starting, Running, Gone)) or (
             isinstance(state, Ended) and state.is_out_of_time
         )
-        # The shell has reported success, and the pause after it went beyond the limit.
-        return Succeeded() if is_late and self.stream.status == 0 else state
+        return Succeeded() if is_cut_short and self.stream.status == 0 else state
 
-    def has_succeeded(self, portal: TenantPortal) -> bool:
-        """Return whether the command has succeeded by now, as far as a few seconds can show."""
+    def has_succeeded(self, portal: TenantPortal) -> bool | None:
+        """Return whether the command has succeeded by now, None where that cannot be read."""
         self._read_log(insist=True)
         if self.stream.status is not None:
             return self.stream.status == 0
         try:
             job = Jobs(portal.scope).find(self.name)
         except PipeError:
-            return False
+            return None
         return job is not None and job.end is not None and job.end.is_complete
 
     def _followed(self) -> JobState:

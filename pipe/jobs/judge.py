@@ -16,7 +16,7 @@ _NOT_STARTED = ("StartError", "ContainerCannotRun")
 _UNSEEN_SECONDS = 15.0
 """How long a job may stay invisible after the portal created it."""
 _GONE_SECONDS = 10.0
-"""How long a job that was seen must be missing: a gateway may answer 404 for a moment."""
+"""How long a job that was seen must be missing: not every list is up to date."""
 _LOOKS = 2
 
 
@@ -24,7 +24,7 @@ _LOOKS = 2
 class JobLook:
     """What one look at a job found at a moment on the monotonic clock.
 
-    `job` is None where the portal shows no such job; `pods` and `faults` are as recent as the
+    `job` is None where the portal's list of jobs lacks it; `pods` and `faults` are as recent as the
     looks that read them.
     """
 

@@ -53,7 +53,7 @@ class TenantRunner(ABC):
     def run(self, command: TenantCommand, write_line: WriteLine) -> CommandResult:
         """Run it to its end or its time limit; its log is written line by line as it comes.
 
-        An interruption deletes the job and is passed on. Raises `PlatformError` if the job cannot
+        An interruption is passed on after `stop`. Raises `PlatformError` if the job cannot
         be created, or cannot be seen when the time is up.
         """
 
@@ -68,4 +68,8 @@ class TenantRunner(ABC):
 
     @abstractmethod
     def stop(self) -> str:
-        """Delete the job that is running, and return a sentence on it; empty if there is none."""
+        """Delete the job that is running, and return a sentence on it; empty if there is none.
+
+        The job of a `once` command stays if it is complete or if that cannot be read: the next run
+        of the step decides.
+        """

@@ -1,4 +1,4 @@
-"""Delete jobs, and report what could not be deleted."""
+"""Delete jobs or leave them, and report what became of them."""
 
 from __future__ import annotations
 
@@ -18,6 +18,26 @@ _PODS_SECONDS = 2.0
 """In which Kubernetes begins to end the pods of a deleted job."""
 _GONE_SECONDS = 60.0
 """How long a deleted job may take to go before one of its name is created."""
+
+
+@dataclass(frozen=True)
+class Left:
+    """What became of a job that is not followed any more, in a `sentence`.
+
+    `kept` is its name if the next run of the step needs it.
+    """
+
+    sentence: str
+    kept: str = ""
+
+    @classmethod
+    def complete(cls, name: str) -> Left:
+        """Return what becomes of a job that is the proof that its command ran."""
+        sentence = (
+            f"The job {name} is complete; it stays, so that the next run of this step does not run "
+            "its command again."
+        )
+        return cls(sentence, kept=name)
 
 
 @dataclass(frozen=True)
@@ -44,6 +64,14 @@ class Removal:
                 "itself a minute after the time limit at the latest."
             )
         return f"The job {name} was deleted; what its command did until then stays."
+
+    def leave(self, name: str) -> Left:
+        """Return what becomes of a job whose end cannot be read: nothing."""
+        sentence = (
+            f"The job {name} stays: its command may be done, and the next run of this step finds "
+            f"out. {self.remedy(name)}"
+        )
+        return Left(sentence, kept=name)
 
     def _has_running_pod(self, name: str) -> bool:
         """Return whether a deleted job's pod goes on: by default Kubernetes leaves it behind."""

@@ -17,7 +17,7 @@ from pipe.jobs.judge import Ended, Gone, JobState, Succeeded
 from pipe.jobs.log import LogStream
 from pipe.jobs.model import TenantCommand, TenantRunner
 from pipe.jobs.naming import JobName
-from pipe.jobs.removal import Removal
+from pipe.jobs.removal import Left, Removal
 from pipe.jobs.result import result
 from pipe.kinds.send_once import SendOnce
 from pipe.portal import TenantPortal
@@ -50,10 +50,8 @@ class JobRunner(TenantRunner):
         self._keep_failed = keep_failed
         self._pods_inside = pods_inside
         self._removal = Removal(portal, clock)
-        self._current: Follower | None = None
-        self._stopped = ""
-        self._left: set[str] = set()
-        """Jobs that the next run of the step needs."""
+        self._job: Follower | Left | None = None
+        """The job that may be running, or what became of it."""
 
     def check_ready(self, command: TenantCommand) -> None:
         """See `TenantRunner`."""
@@ -66,12 +64,13 @@ class JobRunner(TenantRunner):
         began, name = self._clock.monotonic(), JobName.of(command, self._step)
         body = build(command, name)
         follower = self._follower(command, body, LogStream(Lines(write_line, self._mask)))
+        self._job = None
         try:
             found = find_earlier(command, name, self._portal, self._removal)
             if found and found.end:
                 return done_earlier(found)
             if found:
-                follower.name, self._current = found.name, follower
+                follower.name, self._job = found.name, follower
             else:
                 self._create(command, body, follower)
             state = follower.to_end()
@@ -81,48 +80,45 @@ class JobRunner(TenantRunner):
         except Exception:
             self._abandon()
             raise
-        self._current = None
+        self._job = None
         self._settle(command, follower.name, state)
         return result(state, follower, self._clock.monotonic() - began)
 
     def clear(self, command: TenantCommand) -> None:
         """See `TenantRunner`."""
         name = JobName.of(command, self._step)
+        kept = self._job.kept if isinstance(self._job, Left) else ""
         try:
             for job in Jobs(self._portal.scope).list():
                 is_ours = name.is_same(job) or name.is_outdated(job)
-                if is_ours and job.name not in self._left:
+                if is_ours and job.name != kept:
                     self._removal.delete(job.name)
         except PipeError as error:
             log.warning("%s Jobs of %s may be left in the tenant.", error, command.setting)
 
     def stop(self) -> str:
         """See `TenantRunner`."""
-        if self._current:
-            current, self._current = self._current, None
-            portal = self._portal.within(_SECONDS_TO_STOP)
-            if current.once and current.has_succeeded(portal):
-                self._left.add(current.name)
-                self._stopped = (
-                    f"The job {current.name} is complete; it stays, so that the next run of this "
-                    "step does not run its command again."
-                )
-            else:
-                self._stopped = Removal(portal, self._clock).stop(current.name)
-        return self._stopped
+        if isinstance(self._job, Follower):
+            # A second interruption ends this at once.
+            follower, self._job = self._job, None
+            self._job = self._stopped(follower)
+        return self._job.sentence if self._job else ""
+
+    def _stopped(self, follower: Follower) -> Left:
+        """Delete a job, unless its command has succeeded or may have."""
+        name, portal = follower.name, self._portal.within(_SECONDS_TO_STOP)
+        succeeded = follower.once and follower.has_succeeded(portal)
+        if succeeded is None:
+            return self._removal.leave(name)
+        if succeeded:
+            return Left.complete(name)
+        return Left(Removal(portal, self._clock).stop(name))
 
     def _abandon(self) -> None:
         """Log what becomes of the job that cannot be followed any more."""
-        if self._current and self._current.once:
-            name, self._current = self._current.name, None
-            self._left.add(name)
-            log.warning(
-                "The job %s stays: its command may be done, and the next run of this step finds "
-                "out. %s",
-                name,
-                self._removal.remedy(name),
-            )
-        elif sentence := self.stop():
+        if isinstance(self._job, Follower) and self._job.once:
+            self._job = self._removal.leave(self._job.name)
+        if sentence := self.stop():
             log.warning("%s", sentence)
 
     def _create(self, command: TenantCommand, body: JobBody, follower: Follower) -> None:
@@ -133,13 +129,13 @@ class JobRunner(TenantRunner):
 
         def create() -> None:
             nonlocal is_uncertain
-            self._current = follower
+            self._job = follower
             try:
                 jobs.create(body)
             except PipeError as error:
                 is_uncertain |= error.may_have_applied
                 if not is_uncertain:
-                    self._current = None
+                    self._job = None
                 raise
 
         SendOnce(self._clock).send(
@@ -163,6 +159,10 @@ class JobRunner(TenantRunner):
     def _settle(self, command: TenantCommand, name: str, state: JobState) -> None:
         """Delete the job unless it has to stay as a proof, or for a look at it."""
         if isinstance(state, Succeeded) and command.once:
+            return
+        if isinstance(state, Gone) and command.once:
+            # If a list left it out by mistake, the next run finds it.
+            self._job = Left("", kept=name)
             return
         if isinstance(state, Ended) and self._keep_failed:
             log.info("The job %s stays because of DEBUG. %s", name, self._removal.remedy(name))

@@ -1,24 +1,12 @@
 """What Kubernetes itself reports of a tenant's services, with access that the portal issues.
 
-Only reads. The JSON of its objects ends in `objects`.
+Only reads. The JSON of its objects ends here.
 """
 
-from pipe.kubernetes.cluster import (
-    REMEDY,
-    REMEDY_FOR_RIGHTS,
-    RIGHTS,
-    Cluster,
-    Right,
-    connect,
-    selector,
-)
-from pipe.kubernetes.objects import (
-    GAVE_UP,
-    Condition,
-    Event,
-    Workload,
-    WorkloadKind,
-)
+from pipe.kubernetes.cluster import REMEDY, Cluster, connect, selector
+from pipe.kubernetes.events import Event
+from pipe.kubernetes.rights import REMEDY_FOR_RIGHTS, RIGHTS, Right
+from pipe.kubernetes.workloads import GAVE_UP, Condition, Workload, WorkloadKind
 
 __all__ = [
     "GAVE_UP",

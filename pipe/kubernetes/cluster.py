@@ -19,18 +19,13 @@ from pipe.clock import Deadline
 from pipe.errors import Refused, Unreachable
 from pipe.http import HttpClient, Limits, Network, Reply
 from pipe.http.excerpt import excerpt
-from pipe.http.session import private_context, proxy_for
-from pipe.kubernetes.objects import (
-    Event,
-    Workload,
-    WorkloadKind,
-    decode_event,
-    decode_pod,
-    decode_workload,
-    entries,
-    is_allowed,
-    revision_of,
-)
+from pipe.http.session import proxy_for
+from pipe.http.tls import private_context
+from pipe.kubernetes.events import Event, decode_event
+from pipe.kubernetes.objects import entries, revision_of
+from pipe.kubernetes.pods import decode_pod
+from pipe.kubernetes.rights import REMEDY_FOR_RIGHTS, REVIEWS, RIGHTS, Right, is_allowed
+from pipe.kubernetes.workloads import Workload, WorkloadKind, decode_workload
 from pipe.parallel import call_within, run_concurrently
 from pipe.portal import Pod, TenantPortal, error_body
 from pipe.portal.fields import LONGEST_PROSE, UnexpectedShape
@@ -47,37 +42,9 @@ _QUICK = 1.0
 _LOG_BYTES = 1 << 18
 _LONGEST_SELECTOR = 2000
 _MOST_EVENTS = 5000
-_REVIEWS = "apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 REMEDY = (
     "Run the step on a runner inside the cluster's network, or set KUBERNETES: 'auto' to follow "
     "the rollout by what the portal shows."
-)
-REMEDY_FOR_RIGHTS = (
-    "Give the tenant's service account in Kubernetes these rights, or set KUBERNETES: 'auto' to "
-    "follow the rollout by what the portal shows."
-)
-
-
-@dataclass(frozen=True)
-class Right:
-    """A right in the tenant's namespace; without a `required` one nothing can be followed."""
-
-    verb: str
-    resource: str
-    group: str = ""
-    subresource: str = ""
-    required: bool = True
-
-    def __str__(self) -> str:
-        """Return it in the words of Kubernetes."""
-        return f"{self.verb} {'/'.join(filter(None, (self.resource, self.subresource)))}"
-
-
-RIGHTS = (
-    Right("list", "pods"),
-    *(Right("list", kind.plural, "apps") for kind in WorkloadKind),
-    Right("list", "events", required=False),
-    Right("get", "pods", subresource="log", required=False),
 )
 
 
@@ -212,19 +179,8 @@ class Cluster:
         return tuple(pod for pod in decoded if not pod.controller_kind.endswith("/Job"))
 
     def _has(self, right: Right) -> bool:
-        attributes = {
-            "namespace": self.issued.namespace,
-            "verb": right.verb,
-            "group": right.group,
-            "resource": right.resource,
-            "subresource": right.subresource,
-        }
-        body = {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": attributes},
-        }
-        reply = self._send("POST", _REVIEWS, body)
+        body = right.review(self.issued.namespace)
+        reply = self._send("POST", REVIEWS, body)
         return self._decode(reply, f"the right to {right}", is_allowed)
 
     def _path(self, group: str, resource: str, query: Mapping[str, str], *parts: str) -> str:

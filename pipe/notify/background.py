@@ -14,9 +14,6 @@ log = logging.getLogger(__name__)
 Delivery = Callable[[], None]
 """Delivers one message; may raise `DeliveryFailed`."""
 
-SECONDS = 5.0
-"""How long all messages of a run together may delay its end."""
-
 THREAD = "notifications"
 
 LIMITS = Limits(connect=3.0, read=4.0, whole=4.0, body=1 << 16, tries=1)

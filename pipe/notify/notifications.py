@@ -11,8 +11,8 @@ from requests.adapters import BaseAdapter
 from pipe.clock import SystemClock
 from pipe.hosts import STEP_PROXY
 from pipe.http.session import open_session
-from pipe.notify import code_insights, delivery, slack, webhook
-from pipe.notify.background import SECONDS, BackgroundSender
+from pipe.notify import SECONDS, code_insights, delivery, slack, webhook
+from pipe.notify.background import BackgroundSender
 from pipe.report import Recorder, RunRecord
 from pipe.secret import Mask
 from pipe.settings import Settings

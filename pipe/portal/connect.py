@@ -7,6 +7,7 @@ import requests
 from pipe.http import HttpClient, Network
 from pipe.identity.token_life import TokenEnd
 from pipe.portal.calls import Calls
+from pipe.portal.first_request import HEADERS
 from pipe.portal.portal import Portal
 from pipe.secret import Secret
 
@@ -18,11 +19,8 @@ class BearerAuth(requests.auth.AuthBase):
         self._token = token
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Add the headers."""
+        """Add the header."""
         request.headers["Authorization"] = f"Bearer {self._token.reveal()}"
-        request.headers["Accept"] = "application/json"
-        # A cache in between would show an outdated rollout.
-        request.headers["Cache-Control"] = "no-cache"
         return request
 
 
@@ -35,6 +33,7 @@ def connect(
 ) -> Portal:
     """Return the portal at this address; `variable` is where the token is from, `end` its end."""
     session = network.session(host)
+    session.headers = requests.structures.CaseInsensitiveDict(HEADERS)
     session.auth = BearerAuth(token)
     http = HttpClient(host, session, network.clock, setting="DUPLO_HOST")
     life = end.refusal(network.clock.now()) if end else ""

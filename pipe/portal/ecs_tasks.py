@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from pipe.errors import Refused
+from pipe.http import Reply
 from pipe.portal.calls import NO_ROUTE
 from pipe.portal.fields import enum_text, is_integer, listed, objects, prose, text
 from pipe.portal.scope import Scope
@@ -52,25 +54,35 @@ class EcsTasks:
     def list(self, family: str) -> tuple[EcsTask, ...] | None:
         """Return the tasks of a family, those included that stopped within about an hour.
 
-        None on a portal without this list.
+        None on a portal without this list, which is taken for missing at its first failure: it
+        only explains rollouts. `list_surely` is for commands, which depend on it.
         """
         missing = self._scope.memory.missing_routes
         if _ROUTE in missing:
             return None
-        path = self._scope.v3("aws", _ROUTE, family)
-        reply = self._scope.calls.read(path, final=_MISSING)
+        reply = self._read(family, final=_MISSING)
         if reply.status in _MISSING:
             missing.add(_ROUTE)
             return None
         return self._scope.calls.decode(reply, f"the tasks of {family}", _tasks)
 
     def list_surely(self, family: str) -> tuple[EcsTask, ...]:
-        """Return what `list` does, on a portal that is known to have the list.
+        """Return what `list` does, retried like any read; raise `Refused` where it fails."""
+        return self._scope.calls.decode(self._read(family), f"the tasks of {family}", _tasks)
 
-        Raises `Refused` where it is missing for a moment.
-        """
-        reply = self._scope.calls.read(self._scope.v3("aws", _ROUTE, family))
-        return self._scope.calls.decode(reply, f"the tasks of {family}", _tasks)
+    def check_route(self, family: str) -> None:
+        """Raise `Refused` on a portal without this list."""
+        reply, host = self._read(family), self._scope.calls.host
+        if reply.status in NO_ROUTE:
+            raise Refused(
+                f"The portal {host} cannot run commands in ECS: it answered {reply.status} for the "
+                f"tasks of {family}.",
+                "Have the portal updated, or run the command in the step.",
+            )
+        self._scope.calls.check(reply, f"the tasks of {family}")
+
+    def _read(self, family: str, final: tuple[int, ...] = ()) -> Reply:
+        return self._scope.calls.read(self._scope.v3("aws", _ROUTE, family), final=final)
 
 
 def _tasks(body: Any) -> tuple[EcsTask, ...]:

@@ -58,16 +58,23 @@ class Jobs:
                 "for the list of jobs.",
                 "Have the portal updated, or run the command in the step.",
             )
-        self._check_permission(reply, "the list of jobs")
-        return self._scope.calls.decode(reply, "the list of jobs", _jobs)
+        return self._listed(reply)
 
     def find(self, name: str) -> Job | None:
-        """Return one job, None when it does not exist."""
+        """Return one job, None when the list of jobs lacks it.
+
+        Only the list proves that a job is gone: gateways and portals without this route answer
+        404 or 405 as well. Raises `Refused` with that answer where the list cannot be had either.
+        """
         what = f"the job {name}"
         reply = self._scope.calls.read(self._path(name), final=NO_ROUTE)
-        if _is_absent(reply):
-            return None
-        return self._scope.calls.decode(reply, what, _found)
+        job = None if _is_absent(reply) else self._scope.calls.decode(reply, what, _found)
+        if job is not None:
+            return job
+        every = self._scope.calls.read(self._path(), final=NO_ROUTE)
+        if every.status in NO_ROUTE:
+            self._scope.calls.check(reply, what)
+        return next((one for one in self._listed(every) if one.name == name), None)
 
     def create(self, body: JobBody) -> None:
         """Create a job, which may be there already: its name identifies what it runs.
@@ -82,10 +89,11 @@ class Jobs:
         self._scope.calls.check_done(reply, what)
 
     def delete(self, name: str) -> None:
-        """Delete a job with its pods; one that does not exist is no error."""
+        """Delete a job with its pods; one that the list of jobs lacks is no error."""
         reply = self._scope.calls.send("DELETE", self._path(name), None)
-        if not _is_absent(reply):
-            self._scope.calls.check_done(reply, f"the deletion of the job {name}")
+        if _is_absent(reply) and self.find(name) is None:
+            return
+        self._scope.calls.check_done(reply, f"the deletion of the job {name}")
 
     def pods(self, name: str) -> tuple[Pod, ...]:
         """Return the pods of a job, as far as the portal still lists them."""
@@ -113,6 +121,10 @@ class Jobs:
     def _path(self, *name: str) -> str:
         return self._scope.v3("k8s", "job", *name)
 
+    def _listed(self, reply: Reply) -> tuple[Job, ...]:
+        self._check_permission(reply, "the list of jobs")
+        return self._scope.calls.decode(reply, "the list of jobs", _jobs)
+
     def _check_permission(self, reply: Reply, what: str) -> None:
         """Raise the error for the status by which permission sets refuse."""
         if reply.status != 400 or error_body.transient(reply):
@@ -129,6 +141,7 @@ class Jobs:
 
 
 def _is_absent(reply: Reply) -> bool:
+    """Return whether a reply shows no job, or no route to one."""
     if reply.status in NO_ROUTE:
         return True
     return reply.status == 400 and _ABSENT in error_body.message(reply).casefold()

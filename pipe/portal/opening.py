@@ -1,4 +1,4 @@
-"""The first request to the portal, which everything else waits for."""
+"""The portal with its list of tenants, which everything else waits for."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from pipe.http import Network
 from pipe.identity.token_life import TokenEnd, end_of
 from pipe.portal.connect import connect
+from pipe.portal.first_request import comes_first
 from pipe.portal.portal import Portal
 from pipe.portal.tenants import Tenant, choose
 from pipe.secret import Secret
-from pipe.settings import Action, Settings
-
-_USE_A_TARGET = (Action.DEPLOY, Action.ROLLBACK, Action.RUN)
+from pipe.settings import Settings
 
 
 class OpenedPortal:
@@ -47,7 +46,6 @@ def open_portal(
 
 def open_early(settings: Settings, network: Network) -> OpenedPortal | None:
     """Request it before anything else, or return None where something has to come before it."""
-    aws_comes_first = settings.aws.role_arn or settings.token_secret
-    if aws_comes_first or settings.action not in _USE_A_TARGET:
+    if not comes_first(settings):
         return None
     return open_portal(settings, network, settings.token, end_of(settings.token))

@@ -9,6 +9,7 @@ from typing import Any
 from pipe.errors import NotFound, Refused
 from pipe.portal.calls import NO_ROUTE, Calls
 from pipe.portal.fields import listed, text
+from pipe.portal.first_request import PATH
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Tenants:
 
         Raises `IdentityError` when the portal refuses the token.
         """
-        reply = self._calls.read("admin/GetTenantsForUser")
+        reply = self._calls.read(PATH)
         if reply.status in (403, 404):
             # Some tokens may read this list only (an assumption of the API's own clients).
             reply = self._calls.read("adminproxy/GetTenantNames")

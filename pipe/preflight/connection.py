@@ -13,7 +13,8 @@ import requests
 
 from pipe.http import Limits, Network
 from pipe.http.diagnosis import explain
-from pipe.http.session import proxy_for, tls_context
+from pipe.http.session import proxy_for
+from pipe.http.tls import tls_context
 from pipe.http.tunnel import proxy_address, tls_connection
 from pipe.preflight.result import CheckResult, failed, passed, unknown
 

@@ -6,8 +6,6 @@ import ipaddress
 import re
 from urllib.parse import SplitResult, unquote, urlsplit
 
-import requests
-
 from pipe.hosts import LOCAL_HOSTS
 from pipe.secret import Secret
 from pipe.settings.parsers import LONGEST_NAME, short
@@ -133,6 +131,8 @@ def _with_ascii_host(value: str) -> str:
     """Return an address with its host name in IDNA, or as it is where that is impossible."""
     if value.isascii() or "@" in value:
         return value
+    import requests  # noqa: PLC0415 - see pipe.loading
+
     try:
         parts = urlsplit(value)
         encoded = urlsplit(requests.Request("GET", value).prepare().url or "")

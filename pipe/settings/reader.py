@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import TypeVar
 
 from pipe.errors import Problem
@@ -67,6 +66,8 @@ class Reader:
         )
 
     def _refuse_missing(self, variable: Variable) -> None:
+        from difflib import get_close_matches  # noqa: PLC0415 - see pipe.loading
+
         others = set(self._environ) - set(BY_NAME)
         similar = get_close_matches(variable.name, others, 1, 0.8)
         what = "is empty" if variable.name in self._environ else "is missing"

@@ -31,7 +31,7 @@ LAYERS = (
         "toolkit",
         "errors",
     ),
-    ("model", "output"),
+    ("guard", "model", "output"),
     ("settings",),
     ("http",),
     ("identity", "portal"),
@@ -45,6 +45,7 @@ LAYERS = (
     ("dependencies",),
     ("actions",),
     ("composition",),
+    ("rest_of_run",),
     ("run",),
     ("__main__",),
 )

@@ -151,8 +151,30 @@ def test_an_outage_is_waited_for(ecs: TenantHarness, status: int) -> None:
 def test_a_portal_that_lists_no_tasks_is_named_before_anything_runs(ecs: TenantHarness) -> None:
     ecs.world.script(ApiFault("GET", "ecsTasks", "status", status=404, times=99))
     runner = EcsRunner(ecs.portal(), ecs.clock, STEP)
-    with pytest.raises(Refused, match="does not list tasks"):
+    words = "cannot run commands in ECS: it answered 404 for the tasks of"
+    with pytest.raises(Refused, match=words) as caught:
         runner.check_ready(beside(ecs))
+    assert "Have the portal updated" in caught.value.remedy
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_passing_failure_before_the_task_is_waited_for(ecs: TenantHarness, times: int) -> None:
+    """An explanation of a rollout would do without the list; a command must not."""
+    runner, what = EcsRunner(ecs.portal(), ecs.clock, STEP), beside(ecs)
+    for call in (runner.check_ready, lambda what: runner.run(what, ecs.write)):
+        ecs.world.script(ApiFault("GET", "ecsTasks", "status", status=500, times=times))
+        call(what)
+    assert ecs.world.jobs.runs("migrate") == 1
+
+
+@pytest.mark.parametrize("status", [404, 405, 500])
+def test_an_answer_that_keeps_coming_is_named(ecs: TenantHarness, status: int) -> None:
+    runner, what = EcsRunner(ecs.portal(), ecs.clock, STEP), beside(ecs)
+    runner.check_ready(what)
+    ecs.world.script(ApiFault("GET", "ecsTasks", "status", status=status, times=999))
+    with pytest.raises(Refused, match=f"answered {status} for the tasks of {FAMILY}"):
+        runner.run(what, ecs.write)
+    assert ecs.world.jobs.runs("migrate") == 0
 
 
 def test_a_service_has_no_job_of_its_own(ecs: TenantHarness) -> None:

@@ -352,6 +352,81 @@ def test_a_job_that_vanishes_is_an_error(tenant: TenantHarness) -> None:
     assert "was deleted meanwhile" in describe(tenant.run(command()), 60)
 
 
+def test_a_success_in_the_log_counts_although_the_job_vanishes(tenant: TenantHarness) -> None:
+    """Reported as lost, it would be run again."""
+    tenant.world.command("migrate", Command(5, COUNTED))
+    tenant.world.intrude(lambda world: world.jobs.items[0].delete("background"), after=5 + START)
+    assert tenant.run(command()).passed
+
+
+@pytest.mark.parametrize("status", [404, 405])
+def test_a_job_that_cannot_be_read_alone_is_followed_in_the_list(
+    tenant: TenantHarness, status: int
+) -> None:
+    tenant.world.command("migrate", Command(5, COUNTED))
+    tenant.world.script(ApiFault("GET", "k8s/job/", "status", status=status, times=9999))
+    for step in (STEP, AGAIN):
+        assert tenant.run(command(), step).passed
+    assert tenant.world.jobs.runs("migrate") == 1
+
+
+@pytest.mark.parametrize("seen", [0, 3])
+@pytest.mark.parametrize("status", [404, 405])
+def test_a_job_is_not_gone_where_the_list_of_jobs_cannot_be_read_either(
+    tenant: TenantHarness, log: Log, status: int, seen: int
+) -> None:
+    """The first list is that of earlier jobs."""
+    tenant.world.command("migrate", Command(600))
+    alone = ApiFault("GET", "k8s/job/", "status", status=status, times=9999, skip=seen)
+    every = ApiFault("GET", "k8s/job$", "status", status=404, times=9999, skip=1)
+    tenant.world.script(alone, every)
+    runner = tenant.runner()
+    with pytest.raises(Refused, match=f"answered {status} for the job web-release-71-1-"):
+        runner.run(command(seconds=600), tenant.write)
+    assert "the next run of this step finds out" in log.text
+    with pytest.raises(Refused, match="answered 404 for the list of jobs"):
+        tenant.run(command(), AGAIN)
+    alone.times = every.times = 0
+    runner.clear(command())
+    assert len(tenant.world.jobs.left()) == 1
+    assert tenant.run(command(seconds=900), AGAIN).passed
+    assert tenant.world.jobs.runs("migrate") == 1
+
+
+def test_a_job_that_a_list_left_out_for_a_while_is_found_by_the_next_run(
+    tenant: TenantHarness,
+) -> None:
+    tenant.world.command("migrate", Command(60))
+    empty = ApiFault("GET", "k8s/job$", status=200, body="[]", times=9999, skip=1)
+    tenant.world.script(ApiFault("GET", "k8s/job/", status=404, times=9999, skip=3), empty)
+    runner = tenant.runner()
+    assert "was deleted meanwhile" in describe(runner.run(command(), tenant.write), 60)
+    tenant.world.scripted.clear()
+    runner.clear(command())
+    assert tenant.run(command(seconds=120), AGAIN).passed
+    assert tenant.world.jobs.runs("migrate") == 1
+
+
+@pytest.mark.parametrize("status", [404, 405])
+def test_a_refused_deletion_is_not_taken_for_a_job_that_is_gone(
+    tenant: TenantHarness, log: Log, status: int
+) -> None:
+    tenant.world.script(ApiFault("DELETE", "k8s/job", "status", status=status, times=9))
+    assert tenant.run(command(once=False)).passed
+    assert f"could not be deleted: The portal portal.example answered {status} for" in log.text
+
+
+def test_an_interruption_keeps_a_job_whose_state_cannot_be_read(tenant: TenantHarness) -> None:
+    """Its command may have succeeded: deleted, it would be run again."""
+    tenant.world.command("migrate", Command(seconds=5))
+    tenant.world.script(ApiFault("GET", "k8s/job", "status", status=405, times=9999, skip=2))
+    tenant.world.script(ApiFault("POST", "findContainerLogs", "status", status=500, times=9999))
+    assert "the next run of this step finds out" in tenant.interrupt(command(), 8)
+    tenant.world.scripted.clear()
+    assert tenant.run(command(), AGAIN).passed
+    assert tenant.world.jobs.runs("migrate") == 1
+
+
 def test_a_portal_that_lists_no_pods_hides_the_log_and_not_the_end(tenant: TenantHarness) -> None:
     tenant.world.script(ApiFault("GET", "GetPods", "status", status=403, times=999))
     tenant.world.command("migrate", Command(5, COUNTED))

@@ -14,7 +14,9 @@ from pipe.kind import Kind
 from pipe.kinds.service.cluster_view import ClusterView
 from pipe.kinds.service.driver import ServiceDriver
 from pipe.kubernetes import Cluster, Event, Right, Workload, WorkloadKind
-from pipe.kubernetes.objects import decode_event, decode_pod, decode_workload
+from pipe.kubernetes.events import decode_event
+from pipe.kubernetes.pods import decode_pod
+from pipe.kubernetes.workloads import decode_workload
 from pipe.model import MAIN, Change, Restart, Resumption, Target, Update
 from pipe.portal import Fault, Pod, Service, TenantPortal
 from pipe.portal import pods as portal_pods

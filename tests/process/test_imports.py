@@ -6,14 +6,12 @@ log. Whatever `pipe.run` imports is loaded before the first request; see `pipe.l
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.sandbox import Server, World
-from tests.support.process import ROOT, finish, start
+from tests.support.process import finish, start
 
 NEVER = {
     # AWS: a role, keys, or an image in ECR
@@ -36,11 +34,25 @@ LATER = {
 }
 """Not imported before the first request to the portal, but by the end of a run."""
 
+AFTER_SENDING = {
+    *("requests", "urllib3", "http.client", "email", "certifi", "json", "logging"),
+    *("pipe.output", "pipe.http.client", "pipe.portal.connect", "pipe.rest_of_run"),
+}
+"""Not imported before the first request was sent: they take longer than all that is."""
+
 AT_THE_END = {
     "pipe.report.junit",  # 5 ms: a long pattern, and the XML library
     "xml",
 }
 """Not imported before the portal has answered."""
+
+UNTIL_SENT = """
+import runpy, sys
+from pipe import loading
+loading.rest = lambda **_: sys.exit(print(*sys.modules, sep="\\n"))
+runpy.run_module("pipe", run_name="__main__")
+"""
+"""A run that ends where it would begin to load the rest, and prints what is loaded."""
 
 
 def names(lines: list[str]) -> set[str]:
@@ -67,14 +79,15 @@ def test_optional_modules_are_never_imported(lines: list[str]) -> None:
     assert loaded >= LATER
 
 
-def test_only_what_the_first_request_needs_is_imported_before_it() -> None:
+def test_only_what_the_first_request_needs_is_imported_before_it(
+    server: Server, world: World
+) -> None:
     """The rest is loaded while the portal answers."""
-    text = "import sys, pipe.dependencies, pipe.run; print(*sys.modules, sep='\\n')"
-    command = [sys.executable, "-c", text]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    loaded = set(done.stdout.split())
-    assert "pipe.portal.connect" in loaded
-    assert not loaded & (LATER | AT_THE_END)
+    code, output = finish(start(server.url, world, command=("-c", UNTIL_SENT)))
+    assert code == 0, output
+    loaded = set(output.split())
+    assert "pipe.portal.first_request" in loaded
+    assert not loaded & (NEVER | AFTER_SENDING | LATER | AT_THE_END)
 
 
 def test_modules_for_the_reports_are_imported_after_the_first_request(lines: list[str]) -> None:

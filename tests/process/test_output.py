@@ -63,10 +63,10 @@ def test_a_proxy_that_repeats_its_password(world: World, before: str) -> None:
 
 _START = """
 import logging, sys, threading, warnings
-from pipe import output
+from pipe import guard, output
 from pipe.secret import Mask, Secret
 mask = Mask()
-output.guard_process(mask)
+guard.guard_process(mask)
 output.set_up(mask, debug=False)
 SECRET = "tok-0123456789abcdef"
 mask.add(Secret(SECRET))

@@ -16,6 +16,8 @@ from tests.support.transcript import FOLDER
 
 ROOT = Path(__file__).parents[2]
 REPORTS = re.compile(r"deploy\.\w+|.*\.xml")
+WORKERS = (os.cpu_count() or 1) + 1
+"""As in the Makefile: many tests wait for containers and processes."""
 TOTALS = ("cells", "cells_failed", "kills", "kills_failed", "fuzzed", "traps", "canaries")
 
 
@@ -42,7 +44,7 @@ def run(folder: Path) -> int:
     """Run the whole suite in full, with its output searched and its files kept."""
     (folder / "output").mkdir()
     command = [
-        *(sys.executable, "-m", "pytest", "-n", "auto", "-q"),
+        *(sys.executable, "-m", "pytest", "-n", str(WORKERS), "-q"),
         *("-o", "tmp_path_retention_policy=all", "--basetemp", str(folder / "tmp")),
         *("--junit-xml", str(folder / "result.xml"), "tests"),
     ]

@@ -107,16 +107,14 @@ class Run:
 def run(folder: Path, scenario: Scenario, at: Point | None = None, error: Error = _injected) -> Run:
     """Run once, with `error` raised at a point; without one every point is noted."""
     harness = ScenarioHarness(folder, scenario)
-    changed: list[bool] = []
+    tracer = Tracer(at, error)
 
-    def note_change(_: int) -> None:
-        if not changed and harness.writes():
-            changed.append(True)
+    def note_request(number: int) -> None:
+        tracer.after_request(number, has_changed=bool(harness.writes()))
 
-    harness.after = note_change
+    harness.after = note_request
     runner = OneResult(1 if scenario.name == "bad-test" else 0)
     dependencies = Dependencies(harness.clock, WatchedHosts(harness), runner=runner)
-    tracer = Tracer(lambda: bool(changed), at, error)
     with tracer.tracing():
         environ = harness.environ(WAIT_TIMEOUT="60")
         result = run_pipe(environ, dependencies, harness.report_dir)

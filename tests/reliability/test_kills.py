@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -88,6 +88,27 @@ def again(harness: ScenarioHarness, *, survives: bool, number: int = 2) -> RunRe
     return harness.run(BITBUCKET_STEP_RUN_NUMBER=str(number))
 
 
+def survive(
+    model: ScenarioHarness,
+    points: Sequence[Moment],
+    judge: Callable[[ScenarioHarness, RunResult], Iterator[str]],
+    record_property: Callable[[str, object], None],
+    *,
+    survives: bool,
+) -> None:
+    """Kill a run at each moment and run the step again; fail with all that `judge` finds wrong."""
+    wrong = []
+    for number, moment in enumerate(points):
+        harness = ScenarioHarness(model.folder.with_name(str(number)), model.scenario)
+        killed(harness, moment)
+        second = again(harness, survives=survives)
+        if found := list(judge(harness, second)):
+            wrong.append(f"{moment}: {', '.join(found)}\n{second.text}")
+    record_property("kills", len(points))
+    record_property("kills_failed", len(wrong))
+    assert not wrong, "\n".join(wrong)
+
+
 @pytest.mark.parametrize("survives", [True, False], ids=["record", "no-record"])
 @pytest.mark.parametrize(
     "scenario",
@@ -103,18 +124,13 @@ def test_the_run_after_a_killed_one_ends_as_the_killed_one_would_have(
     """At every request and pause: same exit code, same image, one change, no second restart."""
     model, result = clean(tmp_path, scenario)
     assert result.code == scenario.code
-    wrong = []
-    points = moments(model)
-    for number, moment in enumerate(points):
-        harness = ScenarioHarness(tmp_path / str(number), scenario)
-        killed(harness, moment)
-        second = again(harness, survives=survives)
+
+    def judge(harness: ScenarioHarness, second: RunResult) -> Iterator[str]:
         got = (second.code, harness.web.image, len(harness.writes()), harness.starts)
         if got != (scenario.code, scenario.left, 1, model.starts):
-            wrong.append(f"{moment}: {got}\n{second.text}")
-    record_property("kills", len(points))
-    record_property("kills_failed", len(wrong))
-    assert not wrong, "\n".join(wrong)
+            yield str(got)
+
+    survive(model, moments(model), judge, record_property, survives=survives)
 
 
 @pytest.mark.parametrize("survives", [True, False], ids=["record", "no-record"])
@@ -123,17 +139,12 @@ def test_after_a_kill_during_a_rollback_the_previous_version_runs(
 ) -> None:
     """During the update and during the rollback: exit 8, and the previous image runs."""
     model, _ = clean(tmp_path, ROLLBACK)
-    wrong = []
-    points = moments(model)
-    for number, moment in enumerate(points):
-        harness = ScenarioHarness(tmp_path / str(number), ROLLBACK)
-        killed(harness, moment)
-        second = again(harness, survives=survives)
+
+    def judge(harness: ScenarioHarness, second: RunResult) -> Iterator[str]:
         if (second.code, harness.web.image) != (8, ROLLBACK.left):
-            wrong.append(f"{moment}: {second.code} {harness.web.image}\n{second.text}")
-    record_property("kills", len(points))
-    record_property("kills_failed", len(wrong))
-    assert not wrong, "\n".join(wrong)
+            yield f"{second.code} {harness.web.image}"
+
+    survive(model, moments(model), judge, record_property, survives=survives)
 
 
 @pytest.mark.parametrize("scenario", [DEPLOY, RESTART], ids=str)

@@ -64,6 +64,10 @@ class Point:
     phase: Phase
     callers: tuple[str, ...]
     nth: int
+    request: int
+    """The request before it, by its number in the run."""
+    nth_since: int
+    """What `nth` is when counting begins after that request."""
 
     def __str__(self) -> str:
         return f"{self.event} {self.nth} of {self.function} while {self.phase.value}"
@@ -71,9 +75,12 @@ class Point:
 
 @dataclass
 class Tracer:
-    """Notes the points of a run once `has_changed`, and raises `error` at one of them."""
+    """Notes the points of a run after its first write, or raises `error` at one of them.
 
-    has_changed: Callable[[], bool]
+    It has to hear of every request. Tracing makes a run several times as slow, so a run that is to
+    raise is traced only from the last request before the point.
+    """
+
     at: Point | None = None
     error: Callable[[], Exception] = RuntimeError
 
@@ -81,21 +88,39 @@ class Tracer:
         self.points: list[Point] = []
         self.raised = False
         self._counts: Counter[tuple[str, str]] = Counter()
+        self._since: Counter[tuple[str, str]] = Counter()
+        self._request = 0
 
     @contextmanager
     def tracing(self) -> Iterator[None]:
-        """Trace what runs in this thread."""
+        """Trace what runs in this thread, once that is due."""
         before = sys.gettrace()
-        sys.settrace(self._started)
         try:
             yield
         finally:
             sys.settrace(before)
 
+    def after_request(self, number: int, *, has_changed: bool) -> None:
+        """Count points from here on; trace from here on if that is due."""
+        is_first = has_changed and not self._request
+        if is_first if self.at is None else number == self.at.request:
+            self._begin()
+        if has_changed:
+            self._request = number
+            self._since.clear()
+
+    def _begin(self) -> None:
+        """Trace from now on, the functions included that run already and have yet to return."""
+        sys.settrace(self._started)
+        frame: FrameType | None = sys._getframe()  # noqa: SLF001 - the documented way
+        while frame:
+            if _is_own(frame.f_code):
+                frame.f_trace_lines = False
+                frame.f_trace = self._traced
+            frame = frame.f_back
+
     def _started(self, frame: FrameType, event: str, _: Any) -> Any:
-        code = frame.f_code
-        # Expressions are part of the function around them, and one runs for every character.
-        if not code.co_filename.startswith(_OWN) or code.co_name.startswith("<"):
+        if not _is_own(frame.f_code):
             return None
         frame.f_trace_lines = False
         self._note(frame, event)
@@ -107,17 +132,22 @@ class Tracer:
         return self._traced
 
     def _note(self, frame: FrameType, event: str) -> None:
-        if not self.has_changed():
-            return
         function = _name(frame.f_code)
         self._counts[function, event] += 1
-        nth = self._counts[function, event]
+        self._since[function, event] += 1
+        nth, since = self._counts[function, event], self._since[function, event]
         if self.at is None:
             callers = tuple(_callers(frame))
-            self.points.append(Point(function, event, _phase(function, callers), callers, nth))
-        elif (function, event, nth) == (self.at.function, self.at.event, self.at.nth):
-            self.raised = True
+            phase = _phase(function, callers)
+            self.points.append(Point(function, event, phase, callers, nth, self._request, since))
+        elif (function, event, since) == (self.at.function, self.at.event, self.at.nth_since):
+            self.raised = tuple(_callers(frame)) == self.at.callers
             raise self.error()
+
+
+def _is_own(code: CodeType) -> bool:
+    # Expressions are part of the function around them, and one runs for every character.
+    return code.co_filename.startswith(_OWN) and not code.co_name.startswith("<")
 
 
 @cache

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from pipe.dependencies import Dependencies
-from pipe.notify.background import SECONDS, THREAD, BackgroundSender, DeliveryFailed
+from pipe.notify import SECONDS
+from pipe.notify.background import THREAD, BackgroundSender, DeliveryFailed
 from pipe.notify.slack import message
 from pipe.secret import Secret
 from pipe.settings import NotificationSettings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -10,15 +10,17 @@ from typing import Any
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Rule
+from werkzeug.wrappers import Response as BaseResponse
 
 from tests.sandbox.current import current_world
 from tests.sandbox.fault_injection import WsgiApp
-from tests.sandbox.gate import Gate
+from tests.sandbox.gate import Answer, Gate
 from tests.sandbox.kinds import KINDS
 from tests.sandbox.record import RequestRecord
 from tests.sandbox.replies import refusal
 from tests.sandbox.routes import control, jobs, kubernetes, pods, services, tenants
 from tests.sandbox.script import matches
+from tests.sandbox.web import Web
 from tests.sandbox.world import World
 
 # Routes that portals of last year do not have.
@@ -42,7 +44,7 @@ class AnyCaseRule(Rule):
         super().__init__("/".join(words), **options)
 
 
-class Portal(Flask):
+class Portal(Web):
     """Flask, with routes whose case does not matter."""
 
     url_rule_class: type[Rule] = AnyCaseRule
@@ -54,7 +56,7 @@ def create_app(world: World, seed: Callable[[World], None] | None = None) -> Wsg
 
 
 @cache
-def portal_app() -> WsgiApp:
+def portal_app() -> Answer:
     """Build the application, once: compiling its routes takes longer than a whole run of the pipe.
 
     The world comes with each request, in the WSGI environment.
@@ -69,7 +71,7 @@ def portal_app() -> WsgiApp:
     app.register_blueprint(control.routes, url_prefix="/sandbox")
     app.before_request(_refuse)
     app.register_error_handler(HTTPException, _without_text)
-    return any_case(app.wsgi_app, route_words(app), words_before_names(app))
+    return any_case(app.answer, route_words(app), words_before_names(app))
 
 
 def _without_text(problem: HTTPException) -> Response:
@@ -120,10 +122,10 @@ def words_before_names(app: Flask) -> set[str]:
     return {word for pair in pairs for word, following in pair if following in _NAMES}
 
 
-def any_case(app: WsgiApp, words: set[str], before_names: set[str]) -> WsgiApp:
+def any_case(answer: Answer, words: set[str], before_names: set[str]) -> Answer:
     """Let route words match in any case and after doubled slashes; leave names alone."""
 
-    def spelled(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    def spelled(environ: dict[str, Any]) -> BaseResponse:
         parts = [part for part in environ.get("PATH_INFO", "").split("/") if part]
         lowered = [part.lower() for part in parts]
         # A name may look like one of the portal's own words.
@@ -132,6 +134,6 @@ def any_case(app: WsgiApp, words: set[str], before_names: set[str]) -> WsgiApp:
             word if word in words and place not in names else part
             for place, (part, word) in enumerate(zip(parts, lowered, strict=True))
         )
-        return app(environ, start_response)
+        return answer(environ)
 
     return spelled

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator
+from itertools import repeat
 from typing import Any
 
 from werkzeug.wrappers import Request, Response
@@ -17,7 +18,7 @@ BROKEN = "sandbox.broken"
 """Key of the WSGI environment for how the connection breaks; the transport acts on it."""
 
 _REDIRECTS = (301, 302, 303, 307, 308)
-_CHUNK = 64 * 1024
+_CHUNK = b"x" * (64 << 10)
 _JSON = "application/json; charset=utf-8"
 
 
@@ -79,7 +80,7 @@ def spoil(fault: ApiFault, genuine: Response) -> Response:
         page = fault.body or "<!DOCTYPE html><html><body><h1>Sign in</h1></body></html>"
         return Response(page, 200, content_type="text/html; charset=utf-8")
     if fault.kind == "huge":
-        return Response(_bulk(fault.size), 200, content_type=_JSON)
+        return Response(_bulk(fault.size), 200, headers=fault.headers, content_type=_JSON)
     if fault.kind == "redirect":
         moved = {"Location": fault.location}
         status = fault.status if fault.status in _REDIRECTS else 302
@@ -94,10 +95,8 @@ def spoil(fault: ApiFault, genuine: Response) -> Response:
 
 def _bulk(size: int) -> Iterator[bytes]:
     """Yield a JSON string of that many bytes, made while it is sent."""
+    whole, rest = divmod(size - 2, len(_CHUNK))
     yield b'"'
-    left = size - 2
-    while left > 0:
-        part = min(left, _CHUNK)
-        yield b"x" * part
-        left -= part
+    yield from repeat(_CHUNK, whole)
+    yield _CHUNK[:rest]
     yield b'"'

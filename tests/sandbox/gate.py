@@ -8,32 +8,38 @@ from typing import Any
 from werkzeug.wrappers import Request, Response
 
 from tests.sandbox.current import SEED, WORLD
-from tests.sandbox.fault_injection import WsgiApp, ask, rewind, with_fault
+from tests.sandbox.fault_injection import rewind, with_fault
 from tests.sandbox.record import RequestRecord, parsed, without_token
 from tests.sandbox.script import BREAKS, ApiFault
 from tests.sandbox.world import World
+
+Answer = Callable[[dict[str, Any]], Response]
+"""An application that returns its complete response."""
 
 
 class Gate:
     """Serves one world: catches up with the clock, logs, and injects scripted faults."""
 
     def __init__(
-        self, portal: WsgiApp, world: World, seed: Callable[[World], None] | None = None
+        self, portal: Answer, world: World, seed: Callable[[World], None] | None = None
     ) -> None:
         self._portal = portal
         self._world = world
         self._seed = seed
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer one request as a server does."""
+        return self.answer(environ)(environ, start_response)
+
+    def answer(self, environ: dict[str, Any]) -> Response:
         """Answer one request; a broken connection is left for the transport to act out."""
         environ[WORLD], environ[SEED] = self._world, self._seed
         request = Request(environ)
         with self._world.lock:
             self._world.advance()
             if request.path.startswith("/sandbox"):
-                return ask(self._portal, environ)(environ, start_response)
-            response = self._serve(request, environ)
-        return response(environ, start_response)
+                return self._portal(environ)
+            return self._serve(request, environ)
 
     def _serve(self, request: Request, environ: dict[str, Any]) -> Response:
         body = request.get_data()
@@ -61,7 +67,7 @@ class Gate:
         return response
 
     def _ask(self, environ: dict[str, Any], record: RequestRecord) -> Response:
-        response = ask(self._portal, environ)
+        response = self._portal(environ)
         record.acted = 200 <= response.status_code < 300
         return response
 

@@ -19,7 +19,7 @@ from botocore.loaders import Loader
 
 from pipe.clock import SystemClock
 from pipe.dependencies import Dependencies
-from pipe.http.session import tls_context
+from pipe.http.tls import tls_context
 from tests.sandbox import Server, World
 from tests.sandbox.aws import Cloud
 from tests.support.environment import environment

@@ -149,6 +149,14 @@ def test_a_huge_response_is_refused() -> None:
         http.once("GET", "x")
 
 
+def test_a_response_that_announces_too_much_is_not_read() -> None:
+    """Neither memory nor time is spent on it."""
+    announced = (200, b"[]", {"Content-Length": str(2 << 20)})
+    http, _ = client(Responses(announced), Limits(body=1 << 20))
+    with pytest.raises(Unreachable, match="more than 1 MB"):
+        http.once("GET", "x")
+
+
 def test_redirects_are_not_followed() -> None:
     """The token is not sent to another address."""
     adapter = Responses((302, b"", {"Location": "https://evil.example/"}), 200)

@@ -15,7 +15,8 @@ import trustme
 from pipe.clock import SystemClock
 from pipe.errors import PlatformError, Unreachable
 from pipe.http import HttpClient, Limits, Network
-from pipe.http.session import private_context, proxy_for
+from pipe.http.session import proxy_for
+from pipe.http.tls import private_context
 from pipe.kubernetes import Cluster
 from pipe.portal.kubernetes_access import IssuedAccess, UnusableAccess, decode
 from pipe.secret import Secret

@@ -11,13 +11,11 @@ from hypothesis import strategies as st
 
 from pipe.kinds.service.problems import find_problem
 from pipe.kubernetes import WorkloadKind
-from pipe.kubernetes.objects import (
-    decode_event,
-    decode_pod,
-    decode_workload,
-    entries,
-    is_allowed,
-)
+from pipe.kubernetes.events import decode_event
+from pipe.kubernetes.objects import entries
+from pipe.kubernetes.pods import decode_pod
+from pipe.kubernetes.rights import is_allowed
+from pipe.kubernetes.workloads import decode_workload
 from pipe.model import MAIN
 from pipe.portal import Phase, Termination
 from pipe.portal.fields import UnexpectedShape

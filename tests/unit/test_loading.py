@@ -19,7 +19,7 @@ begun, requested = threading.Event(), threading.Event()
 POSTPONED = """
 import sys
 from pipe import loading
-loading.begin()
+loading.postpone("charset_normalizer")
 import requests
 print("charset_normalizer.api" in sys.modules)
 response = requests.Response()

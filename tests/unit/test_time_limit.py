@@ -75,7 +75,7 @@ def test_the_time_until_a_response_is_used_once() -> None:
     def answer(_: object) -> Iterator[bytes]:
         seen.append("received")
         assert used.wait(30)
-        yield OK + b"Content-Length: 0\r\n\r\n"
+        yield OK + b"Content-Length: 0\r\nConnection: close\r\n\r\n"
 
     def use() -> None:
         seen.append("sent")

@@ -7,18 +7,19 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from flask import Blueprint, Flask, Response, g, request
+from flask import Blueprint, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from tests.sandbox.access import Tenant
 from tests.sandbox.current import current_world, sent_object
 from tests.sandbox.fault_injection import WsgiApp
-from tests.sandbox.gate import Gate
+from tests.sandbox.gate import Answer, Gate
 from tests.sandbox.kubernetes.events import event_object
 from tests.sandbox.kubernetes.names import account_of, namespace_of
 from tests.sandbox.kubernetes.objects import KINDS, pod_in_full, pod_of, workloads
 from tests.sandbox.pods import Pod
 from tests.sandbox.replies import answer
+from tests.sandbox.web import Web
 from tests.sandbox.world import World
 
 Json = dict[str, Any]
@@ -46,14 +47,13 @@ def create_kubernetes_app(world: World) -> WsgiApp:
 
 
 @cache
-def _application() -> WsgiApp:
-    app = Flask("kubernetes", static_folder=None)
+def _application() -> Answer:
+    app = Web("kubernetes", static_folder=None)
     app.register_blueprint(routes)
     app.before_request(_authenticate)
     app.register_error_handler(StatusError, lambda error: _failure(error.code, str(error)))
     app.register_error_handler(HTTPException, _unknown_path)
-    wsgi: WsgiApp = app.wsgi_app
-    return wsgi
+    return app.answer
 
 
 def _authenticate() -> None:
