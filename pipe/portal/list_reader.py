@@ -6,7 +6,6 @@ import json
 import re
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 from zlib import crc32
@@ -16,111 +15,84 @@ from pipe.portal.fields import UnexpectedShape
 
 T = TypeVar("T")
 
-_OPEN = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*+\[[ \t\r\n]*+")
-_NEXT = re.compile(rb"[ \t\r\n]*+(?:,[ \t\r\n]*+(?!\])|(?=\]))")
-_CLOSE = re.compile(rb"\][ \t\r\n]*+")
+_FIRST = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*+\[[ \t\r\n]*+(?!\])")
+_NEXT = re.compile(rb"[ \t\r\n]*+,[ \t\r\n]*+")
+_CLOSE = re.compile(rb"[ \t\r\n]*+\][ \t\r\n]*+")
 _WINDOW = 1 << 13
 """Bytes that are decoded to parse one value; nearly all are smaller."""
 _MOST_ITEMS = 50_000
 _MOST_OBJECTS = 500_000
 """Objects in all items together: what an item is built from takes far more memory than its JSON."""
-_NEAR = 8
-"""Removed entries that are skipped without a search for the one that follows them."""
 _decode = json.JSONDecoder().raw_decode
 
 
-@dataclass
 class _Reading(Generic[T]):
-    """One reading of a list, whose first item begins at `start`.
+    """The entries of a list as they were read; an entry begins with the separator before it.
 
-    `lengths` are the bytes from the beginning of each entry to that of the next one, or to the end
-    of the list, `checksums` are theirs, `objects` counts the objects in each. `others` counts the
-    items that are no objects.
-    Not changed once it is complete: several threads may use a reader.
+    In arrays, because thousands of entries are compared at every reading: `lengths` in bytes,
+    `checksums`, and `objects`, the number of objects in each. Not changed once it is complete:
+    several threads may use a reader.
     """
 
-    lengths: array[int] = field(default_factory=lambda: array("L"))
-    checksums: array[int] = field(default_factory=lambda: array("L"))
-    objects: array[int] = field(default_factory=lambda: array("L"))
-    names: list[str] = field(default_factory=list)
-    values: list[T | None] = field(default_factory=list)
-    others: int = 0
-    _objects: int = 0
+    def __init__(self) -> None:
+        self.lengths, self.checksums, self.objects = array("L"), array("L"), array("L")
+        self.names: list[str] = []
+        self.values: list[T | None] = []
+        self._items = self._objects = 0
 
-    @cached_property
-    def places(self) -> dict[str, int]:
-        """The index of each entry by its name."""
-        return {name: place for place, name in enumerate(self.names)}
-
-    def add(self, raw: bytes, objects: int, name: str, value: T | None) -> None:
+    def add(self, raw: bytes, name: str, value: T | None) -> None:
         """Add an entry."""
+        objects = raw.count(b"{")
         self.lengths.append(len(raw))
         self.checksums.append(crc32(raw))
         self.objects.append(objects)
         self.names.append(name)
         self.values.append(value)
-        self._objects += objects
-        self._check_limits()
+        self.count(1, objects)
 
     def add_from(self, other: _Reading[T], first: int, end: int) -> None:
         """Add entries of another reading."""
-        self.lengths.extend(other.lengths[first:end])
-        self.checksums.extend(other.checksums[first:end])
-        self.objects.extend(other.objects[first:end])
-        self.names.extend(other.names[first:end])
-        self.values.extend(other.values[first:end])
-        self._objects += sum(other.objects[first:end])
-        self._check_limits()
+        self.lengths += other.lengths[first:end]
+        self.checksums += other.checksums[first:end]
+        self.objects += other.objects[first:end]
+        self.names += other.names[first:end]
+        self.values += other.values[first:end]
+        self.count(end - first, sum(other.objects[first:end]))
 
-    def skip(self) -> None:
-        """Leave out an item that is no object."""
-        self.others += 1
-        self._check_limits()
-
-    def _check_limits(self) -> None:
-        if len(self.values) + self.others > _MOST_ITEMS or self._objects > _MOST_OBJECTS:
+    def count(self, items: int, objects: int) -> None:
+        """Count what was read, whether or not it was added; raise `TooComplex` at the limit."""
+        self._items += items
+        self._objects += objects
+        if self._items > _MOST_ITEMS or self._objects > _MOST_OBJECTS:
             raise TooComplex(f"at most {_MOST_ITEMS:,} entries with {_MOST_OBJECTS:,} objects")
 
-
-class _Place(Generic[T]):
-    """A place in an earlier reading: the entry that is expected next."""
-
-    def __init__(self, reading: _Reading[T]) -> None:
-        self.reading = reading
-        self.index = 0
-
-    def is_at_end(self) -> bool:
-        """Return whether no entry is left."""
-        return self.index == len(self.reading.lengths)
-
-    def skip_equal(self, body: memoryview, at: int) -> int:
-        """Go past the entries that `body` repeats at `at`; return where they end in it."""
-        index, lengths, checksums = self.index, self.reading.lengths, self.reading.checksums
+    def skip_equal(self, place: int, body: memoryview, at: int) -> tuple[int, int]:
+        """Go past the entries that `body` repeats at `at`; return the places in both."""
+        lengths, checksums = self.lengths, self.checksums
         count = len(lengths)
-        while index < count:
-            end = at + lengths[index]
-            if crc32(body[at:end]) != checksums[index]:
+        while place < count:
+            end = at + lengths[place]
+            if crc32(body[at:end]) != checksums[place]:
                 break
-            at, index = end, index + 1
-        self.index = index
-        return at
+            at, place = end, place + 1
+        return place, at
 
-    def skip_removed(self, body: memoryview, at: int) -> bool:
-        """Go to the entry that `body` repeats at `at`, if only few were removed before it."""
-        lengths, checksums = self.reading.lengths, self.reading.checksums
-        for index in range(self.index, min(self.index + _NEAR, len(lengths))):
-            if crc32(body[at : at + lengths[index]]) == checksums[index]:
-                self.index = index
-                return True
-        return False
+    def is_at(self, place: int, body: memoryview, at: int) -> bool:
+        """Return whether `body` repeats an entry at `at`."""
+        return (
+            place < len(self.lengths)
+            and crc32(body[at : at + self.lengths[place]]) == self.checksums[place]
+        )
 
-    def go_past(self, name: str) -> None:
-        """Go to the entry after the one of this name; stay if there is none."""
-        names, index = self.reading.names, self.index
-        if index >= len(names) or names[index] != name:
-            index = self.reading.places.get(name, -1)
-        if index >= 0:
-            self.index = index + 1
+    def after(self, name: str, expected: int) -> int:
+        """Return the place after the entry of this name, `expected` if there is none."""
+        if expected < len(self.names) and self.names[expected] == name:
+            return expected + 1
+        return self._places.get(name, expected - 1) + 1
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self.names)}
 
 
 class ListReader(Generic[T]):
@@ -150,50 +122,43 @@ class ListReader(Generic[T]):
         Raises `ValueError` for invalid JSON, `TooComplex` for a list beyond the limits, and
         `UnexpectedShape` for anything but a list.
         """
-        opening = _OPEN.match(body)
-        if opening is None:
-            if loads(body) is not None:
+        if not _FIRST.match(body):
+            if loads(body) not in (None, []):
                 raise UnexpectedShape("a list")
             return ()
-        reading = _Reading[T]()
-        end = self._fill(reading, body, opening.end())
-        if not _CLOSE.fullmatch(body, end):
-            raise ValueError("text after the end of the list")
-        values = tuple([value for value in reading.values if value is not None])
-        self._last = _Reading() if reading.others else reading
-        return values
+        reading = self._reading(body, self._last)
+        self._last = reading
+        return tuple([value for value in reading.values if value is not None])
 
-    def _fill(self, reading: _Reading[T], body: bytes, at: int) -> int:
-        """Read the list whose first item begins at `at`, and return the index of its end."""
-        place, view = _Place(self._last), memoryview(body)
-        while not body.startswith(b"]", at):
-            first = place.index
-            if (equal_to := place.skip_equal(view, at)) > at:
-                reading.add_from(place.reading, first, place.index)
-                at = equal_to
-                if place.is_at_end():
-                    # What was the last entry may have a successor now.
-                    at = _after_separator(body, equal_to)
-                    begin = equal_to - reading.lengths[-1]
-                    reading.lengths[-1], reading.checksums[-1] = at - begin, crc32(view[begin:at])
-                elif body.startswith(b"]", at):
-                    raise ValueError("a comma before the end of the list")
-            elif not place.skip_removed(view, at):
-                at = self._decode(reading, place, body, at)
-        return at
-
-    def _decode(self, reading: _Reading[T], place: _Place[T], body: bytes, at: int) -> int:
-        """Read the item that begins at `at`, and return where the next one does."""
-        item, end = _parse(body, at)
-        after = _after_separator(body, end)
-        if isinstance(item, dict):
-            value = self._build(item)
-            name = "" if value is None else self._name(value)
-            reading.add(body[at:after], body.count(b"{", at, end), name, value)
-            place.go_past(name)
-        else:
-            reading.skip()
-        return after
+    def _reading(self, body: bytes, last: _Reading[T]) -> _Reading[T]:
+        """Return a reading of a list, with what an earlier reading made of the same entries."""
+        reading, view, place, at = _Reading[T](), memoryview(body), 0, 0
+        while True:
+            first = place
+            place, at = last.skip_equal(place, view, at)
+            if place > first:
+                reading.add_from(last, first, place)
+            if last.is_at(place + 1, view, at):
+                # The one in between was removed.
+                place += 1
+                continue
+            separator = (_NEXT if at else _FIRST).match(body, at)
+            if separator is None:
+                break
+            item, end = _parse(body, separator.end())
+            if isinstance(item, dict):
+                value = self._build(item)
+                name = "" if value is None else self._name(value)
+                reading.add(body[at:end], name, value)
+                place = last.after(name, place)
+            else:
+                # Not remembered: a number may be the beginning of a longer one.
+                reading.count(1, 0)
+            # The entry that opens the list comes first or not at all.
+            at, place = end, max(place, 1)
+        if not _CLOSE.fullmatch(body, at):
+            raise ValueError("a list without an end, or text after it")
+        return reading
 
 
 def values_of(read: Any) -> tuple[Any, ...]:
@@ -219,13 +184,3 @@ def _parse(body: bytes, start: int) -> tuple[Any, int]:
             size *= 8
         else:
             return value, start + (length if text.isascii() else len(text[:length].encode()))
-
-
-def _after_separator(body: bytes, at: int) -> int:
-    """Return the index of the next value, or of the list's end."""
-    if body.startswith(b",{", at):
-        return at + 1
-    separator = _NEXT.match(body, at)
-    if separator is None:
-        raise ValueError("a list without an end")
-    return separator.end()

@@ -37,7 +37,7 @@ def test_no_docker_service_is_a_problem_of_the_variable(tmp_path: Path, address:
 
 def test_the_docker_client_is_imported_only_when_needed() -> None:
     """Most runs use no test image and start faster without it."""
-    script = "import sys, pipe.run; sys.exit('docker' in sys.modules)"
+    script = "import sys, pipe.run, pipe.composition; sys.exit('docker' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, env=dict(os.environ), check=False
     )

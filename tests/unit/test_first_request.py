@@ -6,6 +6,7 @@ import json
 import re
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,9 +17,11 @@ import pytest
 import trustme
 
 from pipe import authorities
-from pipe.clock import SystemClock
-from pipe.http import Network, early
+from pipe.clock import Clock, SystemClock
+from pipe.errors import Unreachable
+from pipe.http import HttpClient, Limits, Network, early
 from pipe.http.adoption import adopted
+from pipe.http.session import open_session
 from pipe.http.tls import tls_context
 from pipe.portal.connect import connect
 from pipe.portal.first_request import send_early
@@ -29,12 +32,15 @@ from pipe.settings import Proxies, Settings, load
 from tests.reliability.faults import FAULTS, FOR_EVER, Fault
 from tests.sandbox import ApiFault, Server
 from tests.support.environment import environment
+from tests.support.fake_clock import FakeClock
 from tests.support.harness import Harness, RunResult
 from tests.support.keep_alive import KeepAliveServer
+from tests.support.raw_server import raw_server
 
 TOKEN = "portal-token-0123456789"
 TENANTS = json.dumps([{"TenantId": "id-1", "AccountName": "dev01"}]).encode()
 PLACES = [("127.0.0.1", True), ("127.0.0.1", False), ("::1", True), ("::1", False)]
+SAME = {"User-Agent": "test", "Accept-Encoding": "identity"}
 ROLE = {
     "AWS_OIDC_ROLE_ARN": "arn:aws:iam::123456789012:role/deploy",
     "AWS_DEFAULT_REGION": "eu-west-1",
@@ -183,6 +189,57 @@ def test_the_client_sends_it_from_the_start(
 @pytest.mark.parametrize("host", ["portal.example.", "h%C3%A4.example"])
 def test_a_host_that_libraries_rewrite_is_left_to_the_client(host: str) -> None:
     assert early.send(f"http://{host}", "x", {}, "") is None
+
+
+def test_silence_on_an_adopted_connection_ends_at_the_clients_limit() -> None:
+    done, heads = threading.Event(), []
+
+    def respond(head: str) -> bytes:
+        heads.append(head)
+        done.wait(30)
+        return b""
+
+    with (
+        raw_server(respond) as port,
+        adopted(early.send(origin(port), "x", SAME, "")),
+        pytest.raises(Unreachable, match=re.escape("did not respond for 0.1 s")),
+    ):
+        client(port, SystemClock(), Limits(read=0.1)).once("GET", "x")
+    done.set()
+    assert len(heads) == 1
+
+
+def test_a_response_that_drips_over_an_adopted_connection_ends_at_the_clients_limit() -> None:
+    clock, heads = FakeClock(), []
+
+    def drip(head: str) -> Iterator[bytes]:
+        heads.append(head)
+        yield b"HTTP/1.1 200 "
+        while True:
+            clock.advance(1.0)
+            yield b"O"
+
+    with (
+        raw_server(drip) as port,
+        adopted(early.send(origin(port), "x", SAME, "")),
+        pytest.raises(Unreachable, match="did not finish within 20 s"),
+    ):
+        client(port, clock, Limits(whole=20.0, read=10.0)).once("GET", "x")
+    assert len(heads) == 1
+
+
+def origin(port: int) -> str:
+    """Return the address of a server on this machine."""
+    return f"http://127.0.0.1:{port}"
+
+
+def client(port: int, clock: Clock, limits: Limits) -> HttpClient:
+    """Return a client that sends no headers but `SAME`."""
+    url = origin(port)
+    session = open_session(url, Proxies())
+    session.headers.clear()
+    session.headers.update(SAME)
+    return HttpClient(url, session, clock, setting="DUPLO_HOST", limits=limits)
 
 
 @pytest.mark.parametrize("times", [1, FOR_EVER])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,7 +18,6 @@ from pipe.http import HttpClient, Limits, Reply
 from pipe.http.session import open_session
 from pipe.portal import error_body
 from pipe.settings import Proxies
-from tests.sandbox import WsgiAdapter
 from tests.support.fake_clock import FakeClock
 
 URL = "https://portal.example"
@@ -141,23 +140,6 @@ def test_timeouts_do_not_add_up() -> None:
     with pytest.raises(Unreachable, match="did not respond for 60 s"):
         http.repeatable("GET", "x", transient=error_body.transient)
     assert clock.elapsed <= 125
-
-
-def test_a_dripping_response_is_given_up() -> None:
-    """A byte a second never reaches the read timeout."""
-    clock = FakeClock()
-
-    def drip(_: dict[str, Any], start_response: Any) -> Iterator[bytes]:
-        start_response("200 OK", [("Content-Type", "application/json")])
-        while clock.elapsed < 3600.0:
-            clock.advance(1.0)
-            yield b" "
-
-    session = open_session(URL, Proxies(), adapter=WsgiAdapter(drip, clock))
-    dripping = HttpClient(URL, session, clock, setting="DUPLO_HOST")
-    with pytest.raises(Unreachable, match="began to respond and did not finish within 120 s"):
-        dripping.once("GET", "")
-    assert 120.0 <= clock.elapsed < 123.0
 
 
 def test_a_huge_response_is_refused() -> None:

@@ -55,11 +55,11 @@ def test_the_values_are_those_of_a_plain_json_parser(
 
 
 def test_only_changed_and_new_objects_are_decoded_again() -> None:
-    """What follows a few removed ones is found without decoding it."""
+    """What follows a removed one is found without decoding it."""
     reader, decoded = list_reader()
     before = [{"name": str(number), "value": "x"} for number in range(100)]
     reader.read(json.dumps(before).encode())
-    after = [{"name": "new", "value": ""}, *before[:40], *before[41:]]
+    after = [*before[:5], {"name": "new", "value": ""}, *before[5:40], *before[41:]]
     after[20] = {"name": "19", "value": "changed"}
     decoded.clear()
     values = reader.read(json.dumps(after).encode())
@@ -112,9 +112,11 @@ def test_an_entry_without_a_value_is_left_out_each_time() -> None:
         b'[{"name": "a"}',
         b'[{"name": "a"}, {"name": "b"}, ]',
         b'[{"name": "a"}, {"name": "b"}',
+        b'[1[{"name": "a"}, {"name": "b"}]',
+        b'[{"name": "c"}[{"name": "a"}, {"name": "b"}]',
     ],
 )
-def test_invalid_json_is_refused_although_its_beginning_is_known(body: bytes) -> None:
+def test_invalid_json_is_refused_although_parts_of_it_are_known(body: bytes) -> None:
     reader, _ = list_reader()
     reader.read(b'[{"name": "a"}, {"name": "b"}]')
     with pytest.raises(ValueError, match=r"."):

@@ -112,12 +112,18 @@ def _replaced_image(rollout: ServiceRollout) -> str:
     change = rollout.change
     if change.resumes or isinstance(change, Restart):
         return ""
-    known = Counter(frozenset(one.items()) for one in detail(change.before).service.history)
-    added = Counter(frozenset(one.items()) for one in rollout.service.history) - known
-    for name, set_to in (pair for entry in added for pair in entry if pair[0] in change.images):
-        ours = (change.images[name], change.before.images.get(name, ""))
-        if known and not any(image.same(own, set_to) for own in ours):
-            return set_to
+    known = detail(change.before).service.history
+    if not known:
+        return ""
+    added = list(rollout.service.history)
+    for entry in known:
+        if entry in added:
+            added.remove(entry)
+    for container, wanted in change.images.items():
+        ours = (wanted, change.before.images.get(container, ""))
+        for set_to in (entry[container] for entry in added if container in entry):
+            if not any(image.same(own, set_to) for own in ours):
+                return set_to
     return ""
 
 
@@ -157,8 +163,7 @@ def _progress(rollout: ServiceRollout, stable_seconds: float) -> Verdict:
     wait, enough = stability.seconds(rollout, stable_seconds), rollout.up >= count
     if all_up and not enough and _is_scaled_down(rollout):
         enough, wait = True, max(wait, _SCALED_DOWN_AFTER)
-    is_open = _is_replacing(rollout) or _is_mixed(rollout) or _has_surplus(rollout, count)
-    if previous or not (all_up and enough) or is_open:
+    if previous or not (all_up and enough) or _is_open(rollout, count):
         return Waiting(_missing(rollout, count, exact=exact), _stuck(rollout))
     # Whether new pods are ready shows in the last previous one leaving.
     since = max([*rollout.up_since.values(), rollout.alone_since or 0.0])
@@ -167,6 +172,11 @@ def _progress(rollout: ServiceRollout, stable_seconds: float) -> Verdict:
         missing = f"{pods_up}; must stay up for {wait:g} s"
         return Waiting(missing, stability.last_crash(rollout), until=since + wait)
     return Ready(f"{pods_up}{f' for {wait:g} s' if wait else ''}, as the portal shows")
+
+
+def _is_open(rollout: ServiceRollout, count: int) -> bool:
+    """Return whether pods are still to come or to go although all are up."""
+    return _is_replacing(rollout) or _is_mixed(rollout) or _has_surplus(rollout, count)
 
 
 def _is_replacing(rollout: ServiceRollout) -> bool:
@@ -239,7 +249,7 @@ def _stuck(rollout: ServiceRollout) -> str:
         name, observed = min(rollout.problems.items(), key=lambda entry: (entry[1].since, entry[0]))
         return f"pod {name} {observed.problem}"
     for pod in rollout.pods.previous:
-        if not _is_up(rollout, pod) and is_in_stateful_set(pod):
+        if not pod.is_steady and not _is_up(rollout, pod) and is_in_stateful_set(pod):
             return (
                 f"pod {pod.name} of the previous version is not up, and a StatefulSet does not "
                 "replace such a pod: delete it"
@@ -254,6 +264,8 @@ def _unready(rollout: ServiceRollout) -> str:
     A pod may be up and not ready, which then shows in the faults alone.
     """
     failing = probe_faults(rollout) if rollout.pods.previous else {}
+    if not failing:
+        return ""
     latest = max(
         (pod for pod in rollout.pods.new if pod.name in failing and not pod.ready),
         key=lambda pod: rollout.up_since.get(pod.incarnation, 0.0),

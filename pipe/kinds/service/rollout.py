@@ -115,7 +115,10 @@ def observe(rollout: ServiceRollout, look: Look) -> ServiceRollout:
         active=rollout.active if service.replicas_active is None else service.replicas_active,
         faults=faults,
     )
-    return replace(rollout, problems=_observed_problems(rollout, _present_problems(rollout)))
+    present = _present_problems(rollout)
+    if not present and not rollout.problems:
+        return rollout
+    return replace(rollout, problems=_observed_problems(rollout, present))
 
 
 def is_set_to(change: Change, service: Service) -> bool:
@@ -175,7 +178,8 @@ def _with_workload(rollout: ServiceRollout, look: Look) -> ServiceRollout:
     """Return the rollout with what Kubernetes shows of the workload, if it was asked."""
     workload = look.workload
     if workload is None:
-        return replace(rollout, workload=None, available_since=None)
+        is_new = rollout.workload is not None
+        return replace(rollout, workload=None, available_since=None) if is_new else rollout
     arrived = rollout.arrived
     if arrived is None and has_arrived(rollout.change, workload):
         arrived = workload.images
