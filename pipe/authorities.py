@@ -23,7 +23,8 @@ def read_early() -> None:
         with contextlib.suppress(OSError):
             _read.append(_context())
 
-    thread = threading.Thread(target=read, name="authorities", daemon=True)
+    # Not a daemon: a process that ends while OpenSSL reads, with bad settings say, would crash.
+    thread = threading.Thread(target=read, name="authorities")
     # Without a thread they are read when they are needed.
     with contextlib.suppress(RuntimeError):
         thread.start()

@@ -96,3 +96,21 @@ def test_a_report_dir_with_a_space(server: Server, world: World, tmp_path: Path)
     assert code == 0
     names = sorted(path.name for path in folder.iterdir())
     assert names == ["deploy.env", "deploy.html", "deploy.json"]
+
+
+READS_UNTIL_THE_END = """
+import threading
+from pipe import authorities
+def read():
+    threading.main_thread().join()
+    print("read")
+authorities._context = read
+authorities.read_early()
+"""
+
+
+def test_the_process_does_not_end_while_authorities_are_read(server: Server, world: World) -> None:
+    """OpenSSL would crash: it is taken down with the process."""
+    code, output = finish(start(server.url, world, command=("-c", READS_UNTIL_THE_END)))
+    assert code == 0, output
+    assert output == "read\n"
