@@ -34,6 +34,9 @@ _LETTERS = {
     "\x1b": "[eE]",
 }
 
+_LEVELS = ("{0}", "{1}", "{2}", "{3,}")
+"""How often a text may have been escaped again."""
+
 Element = str | tuple[re.Pattern[str], ...]
 """One character: itself if no encoder changes it, otherwise the patterns of its spellings."""
 
@@ -161,32 +164,42 @@ def _is_optional(element: Element) -> bool:
 @lru_cache(maxsize=1024)
 def _spelled(char: str, *, optional: bool) -> tuple[re.Pattern[str], ...]:
     """Return the patterns of a character that encoders change; `optional` ones may be left out."""
-    patterns = [re.escape(char), f"(?i:{'|'.join(_escapes(char))})"]
+    patterns = [re.escape(char), *(f"(?i:{escape})" for escape in _escapes(char))]
     return tuple(re.compile(one) for one in [*patterns, *([""] if optional else [])])
 
 
 def _escapes(char: str) -> Iterator[str]:
+    """Yield the patterns of a character's spellings, apart where a text can be read in two ways.
+
+    `&amp;x;` is an ampersand before `x;`, or some character escaped twice.
+    """
     raw = char.encode("utf-8", "surrogateescape") if not _lone(char) else b"?"
+    number = f"{ord(char):x}"
+    for level in _LEVELS:
+        in_url = "".join(f"%(?:25){level}{byte:02x}" for byte in raw)
+        yield rf"{in_url}|&(?:amp;){level}(?:#0*{ord(char)}|#x0*{number}|[a-z]+);"
     pair = char.encode("utf-16-be", "surrogatepass").hex()
     units = (pair[:4], pair[4:]) if len(pair) > 4 else (pair,)
-    yield "".join(f"%(?:25)*{byte:02x}" for byte in raw)
-    yield "".join(rf"\\+u{unit}" for unit in units)
-    yield rf"\\+[ux]\{{?0*{ord(char):x}\}}?"
-    yield "".join(rf"\\+x{byte:02x}" for byte in raw)
-    yield "".join(rf"\\+{byte:03o}" for byte in raw)
-    yield rf"&(?:amp;)*(?:#0*{ord(char)}|#x0*{ord(char):x}|[a-z]+);"
-    yield rf"\\+{re.escape(char)}"
+    others = [
+        "".join(rf"\\+u{unit}" for unit in units),
+        rf"\\+[ux](?:\{{0*{number}\}}|0*{number})",
+        "".join(rf"\\+x{byte:02x}" for byte in raw),
+        "".join(rf"\\+{byte:03o}" for byte in raw),
+        rf"\\+{re.escape(char)}",
+    ]
     if char in _LETTERS:
-        yield rf"\\+{_LETTERS[char]}"
+        others.append(rf"\\+{_LETTERS[char]}")
     if char == "\\":
-        yield r"\\+"
+        others.append(r"\\+")
     if char in "'\"":
-        # As shells end and continue a quoted text, and as CSV and SQL double quotes.
-        yield rf"'\\+''|'\"'\"'|{char}{char}"
+        # As CSV and SQL double quotes, and as shells end and continue a quoted text.
+        yield char * 2
+        others.append(r"'\\+''|'\"'\"'")
     if _is_gap(char):
-        yield r"\s|\+|\?"
+        others.append(r"\s|\+|\?")
     if not char.isascii():
-        yield "[?\ufffd]"
+        others.append("[?\ufffd]")
+    yield "|".join(others)
 
 
 def _lone(char: str) -> bool:

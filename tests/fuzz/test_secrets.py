@@ -126,18 +126,16 @@ def masked(secret: str, text: str) -> str:
 
 
 def remains(shown: str) -> str:
-    """Return what is shown between the marks, without stars, dots and base64's padding."""
+    """Return what is shown between the marks, without stars, dots and base64's padding.
+
+    A quote at either end of a secret is found as it is; what shells write around it stays.
+    """
     inner = shown.partition(BEFORE)[2].partition(AFTER)[0]
-    return re.sub(r"\*\*\*|\.\.\.|=|%3D|\s|\\r|\\n", "", inner)
+    return re.sub(r"\*\*\*|\.\.\.|\"'\"|=|%3D|\s|\\r|\\n", "", inner)
 
 
 def around(name: str) -> int:
-    """Return how many characters that encoders write for a secret's neighbours may stay.
-
-    A quote at the end of a secret is found as it is, and shells write three more for it.
-    """
-    if name == "shlex.quote":
-        return len('"\'"')
+    """Return how many characters that encoders write for a secret's neighbours may stay."""
     if "login" in name or "blanks" in name:
         return 12
     return 2 if name.startswith("base64") else 0

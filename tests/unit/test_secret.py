@@ -81,6 +81,11 @@ def test_a_very_short_secret_is_not_masked() -> None:
         ("two  words\tand more", "two words and more"),
         ("abc<def>ghij", "abc ghij"),
         ("12345678", "3132333435363738"),
+        # These can be read in two ways.
+        ("00ß}", r"00\xdf}"),
+        ("x&Z;y", "x&amp;Z;y"),
+        ("&amp;x", "&amp;amp;x"),
+        ("%25ab", "%2525ab"),
     ],
 )
 def test_the_spellings_of_other_programs_are_masked(secret: str, text: str) -> None:
