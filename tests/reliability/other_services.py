@@ -45,7 +45,8 @@ class Integration:
 
     `hosts` are those whose requests fail in a test. `code` is the exit code when none does,
     `failing` those allowed when they never recover. A `message` is sent in the background;
-    `polls` means that the request is repeated until it succeeds.
+    `polls` means that the request is repeated until it succeeds, `redirects` that it goes where a
+    redirect leads, without secrets.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Integration:
     code: int = 0
     message: bool = False
     polls: bool = False
+    redirects: bool = False
     installed: bool = True
 
     def __str__(self) -> str:
@@ -219,16 +221,24 @@ INTEGRATIONS = (
     Integration("role", (aws("sts"),), frozenset({3, 4}), with_role),
     Integration("token-secret", (aws("secretsmanager"),), frozenset({3, 4}), with_secret),
     Integration("ecr", (aws("api.ecr"),), frozenset({5}), with_ecr),
-    Integration("registry", _PRIVATE, frozenset({5}), with_registry, installed=bool(BINARY)),
+    Integration(
+        "registry",
+        _PRIVATE,
+        frozenset({5}),
+        with_registry,
+        redirects=True,
+        installed=bool(BINARY),
+    ),
     Integration(
         "tags",
         _PRIVATE,
         frozenset({5}),
         with_missing_tag,
         code=5,
+        redirects=True,
         installed=bool(BINARY),
     ),
-    Integration("page", (_PAGE,), frozenset({10}), with_page, polls=True),
+    Integration("page", (_PAGE,), frozenset({10}), with_page, polls=True, redirects=True),
     Integration("slack", (_SLACK,), frozenset({0}), with_slack, message=True),
     Integration("insights", (_BITBUCKET,), frozenset({0}), with_insights, message=True),
 )

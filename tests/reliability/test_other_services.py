@@ -94,8 +94,10 @@ def problems(harness: IntegrationHarness, cell: Cell, result: RunResult) -> Iter
         yield f"exit code {result.code}, expected one of {sorted(allowed)}"
     if result.code == 1 or "Traceback" in result.text:
         yield "an unexpected exception"
-    if harness.leaks or (EVIL in harness.hosts and not integration.polls):
-        yield f"a secret was sent to another host: {harness.leaks} of {harness.hosts}"
+    if harness.leaks:
+        yield f"secrets were sent to another host: {harness.leaks} of {harness.hosts}"
+    if EVIL in harness.hosts and not integration.redirects:
+        yield f"a redirect was followed: {harness.hosts}"
     if result.code == 0 and harness.web.image != image:
         yield f"success with {harness.web.image}"
     if result.code in (3, 4, 5) and (harness.writes() or "othing was changed" not in result.stdout):

@@ -187,8 +187,10 @@ def words(data: object) -> set[str]:
 
 def test_a_secret_that_is_a_common_word_breaks_no_report(tmp_path: Path) -> None:
     """Every file stays readable, whether the password is `true`, `null` or `targets`."""
-    record = ScenarioHarness(tmp_path / "plain", FAILED).run().report
-    everyday = {word for word in words(dict(record)) if len(word) >= 4 and word.isprintable()}
+    record = dict(ScenarioHarness(tmp_path / "plain", FAILED).run().report)
+    # No password is the authentication code that the run makes of its own record.
+    del record["mac"]
+    everyday = {word for word in words(record) if len(word) >= 4 and word.isprintable()}
     for number, word in enumerate(sorted({*everyday, "true", "null", "false", '"]},', "DEPLOY_"})):
         harness = ScenarioHarness(tmp_path / str(number), FAILED)
         result = harness.run(REGISTRY_USERNAME="ci", REGISTRY_PASSWORD=word)
