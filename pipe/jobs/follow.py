@@ -25,7 +25,7 @@ from pipe.jobs.progress import JobProgress
 from pipe.portal import Fault, Pod, TenantPortal
 from pipe.portal.jobs import Jobs
 
-_PAUSE, _LATER_PAUSE = 1.0, 1.5
+_PAUSE, _LATER_PAUSE = 0.5, 1.0
 _SOON = 60.0
 """Seconds in which looks follow one another as fast as they may."""
 _PODS_SECONDS = 15.0
