@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 
 from pipe.kinds.service import problems
 from pipe.kinds.service.pods import has_failed, is_terminating, seems_over
@@ -55,7 +56,7 @@ class Turn:
     reads: Reads
     events_age: float
 
-    @property
+    @cached_property
     def includes_services(self) -> bool:
         """Whether to read services at once.
 
