@@ -23,8 +23,11 @@ from pipe.retry import Retryable
 
 log = logging.getLogger(__name__)
 
-_CHUNK = 1 << 20
-"""Bytes to wait for: each of thousands of small reads would go through all layers of libraries."""
+_CHUNK = 1 << 17
+"""Bytes to wait for: each of thousands of small reads would go through all layers of libraries.
+
+Twice or half as much costs pages of memory, newly mapped for each of the long lists (measured).
+"""
 _SECONDS = re.compile("[0-9]{1,9}")
 """Only these digits: `str.isdigit` accepts some that `float` does not."""
 

@@ -71,7 +71,8 @@ class _TimedReader(io.RawIOBase):
         if not left:
             raise ResponseTooSlow
         is_last = self._silence is None or left < self._silence
-        self._sock.settimeout(left if is_last else self._silence)
+        if is_last:
+            self._sock.settimeout(left)
         try:
             count = self._raw.readinto(buffer)
         except TimeoutError:
@@ -82,8 +83,9 @@ class _TimedReader(io.RawIOBase):
             self._has_begun = True
             return count
         finally:
-            # The pool uses the connection again.
-            self._sock.settimeout(self._silence)
+            if is_last:
+                # The pool uses the connection again.
+                self._sock.settimeout(self._silence)
 
     def close(self) -> None:
         self._raw.close()
