@@ -117,15 +117,9 @@ class Pod:
 
     is_running: bool = field(init=False, compare=False, repr=False)
     """Whether it runs and is meant to."""
-    is_waiting: bool = field(init=False, compare=False, repr=False)
-    """Whether Kubernetes reports any of its containers as waiting."""
-    has_ended: bool = field(init=False, compare=False, repr=False)
-    """Whether any of its containers shows a termination, of now or earlier."""
-    restarts: int = field(init=False, compare=False, repr=False)
-    """The restart count of its most restarted container, as far as the portal reports it."""
     is_steady: bool = field(init=False, compare=False, repr=False)
     """Whether it runs, was never restarted, and no container shows any trouble."""
-    incarnation: str = field(init=False, compare=False, repr=False)
+    incarnation: int = field(init=False, compare=False, repr=False)
     """An identity that changes when one of its containers is restarted or replaced.
 
     Where readiness shows, it changes with that as well.
@@ -133,28 +127,39 @@ class Pod:
 
     def __post_init__(self) -> None:
         """Fill in what follows from the other fields."""
-        is_waiting = has_ended = False
-        restarts, incarnation = 0, self.name
-        for entry in (*self.init_containers, *self.containers):
-            is_waiting = is_waiting or bool(entry.waiting)
-            has_ended = has_ended or bool(entry.ended)
-            restarts = max(restarts, entry.restarts or 0)
-            incarnation += f" {entry.docker_id}#{entry.restarts or 0}"
+        every = self.all_containers
         is_running = self.phase is Phase.RUNNING and self.desired is Phase.RUNNING
+        troubled = [one for one in every if one.restarts or one.waiting or one.ended]
         keep = object.__setattr__
         keep(self, "is_running", is_running)
-        keep(self, "is_waiting", is_waiting)
-        keep(self, "has_ended", has_ended)
-        keep(self, "restarts", restarts)
-        in_trouble = restarts or is_waiting or has_ended or self.ready is False
-        keep(self, "is_steady", is_running and not in_trouble)
-        keep(self, "incarnation", f"{incarnation} {self.ready_since}")
+        keep(self, "is_steady", is_running and not troubled and self.ready is not False)
+        ids = tuple([(one.docker_id, one.restarts or 0) for one in every])
+        keep(self, "incarnation", hash((self.name, ids, self.ready_since)))
+
+    @property
+    def all_containers(self) -> tuple[Container, ...]:
+        """Every container in the order they start, init containers first."""
+        return (*self.init_containers, *self.containers)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether Kubernetes reports any of its containers as waiting."""
+        return any(one.waiting for one in self.all_containers)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether any of its containers shows a termination, of now or earlier."""
+        return any(one.ended for one in self.all_containers)
+
+    @property
+    def restarts(self) -> int:
+        """The restart count of its most restarted container, as far as the portal reports it."""
+        return max((one.restarts or 0 for one in self.all_containers), default=0)
 
     @property
     def counts_restarts(self) -> bool:
         """Whether the portal reports the restarts of all its containers."""
-        both = (*self.init_containers, *self.containers)
-        return all(entry.restarts is not None for entry in both)
+        return all(one.restarts is not None for one in self.all_containers)
 
     def is_unchanged(self, before: Pod) -> bool:
         """Return whether nothing of the pod has changed since an earlier look."""

@@ -27,7 +27,7 @@ class Evidence:
     log_of: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PodCounts:
     """How many pods there were `seconds` into a rollout, for the report's timeline.
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from pipe.clock import Deadline
 from pipe.kinds.service import problems
 from pipe.kinds.service.cluster_view import ClusterView
-from pipe.kinds.service.pods import containers, is_terminating, owner, template_of
+from pipe.kinds.service.pods import is_terminating, owner, template_of
 from pipe.kinds.service.rollout import ServiceRollout
 from pipe.kubernetes import Event
 from pipe.portal import Container, Fault, Phase, Pod, Termination
@@ -79,7 +79,7 @@ def gather(
         pod.name,
         _described(own),
         log,
-        containers=tuple(_state(one) for one in containers(pod)),
+        containers=tuple(_state(one) for one in pod.all_containers),
         log_of=log_of,
     )
 
@@ -147,7 +147,7 @@ def _log(pod: Pod, view: ClusterView, deadline: Deadline) -> tuple[str, tuple[st
     Containers that failed come first, with what they wrote before they ended.
     """
     failing_first = sorted(
-        containers(pod), key=lambda one: not (one.waiting or one.ended or one.restarts)
+        pod.all_containers, key=lambda one: not (one.waiting or one.ended or one.restarts)
     )
     for container in failing_first[:_MOST_LOGS]:
         if not container.docker_id or deadline.passed():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from pipe.kinds.service.pods import containers, generation
+from pipe.kinds.service.pods import generation
 from pipe.kinds.service.problems import is_down
 from pipe.portal import Container, Phase, Pod
 
@@ -66,7 +66,7 @@ def ends(
 def _ends(pod: Pod, before: int, seen: Seen, *, shows_state: bool) -> int:
     most = 0
     inits = len(pod.init_containers)
-    for position, one in enumerate(containers(pod)):
+    for position, one in enumerate(pod.all_containers):
         if one.restarts is None:
             restarts = seen.get((pod.name, one.name), 0)
         else:
@@ -82,7 +82,7 @@ def _ends(pod: Pod, before: int, seen: Seen, *, shows_state: bool) -> int:
 
 def _restarted(before: Pod, now: Pod) -> list[str]:
     """Return the containers that were restarted between two looks, as far as IDs show it."""
-    both = list(zip(containers(before), containers(now), strict=False))
+    both = list(zip(before.all_containers, now.all_containers, strict=False))
     if any(one.restarts is not None for _, one in both):
         return []
     restarted = [one.name for old, one in both if _has_other_id(old, one)]

@@ -7,11 +7,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 
 from pipe import image
 from pipe.kinds.service.snapshot import detail
 from pipe.model import MAIN, Change, Restart, Update
-from pipe.portal import Container, Phase, Pod, Service
+from pipe.portal import Phase, Pod, Service
 
 _REPLICA_SET, _DAEMON_SET, _STATEFUL_SET = "/ReplicaSet", "/DaemonSet", "/StatefulSet"
 _FLAGS_OF_SETS = ("ForceStatefulSet", "IsDaemonset")
@@ -44,6 +45,11 @@ class VersionedPods:
     unsure: frozenset[str] = frozenset()
     shows_controllers: bool = False
 
+    @cached_property
+    def new_by_name(self) -> Mapping[str, Pod]:
+        """The pods of the new version by their names."""
+        return {pod.name: pod for pod in self.new}
+
 
 class _Version(Enum):
     NEW = "new"
@@ -59,7 +65,6 @@ def by_version(change: Change, pods: Sequence[Pod], last: VersionedPods) -> Vers
     shows_controllers = last.shows_controllers or any(pod.controller for pod in pods)
     failed = []
     as_before = _by_revision(last, new, previous)
-    known_new: dict[str, Pod] = {}
     for pod in _controlled(pods) if shows_controllers and not service.native_docker else pods:
         if (own := as_before.get(pod.revision)) is not None:
             own.append(pod)
@@ -68,8 +73,7 @@ def by_version(change: Change, pods: Sequence[Pod], last: VersionedPods) -> Vers
         elif not pod.is_running and (has_failed(pod, service) or pod.phase is Phase.SUCCEEDED):
             failed.append(pod)
         else:
-            known_new = known_new or {one.name: one for one in last.new}
-            sorted_pods[_version(change, pod, known_new.get(pod.name))].append(pod)
+            sorted_pods[_version(change, pod, last)].append(pod)
     if unsure := sorted_pods[_Version.UNSURE]:
         shows = any(_runs(change, pod) for pod in new)
         (previous if shows else new).extend(unsure)
@@ -134,7 +138,7 @@ def runs_already(change: Change, pod: Pod) -> bool:
     return is_surviving or (not change.renews_pods and _runs(change, pod) is True)
 
 
-def _version(change: Change, pod: Pod, was_new: Pod | None) -> _Version:
+def _version(change: Change, pod: Pod, last: VersionedPods) -> _Version:
     """Return a pod's version.
 
     A ReplicaSet from before the change runs the previous version, and also makes pods after it:
@@ -153,7 +157,7 @@ def _version(change: Change, pod: Pod, was_new: Pod | None) -> _Version:
         return _version_by_name(change, pod) if runs is False else _Version.NEW
     if generation(pod):
         return _Version.NEW
-    if not _is_fresh(change, pod, was_new):
+    if not _is_fresh(change, pod, last.new_by_name.get(pod.name)):
         return _Version.PREVIOUS
     return _Version.UNSURE if runs is False else _Version.NEW
 
@@ -308,12 +312,6 @@ def needed(service: Service, active: int | None) -> tuple[int, bool]:
 def has_fixed_count(service: Service) -> bool:
     """Return whether a service's configured count applies."""
     return not service.autoscaled and not service.one_pod_per_host
-
-
-def containers(pod: Pod) -> Iterator[Container]:
-    """Yield every container of a pod in the order they start, init containers first."""
-    yield from pod.init_containers
-    yield from pod.containers
 
 
 def shown_image(service: str, pod: Pod, container: str) -> str:

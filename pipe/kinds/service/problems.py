@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from enum import Enum
 
 from pipe.kinds.service import pull_errors
-from pipe.kinds.service.pods import containers
 from pipe.portal import Container, Fault, Phase, Pod, Termination
 
 _CRASH = re.compile(r"back-?off restarting|crash ?loop|oom-?killed", re.IGNORECASE)
@@ -97,7 +96,7 @@ def is_up(pod: Pod, *, shows_state: bool = False) -> bool:
         return pod.ready
     if pod.has_ended and any(is_down(one, shows_state=shows_state) for one in pod.containers):
         return False
-    return not pod.is_waiting or not any(one.waiting in _BAD_REASONS for one in containers(pod))
+    return not pod.is_waiting or not any(one.waiting in _BAD_REASONS for one in pod.all_containers)
 
 
 def runs(pod: Pod) -> bool:
@@ -121,12 +120,12 @@ def find_problem(
     """
     worst_first = sorted(faults, key=lambda fault: fault.severity, reverse=True) if faults else []
     texts = [fault.text for fault in worst_first]
-    for container in containers(pod):
+    for container in pod.all_containers:
         if container.waiting and (problem := _of_waiting(container, texts)):
             return problem
     if pod.phase is Phase.FAILED and not pod.is_waiting:
         return PodProblem("has failed", next(iter(texts), ""), LATER)
-    if ends or any(one.waiting in _CRASH_REASONS for one in containers(pod)):
+    if ends or any(one.waiting in _CRASH_REASONS for one in pod.all_containers):
         return _crash(pod, texts, max(ends, 1))
     if is_up(pod, shows_state=shows_state):
         return None
@@ -164,7 +163,7 @@ def _of_waiting(container: Container, faults: Sequence[str]) -> PodProblem | Non
 
 def _crash(pod: Pod, faults: Sequence[str], ends: int) -> PodProblem:
     """Return the crash of a pod's most restarted container."""
-    every = tuple(containers(pod))
+    every = pod.all_containers
     worst = max(
         (one for one in every if one.restarts or one.waiting or one.ended),
         key=lambda one: (one.restarts or 0, bool(one.waiting), bool(one.exit_code)),
@@ -260,4 +259,4 @@ def _first_crash(faults: Sequence[str]) -> str:
 
 
 def _image(pod: Pod) -> str:
-    return next((one.image for one in containers(pod)), "")
+    return next((one.image for one in pod.all_containers), "")

@@ -83,7 +83,7 @@ class ServiceRollout:
     beside_until: float | None = None
     shows_state: bool = False
     up: int = 0
-    up_since: Mapping[str, float] = field(default_factory=dict)
+    up_since: Mapping[int, float] = field(default_factory=dict)
     seen: crashes.Seen = field(default_factory=dict)
     ends: Mapping[str, int] = field(default_factory=dict)
     problems: Mapping[str, ObservedProblem] = field(default_factory=dict)
@@ -103,18 +103,7 @@ def observe(rollout: ServiceRollout, look: Look) -> ServiceRollout:
     """Return the rollout with one more look added."""
     if _shows_nothing_new(rollout, look):
         return replace(rollout, at=look.at)
-    service = look.service or rollout.service
-    rollout = _with_workload(_with_pods(rollout, look), look)
-    faults = rollout.faults if look.faults is None else look.faults
-    is_set = look.service is not None and is_set_to(rollout.change, look.service)
-    rollout = replace(
-        rollout,
-        service=service,
-        at=look.at,
-        was_set=rollout.was_set or is_set,
-        active=rollout.active if service.replicas_active is None else service.replicas_active,
-        faults=faults,
-    )
+    rollout = _with_workload(_with_look(rollout, look), look)
     present = _present_problems(rollout)
     if not present and not rollout.problems:
         return rollout
@@ -145,8 +134,10 @@ def _shows_nothing_new(rollout: ServiceRollout, look: Look) -> bool:
     )
 
 
-def _with_pods(rollout: ServiceRollout, look: Look) -> ServiceRollout:
-    """Return the rollout with the pods of another look, and what follows from them alone."""
+def _with_look(rollout: ServiceRollout, look: Look) -> ServiceRollout:
+    """Return the rollout with what another look shows of the service and of its pods."""
+    service = rollout.service if look.service is None else look.service
+    is_set = look.service is not None and is_set_to(rollout.change, service)
     pods = by_version(rollout.change, look.pods, rollout.pods)
     shows_state = rollout.shows_state or crashes.shows_state(look.pods)
     up = [
@@ -159,6 +150,11 @@ def _with_pods(rollout: ServiceRollout, look: Look) -> ServiceRollout:
     alone_since = look.at if rollout.alone_since is None else rollout.alone_since
     return replace(
         rollout,
+        service=service,
+        at=look.at,
+        was_set=rollout.was_set or is_set,
+        active=rollout.active if service.replicas_active is None else service.replicas_active,
+        faults=rollout.faults if look.faults is None else look.faults,
         restarts=restarts,
         listed=look.pods,
         pods=pods,
