@@ -147,11 +147,6 @@ class Pod:
         return any(one.waiting for one in self.all_containers)
 
     @property
-    def has_ended(self) -> bool:
-        """Whether any of its containers shows a termination, of now or earlier."""
-        return any(one.ended for one in self.all_containers)
-
-    @property
     def restarts(self) -> int:
         """The restart count of its most restarted container, as far as the portal reports it."""
         return max((one.restarts or 0 for one in self.all_containers), default=0)

@@ -94,9 +94,9 @@ def is_up(pod: Pod, *, shows_state: bool = False) -> bool:
         return pod.is_steady
     if pod.ready is not None:
         return pod.ready
-    if pod.has_ended and any(is_down(one, shows_state=shows_state) for one in pod.containers):
+    if any(is_down(one, shows_state=shows_state) for one in pod.containers):
         return False
-    return not pod.is_waiting or not any(one.waiting in _BAD_REASONS for one in pod.all_containers)
+    return not any(one.waiting in _BAD_REASONS for one in pod.all_containers)
 
 
 def runs(pod: Pod) -> bool:
