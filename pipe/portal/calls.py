@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 from pipe.clock import Deadline
 from pipe.errors import Unreachable
 from pipe.http import HttpClient, Reply
+from pipe.http.body import StreamDecoder
 from pipe.http.excerpt import excerpt
-from pipe.http.json_body import TooComplex, loads
+from pipe.http.json_body import TooComplex
 from pipe.portal import error_body
 from pipe.portal.fields import UnexpectedShape
 from pipe.portal.pace import GRACE, Pace, TimeLeft
@@ -81,18 +82,18 @@ class Calls:
         self,
         path: str,
         final: tuple[int, ...] = (),
-        decode: Callable[[bytes], Any] = loads,
+        stream: StreamDecoder | None = None,
     ) -> Reply:
         """Send a GET, retried on transient failures; raise `IdentityError` on status 401.
 
-        The statuses in `final` carry a meaning of their own and are not retried. `decode`
-        replaces the usual JSON decoding of a successful body.
+        The statuses in `final` carry a meaning of their own and are not retried. `stream`
+        decodes a successful body while it arrives.
         """
 
         def transient(reply: Reply) -> bool:
             return reply.status not in final and error_body.transient(reply)
 
-        reply = self._limited().repeatable("GET", path, transient=transient, decode=decode)
+        reply = self._limited().repeatable("GET", path, transient=transient, stream=stream)
         self._check_token(reply)
         if reply.ok:
             self._pace.slowest = max(self._pace.slowest, reply.seconds)

@@ -100,7 +100,7 @@ class Jobs:
         path = self._scope.v2("GetPods")
         # The reader for services leaves out the pods of jobs.
         reader = self._scope.memory.list_reader(f"{path} of jobs", decode_pod, attrgetter("name"))
-        reply = self._scope.calls.read(path, decode=reader.read)
+        reply = self._scope.calls.read(path, stream=reader.read)
         return self._scope.calls.decode(
             reply, "the list of pods", lambda pods: _pods_of(name, pods)
         )

@@ -173,7 +173,7 @@ class Pods:
         """Return every pod in the tenant, except those of jobs."""
         path = self._scope.v2("GetPods")
         reader = self._scope.memory.list_reader(path, decode_service_pod, attrgetter("name"))
-        reply = self._scope.calls.read(path, decode=reader.read)
+        reply = self._scope.calls.read(path, stream=reader.read)
         return self._scope.calls.decode(reply, "the list of pods", values_of)
 
     def log_tail(self, pod: Pod, docker_id: str) -> tuple[str, ...]:

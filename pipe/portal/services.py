@@ -36,7 +36,7 @@ class Services:
         """Return every service in the tenant."""
         path = self._scope.v2("GetReplicationControllers")
         reader = self._scope.memory.list_reader(path, decode_named, attrgetter("name"))
-        reply = self._scope.calls.read(path, decode=reader.read)
+        reply = self._scope.calls.read(path, stream=reader.read)
         return self._scope.calls.decode(reply, "the list of services", values_of)
 
     def find(self, name: str) -> Service | None:

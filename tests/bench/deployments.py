@@ -15,7 +15,8 @@ from pathlib import Path
 from tests.bench.cases import Case, rolled_out_at
 from tests.bench.figures import PIPE, Figure
 from tests.bench.first_request import FORMER, ROOT, VENDOR
-from tests.sandbox import Server, World
+from tests.bench.portal import Portal, serve
+from tests.sandbox import World
 from tests.support.environment import TENANT, environment
 from tests.support.process import PIPE as COMMAND
 
@@ -107,8 +108,8 @@ def vendor_command(case: Case) -> list[str]:
 def measure(tool: Tool, case: Case, folder: Path, *, wait: bool = True) -> Cost:
     """Deploy the case once with a tool, on a new portal."""
     world = case.world()
-    with Server(world, tls=folder) as server:
-        environment = _environment(server, case, folder, wait=wait)
+    with serve(world, folder) as portal:
+        environment = _environment(portal, case, folder, wait=wait)
         # Into a file: a pipe that is not read would block the tool.
         with tempfile.TemporaryFile() as log:
             process = subprocess.Popen(
@@ -127,18 +128,18 @@ def measure(tool: Tool, case: Case, folder: Path, *, wait: bool = True) -> Cost:
         return Cost(beyond, len(world.log), cpu, memory, _looks(world))
 
 
-def _environment(server: Server, case: Case, folder: Path, *, wait: bool) -> dict[str, str]:
+def _environment(portal: Portal, case: Case, folder: Path, *, wait: bool) -> dict[str, str]:
     usual = environment(
-        server.url,
-        server.world.token,
+        portal.url,
+        portal.world.token,
         service=None,
         image=None,
         SERVICES=" ".join(f"{name}=team/{name}:2" for name in case.names),
         STABLE_SECONDS=str(STABLE_SECONDS),
-        CA_CERT=str(server.ca_path),
+        CA_CERT=str(portal.ca_path),
         WAIT="true" if wait else "false",
     )
-    vendor = {"DUPLO_TENANT": TENANT, "REQUESTS_CA_BUNDLE": str(server.ca_path)}
+    vendor = {"DUPLO_TENANT": TENANT, "REQUESTS_CA_BUNDLE": str(portal.ca_path)}
     return {"PATH": os.environ["PATH"], "HOME": str(folder), **vendor, **usual}
 
 

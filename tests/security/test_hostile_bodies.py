@@ -166,8 +166,8 @@ body = b"[" + piece * ((32 << 20) // len(piece)) + b"0]"
 wrapped = b'[{"Containers":' + body + b"}]"
 for decode, text in [
     (loads, body),
-    (ListReader(decode_pod, lambda pod: pod.name).read, body),
-    (ListReader(decode_pod, lambda pod: pod.name).read, wrapped),
+    (ListReader(decode_pod, lambda pod: pod.name).read, [body]),
+    (ListReader(decode_pod, lambda pod: pod.name).read, [wrapped]),
 ]:
     try:
         decode(text)
@@ -200,7 +200,7 @@ def test_usual_depth_and_size_are_within_the_limits() -> None:
     assert loads("[" * DEPTH + "]" * DEPTH)
     assert loads(b"5") == 5
     pods = json.dumps([{"Containers": [{"Name": "a"}] * 20}] * 5000).encode()
-    assert len(ListReader(decode_pod, attrgetter("name")).read(pods)) == 5000
+    assert len(ListReader(decode_pod, attrgetter("name")).read([pods])) == 5000
     assert CONTAINERS < VALUES
 
 

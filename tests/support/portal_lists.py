@@ -14,12 +14,12 @@ from pipe.portal.service_body import decode_named
 
 def decode_pods(body: Any) -> tuple[Pod, ...]:
     """Return the pods in a body of `GetPods`."""
-    return ListReader(decode_service_pod, attrgetter("name")).read(_encode(body))
+    return ListReader(decode_service_pod, attrgetter("name")).read([_encode(body)])
 
 
 def decode_services(body: Any) -> tuple[Service, ...]:
     """Return the services in a body of `GetReplicationControllers`."""
-    return ListReader(decode_named, attrgetter("name")).read(_encode(body))
+    return ListReader(decode_named, attrgetter("name")).read([_encode(body)])
 
 
 def _encode(body: Any) -> bytes:

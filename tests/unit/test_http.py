@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -237,16 +237,19 @@ def test_every_form_of_error_body_becomes_one_line(body: bytes, line: str) -> No
 def test_an_error_body_is_not_parsed_by_the_reader_of_the_list() -> None:
     """`Rate exceeded` in place of a list is retried too."""
 
-    def reader(body: bytes) -> Any:
-        raise ValueError(body)
+    def reader(pieces: Iterable[bytes]) -> Any:
+        raise ValueError(pieces)
 
+    def transient(reply: Reply) -> bool:
+        replies.append(reply)
+        return reply.status == 400
+
+    replies: list[Reply] = []
     clock = FakeClock()
     adapter = Responses((400, b'{"Message":"Rate exceeded"}', {}), (500, b"", {}))
     session = open_session(URL, Proxies(), adapter=adapter)
     http = HttpClient(URL, session, clock, setting="DUPLO_HOST")
-    reply = http.repeatable("GET", "x", transient=lambda one: one.status == 400, decode=reader)
+    reply = http.repeatable("GET", "x", transient=transient, stream=reader)
     assert reply.status == 500
     assert clock.slept == [1.0]
-    assert error_body.message(Reply(400, {}, b'{"Message":"Rate exceeded"}', reader)) == (
-        "Rate exceeded"
-    )
+    assert error_body.message(replies[0]) == "Rate exceeded"
