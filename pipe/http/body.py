@@ -36,8 +36,10 @@ class Body:
         """Yield the pieces."""
         if (self._response.length_remaining or 0) > self._most:
             raise BodyTooLarge
+        # What needs no decoding is not copied.
+        is_encoded = "Content-Encoding" in self._response.headers
         # A server that drips meets `time_limit`, which sees bytes as they arrive.
-        while piece := self._response.read(_PIECE, decode_content=True):
+        while piece := self._response.read(_PIECE, decode_content=is_encoded):
             self.size += len(piece)
             if self.size > self._most:
                 raise BodyTooLarge
