@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from image import contents
-from tests.bench.cases import LARGE, MIDDLE, SMALL
+from tests.bench.cases import ALL_AT_ONCE, LARGE, MIDDLE, SMALL
 from tests.bench.containers import build_pipe, containers
 from tests.bench.deployments import STABLE_SECONDS, deployments
 from tests.bench.figures import Figure, as_markdown, as_text
@@ -67,6 +67,7 @@ def measured(options: Options) -> Iterator[Figure]:
     if options.long:
         yield roles(STARTS)
         yield from deployments(MIDDLE, DEPLOYMENTS, options.former)
+        yield from deployments(ALL_AT_ONCE, LARGE_RUNS, options.former)
 
 
 def conditions() -> str:
@@ -74,10 +75,12 @@ def conditions() -> str:
     text = (
         f"Medians, with minimum and maximum, on {os.cpu_count()} cores with Python "
         f"{platform.python_version()}: {STARTS} starts of each, alternating; {DEPLOYMENTS} "
-        f"deployments of each, {LARGE_RUNS} of the largest, all tools at the same time, each on a "
-        "portal of its own. _Overhead_ is the time from the moment the last new pod is up to the "
-        f"end of the run, less the {STABLE_SECONDS} s for which the pipe watches new pods "
-        "(`STABLE_SECONDS`); the other tool does not watch them. CPU time includes start-up."
+        f"deployments of each by all tools at the same time, and {LARGE_RUNS} of the largest by "
+        "one tool after the other, each on a portal of its own. _Overhead_ is the time from the "
+        "moment the last new pod is up to the end of the run, less the "
+        f"{STABLE_SECONDS} s for which the pipe watches new pods (`STABLE_SECONDS`); the other "
+        "tool does not watch them. CPU time includes start-up, but for that of a look, which is "
+        "the time from one request for the list of pods to the next."
     )
     return textwrap.fill(text, 100)
 

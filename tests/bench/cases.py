@@ -8,7 +8,6 @@ from pipe.clock import SystemClock
 from tests.sandbox import World
 from tests.sandbox.strategy import ONE_MORE
 
-
 _OTHER = "other-"
 
 
