@@ -109,25 +109,22 @@ class HttpClient:
     ) -> Reply:
         """Send a request without retries; raise `Unreachable` when no reply comes.
 
-        `body` is sent as JSON, `data` unchanged. `stream` decodes the body of a success while it
-        arrives; `Reply.json` returns the result, or raises the `ValueError`.
+        `body` is sent as JSON, `data` unchanged. `stream` decodes the body of a success for
+        `Reply.json` while it arrives.
         """
         started = self.clock.monotonic()
         deadline = Deadline(self.clock, started + self.limits.whole)
         url = f"{self.base}/{path}"
         options: dict[str, Any] = {"json": body, "data": data, "headers": headers}
-        timeout = (self.limits.connect, self.limits.read)
+        options |= {"timeout": (self.limits.connect, self.limits.read), "allow_redirects": False}
         try:
             with (
                 time_limit(deadline),
-                self._session.request(
-                    method, url, **options, timeout=timeout, allow_redirects=False, stream=True
-                ) as response,
+                self._session.request(method, url, **options, stream=True) as response,
             ):
-                status, headers = response.status_code, response.headers
-                received, decoded = Body(response.raw, self.limits.body), None
-                if stream and _is_success(status):
-                    decoded = received.decoded(stream)
+                status = response.status_code
+                received = Body(response.raw, self.limits.body)
+                decoded = received.decoded(stream) if stream and _is_success(status) else None
                 content = received.beginning if decoded else received.whole()
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             # Loaded only where something went wrong; see pipe.loading.
@@ -139,7 +136,7 @@ class HttpClient:
             raise unreachable from error
         seconds = self.clock.monotonic() - started
         log.debug("%s %s: %s, %d bytes, %.3f s", method, path, status, received.size, seconds)
-        return Reply(status, headers, content, seconds, decoded)
+        return Reply(status, response.headers, content, seconds, decoded)
 
     def repeatable(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from array import array
 from collections.abc import Callable, Iterable, Sequence
@@ -10,7 +9,8 @@ from functools import cached_property
 from itertools import chain
 from typing import Any, Generic, TypeVar
 
-from pipe.http.json_body import TooComplex, check_size, loads
+from pipe.http.json_body import TooComplex, loads
+from pipe.portal.body_window import USUAL_SIZE, Window
 from pipe.portal.fields import UnexpectedShape
 
 T = TypeVar("T")
@@ -18,8 +18,6 @@ T = TypeVar("T")
 _FIRST = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*+\[[ \t\r\n]*+(?!\])")
 _NEXT = re.compile(rb"[ \t\r\n]*+,[ \t\r\n]*+")
 _CLOSE = re.compile(rb"[ \t\r\n]*+\][ \t\r\n]*+")
-_WINDOW = 1 << 13
-"""Bytes that are decoded to parse one value; nearly all are smaller."""
 _ENTRIES = 32
 """Usual number of entries in a chunk."""
 _MOST_UNKNOWN = 2
@@ -27,7 +25,6 @@ _MOST_UNKNOWN = 2
 _MOST_ITEMS = 50_000
 _MOST_OBJECTS = 500_000
 """Objects in all items together: what an item is built from takes far more memory than its JSON."""
-_decode = json.JSONDecoder().raw_decode
 
 
 class _Chunk(Generic[T]):
@@ -44,6 +41,10 @@ class _Chunk(Generic[T]):
         self.names: list[str] = []
         self.values: list[T | None] = []
 
+    def first(self) -> bytes:
+        """Return the bytes of the first entry."""
+        return self.raw[: self.lengths[0]]
+
     def add(self, length: int, objects: int, name: str, value: T | None) -> None:
         """Add an entry."""
         self.lengths.append(length)
@@ -59,125 +60,107 @@ class _Chunk(Generic[T]):
         self.values += other.values[first:end]
 
 
-class _Window:
-    """The part of a body that has arrived and is not read yet: what `data` has from `at` on."""
+class _Cursor(Generic[T]):
+    """The next entry of an earlier reading: `entry` of `chunk`, whose bytes begin at `start`.
 
-    def __init__(self, pieces: Iterable[bytes]) -> None:
-        self._pieces = iter(pieces)
-        self.data, self.at = b"", 0
-        self._taken: list[bytes] = []
-        self._mark = 0
+    `chunk` is None at the end.
+    """
 
-    def take(self) -> bytes:
-        """Return what was read since this was called last."""
-        taken = b"".join([*self._taken, self.data[self._mark : self.at]])
-        self._taken, self._mark = [], self.at
-        return taken
+    def __init__(self, chunks: Sequence[_Chunk[T]]) -> None:
+        self._chunks = chunks
+        self._unknown = 0
+        self.chunk: _Chunk[T] | None = None
+        self._go_to(0, 0)
 
-    def skip(self, length: int) -> None:
-        """Read bytes that `take` is not to return, right after it was called."""
-        self.at += length
-        self._mark = self.at
+    def go_to(self, entry: int, start: int) -> None:
+        """Go to another entry of the chunk, the first one of the next chunk after the last."""
+        if self.chunk and entry == len(self.chunk.values):
+            self._go_to(self._number + 1, 0)
+        else:
+            self.entry, self.start = entry, start
 
-    @property
-    def size(self) -> int:
-        """The number of bytes that are there."""
-        return len(self.data) - self.at
+    def skip(self) -> None:
+        """Go to the next entry."""
+        if self.chunk:
+            self.go_to(self.entry + 1, self.start + self.chunk.lengths[self.entry])
 
-    def extend(self, size: int) -> bool:
-        """Wait until so many bytes are there, or the body ends; return whether any arrived."""
-        there = len(self.data) - self.at
-        if there >= size:
-            return False
-        arrived = []
-        while there < size and (piece := next(self._pieces, b"")):
-            arrived.append(piece)
-            there += len(piece)
-        if not arrived:
-            return False
-        if self._mark < self.at:
-            self._taken.append(self.data[self._mark : self.at])
-        self.data = b"".join([self.data[self.at :], *arrived])
-        self.at = self._mark = 0
-        return True
+    def following(self) -> bytes:
+        """Return the bytes of the entry after this one, none at the end."""
+        if self.chunk is None:
+            return b""
+        lengths, number = self.chunk.lengths, self._number + 1
+        if self.entry + 1 < len(lengths):
+            start = self.start + lengths[self.entry]
+            return self.chunk.raw[start : start + lengths[self.entry + 1]]
+        return self._chunks[number].first() if number < len(self._chunks) else b""
 
-    def repeats(self, chunk: _Chunk[Any]) -> bool:
-        """Return whether all of a chunk comes next."""
-        self.extend(len(chunk.raw))
-        return self.data.startswith(chunk.raw, self.at)
+    def go_after(self, name: str) -> None:
+        """Go to the place after the entry of this name, if there is one.
 
-    def repeats_until(self, chunk: _Chunk[Any], entry: int, start: int) -> tuple[int, int]:
-        """Return the first entry of a chunk, from `entry` on, that does not come next.
-
-        The bytes of `entry` begin at `start`; also returns where those of the other one do.
+        It is usually this one, or near, and otherwise new: only after several in a row that are
+        neither, the whole list is searched.
         """
-        raw, data, shift = chunk.raw, self.data, self.at - start
-        for length in chunk.lengths[entry:]:
-            end = start + length
-            if not data.startswith(raw[start:end], start + shift):
-                break
-            start, entry = end, entry + 1
-        return entry, start
+        if self.chunk and self.chunk.names[self.entry] == name:
+            self._unknown = 0
+            self.skip()
+            return
+        place = self._near(name)
+        self._unknown = 0 if place else self._unknown + 1
+        if self._unknown > _MOST_UNKNOWN:
+            place = self._places.get(name)
+        if place:
+            self._go_to(*place)
+            self.skip()
 
-    def match(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
-        """Return what matches next, not cut where the window ends."""
-        while True:
-            found = pattern.match(self.data, self.at)
-            is_cut = found is None or found.end() == len(self.data)
-            if not is_cut or not self.extend(2 * self.size + 1):
-                return found
+    def opens_list(self) -> bool:
+        """Return whether it is at the first entry of the list."""
+        return self.chunk is not None and not self._number and not self.entry
 
-    def parse(self, offset: int) -> tuple[Any, int]:
-        """Return the value that begins `offset` bytes ahead, and how far ahead it ends."""
-        size = _WINDOW
-        while True:
-            self.extend(offset + size)
-            start = self.at + offset
-            # A character that is cut in two lies behind the value, or the value is cut as well.
-            text = self.data[start : start + size].decode("utf-8", "ignore")
-            if size > _WINDOW:
-                check_size(text)
-            try:
-                value, length = _decode(text)
-            except ValueError:
-                if self.size < offset + size:
-                    raise
-                size *= 8
-            else:
-                return value, offset + (length if text.isascii() else len(text[:length].encode()))
+    def _go_to(self, number: int, entry: int) -> None:
+        self._number, self.entry = number, entry
+        self.chunk = self._chunks[number] if number < len(self._chunks) else None
+        self.start = sum(self.chunk.lengths[:entry]) if self.chunk else 0
+
+    def _near(self, name: str) -> tuple[int, int] | None:
+        for number, chunk in enumerate(self._chunks[self._number : self._number + 2], self._number):
+            if name in chunk.names:
+                return number, chunk.names.index(name)
+        return None
+
+    @cached_property
+    def _places(self) -> dict[str, tuple[int, int]]:
+        return {
+            name: (number, entry)
+            for number, chunk in enumerate(self._chunks)
+            for entry, name in enumerate(chunk.names)
+        }
 
 
 class _Comparison(Generic[T]):
-    """A reading of a list beside an earlier one.
-
-    What comes next in the earlier one is the entry `_entry` of `_chunk`; its bytes begin at
-    `_start` of those of the chunk.
-    """
+    """A reading of a list beside an earlier one."""
 
     def __init__(
         self,
-        window: _Window,
+        window: Window,
         last: Sequence[_Chunk[T]],
         decode: Callable[[dict[str, Any]], tuple[str, T | None]],
     ) -> None:
         self._window = window
-        self._last = last
+        self._cursor = _Cursor(last)
         self._decode = decode
-        self._chunk = self._entry = self._start = 0
         self._chunks: list[_Chunk[T]] = []
         self._open: _Chunk[T] = _Chunk()
-        self._unknown = 0
         self._items = self._objects = 0
 
     def chunks(self) -> Sequence[_Chunk[T]]:
         """Return the list, with what the earlier reading made of the same entries."""
         window, separator = self._window, _FIRST
         while True:
-            if self._reuse():
+            if self._reuse_chunk() or self._reuse_entries():
                 separator = _NEXT
                 continue
             # What is compared or parsed must not be cut by the end of the window.
-            if window.extend(_WINDOW) or self._skip_removed():
+            if window.extend(USUAL_SIZE) or self._skip_removed():
                 continue
             found = window.match(separator)
             if found is None:
@@ -189,43 +172,45 @@ class _Comparison(Generic[T]):
         self._close()
         return self._chunks
 
-    def _reuse(self) -> bool:
-        """Go past the entries that both readings have here; return whether there are any."""
-        if self._chunk >= len(self._last):
+    def _reuse_chunk(self) -> bool:
+        """Go past a chunk that both readings have here; return whether there is one."""
+        chunk, is_small = self._cursor.chunk, 0 < len(self._open.values) < _ENTRIES // 2
+        if chunk is None or self._cursor.entry or is_small or not self._window.repeats(chunk.raw):
             return False
-        chunk, window, first = self._last[self._chunk], self._window, self._entry
-        unfinished = len(self._open.values)
-        if not first and not 0 < unfinished < _ENTRIES // 2 and window.repeats(chunk):
-            self._close()
-            self._chunks.append(chunk)
-            end, stop = len(chunk.values), len(chunk.raw)
-            window.skip(stop)
-        else:
-            end, stop = window.repeats_until(chunk, first, self._start)
-            if end == first:
-                return False
-            self._open.add_from(chunk, first, end)
-            window.at += stop - self._start
+        self._close()
+        self._chunks.append(chunk)
+        self._window.drop(len(chunk.raw))
+        self._count(len(chunk.values), sum(chunk.objects))
+        self._cursor.go_to(len(chunk.values), len(chunk.raw))
+        return True
+
+    def _reuse_entries(self) -> bool:
+        """Go past the entries of a chunk that both readings have here, if there are any."""
+        window, cursor, chunk = self._window, self._cursor, self._cursor.chunk
+        if chunk is None:
+            return False
+        first, start = cursor.entry, cursor.start
+        end, stop = first, start
+        data, raw, shift = window.data, chunk.raw, window.at - start
+        for length in chunk.lengths[first:]:
+            if not data.startswith(raw[stop : stop + length], stop + shift):
+                break
+            end, stop = end + 1, stop + length
+        if end == first:
+            return False
+        self._open.add_from(chunk, first, end)
+        window.at += stop - start
         self._count(end - first, sum(chunk.objects[first:end]))
-        self._entry, self._start = end, stop
-        self._go_on()
+        cursor.go_to(end, stop)
         return True
 
     def _skip_removed(self) -> bool:
         """Go past an entry of the earlier reading if the one after it comes next here."""
-        if self._chunk >= len(self._last):
+        following = self._cursor.following()
+        if not following or not self._window.data.startswith(following, self._window.at):
             return False
-        before = self._chunk, self._entry, self._start
-        self._start += self._last[self._chunk].lengths[self._entry]
-        self._entry += 1
-        self._go_on()
-        if self._chunk < len(self._last):
-            chunk, entry = self._last[self._chunk], self._entry
-            end = self._start + chunk.lengths[entry]
-            if self._window.data.startswith(chunk.raw[self._start : end], self._window.at):
-                return True
-        self._chunk, self._entry, self._start = before
-        return False
+        self._cursor.skip()
+        return True
 
     def _read_entry(self, offset: int) -> None:
         """Read the entry whose value begins `offset` bytes ahead."""
@@ -237,45 +222,17 @@ class _Comparison(Generic[T]):
             window.at += length
             self._open.add(length, objects, name, value)
             self._count(1, objects)
-            self._go_after(name)
+            self._cursor.go_after(name)
         else:
             # Not remembered: a number may be the beginning of a longer one.
             self._close()
-            window.skip(length)
+            window.drop(length)
             self._count(1, 0)
-        if self._last and not self._chunk and not self._entry:
+        if self._cursor.opens_list():
             # The entry that opens the list comes first or not at all.
-            self._go_to(0, 1)
+            self._cursor.skip()
         if len(self._open.values) >= 2 * _ENTRIES:
             self._close()
-
-    def _go_after(self, name: str) -> None:
-        """Go to the place after the entry of this name, if there is one.
-
-        It is usually the next one, or near, and otherwise new: only after several in a row that
-        are neither, the whole list is searched.
-        """
-        near = range(self._chunk, min(self._chunk + 2, len(self._last)))
-        if near and self._last[self._chunk].names[self._entry] == name:
-            place: tuple[int, int] | None = (self._chunk, self._entry)
-        else:
-            places = ((one, self._last[one].names) for one in near)
-            place = next(((one, names.index(name)) for one, names in places if name in names), None)
-        self._unknown = 0 if place else self._unknown + 1
-        if self._unknown > _MOST_UNKNOWN:
-            place = self._places.get(name)
-        if place:
-            self._go_to(place[0], place[1] + 1)
-
-    def _go_to(self, chunk: int, entry: int) -> None:
-        self._chunk, self._entry = chunk, entry
-        self._start = sum(self._last[chunk].lengths[:entry])
-        self._go_on()
-
-    def _go_on(self) -> None:
-        """Begin the next chunk after the last entry of one."""
-        if self._entry == len(self._last[self._chunk].values):
-            self._chunk, self._entry, self._start = self._chunk + 1, 0, 0
 
     def _close(self) -> None:
         """Complete the open chunk."""
@@ -290,14 +247,6 @@ class _Comparison(Generic[T]):
         self._objects += objects
         if self._items > _MOST_ITEMS or self._objects > _MOST_OBJECTS:
             raise TooComplex(f"at most {_MOST_ITEMS:,} entries with {_MOST_OBJECTS:,} objects")
-
-    @cached_property
-    def _places(self) -> dict[str, tuple[int, int]]:
-        return {
-            name: (number, place)
-            for number, chunk in enumerate(self._last)
-            for place, name in enumerate(chunk.names)
-        }
 
 
 class ListReader(Generic[T]):
@@ -326,7 +275,7 @@ class ListReader(Generic[T]):
         Raises `ValueError` for invalid JSON, `TooComplex` for a list beyond the limits, and
         `UnexpectedShape` for anything but a list.
         """
-        window = _Window(pieces)
+        window = Window(pieces)
         if not window.match(_FIRST):
             if loads(window.data) not in (None, []):
                 raise UnexpectedShape("a list")

@@ -23,6 +23,10 @@ entries = objects | st.none() | st.integers() | st.text(max_size=3)
 bodies = st.tuples(
     st.lists(entries, max_size=8), st.booleans(), st.sampled_from([None, 2]), st.booleans()
 )
+edits = st.lists(
+    st.tuples(st.sampled_from(["add", "change", "remove", "rotate"]), st.integers(0, 1000)),
+    max_size=12,
+)
 sizes = st.integers(1, 100) | st.integers(1, 20_000)
 
 
@@ -60,6 +64,30 @@ def test_the_values_are_those_of_a_plain_json_parser(
         expected = [item for item in json.loads(body) if isinstance(item, dict)]
         read = reader.read(in_pieces(body, size))
         assert [json.loads(text) for _, text in read] == expected
+
+
+@given(st.integers(0, 200), st.lists(edits, min_size=1, max_size=4), sizes)
+def test_a_long_list_is_that_of_a_plain_json_parser_too(
+    count: int, looks: list[list[tuple[str, int]]], size: int
+) -> None:
+    """It is compared many entries at a time, however it was edited meanwhile."""
+    reader, decoded = list_reader()
+    items = [{"name": str(number)} for number in range(count)]
+    reader.read([json.dumps(items).encode()])
+    for look, several in enumerate(looks):
+        decoded.clear()
+        for number, (edit, place) in enumerate(several):
+            at = place % (len(items) + 1)
+            if edit in ("remove", "change"):
+                items[at : at + 1] = []
+            if edit in ("add", "change"):
+                items.insert(at, {"name": f"{look} {number}"})
+            if edit == "rotate":
+                items = items[at:] + items[:at]
+        read = reader.read(in_pieces(json.dumps(items).encode(), size))
+        assert [json.loads(text) for _, text in read] == items
+        # The first entry, and a few for each edit that moves others.
+        assert len(decoded) <= 1 + 5 * len(several)
 
 
 def test_only_changed_and_new_objects_are_decoded_again() -> None:
