@@ -60,9 +60,9 @@ class Case:
 SMALL = (Case(services=1, pods=1, seconds=2.0), Case(services=20, pods=3, seconds=5.0))
 MIDDLE = Case(services=100, pods=10, seconds=20.0)
 LARGE = Case(services=24, pods=50, seconds=60.0, others=76)
-"""New pods come as fast as Kubernetes creates them for all its controllers: 20 a second.
+"""New pods come as fast as Kubernetes makes them for all Deployments of a cluster: 20 a second.
 
-That is the default of `kube-controller-manager --kube-api-qps`.
+That is the default of `--kube-api-qps`, by which kube-controller-manager limits each controller.
 """
 ALL_AT_ONCE = Case(services=100, pods=50, seconds=60.0)
 """Four times as fast."""
