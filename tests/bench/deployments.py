@@ -100,7 +100,7 @@ def deployments(case: Case, runs: int, former: Path | None) -> Sequence[Figure]:
             name: [getattr(cost, field) for cost in several] for name, several in costs.items()
         }
         shown = {name: known for name, known in values.items() if None not in known}
-        if shown and (field != "look" or case.is_large):
+        if shown:
             figures.append(Figure(f"{case.title}: {title}", form, shown))
     return figures
 
@@ -139,7 +139,8 @@ def cost_of(tool: Tool, case: Case) -> Cost:
     beyond, look = ended - rolled_out_at(world), None
     if tool.name != VENDOR:
         # The other tool does not watch the pods after they have come up.
-        beyond, look = beyond - STABLE_SECONDS, _cost_of_look(world, usage)
+        beyond -= STABLE_SECONDS
+        look = _cost_of_look(world, usage) if case.is_large else None
     return Cost(beyond, len(world.log), usage.cpu, usage.memory, look)
 
 

@@ -234,6 +234,26 @@ def test_every_form_of_error_body_becomes_one_line(body: bytes, line: str) -> No
     assert error_body.message(Reply(400, {}, body)) == line
 
 
+def test_a_body_is_decoded_while_it_arrives() -> None:
+    """The reply keeps only its beginning, for an error message."""
+    sizes: list[int] = []
+
+    def count(pieces: Iterable[bytes]) -> int:
+        sizes.extend(len(piece) for piece in pieces)
+        return sum(sizes)
+
+    http, _ = client(Responses((200, b"x" * 1_000_000, {}), (200, b"<html>", {})))
+    reply = http.once("GET", "x", stream=count)
+    assert reply.json() == 1_000_000
+    assert len(sizes) > 1
+    assert len(reply.body) == sizes[0]
+    refused = http.once("GET", "x", stream=lambda pieces: int(b"".join(pieces)))
+    assert refused.body == b"<html>"
+    for _ in range(2):
+        with pytest.raises(ValueError, match="html"):
+            refused.json()
+
+
 def test_an_error_body_is_not_parsed_by_the_reader_of_the_list() -> None:
     """`Rate exceeded` in place of a list is retried too."""
 

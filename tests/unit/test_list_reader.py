@@ -135,6 +135,23 @@ def test_nothing_of_an_unchanged_list_is_decoded_again() -> None:
     assert not decoded
 
 
+def test_a_body_that_breaks_off_leaves_the_reading_before() -> None:
+    """The next one is compared with what was complete."""
+    reader, decoded = list_reader()
+    body = json.dumps([{"name": str(number)} for number in range(100)]).encode()
+    reader.read([body])
+
+    def broken() -> Iterator[bytes]:
+        yield json.dumps([{"name": "other"}, {"name": "1"}]).encode()[:-1]
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        reader.read(broken())
+    decoded.clear()
+    assert len(reader.read([body])) == 100
+    assert not decoded
+
+
 def test_an_entry_without_a_value_is_left_out_each_time() -> None:
     reader = ListReader[str](lambda item: item["name"] or None, str)
     assert reader.read([b'[{"name": ""}, {"name": "a"}]']) == ("a",)
