@@ -15,24 +15,15 @@ _decode = json.JSONDecoder().raw_decode
 
 
 class Window:
-    """The part of a body that has arrived and is not read yet: what `data` has from `at` on."""
+    """The part of a body that has arrived and is not read yet: what `data` has from `at` on.
+
+    `view` is the same as `data`, of which slices are not copies.
+    """
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces = iter(pieces)
         self.data, self.at = b"", 0
-        self._taken: list[bytes] = []
-        self._mark = 0
-
-    def take(self) -> bytes:
-        """Return what was read since this was called last."""
-        taken = b"".join([*self._taken, self.data[self._mark : self.at]])
-        self._taken, self._mark = [], self.at
-        return taken
-
-    def drop(self, length: int) -> None:
-        """Read bytes that `take` is not to return, when everything else was taken."""
-        self.at += length
-        self._mark = self.at
+        self.view = memoryview(self.data)
 
     @property
     def size(self) -> int:
@@ -50,10 +41,8 @@ class Window:
             there += len(piece)
         if not arrived:
             return False
-        if self._mark < self.at:
-            self._taken.append(self.data[self._mark : self.at])
-        self.data = b"".join([self.data[self.at :], *arrived])
-        self.at = self._mark = 0
+        self.data, self.at = b"".join([self.data[self.at :], *arrived]), 0
+        self.view = memoryview(self.data)
         return True
 
     def repeats(self, raw: bytes) -> bool:

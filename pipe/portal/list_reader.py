@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from functools import cached_property
 from itertools import chain
 from typing import Any, Generic, TypeVar
+from zlib import crc32
 
 from pipe.http.json_body import TooComplex, loads
 from pipe.portal.body_window import USUAL_SIZE, Window
@@ -30,69 +32,83 @@ _MOST_OBJECTS = 500_000
 class _Chunk(Generic[T]):
     """Consecutive entries of a list as they were read.
 
-    An entry begins with the separator before it. `raw` are the bytes of all entries; `lengths` are
-    those of each, `objects` the numbers of objects in them. Not changed once it is complete:
-    several threads may use a reader.
+    An entry begins with the separator before it. Its length in bytes, their checksum and the number
+    of objects in them are kept; `length` is that of all entries. The bytes themselves are `raw` if
+    they came twice in a row: they are compared faster than checksums, but those of what changes all
+    the time would only take up memory. Not changed once it is complete: several threads may use a
+    reader.
     """
 
     def __init__(self) -> None:
         self.raw = b""
-        self.lengths, self.objects = array("L"), array("L")
+        self.length = 0
+        self.lengths, self.checksums, self.objects = array("L"), array("L"), array("L")
         self.names: list[str] = []
         self.values: list[T | None] = []
 
-    def first(self) -> bytes:
-        """Return the bytes of the first entry."""
-        return self.raw[: self.lengths[0]]
-
-    def add(self, length: int, objects: int, name: str, value: T | None) -> None:
+    def add(self, raw: bytes, name: str, value: T | None) -> None:
         """Add an entry."""
-        self.lengths.append(length)
-        self.objects.append(objects)
+        self.length += len(raw)
+        self.lengths.append(len(raw))
+        self.checksums.append(crc32(raw))
+        self.objects.append(raw.count(b"{"))
         self.names.append(name)
         self.values.append(value)
 
-    def add_from(self, other: _Chunk[T], first: int, end: int) -> None:
-        """Add entries of another chunk."""
+    def add_from(self, other: _Chunk[T], first: int, end: int, length: int) -> None:
+        """Add entries of another chunk, which have so many bytes together."""
+        self.length += length
         self.lengths += other.lengths[first:end]
+        self.checksums += other.checksums[first:end]
         self.objects += other.objects[first:end]
         self.names += other.names[first:end]
         self.values += other.values[first:end]
 
+    def with_raw(self, raw: bytes) -> _Chunk[T]:
+        """Return the same entries with their bytes."""
+        chunk = copy(self)
+        chunk.raw = raw
+        return chunk
+
+    def equal_until(self, entry: int, body: memoryview) -> tuple[int, int]:
+        """Return the first entry, from `entry` on, that `body` does not begin with.
+
+        Also returns where those before it end.
+        """
+        lengths, checksums, at, size = self.lengths, self.checksums, 0, len(body)
+        count = len(lengths)
+        while entry < count:
+            end = at + lengths[entry]
+            if end > size or crc32(body[at:end]) != checksums[entry]:
+                break
+            at, entry = end, entry + 1
+        return entry, at
+
 
 class _Cursor(Generic[T]):
-    """The next entry of an earlier reading: `entry` of `chunk`, whose bytes begin at `start`.
-
-    `chunk` is None at the end.
-    """
+    """The next entry of an earlier reading: `entry` of `chunk`, which is None at the end."""
 
     def __init__(self, chunks: Sequence[_Chunk[T]]) -> None:
         self._chunks = chunks
         self._unknown = 0
-        self.chunk: _Chunk[T] | None = None
-        self._go_to(0, 0)
+        self.go_to(0, 0)
 
-    def go_to(self, entry: int, start: int) -> None:
-        """Go to another entry of the chunk, the first one of the next chunk after the last."""
-        if self.chunk and entry == len(self.chunk.values):
-            self._go_to(self._number + 1, 0)
-        else:
-            self.entry, self.start = entry, start
+    def go_to(self, number: int, entry: int) -> None:
+        """Go to an entry of a chunk, the first one of the next chunk after the last."""
+        if number < len(self._chunks) and entry >= len(self._chunks[number].values):
+            number, entry = number + 1, 0
+        self.number, self.entry = number, entry
+        self.chunk = self._chunks[number] if number < len(self._chunks) else None
 
-    def skip(self) -> None:
-        """Go to the next entry."""
-        if self.chunk:
-            self.go_to(self.entry + 1, self.start + self.chunk.lengths[self.entry])
-
-    def following(self) -> bytes:
-        """Return the bytes of the entry after this one, none at the end."""
-        if self.chunk is None:
-            return b""
-        lengths, number = self.chunk.lengths, self._number + 1
-        if self.entry + 1 < len(lengths):
-            start = self.start + lengths[self.entry]
-            return self.chunk.raw[start : start + lengths[self.entry + 1]]
-        return self._chunks[number].first() if number < len(self._chunks) else b""
+    def is_after_this(self, body: memoryview) -> bool:
+        """Return whether `body` begins with the entry after this one."""
+        chunk, entry = self.chunk, self.entry + 1
+        if chunk and entry == len(chunk.values):
+            chunk, entry = next(iter(self._chunks[self.number + 1 :][:1]), None), 0
+        if chunk is None:
+            return False
+        end = chunk.lengths[entry]
+        return end <= len(body) and crc32(body[:end]) == chunk.checksums[entry]
 
     def go_after(self, name: str) -> None:
         """Go to the place after the entry of this name, if there is one.
@@ -101,28 +117,17 @@ class _Cursor(Generic[T]):
         neither, the whole list is searched.
         """
         if self.chunk and self.chunk.names[self.entry] == name:
-            self._unknown = 0
-            self.skip()
-            return
-        place = self._near(name)
+            place: tuple[int, int] | None = self.number, self.entry
+        else:
+            place = self._near(name)
         self._unknown = 0 if place else self._unknown + 1
         if self._unknown > _MOST_UNKNOWN:
             place = self._places.get(name)
         if place:
-            self._go_to(*place)
-            self.skip()
-
-    def opens_list(self) -> bool:
-        """Return whether it is at the first entry of the list."""
-        return self.chunk is not None and not self._number and not self.entry
-
-    def _go_to(self, number: int, entry: int) -> None:
-        self._number, self.entry = number, entry
-        self.chunk = self._chunks[number] if number < len(self._chunks) else None
-        self.start = sum(self.chunk.lengths[:entry]) if self.chunk else 0
+            self.go_to(place[0], place[1] + 1)
 
     def _near(self, name: str) -> tuple[int, int] | None:
-        for number, chunk in enumerate(self._chunks[self._number : self._number + 2], self._number):
+        for number, chunk in enumerate(self._chunks[self.number : self.number + 2], self.number):
             if name in chunk.names:
                 return number, chunk.names.index(name)
         return None
@@ -174,70 +179,76 @@ class _Comparison(Generic[T]):
 
     def _reuse_chunk(self) -> bool:
         """Go past a chunk that both readings have here; return whether there is one."""
-        chunk, is_small = self._cursor.chunk, 0 < len(self._open.values) < _ENTRIES // 2
-        if chunk is None or self._cursor.entry or is_small or not self._window.repeats(chunk.raw):
+        chunk = self._cursor.chunk
+        if chunk is None or not chunk.raw or self._cursor.entry or self._is_small():
+            return False
+        if not self._window.repeats(chunk.raw):
             return False
         self._close()
         self._chunks.append(chunk)
-        self._window.drop(len(chunk.raw))
-        self._count(len(chunk.values), sum(chunk.objects))
-        self._cursor.go_to(len(chunk.values), len(chunk.raw))
+        self._go_past(len(chunk.values), chunk.length)
         return True
 
     def _reuse_entries(self) -> bool:
         """Go past the entries of a chunk that both readings have here, if there are any."""
-        window, cursor, chunk = self._window, self._cursor, self._cursor.chunk
+        window, chunk, first = self._window, self._cursor.chunk, self._cursor.entry
         if chunk is None:
             return False
-        first, start = cursor.entry, cursor.start
-        end, stop = first, start
-        data, raw, shift = window.data, chunk.raw, window.at - start
-        for length in chunk.lengths[first:]:
-            if not data.startswith(raw[stop : stop + length], stop + shift):
-                break
-            end, stop = end + 1, stop + length
+        window.extend(chunk.length)
+        end, length = chunk.equal_until(first, window.view[window.at :])
         if end == first:
             return False
-        self._open.add_from(chunk, first, end)
-        window.at += stop - start
-        self._count(end - first, sum(chunk.objects[first:end]))
-        cursor.go_to(end, stop)
+        if length == chunk.length and not self._is_small():
+            self._close()
+            self._chunks.append(chunk.with_raw(window.data[window.at : window.at + length]))
+        else:
+            self._open.add_from(chunk, first, end, length)
+        self._go_past(end, length)
         return True
+
+    def _go_past(self, end: int, length: int) -> None:
+        """Go past the entries before `end` in both readings, which have so many bytes."""
+        cursor = self._cursor
+        if cursor.chunk:
+            self._count(end - cursor.entry, sum(cursor.chunk.objects[cursor.entry : end]))
+        self._window.at += length
+        cursor.go_to(cursor.number, end)
 
     def _skip_removed(self) -> bool:
         """Go past an entry of the earlier reading if the one after it comes next here."""
-        following = self._cursor.following()
-        if not following or not self._window.data.startswith(following, self._window.at):
+        cursor, window = self._cursor, self._window
+        if not cursor.is_after_this(window.view[window.at :]):
             return False
-        self._cursor.skip()
+        cursor.go_to(cursor.number, cursor.entry + 1)
         return True
 
     def _read_entry(self, offset: int) -> None:
         """Read the entry whose value begins `offset` bytes ahead."""
-        window = self._window
+        window, cursor = self._window, self._cursor
         item, length = window.parse(offset)
+        raw = window.data[window.at : window.at + length]
+        window.at += length
         if isinstance(item, dict):
             name, value = self._decode(item)
-            objects = window.data.count(b"{", window.at, window.at + length)
-            window.at += length
-            self._open.add(length, objects, name, value)
-            self._count(1, objects)
-            self._cursor.go_after(name)
+            self._open.add(raw, name, value)
+            self._count(1, self._open.objects[-1])
+            cursor.go_after(name)
         else:
             # Not remembered: a number may be the beginning of a longer one.
-            self._close()
-            window.drop(length)
             self._count(1, 0)
-        if self._cursor.opens_list():
+        if (cursor.number, cursor.entry) == (0, 0):
             # The entry that opens the list comes first or not at all.
-            self._cursor.skip()
+            cursor.go_to(0, 1)
         if len(self._open.values) >= 2 * _ENTRIES:
             self._close()
+
+    def _is_small(self) -> bool:
+        """Return whether the open chunk has too few entries to be complete."""
+        return 0 < len(self._open.values) < _ENTRIES // 2
 
     def _close(self) -> None:
         """Complete the open chunk."""
         if self._open.values:
-            self._open.raw = self._window.take()
             self._chunks.append(self._open)
             self._open = _Chunk()
 
@@ -255,7 +266,7 @@ class ListReader(Generic[T]):
     5,000 pods are megabytes of JSON, read every second: the benchmark's largest case spends
     most of its processor time here if every object is decoded each time. An object that is the
     same as in the reading before yields the same value, which must therefore be immutable. The
-    bytes of the reading before are kept for that; those of the new one are read as they arrive.
+    list is read while it arrives, and never held as a whole.
 
     `build` makes a value from an object, None for one to leave out. `name` returns a value's name,
     which finds the place where both lists run in parallel again after an object was added, changed
