@@ -94,21 +94,20 @@ class _Cursor(Generic[T]):
         self.go_to(0, 0)
 
     def go_to(self, number: int, entry: int) -> None:
-        """Go to an entry of a chunk, the first one of the next chunk after the last."""
-        if number < len(self._chunks) and entry >= len(self._chunks[number].values):
-            number, entry = number + 1, 0
-        self.number, self.entry = number, entry
-        self.chunk = self._chunks[number] if number < len(self._chunks) else None
+        """Go to an entry of a chunk; the one after the last is the first of the next chunk."""
+        self.number, self.entry = self._place(number, entry)
+        self.chunk = self._chunks[self.number] if self.number < len(self._chunks) else None
 
     def is_after_this(self, body: memoryview) -> bool:
         """Return whether `body` begins with the entry after this one."""
-        chunk, entry = self.chunk, self.entry + 1
-        if chunk and entry == len(chunk.values):
-            chunk, entry = next(iter(self._chunks[self.number + 1 :][:1]), None), 0
-        if chunk is None:
-            return False
-        end = chunk.lengths[entry]
-        return end <= len(body) and crc32(body[:end]) == chunk.checksums[entry]
+        number, entry = self._place(self.number, self.entry + 1)
+        return (
+            number < len(self._chunks) and self._chunks[number].equal_until(entry, body)[0] > entry
+        )
+
+    def _place(self, number: int, entry: int) -> tuple[int, int]:
+        is_over = number < len(self._chunks) and entry >= len(self._chunks[number].values)
+        return (number + 1, 0) if is_over else (number, entry)
 
     def go_after(self, name: str) -> None:
         """Go to the place after the entry of this name, if there is one.
