@@ -32,7 +32,7 @@ class Window:
 
     def extend(self, size: int) -> bool:
         """Wait until so many bytes are there, or the body ends; return whether any arrived."""
-        there = len(self.data) - self.at
+        there = self.size
         if there >= size:
             return False
         arrived = []

@@ -33,31 +33,27 @@ class _Chunk(Generic[T]):
     """Consecutive entries of a list as they were read.
 
     An entry begins with the separator before it. Its length in bytes, their checksum and the number
-    of objects in them are kept; `length` is that of all entries. The bytes themselves are `raw` if
-    they came twice in a row: they are compared faster than checksums, but those of what changes all
-    the time would only take up memory. Not changed once it is complete: several threads may use a
-    reader.
+    of objects in them are kept. The bytes themselves are `raw` if they came twice in a row: they
+    are compared faster than checksums, but those of what changes all the time would only take up
+    memory. Not changed once it is complete: several threads may use a reader.
     """
 
     def __init__(self) -> None:
         self.raw = b""
-        self.length = 0
         self.lengths, self.checksums, self.objects = array("L"), array("L"), array("L")
         self.names: list[str] = []
         self.values: list[T | None] = []
 
     def add(self, raw: bytes, name: str, value: T | None) -> None:
         """Add an entry."""
-        self.length += len(raw)
         self.lengths.append(len(raw))
         self.checksums.append(crc32(raw))
         self.objects.append(raw.count(b"{"))
         self.names.append(name)
         self.values.append(value)
 
-    def add_from(self, other: _Chunk[T], first: int, end: int, length: int) -> None:
-        """Add entries of another chunk, which have so many bytes together."""
-        self.length += length
+    def add_from(self, other: _Chunk[T], first: int, end: int) -> None:
+        """Add entries of another chunk."""
         self.lengths += other.lengths[first:end]
         self.checksums += other.checksums[first:end]
         self.objects += other.objects[first:end]
@@ -101,9 +97,10 @@ class _Cursor(Generic[T]):
     def is_after_this(self, body: memoryview) -> bool:
         """Return whether `body` begins with the entry after this one."""
         number, entry = self._place(self.number, self.entry + 1)
-        return (
-            number < len(self._chunks) and self._chunks[number].equal_until(entry, body)[0] > entry
-        )
+        if number >= len(self._chunks):
+            return False
+        chunk = self._chunks[number]
+        return chunk.equal_until(entry, body[: chunk.lengths[entry]])[0] > entry
 
     def _place(self, number: int, entry: int) -> tuple[int, int]:
         is_over = number < len(self._chunks) and entry >= len(self._chunks[number].values)
@@ -185,7 +182,7 @@ class _Comparison(Generic[T]):
             return False
         self._close()
         self._chunks.append(chunk)
-        self._go_past(len(chunk.values), chunk.length)
+        self._go_past(chunk, len(chunk.values), len(chunk.raw))
         return True
 
     def _reuse_entries(self) -> bool:
@@ -193,25 +190,24 @@ class _Comparison(Generic[T]):
         window, chunk, first = self._window, self._cursor.chunk, self._cursor.entry
         if chunk is None:
             return False
-        window.extend(chunk.length)
+        window.extend(sum(chunk.lengths[first:]))
         end, length = chunk.equal_until(first, window.view[window.at :])
         if end == first:
             return False
-        if length == chunk.length and not self._is_small():
+        if not first and end == len(chunk.values) and not self._is_small():
             self._close()
             self._chunks.append(chunk.with_raw(window.data[window.at : window.at + length]))
         else:
-            self._open.add_from(chunk, first, end, length)
-        self._go_past(end, length)
+            self._open.add_from(chunk, first, end)
+        self._go_past(chunk, end, length)
         return True
 
-    def _go_past(self, end: int, length: int) -> None:
-        """Go past the entries before `end` in both readings, which have so many bytes."""
-        cursor = self._cursor
-        if cursor.chunk:
-            self._count(end - cursor.entry, sum(cursor.chunk.objects[cursor.entry : end]))
+    def _go_past(self, chunk: _Chunk[T], end: int, length: int) -> None:
+        """Go past the entries of the chunk before `end`, which have so many bytes."""
+        first = self._cursor.entry
+        self._count(end - first, sum(chunk.objects[first:end]))
         self._window.at += length
-        cursor.go_to(cursor.number, end)
+        self._cursor.go_to(self._cursor.number, end)
 
     def _skip_removed(self) -> bool:
         """Go past an entry of the earlier reading if the one after it comes next here."""
